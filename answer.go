@@ -1,0 +1,141 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// maxAnswerBytes limits the body that is read; a token service's answers are small.
+const maxAnswerBytes = 1 << 20
+
+// answer is what came of a token call.
+type answer struct {
+	status  int // 0 when none came: a timeout, a reset or no connection
+	headers [][2]string
+	body    []byte
+}
+
+// answerReader knows how to find the token in an answer.
+type answerReader struct {
+	any2xx         bool   // also another 2xx than 200 is good
+	tokenPath      string // gjson path of the token in the body; empty: it is in responseHeader
+	responseHeader string // lower-case
+	prefix         string
+	prefixFromType bool // token_type names the prefix
+	upstream       []upstreamHeader
+	conditions     []condition
+	needsBody      bool
+}
+
+// upstreamHeader is a further request header and where in the answer its value is.
+type upstreamHeader struct {
+	name   string
+	header string // lower-case; empty: path is set
+	path   string
+}
+
+// condition is an entry of successWhen.
+type condition struct {
+	header string // lower-case; empty: path is set
+	path   string
+	equals []string
+}
+
+// read returns the values of the scope's protected headers, the token first and
+// "" for one that is missing, or what went wrong.
+func (r *answerReader) read(a answer) (values []string, failed failure) {
+	switch {
+	case a.status == 0:
+		return nil, failure{callFailed, "got no answer: timeout, reset or no connection"}
+	case a.status != 200 && !(r.any2xx && a.status/100 == 2):
+		return nil, failure{callFailed, fmt.Sprintf("answered %d%s", a.status, oauthError(a.body))}
+	case len(a.body) > maxAnswerBytes:
+		return nil, failure{callFailed, fmt.Sprintf("answered more than %d bytes", maxAnswerBytes)}
+	}
+	for _, condition := range r.conditions {
+		if !condition.holds(a) {
+			return nil, failure{callFailed, fmt.Sprintf("answered %d, but successWhen does not hold for %s", a.status, condition.name())}
+		}
+	}
+	token := r.token(a)
+	if token == "" {
+		return nil, failure{noToken, fmt.Sprintf("answered %d without a usable token%s", a.status, oauthError(a.body))}
+	}
+	values = append(values, token)
+	for _, header := range r.upstream {
+		values = append(values, header.value(a))
+	}
+	return values, failure{}
+}
+
+// token returns the token with its prefix, "" when there is none that a header can carry.
+func (r *answerReader) token(a answer) string {
+	var token string
+	if r.tokenPath == "" {
+		token, _ = firstHeader(a.headers, r.responseHeader)
+	} else if value := a.json(r.tokenPath); value.Type == gjson.String || value.Type == gjson.Number {
+		token = value.String()
+	}
+	token = strings.Trim(token, " ")
+	if token == "" || len(token) > maxTokenBytes || !isHeaderValue(token) {
+		return ""
+	}
+	prefix := r.prefix
+	if r.prefixFromType {
+		prefix = schemePrefix(a.json("token_type").String())
+	}
+	if isScheme(prefix) && len(token) >= len(prefix) && strings.EqualFold(token[:len(prefix)], prefix) {
+		return strings.Clone(token) // some services answer with "Bearer …" already
+	}
+	return prefix + strings.Clone(token) // not a part of the answer, which would be kept as long
+}
+
+func isScheme(prefix string) bool { return len(prefix) > 1 && strings.HasSuffix(prefix, " ") }
+
+// json reads the body at a gjson path; what is not JSON has nothing anywhere.
+func (a answer) json(path string) gjson.Result {
+	if !gjson.ValidBytes(a.body) {
+		return gjson.Result{}
+	}
+	return gjson.GetBytes(a.body, path)
+}
+
+func (h upstreamHeader) value(a answer) string {
+	text, _ := a.text(h.header, h.path)
+	text = strings.Trim(text, " ")
+	if len(text) > maxTokenBytes || !isHeaderValue(text) {
+		return ""
+	}
+	return strings.Clone(text)
+}
+
+// text is a response header's or a JSON value's text; objects and lists are their JSON.
+func (a answer) text(header, path string) (string, bool) {
+	if header != "" {
+		return firstHeader(a.headers, header)
+	}
+	value := a.json(path)
+	return value.String(), value.Type != gjson.Null
+}
+
+func (c condition) holds(a answer) bool {
+	text, found := a.text(c.header, c.path)
+	return found && contains(c.equals, text)
+}
+
+func (c condition) name() string {
+	if c.header != "" {
+		return "header " + c.header
+	}
+	return "path " + c.path
+}
+
+func (r *answerReader) upstreamNames() []string {
+	var names []string
+	for _, header := range r.upstream {
+		names = append(names, header.name)
+	}
+	return names
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"encoding/base64"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// lifetime returns for how long the answer's token may be used, counted from now;
+// 0 for a token that must not be kept. It comes from the first of: the JSON's
+// expires_in, Cache-Control, Expires, the token's own exp, the configured ttl.
+func (p *cachePolicy) lifetime(a answer, token string, now time.Time) time.Duration {
+	lifetime := p.ttl
+	if named, ok := p.namedLifetime(a, token, now); ok {
+		lifetime = min(max(named, 0), maxSeconds*time.Second)
+	}
+	if p.maxTTL > 0 {
+		lifetime = min(lifetime, p.maxTTL)
+	}
+	return lifetime
+}
+
+func (p *cachePolicy) namedLifetime(a answer, token string, now time.Time) (time.Duration, bool) {
+	if lifetime, ok := expiresIn(a.json(p.expiresInPath)); ok {
+		return lifetime, true
+	}
+	if control, ok := allHeaders(a.headers, "cache-control"); ok {
+		if lifetime, ok := maxAge(control, a.headers); ok {
+			return lifetime, true
+		}
+	}
+	if expires, ok := firstHeader(a.headers, "expires"); ok {
+		return untilExpires(expires, a.headers, now), true
+	}
+	if exp, ok := jwtExpiry(token); ok {
+		return exp.Sub(now), true
+	}
+	return 0, false
+}
+
+// expiresIn reads seconds; at least PayPal sends a string where RFC 6749 section 5.1 has a number.
+func expiresIn(value gjson.Result) (time.Duration, bool) {
+	switch value.Type {
+	case gjson.Number:
+		return seconds(value.Num)
+	case gjson.String:
+		n, err := strconv.ParseFloat(strings.TrimSpace(value.String()), 64)
+		if err != nil {
+			return 0, false
+		}
+		return seconds(n)
+	default:
+		return 0, false
+	}
+}
+
+// seconds converts without overflow; what is not a number is no lifetime.
+func seconds(n float64) (time.Duration, bool) {
+	if math.IsNaN(n) {
+		return 0, false
+	}
+	return time.Duration(min(max(n, -1), maxSeconds) * float64(time.Second)), true
+}
+
+// allHeaders joins the values of one header (RFC 9110 section 5.3).
+func allHeaders(headers [][2]string, name string) (string, bool) {
+	var values []string
+	for _, header := range headers {
+		if header[0] == name {
+			values = append(values, header[1])
+		}
+	}
+	return strings.Join(values, ","), len(values) > 0
+}
+
+// maxAge reads Cache-Control (RFC 9111 section 5.2.2). What a proxy on the way
+// has already used up of the time is in Age (section 5.1).
+func maxAge(control string, headers [][2]string) (time.Duration, bool) {
+	found, lifetime := false, time.Duration(0)
+	for directive := range strings.SplitSeq(control, ",") {
+		name, argument, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		switch strings.ToLower(name) {
+		case "no-store", "no-cache":
+			return 0, true
+		case "max-age":
+			if n, err := strconv.ParseUint(strings.Trim(argument, `"`), 10, 64); err == nil {
+				found, lifetime = true, min(time.Duration(min(n, maxSeconds))*time.Second, maxSeconds*time.Second)
+			}
+		}
+	}
+	if age, ok := firstHeader(headers, "age"); found && ok {
+		if n, err := strconv.ParseUint(age, 10, 32); err == nil {
+			lifetime = max(lifetime-time.Duration(n)*time.Second, 0)
+		}
+	}
+	return lifetime, found
+}
+
+// untilExpires takes the service's own clock, its Date, when it is there; what is
+// not a date has expired (RFC 9111 section 5.3).
+func untilExpires(expires string, headers [][2]string, now time.Time) time.Duration {
+	at, err := time.Parse(time.RFC1123, expires)
+	if err != nil {
+		return 0
+	}
+	if value, ok := firstHeader(headers, "date"); ok {
+		if date, err := time.Parse(time.RFC1123, value); err == nil {
+			now = date
+		}
+	}
+	return at.Sub(now)
+}
+
+// jwtExpiry reads the exp of a JWT (RFC 7519 section 4.1.4), with or without a
+// scheme before it. Nothing is verified: the token is not ours to judge, and a
+// wrong exp only makes it live shorter or be refused upstream.
+func jwtExpiry(token string) (time.Time, bool) {
+	if space := strings.LastIndexByte(token, ' '); space >= 0 {
+		token = token[space+1:]
+	}
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return time.Time{}, false
+	}
+	claims, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	if err != nil || !gjson.ValidBytes(claims) {
+		return time.Time{}, false
+	}
+	exp := gjson.GetBytes(claims, "exp")
+	if exp.Type != gjson.Number || exp.Num < 0 || exp.Num > math.MaxInt32*100 {
+		return time.Time{}, false
+	}
+	return time.Unix(int64(exp.Num), 0), true
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
+	"github.com/higress-group/wasm-go/pkg/log"
+)
+
+// This file is the host that the plugin's core sees, on top of the SDK.
+
+var _ host = (*pluginContext)(nil)
+
+func (p *pluginContext) monotonic() time.Duration {
+	p.now = monotonicNow()
+	return p.now
+}
+
+func (p *pluginContext) wallClock() time.Time { return time.Now() }
+
+// registerQueue makes the queue by which a request has this context run. What a request
+// dispatches itself is lost when its client goes away, and the next tick is up to
+// 100 ms off. The name is unique, as all VMs of the process see all queues.
+func (p *pluginContext) registerQueue() {
+	if len(p.sources) == 0 {
+		return
+	}
+	var unique [16]byte
+	_, _ = rand.Read(unique[:])
+	queue, err := proxywasm.RegisterSharedQueue(pluginName + "/" + hex.EncodeToString(unique[:]))
+	if err != nil {
+		p.logf(logWarn, "no queue to start token calls at once: %v; they start up to %s later", err, tickPeriod)
+		return
+	}
+	p.queue, p.hasQueue = queue, true
+}
+
+func (p *pluginContext) wakeRoot() {
+	if p.hasQueue {
+		// When it fails, the next tick starts the call.
+		_ = proxywasm.EnqueueSharedQueue(p.queue, []byte{1})
+	}
+}
+
+func (p *pluginContext) dispatch(call tokenCall, withBody bool, done answered) *failure {
+	callback := func(headers, bodySize, _ int) { p.onHTTPCallResponse(headers, bodySize, withBody, done) }
+	_, err := proxywasm.DispatchHttpCall(call.cluster, call.headers, call.body, nil, uint32(call.timeout.Milliseconds()), callback)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, types.ErrorStatusBadArgument):
+		return &failure{noCluster, fmt.Sprintf("is unknown: the gateway has no cluster %s", call.cluster)}
+	default:
+		return &failure{callFailed, fmt.Sprintf("can't be called: %v (has its cluster %s a healthy host?)", err, call.cluster)}
+	}
+}
+
+// onHTTPCallResponse reads what the host has of the answer: no headers at all mean a
+// timeout or a reset.
+func (p *pluginContext) onHTTPCallResponse(headers, bodySize int, withBody bool, done answered) {
+	defer p.logPanic()
+	var a answer
+	if headers > 0 {
+		a.headers, _ = proxywasm.GetHttpCallResponseHeaders()
+		status, _ := firstHeader(a.headers, ":status")
+		a.status, _ = strconv.Atoi(status)
+	}
+	if bodySize > 0 && (withBody || a.status/100 != 2) {
+		a.body, _ = proxywasm.GetHttpCallResponseBody(0, min(bodySize, maxAnswerBytes+1))
+	}
+	done.answered(a)
+}
+
+func (p *pluginContext) sharedData(key string) (data []byte, cas uint32) {
+	data, cas, err := proxywasm.GetSharedData(key)
+	if err != nil {
+		return nil, 0
+	}
+	return data, cas
+}
+
+func (p *pluginContext) setSharedData(key string, data []byte, cas uint32) bool {
+	return proxywasm.SetSharedData(key, data, cas) == nil
+}
+
+func (p *pluginContext) logf(level logLevel, format string, args ...any) {
+	switch level {
+	case logDebug:
+		log.Debugf(format, args...)
+	case logInfo:
+		log.Infof(format, args...)
+	case logWarn:
+		log.Warnf(format, args...)
+	default:
+		log.Errorf(format, args...)
+	}
+}
+
+// logPanic writes what happened but no values: a panic's own text could hold some.
+func logPanic(h host, cause any) {
+	text := fmt.Sprintf("%T", cause)
+	if err, ok := cause.(runtime.Error); ok {
+		text = err.Error()
+	}
+	stack := make([]byte, 8<<10)
+	stack = stack[:runtime.Stack(stack, false)]
+	h.logf(logError, "the plugin panicked: %s; stack: %s", text, strings.ReplaceAll(string(stack), "\n", " | "))
+}

@@ -1,0 +1,307 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
+)
+
+// requestContext is one request on its way to the upstream.
+type requestContext struct {
+	types.DefaultHttpContext
+	plugin *pluginContext
+	id     uint32
+	target *target // nil: the plugin leaves the request alone
+	state  requestState
+	life   *tokenLife // of the token that the request has or waits for; nil without a cache
+	token  *token     // with which it went on, for the upstream's verdict
+	place  place      // in the queue of life's call, while paused for it
+}
+
+type requestState int
+
+const (
+	arrived requestState = iota
+	paused               // until the token call ends
+	settled              // sent on, answered, or gone: it must not be touched again
+)
+
+var _ waiter = (*requestContext)(nil)
+
+// OnHttpRequestHeaders decides on the request. With a cached token it makes one
+// host call, the one that sets the header.
+func (r *requestContext) OnHttpRequestHeaders(int, bool) (action types.Action) {
+	defer r.denyOnPanic(&action)
+	r.target = r.plugin.targets[r.plugin.config.rules.match(r)]
+	if r.target == nil {
+		return types.ActionContinue
+	}
+	injectFault(faultOnRequest)
+	if !r.target.scope.overwrite && r.bringsToken() {
+		return r.goOnWithOwn()
+	}
+	if r.target.source == nil {
+		return r.callAlone()
+	}
+	return r.useSource()
+}
+
+func (r *requestContext) bringsToken() bool {
+	value, err := proxywasm.GetHttpRequestHeader(r.target.scope.tokenHeader)
+	return err == nil && value != ""
+}
+
+// goOnWithOwn lets the client's token pass, but not what it says the token service said.
+func (r *requestContext) goOnWithOwn() types.Action {
+	r.keepRoute()
+	for _, name := range r.target.scope.protected[1:] {
+		if err := proxywasm.RemoveHttpRequestHeader(name); err != nil {
+			return r.goOnWithout(failure{internalError, "a header can't be removed"})
+		}
+	}
+	r.state = settled
+	return types.ActionContinue
+}
+
+// useSource takes the token from the cache, or waits for a call that others may share.
+func (r *requestContext) useSource() types.Action {
+	source := r.target.source
+	r.life = source.common
+	if r.life == nil {
+		caller, ok := r.caller()
+		if !ok {
+			return r.demandSubjectToken()
+		}
+		r.life = source.life(caller)
+	}
+	if t := r.life.freshAt(r.plugin.now); t != nil {
+		r.plugin.metrics.cacheHits.add(1)
+		return r.goOn(t)
+	}
+	// Before asking: an answer could come while this function still runs.
+	r.state = paused
+	reply := source.ask(r.life, r)
+	switch reply.told {
+	case waiting:
+		r.place = reply.place
+		return types.HeaderStopAllIterationAndWatermark
+	case denied:
+		return r.goOnWithout(reply.failure)
+	default:
+		return r.goOn(reply.token)
+	}
+}
+
+// caller reads what the token depends on.
+func (r *requestContext) caller() (caller, bool) {
+	scope := r.target.scope
+	var headers [][2]string
+	if len(scope.forwardHeaders) > 0 {
+		headers, _ = proxywasm.GetHttpRequestHeaders()
+	} else if value, err := proxywasm.GetHttpRequestHeader(scope.exchange.header); err == nil {
+		headers = [][2]string{{scope.exchange.header, value}}
+	}
+	return scope.caller(headers)
+}
+
+// callAlone makes a call for this request only, as the guide's sample does.
+func (r *requestContext) callAlone() types.Action {
+	call := r.target.scope.call
+	if r.target.scope.dependsOnCaller() {
+		caller, ok := r.caller()
+		if !ok {
+			return r.demandSubjectToken()
+		}
+		call = caller.call
+	}
+	r.state = paused
+	done := &requestCall{request: r, sentAt: r.plugin.monotonic()}
+	if failed := r.target.client.send(call, done); failed != nil {
+		return r.goOnWithout(*failed)
+	}
+	return types.HeaderStopAllIterationAndWatermark
+}
+
+// goOn sends the request on with a token, before it was paused.
+func (r *requestContext) goOn(t *token) types.Action {
+	if !r.setHeaders(t.values) {
+		return r.goOnWithout(failure{internalError, "a header can't be set"})
+	}
+	r.token, r.state = t, settled
+	return types.ActionContinue
+}
+
+// goOnWithout does what the policy says, before the request was paused.
+func (r *requestContext) goOnWithout(f failure) types.Action {
+	if r.settleWithout(f) {
+		return types.ActionContinue
+	}
+	return types.HeaderStopAllIterationAndWatermark
+}
+
+// proceed sends the paused request on with the token that its call has brought.
+func (r *requestContext) proceed(t *token) {
+	if !r.enter() {
+		return
+	}
+	defer r.denyOnPanic(nil)
+	if !r.setHeaders(t.values) {
+		r.fail(failure{internalError, "a header can't be set"})
+		return
+	}
+	r.token, r.state = t, settled
+	r.resume()
+}
+
+// fail does with the paused request what the policy says.
+func (r *requestContext) fail(f failure) {
+	if !r.enter() {
+		return
+	}
+	defer r.denyOnPanic(nil)
+	if r.settleWithout(f) {
+		r.resume()
+	}
+}
+
+// enter makes the request the one that host calls are about, and tells whether it is
+// still there and paused.
+func (r *requestContext) enter() bool {
+	r.place = nil
+	if r.state != paused {
+		return false
+	}
+	if err := proxywasm.SetEffectiveContext(r.id); err != nil {
+		r.state = settled // its client has gone, and the host has forgotten it
+		return false
+	}
+	return true
+}
+
+func (r *requestContext) resume() {
+	if err := proxywasm.ResumeHttpRequest(); err != nil {
+		r.plugin.logf(logError, "a paused request can't be resumed: %v", err)
+	}
+}
+
+// setHeaders sets the protected headers to the values, and removes those without one.
+func (r *requestContext) setHeaders(values []string) bool {
+	r.keepRoute()
+	for i, name := range r.target.scope.protected {
+		var err error
+		if values[i] == "" {
+			err = proxywasm.RemoveHttpRequestHeader(name)
+		} else {
+			err = proxywasm.ReplaceHttpRequestHeader(name, values[i])
+		}
+		if err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// settleWithout answers the request, or takes the protected headers off and returns true for
+// it to go on. It is the last thing that happens to a request without a token.
+func (r *requestContext) settleWithout(f failure) (goesOn bool) {
+	if !r.target.scope.failure.denies(f.outcome) {
+		r.keepRoute()
+		for _, name := range r.target.scope.protected {
+			if proxywasm.RemoveHttpRequestHeader(name) != nil {
+				r.deny(internalError)
+				return false
+			}
+		}
+		r.plugin.metrics.allowedWithoutToken.add(1)
+		r.state = settled
+		return true
+	}
+	r.deny(f.outcome)
+	return false
+}
+
+// keepRoute has the gateway stay with the route by which the rule was chosen.
+func (r *requestContext) keepRoute() {
+	if r.plugin.keepRoute {
+		_ = proxywasm.SetProperty([]string{"clear_route_cache"}, []byte("off"))
+	}
+}
+
+// deny answers the request by the scope's policy.
+func (r *requestContext) deny(o outcome) {
+	policy := &r.target.scope.failure
+	r.reply(policy.status, "token_fetch."+o.String(), policy.body, [][2]string{{"content-type", policy.contentType}})
+}
+
+// demandSubjectToken answers a request that brings no token to be exchanged (RFC 6750 section 3).
+func (r *requestContext) demandSubjectToken() types.Action {
+	r.reply(401, "token_fetch.no_subject_token", []byte("bearer token required"), [][2]string{
+		{"www-authenticate", "Bearer"},
+		{"content-type", keyContentType.fallback.(string)},
+	})
+	return types.HeaderStopAllIterationAndWatermark
+}
+
+// reply answers at most once: a second reply would hang the request.
+func (r *requestContext) reply(status uint32, detail string, body []byte, headers [][2]string) {
+	if r.state == settled {
+		return
+	}
+	r.state = settled
+	r.plugin.metrics.denied.add(1)
+	if err := proxywasm.SendHttpResponseWithDetail(status, detail, headers, body, -1); err != nil {
+		r.plugin.logf(logError, "a request can't be answered: %v", err)
+	}
+}
+
+// denyOnPanic answers the request when the plugin's own code panics in a callback,
+// in place of a request that hangs or goes on as it came.
+func (r *requestContext) denyOnPanic(action *types.Action) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	logPanic(r.plugin, cause)
+	if action != nil {
+		*action = types.HeaderStopAllIterationAndWatermark
+	}
+	if r.target == nil {
+		r.reply(500, "token_fetch."+internalError.String(), nil, nil)
+		return
+	}
+	r.deny(internalError)
+}
+
+// OnHttpResponseHeaders drops the token that the upstream has refused.
+func (r *requestContext) OnHttpResponseHeaders(int, bool) types.Action {
+	defer r.plugin.logPanic()
+	if r.token == nil || r.life == nil || len(r.life.policy.invalidateOn) == 0 {
+		return types.ActionContinue
+	}
+	text, err := proxywasm.GetHttpResponseHeader(":status")
+	if err != nil {
+		return types.ActionContinue
+	}
+	status, _ := strconv.Atoi(text)
+	if contains(r.life.policy.invalidateOn, status) && isFromUpstream() {
+		r.target.source.refused(r.life, r.token)
+	}
+	return types.ActionContinue
+}
+
+// isFromUpstream tells the upstream's answer from one that another filter has given.
+func isFromUpstream() bool {
+	details, err := proxywasm.GetProperty([]string{"response", "code_details"})
+	return err != nil || string(details) == "via_upstream"
+}
+
+// OnHttpStreamDone takes a paused request out of the queue when its client has gone.
+func (r *requestContext) OnHttpStreamDone() {
+	defer r.plugin.logPanic()
+	if r.place != nil {
+		r.life.call.leave(r.place)
+		r.place = nil
+	}
+	r.state = settled
+}

@@ -1,0 +1,27 @@
+package main
+
+import "time"
+
+// requestCall is the call of one request for itself. When its client goes away,
+// the SDK drops the answer, which nobody else waits for.
+type requestCall struct {
+	request *requestContext
+	sentAt  time.Duration
+}
+
+func (c *requestCall) answered(a answer) {
+	defer c.failOnPanic()
+	values, failed := c.request.target.client.receive(a, c.sentAt)
+	if failed.outcome != gotToken {
+		c.request.fail(failed)
+		return
+	}
+	c.request.proceed(&token{values: values})
+}
+
+func (c *requestCall) failOnPanic() {
+	if cause := recover(); cause != nil {
+		logPanic(c.request.plugin, cause)
+		c.request.fail(failure{internalError, "gave an answer that made the plugin panic"})
+	}
+}
