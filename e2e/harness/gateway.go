@@ -1,0 +1,182 @@
+// Package harness runs the built plugin in a real Envoy for end-to-end tests: a
+// gateway on free ports, a token service whose answers the test sets, and an
+// upstream that records what it received.
+package harness
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/envoy"
+)
+
+// Service names for plugin configurations, all with the default servicePort 80
+// but DeadName.
+const (
+	TokenName = "token.static" // the gateway's TokenService
+	EmptyName = "empty.static" // a cluster without endpoints
+	DeadName  = "dead.static"  // refuses connections
+	DeadPort  = 8080           // servicePort of DeadName
+)
+
+// logLines is how much of Envoy's log a failed test prints.
+const logLines = 60
+
+// Options say how a gateway is run; only Config is needed by most tests.
+type Options struct {
+	Config         any               // plugin configuration: a string or []byte is passed unchanged, another value as JSON
+	Workers        int               // worker threads; 0 means one
+	Env            map[string]string // environment variables of the VM
+	Wasm           string            // path of the plugin; main.wasm of this repository when empty
+	WasmLog        string            // level of the wasm component; "debug" when empty
+	LogLevel       string            // level of the rest of Envoy; "warn" when empty
+	VMID           string            // vm_id, which names the space of shared data
+	FailOpen       bool              // the filter's failure_policy is FAIL_OPEN: requests pass a plugin whose VM has died
+	NoTokenCluster bool              // leaves the cluster of token.static out
+	Drain          time.Duration     // how long requests may stay with a replaced configuration, in whole seconds; 0 means 1 s
+	Token          *TokenService     // a new one when nil
+	Upstream       *Upstream         // behind all routes; a new one when nil
+}
+
+// Gateway is an Envoy that runs the plugin before an upstream. Its routes are
+// named route-a (path prefix /a), route-b (/b) and default (all else). The first
+// leads to the service upstream-a.dns, the others to upstream.dns, both with
+// port 80, and both are the same Upstream.
+type Gateway struct {
+	URL      string // http://127.0.0.1:PORT
+	Token    *TokenService
+	Upstream *Upstream
+
+	options Options
+	process *envoy.Process
+	files   files
+	version int // of the listener's file
+	clients clients
+}
+
+// Start runs a gateway until the test ends. It returns when every worker has
+// started the plugin, and fails the test when Envoy refuses it.
+func Start(t testing.TB, options Options) *Gateway {
+	t.Helper()
+	g := launch(t, options)
+	address, err := g.process.ListenerAddress("gateway")
+	if err != nil {
+		t.Fatalf("the gateway has no listener: %v", err)
+	}
+	g.URL = "http://" + address
+	return g
+}
+
+// StartRefused starts a gateway whose plugin must not start, and returns Envoy's
+// log for the test to look for the reason in.
+//
+// Envoy tries a configuration on its main thread before any worker sees it. One
+// that fails is refused with the listener that holds it, whatever FailOpen says:
+// from LDS, as here, Envoy runs on without that listener (after an update: with
+// the listener it had); in a bootstrap file Envoy ends with exit status 1.
+func StartRefused(t testing.TB, options Options) (log string) {
+	t.Helper()
+	g := launch(t, options)
+	if address, err := g.process.ListenerAddress("gateway"); err == nil {
+		t.Fatalf("the plugin started, and serves on %s", address)
+	}
+	if refused := g.Stat(t, "listener_manager.lds.update_rejected"); refused != "1" {
+		t.Fatalf("listener_manager.lds.update_rejected is %q, want 1", refused)
+	}
+	return g.Log()
+}
+
+func launch(t testing.TB, options Options) *Gateway {
+	t.Helper()
+	g := newGateway(t, options)
+	if err := g.files.writeBootstrap(g.clusters()); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.files.writeListener(g.options, g.version); err != nil {
+		t.Fatal(err)
+	}
+	process, err := envoy.Start(envoy.Options{
+		Binary:      binary(t),
+		Config:      g.files.bootstrap(),
+		Concurrency: options.Workers,
+		LogLevel:    options.LogLevel,
+		WasmLog:     options.WasmLog,
+		ExtraArgs:   g.drainArguments(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.process = process
+	t.Cleanup(func() { g.stop(t) })
+	return g
+}
+
+// newGateway fills in what the options leave out.
+func newGateway(t testing.TB, options Options) *Gateway {
+	t.Helper()
+	if options.Wasm == "" {
+		path, err := Wasm()
+		if err != nil {
+			t.Fatal(err)
+		}
+		options.Wasm = path
+	}
+	if options.Token == nil {
+		options.Token = NewTokenService(t)
+	}
+	if options.Upstream == nil {
+		options.Upstream = NewUpstream(t)
+	}
+	return &Gateway{
+		Token:    options.Token,
+		Upstream: options.Upstream,
+		options:  options,
+		files:    files{dir: filepath.Clean(t.TempDir())},
+		version:  1,
+	}
+}
+
+func (g *Gateway) clusters() []cluster {
+	clusters := []cluster{
+		g.Upstream.server.cluster("outbound|80||upstream.dns"),
+		g.Upstream.server.cluster("outbound|80||upstream-a.dns"),
+		// Port 1 is reserved, and nothing listens there.
+		{Name: "outbound|8080||dead.static", Host: "127.0.0.1", Port: 1},
+		{Name: "outbound|80||empty.static"},
+	}
+	if g.options.NoTokenCluster {
+		return clusters
+	}
+	return append(clusters, g.Token.server.cluster("outbound|80||token.static"))
+}
+
+func binary(t testing.TB) string {
+	t.Helper()
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := envoy.Find(root, func(message string) { t.Log(message) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func (g *Gateway) stop(t testing.TB) {
+	t.Helper()
+	if err := g.process.Stop(); err != nil {
+		t.Errorf("envoy ended by itself: %v", err)
+	}
+	if t.Failed() {
+		t.Logf("the end of Envoy's log:\n%s", g.process.LogTail(logLines))
+	}
+}
+
+// Log is all that Envoy has logged so far.
+func (g *Gateway) Log() string { return g.process.Log() }
+
+// LogContains reports whether Envoy has logged the text.
+func (g *Gateway) LogContains(text string) bool { return strings.Contains(g.Log(), text) }
