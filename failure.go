@@ -6,11 +6,11 @@ import "fmt"
 type outcome int
 
 const (
-	gotToken   outcome = iota
-	noToken            // answered as it should, but without a usable token
-	callFailed         // another status, a timeout or a reset
-	noCluster          // the gateway knows no such cluster
-	tooMany            // not asked: maxWaiting requests wait for the call already
+	gotToken      outcome = iota
+	noToken               // answered as it should, but without a usable token
+	callFailed            // another status, a timeout or a reset
+	noCluster             // the gateway knows no such cluster
+	tooMany               // not asked: maxWaiting requests wait for the call already
 	internalError         // the plugin's own fault
 )
 

@@ -4,7 +4,7 @@ import "github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 
 // What rules ask about a request. Each answer costs a host call of some microseconds.
 
-var _ request = (*requestContext)(nil)
+var _ facts = (*requestContext)(nil)
 
 func (r *requestContext) domain() string {
 	authority, _ := proxywasm.GetHttpRequestHeader(":authority")

@@ -23,8 +23,8 @@ type rule struct {
 	scope         *scope
 }
 
-// request is what rules may ask about a request; each answer costs a host call.
-type request interface {
+// facts are what rules may ask about a request; each answer costs a host call.
+type facts interface {
 	domain() string    // :authority without its port
 	routeName() string // as the gateway named it
 	service() string   // the cluster's name
@@ -32,11 +32,11 @@ type request interface {
 
 // match returns the number of the first rule that matches, counted from 1; 0 when
 // none does and the global part applies.
-func (r rules) match(req request) int {
+func (r rules) match(req facts) int {
 	if len(r) == 0 {
 		return 0
 	}
-	asked := askedOnce{request: req}
+	asked := askedOnce{facts: req}
 	for i := range r {
 		if r[i].matches(&asked) {
 			return i + 1
@@ -76,28 +76,28 @@ func (r *rule) matches(req *askedOnce) bool {
 
 // askedOnce asks the host for a value at most once per request.
 type askedOnce struct {
-	request
+	facts
 	host, route, cluster          string
 	hasHost, hasRoute, hasCluster bool
 }
 
 func (a *askedOnce) domain() string {
 	if !a.hasHost {
-		a.host, a.hasHost = a.request.domain(), true
+		a.host, a.hasHost = a.facts.domain(), true
 	}
 	return a.host
 }
 
 func (a *askedOnce) routeName() string {
 	if !a.hasRoute {
-		a.route, a.hasRoute = a.request.routeName(), true
+		a.route, a.hasRoute = a.facts.routeName(), true
 	}
 	return a.route
 }
 
 func (a *askedOnce) service() string {
 	if !a.hasCluster {
-		a.cluster, a.hasCluster = a.request.service(), true
+		a.cluster, a.hasCluster = a.facts.service(), true
 	}
 	return a.cluster
 }

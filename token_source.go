@@ -149,29 +149,26 @@ func (c *lifeCall) answered(a answer) {
 	now := c.source.client.host.monotonic()
 	lifetime := c.source.lifetime(life, a, values[0])
 	t := life.brought(now, lifetime, values, life.call.waiting.Len())
-	c.source.publish(life, now)
 	for _, w := range life.call.ended(c.number) {
 		w.proceed(t)
 	}
+	c.source.publish(life, now)
 }
 
 func (c *lifeCall) failed(f failure, a answer) {
 	source, life := c.source, c.life
 	now := source.client.host.monotonic()
 	life.missed(now, retryAfter(a, source.client.host.wallClock()), f)
-	source.holdBackRenewal(life, now)
 	standIn := life.stale(now)
-	waiters := life.call.ended(c.number)
-	if standIn == nil {
-		for _, w := range waiters {
+	for _, w := range life.call.ended(c.number) {
+		if standIn == nil {
 			w.fail(f)
+			continue
 		}
-		return
-	}
-	source.client.metrics.staleServed.add(len(waiters))
-	for _, w := range waiters {
+		source.client.metrics.staleServed.add(1)
 		w.proceed(standIn)
 	}
+	source.holdBackRenewal(life, now)
 }
 
 // failOnPanic leaves nobody waiting when the answer made the plugin panic.

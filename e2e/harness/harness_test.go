@@ -24,6 +24,9 @@ func TestGateway(t *testing.T) {
 		if received.URI != "/a/path?q=%20" || len(received.Header.Values("X-Own")) != 2 {
 			t.Errorf("the upstream received %+v", received)
 		}
+		if calls := gateway.Stat(t, "cluster.outbound|80||upstream-a.dns.upstream_rq_total"); calls != "1" {
+			t.Errorf("route-a led %q requests to its cluster", calls)
+		}
 	})
 	t.Run("http2", func(t *testing.T) {
 		request := gateway.Request(t, http.MethodPost, "/", "abc")
@@ -46,6 +49,7 @@ func TestGateway(t *testing.T) {
 			t.Errorf("the gateway answered %+v", answer)
 		}
 	})
+	t.Run("counter", func(t *testing.T) { gateway.WaitCounter(t, "calls", len(gateway.Token.WaitCalls(t, 3))) })
 	t.Run("update", func(t *testing.T) { checkUpdates(t, gateway) })
 	t.Run("memory", func(t *testing.T) {
 		if kilobytes := gateway.MemoryKB(t); kilobytes < 10_000 {

@@ -1,0 +1,268 @@
+package main
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+	"time"
+)
+
+func jwt(claims string) string {
+	return "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
+}
+
+func TestReadAnswer(t *testing.T) {
+	header := func(value string) answer { return answer{status: 200, headers: [][2]string{{"x-token", value}}} }
+	body := func(status int, text string) answer { return answer{status: status, body: []byte(text)} }
+	inBody := `"tokenPath": "data.token"`
+	tests := map[string]struct {
+		config  string
+		answer  answer
+		want    string // the token header's value
+		outcome outcome
+	}{
+		"header":                      {"", header("t1"), "t1", gotToken},
+		"first of two headers":        {"", answer{status: 200, headers: [][2]string{{"x-token", "t1"}, {"x-token", "t2"}}}, "t1", gotToken},
+		"spaces around":               {"", header(" t1 "), "t1", gotToken},
+		"no header":                   {"", answer{status: 200}, "", noToken},
+		"empty header":                {"", header(""), "", noToken},
+		"only spaces":                 {"", header("  "), "", noToken},
+		"line feed":                   {"", header("t1\nX-Admin: 1"), "", noToken},
+		"trailing line feed":          {inBody, body(200, `{"data": {"token": "t1\n"}}`), "", noToken},
+		"tab":                         {"", header("t\t1"), "", noToken},
+		"DEL":                         {"", header("t\x7f1"), "", noToken},
+		"NUL":                         {inBody, body(200, `{"data": {"token": "t\u00001"}}`), "", noToken},
+		"as long as allowed":          {"", header(strings.Repeat("a", 16<<10)), strings.Repeat("a", 16<<10), gotToken},
+		"too long":                    {"", header(strings.Repeat("a", 16<<10+1)), "", noToken},
+		"no answer":                   {"", answer{}, "", callFailed},
+		"other status":                {"", answer{status: 201, headers: [][2]string{{"x-token", "t1"}}}, "", callFailed},
+		"redirect":                    {"", answer{status: 302}, "", callFailed},
+		"other header":                {`"responseHeader": "X-Auth"`, answer{status: 200, headers: [][2]string{{"x-auth", "t1"}}}, "t1", gotToken},
+		"prefix":                      {`"tokenPrefix": "Token "`, header("t1"), "Token t1", gotToken},
+		"prefix is there already":     {`"tokenPrefix": "Bearer "`, header("bearer t1"), "bearer t1", gotToken},
+		"prefix that is no scheme":    {`"tokenPrefix": "t"`, header("t1"), "tt1", gotToken},
+		"body":                        {inBody, body(200, `{"data": {"token": "t1"}}`), "t1", gotToken},
+		"body, number":                {inBody, body(200, `{"data": {"token": 12345678901234567890}}`), "12345678901234567890", gotToken},
+		"body, null":                  {inBody, body(200, `{"data": {"token": null}}`), "", noToken},
+		"body, boolean":               {inBody, body(200, `{"data": {"token": true}}`), "", noToken},
+		"body, object":                {inBody, body(200, `{"data": {"token": {"a": 1}}}`), "", noToken},
+		"body, list":                  {inBody, body(200, `{"data": {"token": ["t1"]}}`), "", noToken},
+		"body, missing":               {inBody, body(200, `{"data": {}}`), "", noToken},
+		"body, not JSON":              {inBody, body(200, `{"data": {"token": "t1"`), "", noToken},
+		"body, HTML":                  {inBody, body(200, `<html>`), "", noToken},
+		"body, empty":                 {inBody, body(200, ``), "", noToken},
+		"body too large":              {inBody, body(200, strings.Repeat(" ", maxAnswerBytes+1)), "", callFailed},
+		"success holds":               {`"successWhen": [{"path": "code", "equals": ["0", 1]}], ` + inBody, body(200, `{"code": 1, "data": {"token": "t1"}}`), "t1", gotToken},
+		"success does not hold":       {`"successWhen": [{"path": "code", "equals": "0"}], ` + inBody, body(200, `{"code": 1, "data": {"token": "t1"}}`), "", callFailed},
+		"success, value missing":      {`"successWhen": [{"path": "code", "equals": ""}], ` + inBody, body(200, `{"data": {"token": "t1"}}`), "", callFailed},
+		"success by header":           {`"successWhen": [{"header": "X-OK", "equals": "yes"}]`, answer{status: 200, headers: [][2]string{{"x-ok", "yes"}, {"x-token", "t1"}}}, "t1", gotToken},
+		"success by header, does not": {`"successWhen": [{"header": "X-OK", "equals": "yes"}]`, header("t1"), "", callFailed},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			config := sampleJSON
+			if test.config != "" {
+				config = extended(test.config)
+			}
+			reader := mustParse(t, config).global.answer
+			values, failed := reader.read(test.answer)
+			if failed.outcome != test.outcome {
+				t.Fatalf("outcome: got %v (%s), expected %v", failed.outcome, failed.reason, test.outcome)
+			}
+			if test.outcome == gotToken && values[0] != test.want {
+				t.Errorf("token: got %q, expected %q", values[0], test.want)
+			}
+			if strings.Contains(failed.reason, "t1") {
+				t.Errorf("the reason for the log holds the token: %q", failed.reason)
+			}
+		})
+	}
+}
+
+func TestUpstreamHeaders(t *testing.T) {
+	reader := mustParse(t, extended(`"upstreamHeaders": {"X-User": "body:user.name", "X-Role": "header:Role", "X-List": "body:list", "X-None": "body:none", "X-Bad": "body:bad"}`)).global.answer
+	values, failed := reader.read(answer{
+		status:  200,
+		headers: [][2]string{{"x-token", "t1"}, {"role", "admin"}},
+		body:    []byte(`{"user": {"name": "Ann"}, "list": ["a","b"], "bad": "a\nb"}`),
+	})
+	if failed.outcome != gotToken {
+		t.Fatal(failed.reason)
+	}
+	want := map[string]string{"X-User": "Ann", "X-Role": "admin", "X-List": `["a","b"]`, "X-None": "", "X-Bad": ""}
+	for i, name := range reader.upstreamNames() {
+		if values[i+1] != want[name] {
+			t.Errorf("%s: got %q, expected %q", name, values[i+1], want[name])
+		}
+	}
+}
+
+func TestOAuth2Answers(t *testing.T) {
+	config := `{"serviceName": "idp.dns", "requestPath": "/token", "oauth2": {"clientId": "id", "clientSecret": "s3cr3t"}}`
+	tests := map[string]struct {
+		status  int
+		body    string
+		want    string
+		outcome outcome
+		reason  string
+	}{
+		"bearer":           {200, `{"access_token": "t1", "token_type": "bearer"}`, "Bearer t1", gotToken, ""},
+		"created":          {201, `{"access_token": "t1", "token_type": "Bearer"}`, "Bearer t1", gotToken, ""},
+		"no type":          {200, `{"access_token": "t1"}`, "Bearer t1", gotToken, ""},
+		"N_A":              {200, `{"access_token": "t1", "token_type": "N_A"}`, "Bearer t1", gotToken, ""},
+		"DPoP":             {200, `{"access_token": "t1", "token_type": "dpop"}`, "DPoP t1", gotToken, ""},
+		"scheme in token":  {200, `{"access_token": "Bearer t1", "token_type": "Bearer"}`, "Bearer t1", gotToken, ""},
+		"error in a 200":   {200, `{"error": "invalid_scope"}`, "", noToken, "answered 200 without a usable token (invalid_scope)"},
+		"not JSON":         {200, `access_token=t1`, "", noToken, "answered 200 without a usable token"},
+		"invalid client":   {401, `{"error": "invalid_client", "error_description": "secret s3cr3t is wrong"}`, "", callFailed, "answered 401 (invalid_client)"},
+		"odd error code":   {400, `{"error": "s3cr3t!"}`, "", callFailed, "answered 400"},
+		"error not a text": {400, `{"error": {"code": 1}}`, "", callFailed, "answered 400"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			reader := mustParse(t, config).global.answer
+			values, failed := reader.read(answer{status: test.status, body: []byte(test.body)})
+			if failed.outcome != test.outcome || failed.reason != test.reason {
+				t.Fatalf("got %v %q, expected %v %q", failed.outcome, failed.reason, test.outcome, test.reason)
+			}
+			if test.outcome == gotToken && values[0] != test.want {
+				t.Errorf("token: got %q, expected %q", values[0], test.want)
+			}
+		})
+	}
+}
+
+func TestLifetime(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	header := func(pairs ...string) (headers [][2]string) {
+		for i := 0; i < len(pairs); i += 2 {
+			headers = append(headers, [2]string{pairs[i], pairs[i+1]})
+		}
+		return headers
+	}
+	const year10 = maxSeconds * time.Second
+	tests := map[string]struct {
+		headers [][2]string
+		body    string
+		token   string
+		maxTTL  time.Duration
+		want    time.Duration
+	}{
+		"nothing said":              {want: 300 * time.Second},
+		"number":                    {body: `{"expires_in": 60}`, want: 60 * time.Second},
+		"fraction":                  {body: `{"expires_in": 1.5}`, want: 1500 * time.Millisecond},
+		"numeric string":            {body: `{"expires_in": "60"}`, want: 60 * time.Second},
+		"zero":                      {body: `{"expires_in": 0}`, want: 0},
+		"negative":                  {body: `{"expires_in": -5}`, want: 0},
+		"absurd":                    {body: `{"expires_in": 1e18}`, want: year10},
+		"beyond a float":            {body: `{"expires_in": 1e999}`, want: year10},
+		"null":                      {body: `{"expires_in": null}`, want: 300 * time.Second},
+		"word":                      {body: `{"expires_in": "soon"}`, want: 300 * time.Second},
+		"NaN":                       {body: `{"expires_in": "NaN"}`, want: 300 * time.Second},
+		"boolean":                   {body: `{"expires_in": true}`, want: 300 * time.Second},
+		"before Cache-Control":      {headers: header("cache-control", "no-store"), body: `{"expires_in": 60}`, want: 60 * time.Second},
+		"max-age":                   {headers: header("cache-control", "private, max-age=20"), want: 20 * time.Second},
+		"max-age in capitals":       {headers: header("cache-control", "Max-Age=20"), want: 20 * time.Second},
+		"max-age in quotes":         {headers: header("cache-control", `max-age="20"`), want: 20 * time.Second},
+		"max-age and Age":           {headers: header("cache-control", "max-age=20", "age", "5"), want: 15 * time.Second},
+		"max-age used up":           {headers: header("cache-control", "max-age=20", "age", "25"), want: 0},
+		"absurd max-age":            {headers: header("cache-control", "max-age=99999999999999999"), want: year10},
+		"no-store":                  {headers: header("cache-control", "no-store"), want: 0},
+		"no-store beats max-age":    {headers: header("cache-control", "max-age=20", "cache-control", "no-store"), want: 0},
+		"no-cache":                  {headers: header("cache-control", "no-cache"), want: 0},
+		"other directive":           {headers: header("cache-control", "private"), want: 300 * time.Second},
+		"bad max-age":               {headers: header("cache-control", "max-age=x"), want: 300 * time.Second},
+		"Expires":                   {headers: header("expires", "Mon, 23 Nov 2026 12:00:40 GMT"), want: 40 * time.Second},
+		"Expires and Date":          {headers: header("expires", "Mon, 23 Nov 2026 13:00:40 GMT", "date", "Mon, 23 Nov 2026 13:00:00 GMT"), want: 40 * time.Second},
+		"Expires in the past":       {headers: header("expires", "Mon, 23 Nov 2026 11:00:00 GMT"), want: 0},
+		"Expires 0":                 {headers: header("expires", "0"), want: 0},
+		"max-age beats Expires":     {headers: header("expires", "0", "cache-control", "max-age=7"), want: 7 * time.Second},
+		"JWT":                       {token: "Bearer " + jwt(`{"exp": 1795435220}`), want: 20 * time.Second},
+		"JWT expired":               {token: jwt(`{"exp": 1795435100}`), want: 0},
+		"JWT without exp":           {token: jwt(`{"sub": "a"}`), want: 300 * time.Second},
+		"JWT with a text as exp":    {token: jwt(`{"exp": "1795435220"}`), want: 300 * time.Second},
+		"not a JWT":                 {token: "a.b.c", want: 300 * time.Second},
+		"Expires beats JWT":         {headers: header("expires", "Mon, 23 Nov 2026 12:00:40 GMT"), token: jwt(`{"exp": 1795435220}`), want: 40 * time.Second},
+		"capped":                    {body: `{"expires_in": 60}`, maxTTL: 10 * time.Second, want: 10 * time.Second},
+		"cap above":                 {body: `{"expires_in": 60}`, maxTTL: 100 * time.Second, want: 60 * time.Second},
+		"cap on the configured ttl": {maxTTL: 10 * time.Second, want: 10 * time.Second},
+	}
+	if got := time.Unix(1795435200, 0).UTC(); !got.Equal(now) {
+		t.Fatalf("the test's own clock: got %s, expected %s", got, now)
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			policy := cachePolicy{ttl: 300 * time.Second, maxTTL: test.maxTTL, expiresInPath: "expires_in"}
+			got := policy.lifetime(answer{status: 200, headers: test.headers, body: []byte(test.body)}, test.token, now)
+			if got != test.want {
+				t.Errorf("got %s, expected %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestRefreshAfter(t *testing.T) {
+	tests := map[string]struct{ before, lifetime, want time.Duration }{
+		"a tenth":                   {-1, 100 * time.Second, 90 * time.Second},
+		"at least a second":         {-1, 3 * time.Second, 2 * time.Second},
+		"at most a minute":          {-1, time.Hour, time.Hour - time.Minute},
+		"shorter than the margin":   {-1, time.Second, time.Second},
+		"configured":                {20 * time.Second, 100 * time.Second, 80 * time.Second},
+		"configured, not ahead":     {0, 100 * time.Second, 100 * time.Second},
+		"lives as long as margin":   {20 * time.Second, 20 * time.Second, 20 * time.Second},
+		"lives 1 ns longer than it": {20 * time.Second, 20*time.Second + 1, 1},
+	}
+	for name, test := range tests {
+		policy := cachePolicy{refreshBefore: test.before}
+		if got := policy.refreshAfter(test.lifetime); got != test.want {
+			t.Errorf("%s: got %s, expected %s", name, got, test.want)
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	tests := map[string]struct {
+		status int
+		value  string
+		want   time.Duration
+	}{
+		"seconds":      {429, "7", 7 * time.Second},
+		"date":         {429, "Mon, 23 Nov 2026 12:00:40 GMT", 40 * time.Second},
+		"unavailable":  {503, "7", 7 * time.Second},
+		"other status": {500, "7", 0},
+		"negative":     {429, "-7", 0},
+		"word":         {429, "soon", 0},
+		"missing":      {429, "", 0},
+	}
+	for name, test := range tests {
+		a := answer{status: test.status, headers: [][2]string{{"retry-after", test.value}}}
+		if got := retryAfter(a, now); got != test.want {
+			t.Errorf("%s: got %s, expected %s", name, got, test.want)
+		}
+	}
+}
+
+func FuzzReadAnswer(f *testing.F) {
+	f.Add(200, "t1", []byte(`{"token": "t1", "expires_in": 5}`), "token", "max-age=5")
+	f.Add(200, "", []byte(`{"token": {"a": ["b"]}}`), "token.a.#(b==1)#|@reverse", "no-store")
+	f.Add(401, "a\nb", []byte(`{"error": "invalid_client"}`), "..#.a", "max-age=-1")
+	f.Fuzz(func(t *testing.T, status int, header string, body []byte, path, control string) {
+		reader := answerReader{any2xx: true, tokenPath: path, responseHeader: "x-token", prefixFromType: true,
+			upstream: []upstreamHeader{{name: "a", path: path}, {name: "b", header: "x-token"}}}
+		a := answer{status: status, headers: [][2]string{{"x-token", header}, {"cache-control", control}, {"expires", control}}, body: body}
+		values, failed := reader.read(a)
+		if (failed.outcome == gotToken) != (len(values) == 3 && values[0] != "") {
+			t.Fatalf("got %q and %v", values, failed)
+		}
+		for _, value := range values {
+			if !isHeaderValue(value) {
+				t.Errorf("%q is no header value", value)
+			}
+		}
+		policy := cachePolicy{ttl: time.Second, expiresInPath: path}
+		if lifetime := policy.lifetime(a, header, time.Now()); lifetime < 0 || lifetime > maxSeconds*time.Second {
+			t.Errorf("lifetime %s", lifetime)
+		}
+	})
+}

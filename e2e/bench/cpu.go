@@ -1,0 +1,54 @@
+package bench
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// cpuTime is the CPU time that the threads of a process have used so far, as the
+// kernel's scheduler counts it (nanoseconds, where utime and stime have only
+// hundredths of a second). False where there is no /proc to read it from.
+func cpuTime(pid int) (time.Duration, bool) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(threads) == 0 {
+		return 0, false
+	}
+	var total time.Duration
+	for _, path := range threads {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // the thread has just ended
+		}
+		fields := bytes.Fields(text)
+		if len(fields) == 0 {
+			return 0, false
+		}
+		ns, err := strconv.ParseInt(string(fields[0]), 10, 64)
+		if err != nil {
+			return 0, false
+		}
+		total += time.Duration(ns)
+	}
+	return total, total > 0 // zero: a kernel without these statistics
+}
+
+// residentBytes is the memory that a process occupies; false where there is no /proc.
+func residentBytes(pid int) (int64, bool) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0, false
+	}
+	fields := bytes.Fields(text)
+	if len(fields) < 2 {
+		return 0, false
+	}
+	pages, err := strconv.ParseInt(string(fields[1]), 10, 64)
+	if err != nil {
+		return 0, false
+	}
+	return pages * int64(os.Getpagesize()), true
+}

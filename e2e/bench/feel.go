@@ -1,0 +1,70 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	feelRate        = 1000 // requests per second
+	feelConnections = 128  // enough for the requests that wait for a slow token
+)
+
+// feel is what a client notices when the token service is slow.
+type feel struct {
+	candidate
+	Requests int
+	P50, P99 time.Duration
+	Calls    float64 // token calls per 10,000 requests
+}
+
+// feels runs the sample and the plugin, from a cold start, with a token service
+// that takes its time.
+func (b *bench) feels(ctx context.Context, all []candidate) ([]feel, error) {
+	compared := named(all, sample, cached)
+	if len(compared) < 2 {
+		return nil, nil
+	}
+	b.step("starting Envoy with a token service that takes %s", slowness)
+	s, err := b.startMeasured(ctx, compared, 1, b.backend.slow)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Stop()
+	var results []feel
+	for _, c := range compared {
+		result, err := b.feel(ctx, s, c)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Name, err)
+		}
+		b.step("slow token service, %s … p50 %s, p99 %s", c.Name, millis(result.P50), millis(result.P99))
+		results = append(results, result)
+	}
+	return results, nil
+}
+
+func (b *bench) feel(ctx context.Context, s *stage, c candidate) (feel, error) {
+	load, err := s.loader(c, feelConnections)
+	if err != nil {
+		return feel{}, err
+	}
+	defer load.close()
+	sorted, err := load.openLoop(ctx, feelRate, b.feelRequests())
+	if err != nil {
+		return feel{}, err
+	}
+	counted, err := s.counts(c)
+	if err != nil {
+		return feel{}, err
+	}
+	// Checked afterwards: before, it would have fetched the token.
+	if err := s.verify(ctx, c); err != nil {
+		return feel{}, err
+	}
+	return feel{
+		candidate: c, Requests: len(sorted),
+		P50: percentile(sorted, 0.50), P99: percentile(sorted, 0.99),
+		Calls: float64(counted.tokenCalls) * 10_000 / float64(counted.requests),
+	}, nil
+}

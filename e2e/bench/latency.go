@@ -1,0 +1,63 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// latency is what an open loop measured of a candidate, round by round.
+type latency struct {
+	candidate
+	P50, P99 series // microseconds
+}
+
+// latencies are those of router only and the cached token at the same rate.
+type latencies struct {
+	Rate float64 // requests per second
+	List []latency
+}
+
+// latencyRounds sends half of what the plugin with a cached token can serve.
+func (b *bench) latencyRounds(ctx context.Context, s *stage, rates []throughput) (latencies, error) {
+	compared := named(s.candidates, router, cached)
+	if len(compared) < 2 {
+		return latencies{}, nil
+	}
+	var result latencies
+	for _, t := range rates {
+		if t.Name == cached {
+			result.Rate = t.Rate.median() / 2
+		}
+	}
+	result.List = make([]latency, len(compared))
+	for round := 1; round <= b.Rounds; round++ {
+		for i, c := range compared {
+			result.List[i].candidate = c
+			sorted, err := b.paced(ctx, s, c, result.Rate)
+			if err != nil {
+				return latencies{}, fmt.Errorf("%s: %w", c.Name, err)
+			}
+			p50, p99 := micros(percentile(sorted, 0.50)), micros(percentile(sorted, 0.99))
+			b.step("latency %d/%d %s … p99 %.0f µs at %s req/s", round, b.Rounds, c.Name, p99, thousands(result.Rate))
+			result.List[i].P50 = append(result.List[i].P50, p50)
+			result.List[i].P99 = append(result.List[i].P99, p99)
+		}
+	}
+	return result, nil
+}
+
+func (b *bench) paced(ctx context.Context, s *stage, c candidate, rate float64) ([]time.Duration, error) {
+	load, err := s.loader(c, b.Connections)
+	if err != nil {
+		return nil, err
+	}
+	defer load.close()
+	// The first requests open the connections; they are not measured.
+	if _, err := load.openLoop(ctx, rate, int(rate*settle.Seconds())); err != nil {
+		return nil, err
+	}
+	return load.openLoop(ctx, rate, int(rate*b.Duration.Seconds()))
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -1,0 +1,147 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"fortio.org/fortio/fhttp"
+	fortiolog "fortio.org/log"
+)
+
+// requestHost is the :authority of every request: a domain as a gateway has it.
+const requestHost = "api.example.com"
+
+// loader sends requests to one listener over connections that stay open.
+type loader struct {
+	connections []*connection
+}
+
+type connection struct {
+	client fhttp.Fetcher
+	done   atomic.Int64 // requests answered
+	status atomic.Int64 // the last one that was not 200
+	_      [64]byte     // keeps the counters of two connections out of one cache line
+}
+
+func newLoader(address string, connections int) (*loader, error) {
+	// Its warnings are about single requests; what counts here is the status.
+	fortiolog.SetLogLevelQuiet(fortiolog.Critical)
+	fhttp.BufferSizeKb = 8
+	l := &loader{}
+	for range connections {
+		options := fhttp.NewHTTPOptions("http://" + address + "/")
+		options.HTTPReqTimeOut = 10 * time.Second
+		if err := options.AddAndValidateExtraHeader("Host: " + requestHost); err != nil {
+			return nil, err
+		}
+		client, err := fhttp.NewFastClient(options)
+		if err != nil {
+			l.close()
+			return nil, err
+		}
+		l.connections = append(l.connections, &connection{client: client})
+	}
+	return l, nil
+}
+
+func (l *loader) close() {
+	for _, c := range l.connections {
+		c.client.Close()
+	}
+}
+
+func (c *connection) send(ctx context.Context) {
+	if status, _, _ := c.client.StreamFetch(ctx); status != 200 {
+		c.status.Store(int64(status))
+	}
+	c.done.Add(1)
+}
+
+func (l *loader) requests() int64 {
+	var total int64
+	for _, c := range l.connections {
+		total += c.done.Load()
+	}
+	return total
+}
+
+// failure tells of a request that was not answered by 200.
+func (l *loader) failure() error {
+	for _, c := range l.connections {
+		if status := c.status.Load(); status != 0 {
+			return fmt.Errorf("a request was answered by %d instead of 200", status)
+		}
+	}
+	return nil
+}
+
+// closedLoop keeps every connection busy: each sends its next request when the
+// last one is answered. During that it calls measure.
+func (l *loader) closedLoop(ctx context.Context, measure func()) error {
+	var stop atomic.Bool
+	var workers sync.WaitGroup
+	for _, c := range l.connections {
+		workers.Go(func() {
+			for !stop.Load() && c.status.Load() == 0 {
+				c.send(ctx)
+			}
+		})
+	}
+	measure()
+	stop.Store(true)
+	workers.Wait()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return l.failure()
+}
+
+// openLoop sends count requests at a fixed rate (per second), whether the earlier
+// ones are answered or not, and returns their latencies, sorted. A request that
+// had to wait because its connection was still busy counts from when it was due.
+func (l *loader) openLoop(ctx context.Context, rate float64, count int) ([]time.Duration, error) {
+	var workers sync.WaitGroup
+	latencies := make([][]time.Duration, len(l.connections))
+	start := time.Now()
+	for i, c := range l.connections {
+		workers.Go(func() {
+			for n := i; n < count && ctx.Err() == nil && c.status.Load() == 0; n += len(l.connections) {
+				due := start.Add(time.Duration(float64(n) / rate * float64(time.Second)))
+				wait := time.Until(due)
+				if wait > 0 {
+					time.Sleep(wait)
+					due = time.Now() // a late timer is not the server's fault
+				}
+				c.send(ctx)
+				latencies[i] = append(latencies[i], time.Since(due))
+			}
+		})
+	}
+	workers.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	all := slices.Concat(latencies...)
+	slices.Sort(all)
+	return all, l.failure()
+}
+
+// percentile of sorted values, p between 0 and 1.
+func percentile(sorted []time.Duration, p float64) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(int(p*float64(len(sorted))), len(sorted)-1)]
+}
+
+// pause waits unless the context ends before.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}

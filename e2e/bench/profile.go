@@ -1,0 +1,175 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Profile is where the time of a request with a cached token goes.
+type Profile struct {
+	Options Options
+	Machine machine
+	Began   time.Time
+	Steps   []profileStep
+	NoPerf  string // why there are no samples; empty when there are
+}
+
+type profileStep struct {
+	throughput
+	split
+}
+
+// RunProfile measures step by step, from Envoy alone to the plugin.
+func RunProfile(ctx context.Context, options Options) (*Profile, error) {
+	var profile *Profile
+	err := with(ctx, options, profileCandidates(), func(b *bench, candidates []candidate) (err error) {
+		profile, err = b.profile(ctx, candidates)
+		return err
+	})
+	return profile, err
+}
+
+func (b *bench) profile(ctx context.Context, candidates []candidate) (*Profile, error) {
+	s, err := b.ready(ctx, candidates)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Stop()
+	p := &Profile{Options: b.Options, Began: b.began}
+	if p.Machine, err = describeMachine(s.Process); err != nil {
+		return nil, err
+	}
+	rounds, err := b.throughputRounds(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := exec.LookPath("perf"); err != nil {
+		p.NoPerf = "perf is not installed"
+	}
+	for _, t := range rounds {
+		step := profileStep{throughput: t, split: unknownSplit}
+		if p.NoPerf == "" {
+			b.step("sampling %s", t.Name)
+			if step.split, err = b.sampled(ctx, s, t.candidate); err != nil {
+				p.NoPerf = "perf could not sample: " + firstLine(err.Error())
+			}
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+		}
+		p.Steps = append(p.Steps, step)
+	}
+	return p, nil
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}
+
+func (p *Profile) step(name string) profileStep {
+	for _, step := range p.Steps {
+		if step.Name == name {
+			return step
+		}
+	}
+	return profileStep{split: unknownSplit}
+}
+
+// Markdown is the part of the page that is measured.
+func (p *Profile) Markdown() string {
+	var page strings.Builder
+	fmt.Fprintf(&page, "Envoy %s, one worker; %s, %d cores, %s; Go %s; %s; `%s`.\n\n",
+		p.Machine.EnvoyVersion, orUnknown(p.Machine.CPU), p.Machine.Cores, p.Machine.System,
+		p.Machine.Go, p.Began.UTC().Format("2006-01-02"), p.Options.Command)
+	p.writeParts(&page)
+	page.WriteString("\n")
+	p.writeSteps(&page)
+	return page.String()
+}
+
+// writeParts splits the CPU time of a request with a cached token by the
+// differences between the steps, round by round.
+func (p *Profile) writeParts(page *strings.Builder) {
+	cpu := func(name string) series { return p.step(name).CPU }
+	total := cpu(cached)
+	var rows [][]string
+	add := func(part, difference string, value series) {
+		share := ""
+		if value.measured() {
+			share = fmt.Sprintf("%.0f %%", 100*value.over(total).median())
+		}
+		rows = append(rows, []string{part, difference, spread(value, "%.1f"), share})
+	}
+	add("Envoy's own proxying", router, cpu(router))
+	add("VM boundary: entering the VM for each callback", null+" − "+router, cpu(null).minus(cpu(router)))
+	add("VM boundary: the host call that sets the header", bare+" − "+null, cpu(bare).minus(cpu(null)))
+	add("this plugin: finding the token, metrics", cached+" − "+bare, cpu(cached).minus(cpu(bare)))
+	add("all of it", cached, total)
+	add("saved: callbacks that are not exported", bareAllExports+" − "+bare, cpu(bareAllExports).minus(cpu(bare)))
+	add("saved: what `wrapper.SetCtx` does on each request", hello+" − "+bareAllExports, cpu(hello).minus(cpu(bareAllExports)))
+	writeTable(page, []string{"part of a request with a cached token", "measured as", "CPU, µs", "of all"}, rows)
+}
+
+// writeSteps has the steps themselves, and what perf saw in them.
+func (p *Profile) writeSteps(page *strings.Builder) {
+	if p.NoPerf != "" {
+		fmt.Fprintf(page, "Without samples: %s.\n\n", p.NoPerf)
+	}
+	var rows [][]string
+	for _, step := range p.Steps {
+		cpu := step.CPU.median()
+		rows = append(rows, []string{
+			step.Name, step.About, spread(step.CPU, "%.1f"),
+			part(cpu, step.Kernel), part(cpu, step.Envoy), part(cpu, step.Wasm),
+		})
+	}
+	writeTable(page, []string{
+		"step", "what it is", "CPU, µs per request",
+		"kernel (sockets)", "Envoy with V8", "compiled Wasm",
+	}, rows)
+}
+
+func part(cpu, share float64) string {
+	if math.IsNaN(cpu) || math.IsNaN(share) {
+		return "not measured"
+	}
+	return fmt.Sprintf("%.1f (%.0f %%)", cpu*share, share*100)
+}
+
+// The measured part of the page stands between these lines; the rest of the page
+// is written by hand.
+const (
+	profileBegin = "<!-- written by make bench BENCH_FLAGS=-profile: begin -->\n"
+	profileEnd   = "<!-- written by make bench BENCH_FLAGS=-profile: end -->\n"
+)
+
+// Write replaces the measured part of profile.md, or starts the page.
+func (p *Profile) Write() error {
+	path := filepath.Join(p.Options.Out, "profile.md")
+	if err := os.MkdirAll(p.Options.Out, 0o755); err != nil {
+		return err
+	}
+	measured := profileBegin + "\n" + p.Markdown() + "\n" + profileEnd
+	page, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return os.WriteFile(path, []byte("# Profile\n\n"+measured), 0o644)
+	}
+	if err != nil {
+		return err
+	}
+	before, rest, hasBegin := strings.Cut(string(page), profileBegin)
+	_, after, hasEnd := strings.Cut(rest, profileEnd)
+	if !hasBegin || !hasEnd {
+		return fmt.Errorf("%s has no lines %q and %q to write the numbers between",
+			filepath.Base(path), strings.TrimSpace(profileBegin), strings.TrimSpace(profileEnd))
+	}
+	return os.WriteFile(path, []byte(before+measured+after), 0o644)
+}

@@ -1,0 +1,76 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// tooMuchScatter is the spread of a candidate's rounds, as a part of the median,
+// above which the machine was too busy to trust the numbers.
+const tooMuchScatter = 0.20
+
+// Report is what one run has measured.
+type Report struct {
+	Options    Options
+	Machine    machine
+	Began      time.Time
+	Took       time.Duration
+	Throughput []throughput
+	Latencies  latencies
+	Feels      []feel
+	Footprints []footprint
+}
+
+// Write puts benchmark.md and benchmark.svg into the folder of the options.
+func (r *Report) Write() error {
+	if err := os.MkdirAll(r.Options.Out, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(r.Options.Out, "benchmark.md"), []byte(r.Markdown()), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(r.Options.Out, "benchmark.svg"), []byte(r.chart()), 0o644)
+}
+
+// Warnings tell what makes the numbers doubtful.
+func (r *Report) Warnings() []string {
+	var warnings []string
+	for _, t := range r.Throughput {
+		if scatter := t.Rate.scatter(); scatter > tooMuchScatter {
+			warnings = append(warnings, fmt.Sprintf("%s: requests/s of the rounds scatter by %.0f %%", t.Name, scatter*100))
+		}
+		if scatter := t.CPU.scatter(); scatter > tooMuchScatter {
+			warnings = append(warnings, fmt.Sprintf("%s: CPU of the rounds scatters by %.0f %%", t.Name, scatter*100))
+		}
+		if busy := t.Busy.median(); busy < 0.9 {
+			warnings = append(warnings, fmt.Sprintf("%s: Envoy had only %.0f %% of a core to do: its requests/s are not its limit", t.Name, busy*100))
+		}
+	}
+	return warnings
+}
+
+// Summary prints the targets and the warnings.
+func (r *Report) Summary(w io.Writer) {
+	missed := 0
+	for _, t := range r.targets() {
+		if !t.measured() {
+			fmt.Fprintf(w, "not measured  %s, against %s\n", t.What, t.Against)
+			continue
+		}
+		word := "met           "
+		if !t.met() {
+			missed++
+			word = "MISSED        "
+		}
+		fmt.Fprintf(w, "%s%s, against %s: %.2f (%s; %s)\n", word, t.What, t.Against, t.Ratio.median(), t.limit(), t.Note)
+	}
+	for _, warning := range r.Warnings() {
+		fmt.Fprintln(w, "warning:", warning)
+	}
+	if missed > 0 {
+		fmt.Fprintf(w, "%d of the targets missed\n", missed)
+	}
+}

@@ -1,0 +1,113 @@
+// Command bench measures the plugin beside other ways to put a token into a
+// request, in a real Envoy on this machine, and writes the report with a chart.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"token-fetch/e2e/bench"
+)
+
+func main() {
+	options, profile, err := parseFlags(os.Args[1:])
+	if err != nil {
+		os.Exit(2) // the flag package has printed what is wrong
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	// The second signal ends the program at once, as usual.
+	context.AfterFunc(ctx, stop)
+	run := runBenchmark
+	if profile {
+		run = runProfile
+	}
+	if err := run(ctx, options); err != nil {
+		fmt.Fprintln(os.Stderr, "\nbench:", err)
+		os.Exit(1)
+	}
+}
+
+func parseFlags(args []string) (options bench.Options, profile bool, err error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.StringVar(&options.Root, "root", "..", "folder of main.wasm")
+	flags.StringVar(&options.Out, "out", "../docs", "folder for the report")
+	flags.IntVar(&options.Rounds, "rounds", 7, "rounds over all candidates; the median counts")
+	flags.DurationVar(&options.Duration, "duration", 1500*time.Millisecond, "time for one candidate in one round")
+	flags.IntVar(&options.Connections, "connections", 16, "connections that send requests")
+	flags.BoolVar(&options.Quick, "quick", false, "a smoke test: one short round, numbers without meaning")
+	flags.BoolVar(&profile, "profile", false, "measure where the time of the cached path goes instead")
+	flags.Func("only", "`regexp` of the candidates to measure", func(text string) (err error) {
+		options.Only, err = regexp.Compile(text)
+		return err
+	})
+	if err := flags.Parse(args); err != nil {
+		return options, false, err
+	}
+	if options.Rounds < 1 || options.Duration <= 0 || options.Connections < 1 || flags.NArg() > 0 {
+		fmt.Fprintln(os.Stderr, "bench: -rounds, -duration and -connections must be positive, and there are no other arguments")
+		return options, false, flag.ErrHelp
+	}
+	if options.Quick {
+		options.Rounds, options.Duration = 1, 200*time.Millisecond
+	}
+	options.Command = strings.TrimSpace("make bench " + benchFlags(args))
+	options.Progress, options.Terminal = os.Stderr, isTerminal(os.Stderr)
+	return options, profile, nil
+}
+
+// benchFlags is how the Makefile is given flags other than the folders.
+func benchFlags(args []string) string {
+	var kept []string
+	for i := 0; i < len(args); i++ {
+		name := strings.TrimLeft(args[i], "-")
+		switch {
+		case name == "root" || name == "out":
+			i++ // its value
+		case strings.HasPrefix(name, "root=") || strings.HasPrefix(name, "out="):
+		default:
+			kept = append(kept, args[i])
+		}
+	}
+	if len(kept) == 0 {
+		return ""
+	}
+	return "BENCH_FLAGS='" + strings.Join(kept, " ") + "'"
+}
+
+func runBenchmark(ctx context.Context, options bench.Options) error {
+	report, err := bench.Run(ctx, options)
+	if err != nil {
+		return err
+	}
+	if err := report.Write(); err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr)
+	fmt.Print(report.Markdown())
+	fmt.Println()
+	report.Summary(os.Stdout)
+	return nil
+}
+
+func isTerminal(file *os.File) bool {
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func runProfile(ctx context.Context, options bench.Options) error {
+	profile, err := bench.RunProfile(ctx, options)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr)
+	fmt.Print(profile.Markdown())
+	return profile.Write()
+}

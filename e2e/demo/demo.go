@@ -1,0 +1,125 @@
+// Package demo is `make run`: the gateway of envoy.yaml and an httpbin, as
+// processes of this machine instead of containers.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"token-fetch/e2e/envoy"
+)
+
+// errorLines is how much of Envoy's log is shown when it ends by itself.
+const errorLines = 20
+
+// Options say where the demo finds its files and listens. All ports are on 127.0.0.1.
+type Options struct {
+	Root        string // folder of envoy.yaml and main.wasm
+	GatewayPort int
+	AdminPort   int
+	HTTPBinPort int
+	Output      io.Writer
+}
+
+// Run runs the demo until the context ends, which is no error.
+func Run(ctx context.Context, options Options) error {
+	err := run(ctx, options)
+	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		fmt.Fprintln(options.Output, "stopped")
+		return nil
+	}
+	return err
+}
+
+func run(ctx context.Context, options Options) error {
+	if _, err := os.Stat(filepath.Join(options.Root, "main.wasm")); err != nil {
+		return errors.New("main.wasm missing: run make first")
+	}
+	if err := options.checkPorts(); err != nil {
+		return err
+	}
+	binary, err := envoy.FindContext(ctx, options.Root, func(message string) {
+		fmt.Fprintln(options.Output, message)
+	})
+	if err != nil {
+		return err
+	}
+	httpbin, err := startHTTPBin(options.HTTPBinPort)
+	if err != nil {
+		return err
+	}
+	defer httpbin.Close()
+	return options.runGateway(ctx, binary)
+}
+
+// runGateway returns when the context ends or Envoy does.
+func (o Options) runGateway(ctx context.Context, binary string) error {
+	dir, err := os.MkdirTemp("", "token-fetch-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	bootstrap := filepath.Join(dir, "envoy.yaml")
+	if err := o.WriteBootstrap(bootstrap); err != nil {
+		return err
+	}
+	fmt.Fprintln(o.Output, "V8 compiles main.wasm, a few seconds …")
+	process, err := envoy.StartContext(ctx, envoy.Options{
+		Binary: binary,
+		Config: bootstrap,
+		Output: &logFilter{output: o.Output},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(o.Output, welcome, o.HTTPBinPort, o.GatewayPort, o.AdminPort)
+	select {
+	case <-ctx.Done():
+		_ = process.Stop() // whether it had just ended by itself makes no difference now
+		return nil
+	case <-process.Exited():
+		return fmt.Errorf("envoy ended by itself (%v):\n%s", process.Stop(), process.LogTail(errorLines))
+	}
+}
+
+const welcome = `
+Ready. In another terminal:
+
+  curl http://127.0.0.1:%d/headers
+      asks httpbin directly: it lists the headers that curl sent, no X-Token among them
+
+  curl http://127.0.0.1:%d/headers
+      asks through the gateway: the X-Token in the list is what the plugin fetched
+
+Envoy's admin interface is at http://127.0.0.1:%d. Ctrl-C stops all of it.
+The plugin's log:
+`
+
+// checkPorts tells early, and in one line, what Envoy says late or not at all:
+// it shares a port with another Envoy.
+func (o Options) checkPorts() error {
+	for _, port := range []int{o.GatewayPort, o.AdminPort, o.HTTPBinPort} {
+		listener, err := listen(port)
+		if err != nil {
+			return err
+		}
+		listener.Close()
+	}
+	return nil
+}
+
+func listen(port int) (net.Listener, error) {
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	listener, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("port %d is in use: stop the program that listens on it (an earlier make run or docker compose up?) and try again", port)
+	}
+	return listener, err
+}

@@ -1,0 +1,222 @@
+package e2e_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"token-fetch/e2e/harness"
+)
+
+const maxToken = 16 << 10 // bytes
+
+// outcome is a row of the contract's table.
+type outcome int
+
+const (
+	gotToken outcome = iota
+	noToken
+	callFailed
+	notSent // as callFailed, but the gateway could not even begin the call
+	noCluster
+)
+
+// mode is a column of the contract's table.
+type mode struct {
+	name    string
+	failure map[string]any // nil: not configured
+	denies  map[outcome]bool
+	reply   harness.Answer // to a denied request
+}
+
+var modes = []mode{
+	{
+		name:   "sample",
+		denies: map[outcome]bool{callFailed: true, notSent: true},
+		reply:  reply(500, "http call failed", "text/plain; charset=utf-8"),
+	},
+	{
+		name:    "deny",
+		failure: map[string]any{"mode": "deny", "status": 503, "body": `{"error": "no tökén"}`, "contentType": "application/json"},
+		denies:  map[outcome]bool{noToken: true, callFailed: true, notSent: true, noCluster: true},
+		reply:   reply(503, `{"error": "no tökén"}`, "application/json"),
+	},
+	{
+		name:    "deny by default",
+		failure: map[string]any{},
+		denies:  map[outcome]bool{noToken: true, callFailed: true, notSent: true, noCluster: true},
+		reply:   reply(500, "http call failed", "text/plain; charset=utf-8"),
+	},
+	{
+		name:    "allow",
+		failure: map[string]any{"mode": "allow", "status": 503},
+	},
+}
+
+func reply(status int, body, contentType string) harness.Answer {
+	return harness.Answer{Status: status, Body: body, Header: http.Header{"Content-Type": {contentType}}}
+}
+
+// services are the configurations of the outcomes beside what the service answers.
+var services = map[string]map[string]any{
+	"header":  {},
+	"json":    {"tokenPath": "data.token"},
+	"slow":    {"timeout": 300},
+	"refused": {"serviceName": harness.DeadName, "servicePort": harness.DeadPort},
+	"empty":   {"serviceName": harness.EmptyName},
+	"unknown": {"serviceName": "unknown.static"},
+}
+
+var outcomes = []struct {
+	name    string
+	service string
+	answer  http.HandlerFunc // nil: the token service is not asked
+	outcome outcome
+	token   string
+}{
+	{"token", "header", harness.HeaderToken("X-Token", "token-1"), gotToken, "token-1"},
+	{"spaces around the token", "header", harness.HeaderToken("X-Token", " token-1 "), gotToken, "token-1"},
+	{"long token", "header", harness.HeaderToken("X-Token", strings.Repeat("t", maxToken)), gotToken, strings.Repeat("t", maxToken)},
+	{"two tokens", "header", twoTokens, gotToken, "token-1"},
+	{"JSON", "json", harness.JSON(200, `{"data": {"token": "token-1"}}`), gotToken, "token-1"},
+	{"JSON number", "json", harness.JSON(200, `{"data": {"token": 12345678901234567}}`), gotToken, "12345678901234567"},
+
+	{"no header", "header", harness.Status(200), noToken, ""},
+	{"empty header", "header", harness.HeaderToken("X-Token", ""), noToken, ""},
+	{"token too long", "header", harness.HeaderToken("X-Token", strings.Repeat("t", maxToken+1)), noToken, ""},
+	{"tab in the header", "header", harness.HeaderToken("X-Token", "a\tb"), noToken, ""},
+	{"not JSON", "json", harness.JSON(200, `<html>token</html>`), noToken, ""},
+	{"cut JSON", "json", harness.JSON(200, `{"data": {"token": "token-1"}`), noToken, ""},
+	{"empty body", "json", harness.Status(200), noToken, ""},
+	{"no JSON value", "json", harness.JSON(200, `{"data": {}}`), noToken, ""},
+	{"JSON null", "json", harness.JSON(200, `{"data": {"token": null}}`), noToken, ""},
+	{"JSON empty", "json", harness.JSON(200, `{"data": {"token": ""}}`), noToken, ""},
+	{"JSON object", "json", harness.JSON(200, `{"data": {"token": {"a": "b"}}}`), noToken, ""},
+	{"line break", "json", harness.JSON(200, `{"data": {"token": "a\r\nX-Forged: b"}}`), noToken, ""},
+	{"line break at the end", "json", harness.JSON(200, `{"data": {"token": "token-1\n"}}`), noToken, ""},
+	{"zero byte", "json", harness.JSON(200, `{"data": {"token": "a\u0000b"}}`), noToken, ""},
+	{"delete", "json", harness.JSON(200, `{"data": {"token": "a\u007fb"}}`), noToken, ""},
+	{"JSON token too long", "json", harness.JSON(200, `{"data": {"token": "`+strings.Repeat("t", maxToken+1)+`"}}`), noToken, ""},
+
+	{"500", "header", tokenWith(500), callFailed, ""},
+	{"302", "header", tokenWith(302), callFailed, ""},
+	{"401", "header", tokenWith(401), callFailed, ""},
+	{"204", "header", tokenWith(204), callFailed, ""},
+	{"timeout", "slow", harness.Hang(), callFailed, ""},
+	{"timeout in the body", "slow", hangInBody, callFailed, ""},
+	{"reset", "header", harness.Reset(), callFailed, ""},
+	{"close", "header", harness.Close(), callFailed, ""},
+	{"cut in the body", "header", harness.Raw("HTTP/1.1 200 OK\r\nX-Token: token-1\r\nContent-Length: 10\r\n\r\ntoken"), callFailed, ""},
+	{"not HTTP", "header", harness.Raw("token-1\r\n\r\n"), callFailed, ""},
+	{"refused", "refused", nil, callFailed, ""},
+	{"empty cluster", "empty", nil, notSent, ""},
+	{"unknown cluster", "unknown", nil, noCluster, ""},
+}
+
+func twoTokens(w http.ResponseWriter, _ *http.Request) {
+	w.Header()["X-Token"] = []string{"token-1", "token-2"}
+}
+
+// tokenWith has a token where it must not be read from.
+func tokenWith(status int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Token", "token-1")
+		w.Header().Set("Location", "/elsewhere")
+		w.WriteHeader(status)
+	}
+}
+
+// hangInBody sends the token at once and the end of the answer never.
+func hangInBody(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Token", "token-1")
+	_ = http.NewResponseController(w).Flush()
+	<-r.Context().Done()
+}
+
+func TestOutcomes(t *testing.T) {
+	configs := map[string]map[string]any{}
+	for service, config := range services {
+		for _, mode := range modes {
+			config := unhurried(config)
+			if mode.failure != nil {
+				config["failure"] = mode.failure
+			}
+			configs[hostOf(service, mode)] = config
+		}
+	}
+	gateway := harness.Start(t, harness.Options{Config: byHost(configs)})
+	for _, test := range outcomes {
+		t.Run(test.name, func(t *testing.T) {
+			gateway.Token.Handle(test.answer)
+			want := counters{"calls": 0, "call_failures": 0, "denied": 0, "allowed_without_token": 0}
+			before := readCounters(t, gateway, want)
+			for _, mode := range modes {
+				t.Run(mode.name, func(t *testing.T) {
+					gateway.Upstream.Forget()
+					answer := gateway.Do(t, forgingRequest(t, gateway, hostOf(test.service, mode)))
+					if mode.denies[test.outcome] {
+						checkReply(t, answer, mode.reply)
+						checkNotReached(t, gateway)
+						return
+					}
+					checkStatus(t, answer, 200)
+					checkToken(t, gateway, test.token)
+				})
+				count(want, test.outcome, mode)
+			}
+			waitGrown(t, gateway, before, want)
+		})
+	}
+}
+
+func hostOf(service string, mode mode) string {
+	return service + "." + strings.ReplaceAll(mode.name, " ", "-")
+}
+
+// forgingRequest brings token headers of its own, in several spellings.
+func forgingRequest(t *testing.T, gateway *harness.Gateway, host string) *http.Request {
+	t.Helper()
+	request := gateway.Request(t, http.MethodGet, "/", "", "Host: "+host)
+	request.Header["X-Token"] = []string{"forged-1", "forged-2"}
+	request.Header["x-token"] = []string{"forged-3"}
+	request.Header["x-ToKEN"] = []string{""}
+	return request
+}
+
+func checkReply(t *testing.T, answer, want harness.Answer) {
+	t.Helper()
+	if answer.Status != want.Status || answer.Body != want.Body || answer.Header.Get("Content-Type") != want.Header.Get("Content-Type") {
+		t.Errorf("the gateway answered %+v, want %+v", answer, want)
+	}
+}
+
+// checkToken fails unless the upstream has received one request with that token
+// once, or with none when it is empty.
+func checkToken(t *testing.T, gateway *harness.Gateway, token string) {
+	t.Helper()
+	if requests := gateway.Upstream.Requests(); len(requests) != 1 {
+		t.Errorf("the upstream received %d requests", len(requests))
+	}
+	if token == "" {
+		checkHeader(t, gateway, "X-Token")
+		return
+	}
+	checkHeader(t, gateway, "X-Token", token)
+}
+
+// count adds what a request with that outcome counts. A call that could not begin
+// is none, and so has not failed.
+func count(c counters, o outcome, m mode) {
+	if o != notSent && o != noCluster {
+		c["calls"]++
+	}
+	if o == noToken || o == callFailed {
+		c["call_failures"]++
+	}
+	switch {
+	case m.denies[o]:
+		c["denied"]++
+	case o != gotToken:
+		c["allowed_without_token"]++
+	}
+}

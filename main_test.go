@@ -1,0 +1,182 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/proxytest"
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
+	"github.com/higress-group/wasm-go/pkg/test"
+)
+
+// The Wasm half of the tests runs the built file, before the exports that only
+// the emulator calls are cut off. wasm-go skips that half when it has no file, so that
+// the absence must fail here.
+const linkedWasm = "build/linked.wasm"
+
+func TestMain(m *testing.M) {
+	if _, err := os.Stat(linkedWasm); err != nil {
+		fmt.Fprintf(os.Stderr, "%s is missing: run make first\n", linkedWasm)
+		os.Exit(1)
+	}
+	os.Setenv("WASM_FILE_PATH", linkedWasm)
+	os.Exit(m.Run())
+}
+
+// TestPlugin runs the tests natively and compiled; compiling takes seconds, so all
+// share one VM.
+func TestPlugin(t *testing.T) {
+	test.RunTest(t, func(t *testing.T) {
+		t.Run("RequestAsInTheSample", testRequestAsInTheSample)
+		t.Run("CachedRequest", testCachedRequest)
+		t.Run("RouteIsKeptForRulesByRoute", testRouteIsKeptForRulesByRoute)
+		t.Run("BadConfigurationDoesNotStart", testBadConfigurationDoesNotStart)
+	})
+}
+
+// In the emulator, the host that has one plugin context has it as number 1, and calls that
+// requests share are made there.
+const rootContext = proxytest.PluginContextID
+
+func start(t *testing.T, config string) test.TestHost {
+	t.Helper()
+	host, status := test.NewTestHost(json.RawMessage(config))
+	if status != types.OnPluginStartStatusOK {
+		t.Fatalf("the plugin does not start: %q", host.GetErrorLogs())
+	}
+	return host
+}
+
+func request(headers ...string) [][2]string {
+	list := [][2]string{{":authority", "a.com"}, {":path", "/"}, {":method", "GET"}}
+	for i := 0; i < len(headers); i += 2 {
+		list = append(list, [2]string{headers[i], headers[i+1]})
+	}
+	return list
+}
+
+func testRequestAsInTheSample(t *testing.T) {
+	tests := map[string]struct {
+		answer [][2]string // nil: a timeout
+		token  string
+		status uint32 // of the reply; 0: none, the request goes on
+	}{
+		"token":        {[][2]string{{":status", "200"}, {"x-token", "t1"}}, "t1", 0},
+		"no token":     {[][2]string{{":status", "200"}}, "", 0},
+		"empty token":  {[][2]string{{":status", "200"}, {"x-token", ""}}, "", 0},
+		"other status": {[][2]string{{":status", "503"}, {"x-token", "t1"}}, "", 500},
+		"no answer":    {nil, "", 500},
+	}
+	for name, c := range tests {
+		t.Run(name, func(t *testing.T) {
+			host := start(t, sampleJSON)
+			defer host.Reset()
+			if action := host.CallOnHttpRequestHeaders(request("X-Token", "forged")); action != types.HeaderStopAllIterationAndWatermark {
+				t.Fatalf("action: got %v, expected to stop all iteration", action)
+			}
+			host.CallOnHttpCall(c.answer, nil)
+			checkSettled(t, host, c.token, c.status)
+			checkNoTokenInLogs(t, host, "t1")
+		})
+	}
+}
+
+// checkSettled checks what became of the request.
+func checkSettled(t *testing.T, host test.TestHost, token string, status uint32) {
+	t.Helper()
+	reply := host.GetLocalResponse()
+	if status != 0 {
+		if reply == nil || reply.StatusCode != status || string(reply.Data) != "http call failed" {
+			t.Errorf("reply: got %+v, expected %d http call failed", reply, status)
+		}
+		return
+	}
+	if reply != nil {
+		t.Fatalf("reply: got %+v, expected none", reply)
+	}
+	if action := host.GetHttpStreamAction(); action != types.ActionContinue {
+		t.Errorf("action: got %v, expected the request to go on", action)
+	}
+	got, found := test.GetHeaderValue(host.GetRequestHeaders(), "x-token")
+	if got != token || found != (token != "") {
+		t.Errorf("x-token: got %q (%v), expected %q", got, found, token)
+	}
+}
+
+func checkNoTokenInLogs(t *testing.T, host test.TestHost, token string) {
+	t.Helper()
+	logs := [][]string{host.GetTraceLogs(), host.GetDebugLogs(), host.GetInfoLogs(), host.GetWarnLogs(), host.GetErrorLogs(), host.GetCriticalLogs()}
+	for _, lines := range logs {
+		for _, line := range lines {
+			if strings.Contains(line, token) {
+				t.Errorf("the log holds the token: %s", line)
+			}
+		}
+	}
+}
+
+func testCachedRequest(t *testing.T) {
+	host := start(t, cached(""))
+	defer host.Reset()
+	host.CallOnHttpRequestHeaders(request())
+	calls := host.GetCalloutAttributesFromContext(rootContext)
+	if len(calls) != 1 {
+		t.Fatalf("calls of the root context: got %d, expected 1", len(calls))
+	}
+	if calls[0].Upstream != "outbound|8080||token.dns" {
+		t.Errorf("cluster: got %q", calls[0].Upstream)
+	}
+	host.CallOnHttpCallResponse(calls[0].CalloutID, [][2]string{{":status", "200"}, {"x-token", "t1"}}, nil, nil)
+	checkSettled(t, host, "t1", 0)
+	host.CompleteHttp()
+
+	host.InitHttp()
+	if action := host.CallOnHttpRequestHeaders(request("x-token", "forged")); action != types.ActionContinue {
+		t.Errorf("action with a cached token: got %v, expected to go on at once", action)
+	}
+	checkSettled(t, host, "t1", 0)
+	host.Tick()
+	for name, want := range map[string]uint64{"calls": 1, "cache_hits": 1, "cache_misses": 1} {
+		if got, err := host.GetCounterMetric(metricPrefix + name); err != nil || got != want {
+			t.Errorf("%s: got %d (%v), expected %d", name, got, err, want)
+		}
+	}
+	checkNoTokenInLogs(t, host, "t1")
+}
+
+// Only the Higress host chooses routes anew when headers change.
+func testRouteIsKeptForRulesByRoute(t *testing.T) {
+	for name, want := range map[string]string{`"_match_route_": ["test-route-default"]`: "off", `"_match_domain_": ["*"]`: ""} {
+		host := start(t, withRules(name))
+		host.CallOnHttpRequestHeaders(request())
+		host.CallOnHttpCall([][2]string{{":status", "200"}, {"x-token", "t1"}}, nil)
+		got, _ := host.GetProperty([]string{"clear_route_cache"})
+		if string(got) != want {
+			t.Errorf("%s: got clear_route_cache %q, expected %q", name, got, want)
+		}
+		host.Reset()
+	}
+}
+
+func testBadConfigurationDoesNotStart(t *testing.T) {
+	for config, want := range map[string]string{
+		`{"requestPath": "/", "serviceName": "a.dns"}`:                                       "missing tokenHeader in config",
+		`{"clientSecret": "s3cr3t" oops`:                                                     "not JSON at line 1, column 27",
+		extended(`"timeout": 0, "_rules_": [{"_match_route_": ["a"], "timeout": 5}]`):        "invalid timeout in config: 0 (want 1 to 60000)",
+		extended(`"_rules_": [{"_match_route_": ["a"], "tokenHeadr": "s3cr3t"}]`):            "unknown key tokenHeadr in config (did you mean tokenHeader?)",
+		extended(`"oauth2": {"clientId": "id", "clientSecret": "s3cr3t", "authStyle": "x"}`): `invalid oauth2.authStyle in config: "x" (want header, body)`,
+	} {
+		host, status := test.NewTestHost(json.RawMessage(config))
+		if status == types.OnPluginStartStatusOK {
+			t.Errorf("%s: the plugin starts", config)
+		}
+		if logged := strings.Join(host.GetErrorLogs(), "\n"); !strings.Contains(logged, want) {
+			t.Errorf("%s: logged %q, expected %q", config, logged, want)
+		}
+		checkNoTokenInLogs(t, host, "s3cr3t")
+		host.Reset()
+	}
+}
