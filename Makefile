@@ -1,8 +1,10 @@
 GO    ?= go
 BUILD := build
-WASM  := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -buildmode=c-shared
 
+# The linter of CI; run from the module proxy, as it is not needed for anything else.
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+WASM_BUILD := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -buildmode=c-shared
 
 # Callbacks of the SDK that the plugin has no use for. Envoy skips the entry into
 # the VM for one that is not exported.
@@ -12,19 +14,77 @@ proxy_on_response_body,proxy_on_response_trailers,proxy_on_redis_call_response
 
 PLUGIN_SOURCES := $(filter-out %_test.go,$(wildcard *.go)) go.mod go.sum $(wildcard tools/*/*.go)
 
-# ---------------------------------------------------------------------- build
+.DEFAULT_GOAL := build
+
+# ------------------------------------------------------------------- building
 
 .PHONY: build
-build: main.wasm ## main.wasm, for the Higress gateway and for stock Envoy (the default)
+build: main.wasm ## build main.wasm, for the Higress gateway and for stock Envoy (the default)
 
 main.wasm: $(PLUGIN_SOURCES) Makefile | needs-go
-	$(WASM) -o $(BUILD)/linked.wasm .
+	$(WASM_BUILD) -o $(BUILD)/linked.wasm .
 	$(GO) run ./tools/exports -keep-out $(KEEP_OUT) -in $(BUILD)/linked.wasm -out $@
+
+.PHONY: image
+image: build ## build the OCI image IMAGE=registry/name:tag into build/, without a container engine
+	@$(GO) -C e2e build -o ../$(BUILD)/image-tool ./cmd/image
+	@$(BUILD)/image-tool -root . build "$(IMAGE)"
+
+.PHONY: push
+push: image ## build the OCI image IMAGE=registry/name:tag and push it
+	@$(BUILD)/image-tool -root . push "$(IMAGE)"
+
+# -------------------------------------------------------------------- running
+
+.PHONY: run
+run: build ## run the plugin in a real Envoy on 127.0.0.1:10000, with an httpbin on 12345
+	@$(GO) -C e2e build -o ../$(BUILD)/demo ./cmd/demo
+	@exec $(BUILD)/demo -root .
+
+.PHONY: bench
+bench: build ## measure against Envoy's own filters; writes docs/benchmark.md
+	@$(GO) -C e2e build -o ../$(BUILD)/bench ./cmd/bench
+	@exec $(BUILD)/bench -root .
+
+# ------------------------------------------------------------- tests and style
+
+.PHONY: test
+test: test-unit test-e2e ## all tests: native, compiled to Wasm, and end to end in a real Envoy
+
+.PHONY: test-unit
+test-unit: build ## unit tests, native and compiled to Wasm, with short fuzzing
+	$(GO) test ./...
+	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=3s
+
+.PHONY: test-e2e
+test-e2e: build ## end-to-end tests in a real Envoy
+	$(GO) -C e2e test -p 1 -timeout 20m ./...
+
+FUZZ_TIME ?= 2m
+.PHONY: fuzz
+fuzz: build ## fuzz the parsers for FUZZ_TIME each (2m)
+	@set -e; for target in $$(grep -ho '^func Fuzz[A-Za-z]*' *_test.go | cut -c6-); do \
+		$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) . ; done
+
+.PHONY: lint
+lint: ## golangci-lint in both modules
+	$(GO) run $(GOLANGCI_LINT) run ./...
+	cd e2e && $(GO) run $(GOLANGCI_LINT) run ./...
+
+.PHONY: fmt
+fmt: ## format all Go files
+	gofmt -w .
+
+# ------------------------------------------------------------------- the rest
+
+.PHONY: clean
+clean: ## remove what was built; the installed Envoy stays
+	rm -rf main.wasm $(BUILD)
 
 .PHONY: needs-go
 needs-go:
-	@command -v $(GO) >/dev/null || { echo "Go is missing: install Go 1.24.1 or later, https://go.dev/dl"; exit 1; }
+	@command -v $(GO) >/dev/null || { echo "Go is missing: install Go 1.24.1 or later"; exit 1; }
 
 .PHONY: help
 help: ## this text
-	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | sort | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12

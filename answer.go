@@ -49,7 +49,7 @@ func (r *answerReader) read(a answer) (values []string, failed failure) {
 	switch {
 	case a.status == 0:
 		return nil, failure{callFailed, "got no answer: timeout, reset or no connection"}
-	case a.status != 200 && !(r.any2xx && a.status/100 == 2):
+	case !r.accepts(a.status):
 		return nil, failure{callFailed, fmt.Sprintf("answered %d%s", a.status, oauthError(a.body))}
 	case len(a.body) > maxAnswerBytes:
 		return nil, failure{callFailed, fmt.Sprintf("answered more than %d bytes", maxAnswerBytes)}
@@ -68,6 +68,10 @@ func (r *answerReader) read(a answer) (values []string, failed failure) {
 		values = append(values, header.value(a))
 	}
 	return values, failure{}
+}
+
+func (r *answerReader) accepts(status int) bool {
+	return status == 200 || r.any2xx && status/100 == 2
 }
 
 // token returns the token with its prefix, "" when there is none that a header can carry.

@@ -52,7 +52,7 @@ func (c *client) send(call tokenCall, done answered) *failure {
 		c.logFailure(*failed)
 		return failed
 	}
-	c.metrics.calls.add(1)
+	c.metrics.calls.increment()
 	return nil
 }
 
@@ -63,7 +63,7 @@ func (c *client) receive(a answer, sentAt time.Duration) (values []string, faile
 	injectFault(faultOnAnswer)
 	values, failed = c.scope.answer.read(a)
 	if failed.outcome != gotToken {
-		c.metrics.callFailures.add(1)
+		c.metrics.callFailures.increment()
 		c.logFailure(failed)
 		return nil, failed
 	}

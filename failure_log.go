@@ -11,7 +11,6 @@ const failureLogInterval = 10 * time.Second
 // otherwise write thousands of lines a second.
 type failureLog struct {
 	service  string // for the lines
-	now      string // what becomes of requests without a token
 	since    time.Duration
 	logged   time.Duration // when the last line was written
 	total    int           // failures since the last success

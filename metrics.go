@@ -47,7 +47,7 @@ type counter struct {
 	told   uint64 // of total, to the host
 }
 
-func (c *counter) add(n int) { c.total += uint64(n) }
+func (c *counter) increment() { c.total++ }
 
 // histogram keeps values until they are written.
 type histogram struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"time"
 
@@ -34,6 +35,8 @@ type pluginContext struct {
 	queue     uint32 // shared queue by which a request wakes this context
 	hasQueue  bool
 	keepRoute bool // changed headers would make the gateway choose the route again
+	// xdsAttributes: the route's and cluster's names are attributes below xds.
+	xdsAttributes bool
 }
 
 // target is what serves the requests of one scope.
@@ -51,7 +54,7 @@ func (p *pluginContext) OnPluginStart(size int) (status types.OnPluginStartStatu
 		}
 	}()
 	data, err := proxywasm.GetPluginConfiguration()
-	if err != nil && err != types.ErrorStatusNotFound {
+	if err != nil && !errors.Is(err, types.ErrorStatusNotFound) {
 		p.logf(logError, "the plugin does not start: reading its configuration: %v", err)
 		return types.OnPluginStartStatusFailed
 	}

@@ -76,7 +76,7 @@ func (r *requestContext) useSource() types.Action {
 		r.life = source.life(caller)
 	}
 	if t := r.life.freshAt(r.plugin.now); t != nil {
-		r.plugin.metrics.cacheHits.add(1)
+		r.plugin.metrics.cacheHits.increment()
 		return r.goOn(t)
 	}
 	// Before asking: an answer could come while this function still runs.
@@ -213,7 +213,7 @@ func (r *requestContext) settleWithout(f failure) (goesOn bool) {
 				return false
 			}
 		}
-		r.plugin.metrics.allowedWithoutToken.add(1)
+		r.plugin.metrics.allowedWithoutToken.increment()
 		r.state = settled
 		return true
 	}
@@ -249,7 +249,7 @@ func (r *requestContext) reply(status uint32, detail string, body []byte, header
 		return
 	}
 	r.state = settled
-	r.plugin.metrics.denied.add(1)
+	r.plugin.metrics.denied.increment()
 	if err := proxywasm.SendHttpResponseWithDetail(status, detail, headers, body, -1); err != nil {
 		r.plugin.logf(logError, "a request can't be answered: %v", err)
 	}

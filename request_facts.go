@@ -11,12 +11,21 @@ func (r *requestContext) domain() string {
 	return withoutPort(authority)
 }
 
-func (r *requestContext) routeName() string {
-	name, _ := proxywasm.GetProperty([]string{"route_name"})
-	return string(name)
-}
+func (r *requestContext) routeName() string { return r.plugin.xdsProperty("route_name") }
+func (r *requestContext) service() string   { return r.plugin.xdsProperty("cluster_name") }
 
-func (r *requestContext) service() string {
-	name, _ := proxywasm.GetProperty([]string{"cluster_name"})
-	return string(name)
+// xdsProperty reads what the Higress host has as a property of its own, and stock
+// Envoy among its attributes, below xds. Which of the two it is, the first
+// request finds out.
+func (p *pluginContext) xdsProperty(name string) string {
+	if !p.xdsAttributes {
+		if value, err := proxywasm.GetProperty([]string{name}); err == nil {
+			return string(value)
+		}
+	}
+	value, err := proxywasm.GetProperty([]string{"xds", name})
+	if err == nil {
+		p.xdsAttributes = true
+	}
+	return string(value)
 }

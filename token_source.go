@@ -68,14 +68,14 @@ func (s *tokenSource) evict(limit int) {
 func (s *tokenSource) ask(life *tokenLife, w waiter) reply {
 	now := s.client.host.monotonic()
 	if t := life.valid(now); t != nil {
-		s.client.metrics.cacheHits.add(1)
+		s.client.metrics.cacheHits.increment()
 		return reply{told: served, token: t}
 	}
 	if s.adoptShared(life, now) {
-		s.client.metrics.cacheHits.add(1)
+		s.client.metrics.cacheHits.increment()
 		return reply{told: served, token: life.valid(now)}
 	}
-	s.client.metrics.cacheMisses.add(1)
+	s.client.metrics.cacheMisses.increment()
 	underWay := life.call.state != idle
 	reply, needsCall := life.ask(now, w)
 	if needsCall {
@@ -83,9 +83,9 @@ func (s *tokenSource) ask(life *tokenLife, w waiter) reply {
 	}
 	switch {
 	case reply.told == stale:
-		s.client.metrics.staleServed.add(1)
+		s.client.metrics.staleServed.increment()
 	case reply.told == waiting && underWay:
-		s.client.metrics.coalesced.add(1)
+		s.client.metrics.coalesced.increment()
 	}
 	return reply
 }
@@ -165,7 +165,7 @@ func (c *lifeCall) failed(f failure, a answer) {
 			w.fail(f)
 			continue
 		}
-		source.client.metrics.staleServed.add(1)
+		source.client.metrics.staleServed.increment()
 		w.proceed(standIn)
 	}
 	source.holdBackRenewal(life, now)
@@ -213,7 +213,7 @@ func (s *tokenSource) renew(life *tokenLife, now time.Duration) {
 	if s.adoptShared(life, now) || !s.takeLease(life, now, now+life.caller.call.timeout+hostGrace) {
 		return
 	}
-	s.client.metrics.refreshes.add(1)
+	s.client.metrics.refreshes.increment()
 	s.want(life)
 }
 
@@ -223,6 +223,6 @@ func (s *tokenSource) refused(life *tokenLife, t *token) {
 		return
 	}
 	if s.withdraw(t) {
-		s.client.metrics.invalidated.add(1)
+		s.client.metrics.invalidated.increment()
 	}
 }

@@ -382,13 +382,16 @@ func checkCall(t *testing.T, got, want harness.Call) {
 	}
 }
 
-func TestRetries(t *testing.T) {
+func TestRetriesAndTimeouts(t *testing.T) {
 	gateway := harness.Start(t, harness.Options{Config: byHost(map[string]map[string]any{
 		"none":    unhurried(nil),
 		"once":    unhurried(map[string]any{"retries": 1}),
 		"five":    unhurried(map[string]any{"retries": 5}),
 		"limited": unhurried(map[string]any{"retries": 5, "timeout": 600}),
 		"post":    unhurried(map[string]any{"retries": 1, "requestBody": "the body"}),
+		"default": sampleConfig(),
+		"short":   merged(sampleConfig(), map[string]any{"timeout": 50}),
+		"long":    merged(sampleConfig(), map[string]any{"timeout": 2000}),
 	})})
 	good := harness.HeaderToken("X-Token", "token-1")
 	tests := map[string]struct {
@@ -432,22 +435,16 @@ func TestRetries(t *testing.T) {
 			waitGrown(t, gateway, before, want)
 		})
 	}
-	t.Run("the timeout is for all", func(t *testing.T) {
+	t.Run("limited by the timeout", func(t *testing.T) {
 		// Each try takes most of the time that all of them have.
 		gateway.Token.Handle(harness.Delay(400*time.Millisecond, harness.Status(500)))
 		checkTakes(t, gateway, "limited", 600*time.Millisecond)
 	})
-}
-
-func TestTimeout(t *testing.T) {
-	gateway := harness.Start(t, harness.Options{Config: byHost(map[string]map[string]any{
-		"default": sampleConfig(),
-		"short":   merged(sampleConfig(), map[string]any{"timeout": 50}),
-		"long":    merged(sampleConfig(), map[string]any{"timeout": 2000}),
-	})})
-	gateway.Token.Handle(harness.Hang())
 	for host, timeout := range map[string]time.Duration{"default": 500, "short": 50, "long": 2000} {
-		t.Run(host, func(t *testing.T) { checkTakes(t, gateway, host, timeout*time.Millisecond) })
+		t.Run(host+" timeout", func(t *testing.T) {
+			gateway.Token.Handle(harness.Hang())
+			checkTakes(t, gateway, host, timeout*time.Millisecond)
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -50,12 +51,18 @@ func byHost(configs map[string]map[string]any) map[string]any {
 // counters are some of the plugin's own counters, by their names.
 type counters map[string]int
 
-// readCounters reads the counters that want names.
+// readCounters reads the counters that want names, all at one moment.
 func readCounters(t *testing.T, gateway *harness.Gateway, want counters) counters {
 	t.Helper()
+	const prefix = "wasmcustom.token_fetch."
+	stats := gateway.Stats(t, "^"+prefix)
 	values := counters{}
 	for name := range want {
-		values[name] = gateway.Counter(t, name)
+		value, err := strconv.Atoi(stats[prefix+name])
+		if err != nil {
+			t.Fatalf("counter %s is %q", name, stats[prefix+name])
+		}
+		values[name] = value
 	}
 	return values
 }

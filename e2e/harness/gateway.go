@@ -85,7 +85,7 @@ func StartRefused(t testing.TB, options Options) (log string) {
 	if refused := g.Stat(t, "listener_manager.lds.update_rejected"); refused != "1" {
 		t.Fatalf("listener_manager.lds.update_rejected is %q, want 1", refused)
 	}
-	return g.Log()
+	return g.refusalLog(0)
 }
 
 func launch(t testing.TB, options Options) *Gateway {

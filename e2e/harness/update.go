@@ -48,7 +48,17 @@ func (g *Gateway) UpdateRefused(t testing.TB, config any) (log string) {
 	if after["update_rejected"] == before["update_rejected"] {
 		t.Fatalf("the configuration was accepted")
 	}
-	return g.Log()[logged:]
+	return g.refusalLog(logged)
+}
+
+// refusalLog is the log from an offset to the line that ends a refusal, which
+// may come through Envoy's output a moment later than the statistic.
+func (g *Gateway) refusalLog(from int) string {
+	deadline := time.Now().Add(time.Second)
+	for !strings.Contains(g.Log()[from:], "config update rejected") && time.Now().Before(deadline) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	return g.Log()[from:]
 }
 
 // push writes the listener's file and returns the listener manager's statistics

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -38,7 +39,7 @@ func main() {
 func parseFlags(args []string) (options bench.Options, profile bool, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&options.Root, "root", "..", "folder of main.wasm")
-	flags.StringVar(&options.Out, "out", "../docs", "folder for the report")
+	flags.StringVar(&options.Out, "out", "", "`folder` for the report (default docs; build with -quick or -only)")
 	flags.IntVar(&options.Rounds, "rounds", 7, "rounds over all candidates; the median counts")
 	flags.DurationVar(&options.Duration, "duration", 1500*time.Millisecond, "time for one candidate in one round")
 	flags.IntVar(&options.Connections, "connections", 16, "connections that send requests")
@@ -57,6 +58,12 @@ func parseFlags(args []string) (options bench.Options, profile bool, err error) 
 	}
 	if options.Quick {
 		options.Rounds, options.Duration = 1, 200*time.Millisecond
+	}
+	if options.Out == "" {
+		options.Out = filepath.Join(options.Root, "docs")
+		if options.Quick || options.Only != nil { // not a whole report
+			options.Out = filepath.Join(options.Root, "build")
+		}
 	}
 	options.Command = strings.TrimSpace("make bench " + benchFlags(args))
 	options.Progress, options.Terminal = os.Stderr, isTerminal(os.Stderr)

@@ -1,0 +1,80 @@
+package e2e_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+func TestOneCallForMany(t *testing.T) {
+	tries := numbered("cold", 3)
+	hosts := append([]string{"warm", "held", "free"}, tries...)
+	configs := cachedHosts(hosts, map[string]any{})
+	configs["callers"] = merged(cachedHosts([]string{"callers"}, map[string]any{})["callers"],
+		map[string]any{"forwardHeaders": []string{"X-User"}})
+	gateway := startCached(t, harness.Options{Config: byHost(configs)})
+	tokens := &mint{}
+
+	t.Run("1000 requests", func(t *testing.T) {
+		const count = 1000
+		gateway.Token.Handle(tokens.answer(300))
+		get(t, gateway, "warm").checkToken(t, mintedToken("warm", 1))
+		// Once to open the connections, once to see what so many requests take
+		// when none of them has to wait for a token.
+		sendParallel(gateway.Client(), requestsFor(t, gateway, "warm", count)...).wait()
+		start := time.Now()
+		usual := lastAnswer(sendParallel(gateway.Client(), requestsFor(t, gateway, "warm", count)...).wait()).Sub(start)
+
+		atBest(t, "from the answer to the last request's", usual+50*time.Millisecond, tries, func(host string) time.Duration {
+			before := settledCounters(t, gateway, manyWant)
+			release := make(chan struct{})
+			gateway.Token.Handle(harness.Hold(release, tokens.answer(300)))
+			requests := sendParallel(gateway.Client(), requestsFor(t, gateway, host, count)...)
+			waitActive(t, gateway, count)
+			released := time.Now()
+			close(release)
+			results := requests.wait()
+			for _, result := range results {
+				if result.checkToken(t, mintedToken(host, 1)); t.Failed() {
+					break
+				}
+			}
+			checkCalls(t, gateway, host, 1)
+			waitGrown(t, gateway, before, manyWant)
+			return lastAnswer(results).Sub(released)
+		})
+	})
+
+	t.Run("different keys", func(t *testing.T) {
+		for _, test := range []struct {
+			name         string
+			held, free   string   // hosts
+			heldH, freeH []string // headers
+		}{
+			{name: "of two rules", held: "held", free: "free"},
+			{name: "of two callers", held: "callers", heldH: []string{"X-User: s3cr3t-held"}, free: "callers", freeH: []string{"X-User: s3cr3t-free"}},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				gateway.Token.Forget()
+				release := make(chan struct{})
+				gateway.Token.Handle(harness.Sequence(harness.Hold(release, tokens.answer(300)), tokens.answer(300)))
+				held := sendParallel(gateway.Client(), gateway.Request(t, http.MethodGet, "/", "", append(test.heldH, "Host: "+test.held)...))
+				gateway.Token.WaitCalls(t, 1)
+				free := get(t, gateway, test.free, test.freeH...)
+				if free.err != nil || free.Status != http.StatusOK || free.token() == "" {
+					t.Errorf("the other key's request was answered %d with the token %q (%v)", free.Status, free.token(), free.err)
+				}
+				waitActive(t, gateway, 1) // the first one waits as before
+				close(release)
+				if result := held.wait()[0]; result.Status != http.StatusOK || result.token() == "" || result.token() == free.token() {
+					t.Errorf("the held request was answered %d with the token %q, the other one's is %q", result.Status, result.token(), free.token())
+				}
+			})
+		}
+	})
+}
+
+// manyWant is what 1,000 requests on a cold cache are counted as.
+var manyWant = counters{"calls": 1, "call_failures": 0, "cache_misses": 1000, "cache_hits": 0, "coalesced": 999, "denied": 0}

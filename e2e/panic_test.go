@@ -1,0 +1,104 @@
+package e2e_test
+
+import (
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"token-fetch/e2e/harness"
+)
+
+// faultyConfigs are without a rule for the host "other", whose requests show that the VM lives.
+func faultyConfigs() map[string]any {
+	allow := map[string]any{"mode": "allow"}
+	return byHost(map[string]map[string]any{
+		"plain":       unhurried(nil),
+		"allow":       unhurried(map[string]any{"failure": allow}),
+		"cache":       unhurried(map[string]any{"cache": map[string]any{}}),
+		"cache-allow": unhurried(map[string]any{"cache": map[string]any{"backoff": 1, "staleIfError": 100}, "failure": allow}),
+		"caller":      unhurried(map[string]any{"cache": map[string]any{"backoff": 1}, "failure": allow, "forwardHeaders": []string{"X-User"}}),
+		"no-overwrite": unhurried(map[string]any{"overwrite": false, "failure": allow,
+			"upstreamHeaders": map[string]any{"X-User": "header:X-User"}}),
+	})
+}
+
+var faultyHosts = []string{"plain", "allow", "cache", "cache-allow", "caller", "no-overwrite"}
+
+func TestPanics(t *testing.T) {
+	wasm := buildWithFaults(t)
+	start := func(t *testing.T, fault string) *harness.Gateway {
+		t.Helper()
+		return harness.Start(t, harness.Options{Config: faultyConfigs(), Wasm: wasm, Env: map[string]string{"FAULT": fault}})
+	}
+	t.Run("request", func(t *testing.T) {
+		gateway := start(t, "request")
+		for _, host := range faultyHosts {
+			t.Run(host, func(t *testing.T) {
+				for range 3 {
+					checkPanicked(t, gateway, gateway.Post(t, "/", "body", "Host: "+host, "X-Token: forged"))
+				}
+			})
+		}
+		if calls := gateway.Token.Calls(); len(calls) != 0 {
+			t.Errorf("the token service was called %d times", len(calls))
+		}
+	})
+	t.Run("answer", func(t *testing.T) {
+		gateway := start(t, "answer")
+		for _, host := range faultyHosts {
+			t.Run(host, func(t *testing.T) {
+				checkPanickedTogether(t, gateway, host)
+				checkPanicked(t, gateway, gateway.Get(t, "/", "Host: "+host))
+			})
+		}
+	})
+}
+
+// checkPanickedTogether has several requests wait for one call, or for one each.
+func checkPanickedTogether(t *testing.T, gateway *harness.Gateway, host string) {
+	const requests = 20
+	release := make(chan struct{})
+	gateway.Token.Handle(harness.Hold(release, harness.HeaderToken("X-Token", "token-1")))
+	gateway.Token.Forget()
+	var all []*http.Request
+	for range requests {
+		all = append(all, gateway.Request(t, http.MethodPost, "/", "body", "Host: "+host))
+	}
+	answers := sendAll(gateway.Client(), all...)
+	gateway.Token.WaitCalls(t, 1)
+	waitStat(t, gateway, "http.gateway.downstream_rq_active", "20")
+	close(release)
+	for range requests {
+		checkPanicked(t, gateway, await(t, answers))
+	}
+}
+
+// checkPanicked checks the answer to a request that made the plugin panic, and that
+// the VM lives: with a dead one, no request would pass.
+func checkPanicked(t *testing.T, gateway *harness.Gateway, answer harness.Answer) {
+	t.Helper()
+	checkStatus(t, answer, 500)
+	checkNotReached(t, gateway)
+	checkStatus(t, gateway.Get(t, "/", "Host: other"), 200)
+	gateway.Upstream.Forget()
+}
+
+// buildWithFaults builds the plugin with the code that panics on demand.
+func buildWithFaults(t *testing.T) string {
+	t.Helper()
+	root, err := harness.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wasm := filepath.Join(t.TempDir(), "faults.wasm")
+	build := exec.Command("go", "build", "-tags", "faults", "-buildmode=c-shared", "-o", wasm, ".")
+	build.Dir = root
+	build.Env = slices.Concat(os.Environ(), []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"})
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	return wasm
+}

@@ -1,0 +1,143 @@
+package e2e_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+// TestRenewal has three tokens at the same time, each with a use of its own. It
+// takes 12 s, or what E2E_RENEWAL_SECONDS says; with -short 8 s.
+func TestRenewal(t *testing.T) {
+	const (
+		lifetime  = 3 * time.Second
+		renewedAt = 2 * time.Second // by default a second before the end, when a tenth is less
+		callTime  = 200 * time.Millisecond
+	)
+	duration := time.Duration(amount(t, "E2E_RENEWAL_SECONDS", 12, 8)) * time.Second
+	configs := cachedHosts([]string{"busy", "unused", "lost"}, map[string]any{"backoff": 300})
+	gateway := startCached(t, harness.Options{Config: byHost(configs), WasmLog: "debug"})
+	tokens := &mint{}
+	lost := newAnswerSwitch(tokens.answer(lifetime.Seconds()))
+	gateway.Token.Handle(answerByPath(map[string]http.HandlerFunc{"lost": lost.answer},
+		harness.Delay(callTime, tokens.answer(lifetime.Seconds()))))
+	denied := 0
+
+	t.Run("uses", func(t *testing.T) {
+		t.Run("busy", func(t *testing.T) {
+			t.Parallel()
+			get(t, gateway, "busy").checkToken(t, mintedToken("busy", 1))
+			results := load(200, duration, func(int) timed { return get(t, gateway, "busy") })
+			for _, result := range results {
+				if result.err != nil || result.Status != http.StatusOK {
+					t.Fatalf("a request was answered %d (%v)", result.Status, result.err)
+				}
+			}
+			checkFresh(t, gateway, tokens, "busy", lifetime)
+		})
+		t.Run("unused", func(t *testing.T) {
+			t.Parallel()
+			get(t, gateway, "unused").checkToken(t, mintedToken("unused", 1))
+		})
+		t.Run("token service lost", func(t *testing.T) {
+			t.Parallel()
+			denied = loseTokenService(t, gateway, tokens, lost, lifetime)
+		})
+	})
+
+	busy := callsOf(gateway, "busy")
+	for i := 1; i < len(busy); i++ {
+		// A call is under way for callTime before its token's time begins.
+		if gap := busy[i].Time.Sub(busy[i-1].Time); gap < callTime+renewedAt || gap > callTime+lifetime {
+			t.Errorf("two calls are %s apart, want %s and little more", gap, callTime+renewedAt)
+		}
+	}
+	if least := int(duration/(callTime+lifetime)) + 1; len(busy) < least {
+		t.Errorf("%d calls for the busy token in %s, want at least %d", len(busy), duration, least)
+	}
+	// The first one was used, and so renewed; the second one was not.
+	checkCalls(t, gateway, "unused", 2)
+
+	// Each token's first request had to wait, and one when the service was back. No
+	// renewal had any request wait.
+	gateway.WaitCounter(t, "cache_misses", 3+denied+1)
+	gateway.WaitCounter(t, "denied", denied)
+	gateway.WaitCounter(t, "coalesced", 0)
+	gateway.WaitCounter(t, "stale_served", 0)
+	gateway.WaitCounter(t, "calls", len(gateway.Token.Calls()))
+	refreshes := gateway.Counter(t, "refreshes")
+	if least := len(busy) - 1 + 1 + 2; refreshes < least {
+		t.Errorf("refreshes is %d, want at least %d", refreshes, least)
+	}
+}
+
+// checkFresh checks that the upstream received no request of the host with an
+// expired token. The token service counts the lifetime from before its answer,
+// which is stricter than the plugin does.
+func checkFresh(t *testing.T, gateway *harness.Gateway, tokens *mint, host string, lifetime time.Duration) {
+	t.Helper()
+	oldest := time.Duration(0)
+	for _, request := range gateway.Upstream.Requests() {
+		if request.Host != host {
+			continue
+		}
+		issue, ok := tokens.of(request.Header.Get("X-Token"))
+		if !ok {
+			t.Fatalf("the upstream received the token %q", request.Header.Get("X-Token"))
+		}
+		oldest = max(oldest, request.Time.Sub(issue.at))
+	}
+	if oldest == 0 || oldest >= lifetime {
+		t.Errorf("the upstream received a token %s after its issue, want less than %s", oldest, lifetime)
+	}
+}
+
+// loseTokenService takes the token service down before a renewal and brings it back
+// after the token's end. It returns how many requests were denied meanwhile.
+func loseTokenService(t *testing.T, gateway *harness.Gateway, tokens *mint, service *answerSwitch, lifetime time.Duration) (denied int) {
+	t.Helper()
+	first := get(t, gateway, "lost")
+	first.checkToken(t, mintedToken("lost", 1))
+	issued, _ := tokens.of(first.token())
+	service.set(harness.Status(http.StatusServiceUnavailable))
+	// The plugin counts the lifetime from some time between the issue and the
+	// first request's answer.
+	surelyValid, surelyExpired := issued.at.Add(lifetime), first.answeredAt.Add(lifetime)
+
+	for time.Now().Before(surelyExpired.Add(500 * time.Millisecond)) {
+		result := get(t, gateway, "lost")
+		switch {
+		case result.Status == http.StatusInternalServerError && result.answeredAt.After(surelyValid):
+			denied++
+		case result.Status == http.StatusOK && result.token() == first.token() && result.sentAt.Before(surelyExpired):
+		default:
+			t.Fatalf("%s after the issue, a request was answered %d with the token %q (%v)",
+				result.sentAt.Sub(issued.at), result.Status, result.token(), result.err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if denied == 0 {
+		t.Error("no request was denied after the token's end")
+	}
+	calls := callsOf(gateway, "lost")
+	if early := slices.IndexFunc(calls[1:], func(call harness.Call) bool { return call.Time.Before(surelyValid) }); early != 0 {
+		t.Errorf("there was no renewal before the token's end")
+	}
+	checkGaps(t, calls[1:], 300*time.Millisecond, 500*time.Millisecond)
+
+	service.set(tokens.answer(300))
+	for deadline := time.Now().Add(limit); ; denied++ {
+		result := get(t, gateway, "lost")
+		if result.Status == http.StatusOK {
+			result.checkToken(t, mintedToken("lost", 2))
+			return denied
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s after the recovery a request was answered %d", limit, result.Status)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}

@@ -1,0 +1,293 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+const workers = 4
+
+func TestWorkers(t *testing.T) {
+	configs := cachedHosts([]string{"warm", "cold", "refused", "renewed", "revived"}, map[string]any{})
+	maps.Copy(configs, cachedHosts([]string{"alone"}, map[string]any{"shared": false}))
+	maps.Copy(configs, cachedHosts([]string{"never-good"}, map[string]any{"backoff": 500}))
+	maps.Copy(configs, cachedHosts([]string{"recovered"}, map[string]any{"backoff": 30_000}))
+	maps.Copy(configs, cachedHosts([]string{"revived"}, map[string]any{"refreshBefore": 298}))
+	gateway := startCached(t, harness.Options{Config: byHost(configs), Workers: workers})
+	clients := workerClients(t, gateway)
+	tokens := &mint{}
+
+	t.Run("one call serves all", func(t *testing.T) {
+		gateway.Token.Handle(tokens.answer(300))
+		before := settledCounters(t, gateway, counters{"calls": 0, "cache_misses": 0, "cache_hits": 0})
+		for range 5 {
+			for _, client := range clients {
+				getBy(t, gateway, client, "warm").checkToken(t, mintedToken("warm", 1))
+			}
+		}
+		checkCalls(t, gateway, "warm", 1)
+		waitGrown(t, gateway, before, counters{"calls": 1, "cache_misses": 1, "cache_hits": 5*workers - 1})
+	})
+
+	t.Run("cold start", func(t *testing.T) {
+		release := make(chan struct{})
+		gateway.Token.Handle(harness.Hold(release, tokens.answer(300)))
+		var requests []*parallel
+		for _, client := range clients {
+			requests = append(requests, sendParallel(client, requestsFor(t, gateway, "cold", 20)...))
+		}
+		waitActive(t, gateway, 20*workers)
+		close(release)
+		for _, requests := range requests {
+			for _, result := range requests.wait() {
+				if result.Status != http.StatusOK || result.token() == "" {
+					t.Errorf("answered %d with the token %q (%v)", result.Status, result.token(), result.err)
+				}
+			}
+		}
+		if calls := callsOf(gateway, "cold"); len(calls) > workers {
+			t.Errorf("%d calls, want one per worker at most", len(calls))
+		}
+	})
+
+	t.Run("not shared", func(t *testing.T) {
+		gateway.Token.Handle(tokens.answer(300))
+		for range 3 {
+			for i, client := range clients {
+				getBy(t, gateway, client, "alone").checkToken(t, mintedToken("alone", i+1))
+			}
+		}
+		checkCalls(t, gateway, "alone", workers)
+	})
+
+	t.Run("renewal", func(t *testing.T) {
+		const lifetime, renewedAt = 3 * time.Second, 2 * time.Second
+		gateway.Token.Handle(tokens.answer(lifetime.Seconds()))
+		for _, client := range clients {
+			getBy(t, gateway, client, "renewed").checkToken(t, mintedToken("renewed", 1))
+		}
+		before := settledCounters(t, gateway, counters{"cache_misses": 0, "denied": 0})
+		load(100, 7*time.Second, func(i int) timed { return getBy(t, gateway, clients[i%workers], "renewed") })
+		waitGrown(t, gateway, before, counters{"cache_misses": 0, "denied": 0})
+		checkFresh(t, gateway, tokens, "renewed", lifetime)
+		calls := callsOf(gateway, "renewed")
+		if len(calls) < 3 {
+			t.Errorf("%d calls, want at least 3", len(calls))
+		}
+		for i := 1; i < len(calls); i++ {
+			if gap := calls[i].Time.Sub(calls[i-1].Time); gap < renewedAt {
+				t.Errorf("two calls are only %s apart, want %s", gap, renewedAt)
+			}
+		}
+	})
+
+	t.Run("refused by the upstream", func(t *testing.T) {
+		gateway.Token.Handle(tokens.answer(300))
+		first, second := mintedToken("refused", 1), mintedToken("refused", 2)
+		for _, client := range clients {
+			getBy(t, gateway, client, "refused").checkToken(t, first)
+		}
+		gateway.Upstream.Respond(refuseToken(first))
+		before := settledCounters(t, gateway, counters{"invalidated": 0})
+		for _, client := range clients {
+			if result := getBy(t, gateway, client, "refused"); result.Status == http.StatusOK {
+				continue // this worker had noticed already
+			}
+			getBy(t, gateway, client, "refused").checkToken(t, second)
+		}
+		for _, client := range clients {
+			getBy(t, gateway, client, "refused").checkToken(t, second)
+		}
+		checkCalls(t, gateway, "refused", 2)
+		waitGrown(t, gateway, before, counters{"invalidated": 1})
+	})
+
+	// A worker that has not seen the refusal renews the refused token. It must not
+	// give it back to the one that has.
+	t.Run("refused before a renewal", func(t *testing.T) {
+		// Renewed 2 seconds after its arrival.
+		gateway.Token.Handle(tokens.answer(300))
+		first := mintedToken("revived", 1)
+		for _, client := range clients[:2] {
+			getBy(t, gateway, client, "revived").checkToken(t, first)
+		}
+		release := make(chan struct{})
+		gateway.Token.Handle(harness.Hold(release, tokens.answer(300)))
+		gateway.Upstream.Respond(refuseToken(first))
+		if result := getBy(t, gateway, clients[0], "revived"); result.Status != http.StatusUnauthorized {
+			t.Fatalf("answered %d, want the upstream's 401", result.Status)
+		}
+		gateway.Token.Forget()
+		waiting := sendParallel(clients[0], requestsFor(t, gateway, "revived", 1)...)
+		// The first worker's call for a new one, and the other's renewal.
+		gateway.Token.WaitCalls(t, 2)
+		arrived := gateway.Stat(t, "http.gateway.downstream_rq_total")
+		later := sendParallel(clients[0], requestsFor(t, gateway, "revived", 1)...)
+		waitStatChange(t, gateway, "http.gateway.downstream_rq_total", arrived)
+		close(release)
+		for _, result := range append(waiting.wait(), later.wait()...) {
+			if result.Status != http.StatusOK || result.token() == first {
+				t.Errorf("answered %d with the token %q, want 200 with another than %q", result.Status, result.token(), first)
+			}
+		}
+	})
+
+	t.Run("always refused by the upstream", func(t *testing.T) {
+		const backoff = 500 * time.Millisecond
+		gateway.Token.Handle(tokens.answer(300))
+		gateway.Upstream.Respond(func(*http.Request) int { return http.StatusUnauthorized })
+		results := load(100, 4*time.Second, func(i int) timed { return getBy(t, gateway, clients[i%workers], "never-good") })
+		for _, result := range results {
+			if result.Status != http.StatusUnauthorized || result.token() == "" {
+				t.Fatalf("answered %d with the token %q (%v), want the upstream's 401", result.Status, result.token(), result.err)
+			}
+		}
+		calls := callsOf(gateway, "never-good")
+		// The first one was on a cold cache, up to once per worker; those refused came one by one.
+		var gaps []time.Duration
+		for i := 2; i < len(calls); i++ {
+			gaps = append(gaps, calls[i].Time.Sub(calls[i-1].Time).Round(time.Millisecond))
+		}
+		if slices.ContainsFunc(gaps, func(gap time.Duration) bool { return gap < backoff }) {
+			t.Errorf("the gaps between calls after the first refusal are %v, want at least %s", gaps, backoff)
+		}
+	})
+
+	t.Run("token service back", func(t *testing.T) {
+		gateway.Upstream.Respond(func(*http.Request) int { return http.StatusOK })
+		gateway.Token.Handle(harness.Status(http.StatusServiceUnavailable))
+		for _, client := range clients[1:] {
+			if result := getBy(t, gateway, client, "recovered"); result.Status != http.StatusInternalServerError {
+				t.Errorf("answered %d, want 500", result.Status)
+			}
+		}
+		gateway.Token.Handle(tokens.answer(300))
+		getBy(t, gateway, clients[0], "recovered").checkToken(t, mintedToken("recovered", 1))
+		// The others would wait for 30 seconds, but the token is there now.
+		for _, client := range clients[1:] {
+			for deadline := time.Now().Add(limit); ; time.Sleep(10 * time.Millisecond) {
+				result := getBy(t, gateway, client, "recovered")
+				if result.Status == http.StatusOK || time.Now().After(deadline) {
+					result.checkToken(t, mintedToken("recovered", 1))
+					break
+				}
+			}
+		}
+		checkCalls(t, gateway, "recovered", workers)
+	})
+}
+
+// refuseToken makes an upstream that does not accept one token.
+func refuseToken(token string) func(*http.Request) int {
+	return func(r *http.Request) int {
+		if r.Header.Get("X-Token") == token {
+			return http.StatusUnauthorized
+		}
+		return http.StatusOK
+	}
+}
+
+// waitStatChange returns once an Envoy statistic has another value.
+func waitStatChange(t *testing.T, gateway *harness.Gateway, name, old string) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); gateway.Stat(t, name) == old; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is %s for %s", name, old, limit)
+		}
+	}
+}
+
+// workerClients are one client for each worker: each has one HTTP/2 connection,
+// which that worker has accepted.
+func workerClients(t *testing.T, gateway *harness.Gateway) []*http.Client {
+	t.Helper()
+	connections := make([]net.Conn, workers)
+	accepted := acceptedConnections(t, gateway)
+	for slices.Contains(connections, nil) {
+		connection, err := net.Dial("tcp", strings.TrimPrefix(gateway.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		worker := acceptedBy(t, gateway, accepted)
+		if connections[worker] != nil {
+			connection.Close()
+			continue
+		}
+		connections[worker] = connection
+	}
+	var clients []*http.Client
+	for _, connection := range connections {
+		clients = append(clients, clientOn(connection))
+	}
+	t.Cleanup(func() {
+		for _, client := range clients {
+			client.CloseIdleConnections()
+		}
+	})
+	return clients
+}
+
+// acceptedConnections are the numbers of connections that each worker has accepted.
+func acceptedConnections(t *testing.T, gateway *harness.Gateway) []int {
+	t.Helper()
+	accepted := make([]int, workers)
+	for name, text := range gateway.Stats(t, `^listener\..*\.worker_\d+\.downstream_cx_total$`) {
+		_, rest, _ := strings.Cut(name, ".worker_")
+		worker, _ := strconv.Atoi(strings.TrimSuffix(rest, ".downstream_cx_total"))
+		count, err := strconv.Atoi(text)
+		if err != nil || worker >= workers {
+			t.Fatalf("statistic %s is %q", name, text)
+		}
+		accepted[worker] += count
+	}
+	return accepted
+}
+
+// acceptedBy returns the worker that accepts one connection more, and counts it.
+func acceptedBy(t *testing.T, gateway *harness.Gateway, before []int) int {
+	t.Helper()
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		now := acceptedConnections(t, gateway)
+		for worker := range now {
+			if now[worker] > before[worker] {
+				before[worker]++
+				return worker
+			}
+		}
+	}
+	t.Fatalf("no worker accepted the connection within %s", limit)
+	return 0
+}
+
+// clientOn is a client that has no other connection.
+func clientOn(connection net.Conn) *http.Client {
+	dials := make(chan net.Conn, 1)
+	dials <- connection
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Client{
+		Timeout: 3 * limit,
+		Transport: &http.Transport{
+			Protocols:          protocols,
+			DisableCompression: true,
+			DialContext: func(context.Context, string, string) (net.Conn, error) {
+				select {
+				case connection := <-dials:
+					return connection, nil
+				default:
+					return nil, errors.New("the only connection has been closed")
+				}
+			},
+		},
+	}
+}
