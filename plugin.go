@@ -29,6 +29,7 @@ type pluginContext struct {
 	targets []*target // of the global part (nil without one), then of the rules
 	sources []*tokenSource
 	metrics *metrics
+	unused  []*requestContext // for new requests, so that one with a cached token allocates nothing
 	// now is the monotonic clock as it was read last, at most a tick ago: exact
 	// enough for tokens that are far from their end, and free.
 	now       time.Duration
@@ -122,7 +123,24 @@ func isHigress() bool {
 }
 
 func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext {
-	return &requestContext{plugin: p, id: id}
+	last := len(p.unused) - 1
+	if last < 0 {
+		return &requestContext{plugin: p, id: id}
+	}
+	r := p.unused[last]
+	p.unused = p.unused[:last]
+	*r = requestContext{plugin: p, id: id}
+	return r
+}
+
+// maxUnused limits what a peak of parallel requests leaves behind.
+const maxUnused = 1024
+
+// reuse takes a request that is over and to which nothing refers any more.
+func (p *pluginContext) reuse(r *requestContext) {
+	if len(p.unused) < maxUnused {
+		p.unused = append(p.unused, r)
+	}
 }
 
 // OnTick runs every tickPeriod, in the worker's thread.

@@ -14,9 +14,11 @@ type requestContext struct {
 	id     uint32
 	target *target // nil: the plugin leaves the request alone
 	state  requestState
-	life   *tokenLife // of the token that the request has or waits for; nil without a cache
-	token  *token     // with which it went on, for the upstream's verdict
-	place  place      // in the queue of life's call, while paused for it
+	// wasPaused: a call under way may still refer to the request.
+	wasPaused bool
+	life      *tokenLife // of the token that the request has or waits for; nil without a cache
+	token     *token     // with which it went on, for the upstream's verdict
+	place     place      // in the queue of life's call, while paused for it
 }
 
 type requestState int
@@ -80,7 +82,7 @@ func (r *requestContext) useSource() types.Action {
 		return r.goOn(t)
 	}
 	// Before asking: an answer could come while this function still runs.
-	r.state = paused
+	r.pause()
 	reply := source.ask(r.life, r)
 	switch reply.told {
 	case waiting:
@@ -115,13 +117,15 @@ func (r *requestContext) callAlone() types.Action {
 		}
 		call = caller.call
 	}
-	r.state = paused
+	r.pause()
 	done := &requestCall{request: r, sentAt: r.plugin.monotonic()}
 	if failed := r.target.client.send(call, done); failed != nil {
 		return r.goOnWithout(*failed)
 	}
 	return types.HeaderStopAllIterationAndWatermark
 }
+
+func (r *requestContext) pause() { r.state, r.wasPaused = paused, true }
 
 // goOn sends the request on with a token, before it was paused.
 func (r *requestContext) goOn(t *token) types.Action {
@@ -304,4 +308,7 @@ func (r *requestContext) OnHttpStreamDone() {
 		r.place = nil
 	}
 	r.state = settled
+	if !r.wasPaused {
+		r.plugin.reuse(r)
+	}
 }
