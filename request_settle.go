@@ -1,0 +1,172 @@
+package main
+
+import (
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
+)
+
+// This file is how a request is settled: sent on with a token or without, or answered.
+// What was paused comes here through proceed and fail, all else through goOn and
+// goOnWithout. After that nothing touches it.
+
+// goOnWithOwn lets the client's token pass, but not what it says the token service said.
+func (r *requestContext) goOnWithOwn() types.Action {
+	r.keepRoute()
+	for _, name := range r.target.scope.protected[1:] {
+		if err := proxywasm.RemoveHttpRequestHeader(name); err != nil {
+			return r.goOnWithout(failure{internalError, "a header can't be removed"})
+		}
+	}
+	r.state = settled
+	return types.ActionContinue
+}
+
+// goOn sends the request on with a token, before it was paused.
+func (r *requestContext) goOn(t *token) types.Action {
+	if !r.setHeaders(t.values) {
+		return r.goOnWithout(failure{internalError, "a header can't be set"})
+	}
+	r.token, r.state = t, settled
+	return types.ActionContinue
+}
+
+// goOnWithout does what the policy says, before the request was paused.
+func (r *requestContext) goOnWithout(f failure) types.Action {
+	if r.settleWithout(f) {
+		return types.ActionContinue
+	}
+	return types.HeaderStopAllIterationAndWatermark
+}
+
+// proceed sends the paused request on with the token that its call has brought.
+func (r *requestContext) proceed(t *token) {
+	if !r.enter() {
+		return
+	}
+	defer r.denyOnPanic(nil)
+	if !r.setHeaders(t.values) {
+		r.fail(failure{internalError, "a header can't be set"})
+		return
+	}
+	r.token, r.state = t, settled
+	r.resume()
+}
+
+// fail does with the paused request what the policy says.
+func (r *requestContext) fail(f failure) {
+	if !r.enter() {
+		return
+	}
+	defer r.denyOnPanic(nil)
+	if r.settleWithout(f) {
+		r.resume()
+	}
+}
+
+// enter makes the request the one that host calls are about, and tells whether it is
+// still there and paused.
+func (r *requestContext) enter() bool {
+	r.place = nil
+	if r.state != paused {
+		return false
+	}
+	if err := proxywasm.SetEffectiveContext(r.id); err != nil {
+		r.state = settled // its client has gone, and the host has forgotten it
+		return false
+	}
+	return true
+}
+
+func (r *requestContext) resume() {
+	if err := proxywasm.ResumeHttpRequest(); err != nil {
+		r.plugin.logf(logError, "a paused request can't be resumed: %v", err)
+	}
+}
+
+// setHeaders sets the protected headers to the values, and removes those without one.
+func (r *requestContext) setHeaders(values []string) bool {
+	r.keepRoute()
+	for i, name := range r.target.scope.protected {
+		var err error
+		if values[i] == "" {
+			err = proxywasm.RemoveHttpRequestHeader(name)
+		} else {
+			err = proxywasm.ReplaceHttpRequestHeader(name, values[i])
+		}
+		if err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// settleWithout answers the request, or takes the protected headers off and returns true for
+// it to go on. It is the last thing that happens to a request without a token.
+func (r *requestContext) settleWithout(f failure) (goesOn bool) {
+	if !r.target.scope.failure.denies(f.outcome) {
+		r.keepRoute()
+		for _, name := range r.target.scope.protected {
+			if proxywasm.RemoveHttpRequestHeader(name) != nil {
+				r.deny(internalError)
+				return false
+			}
+		}
+		r.plugin.metrics.allowedWithoutToken.increment()
+		r.state = settled
+		return true
+	}
+	r.deny(f.outcome)
+	return false
+}
+
+// keepRoute has the gateway stay with the route by which the rule was chosen.
+func (r *requestContext) keepRoute() {
+	if r.plugin.keepRoute {
+		_ = proxywasm.SetProperty([]string{"clear_route_cache"}, []byte("off"))
+	}
+}
+
+// deny answers the request by the scope's policy.
+func (r *requestContext) deny(o outcome) {
+	policy := &r.target.scope.failure
+	r.reply(policy.status, "token_fetch."+o.String(), policy.body, [][2]string{{"content-type", policy.contentType}})
+}
+
+// demandSubjectToken answers a request that brings no token to be exchanged (RFC 6750 section 3).
+func (r *requestContext) demandSubjectToken() types.Action {
+	r.reply(401, "token_fetch.no_subject_token", []byte("bearer token required"), [][2]string{
+		{"www-authenticate", "Bearer"},
+		{"content-type", keyContentType.fallback.(string)},
+	})
+	return types.HeaderStopAllIterationAndWatermark
+}
+
+// reply answers at most once: a second reply would hang the request.
+func (r *requestContext) reply(status uint32, detail string, body []byte, headers [][2]string) {
+	if r.state == settled {
+		return
+	}
+	r.state = settled
+	r.plugin.metrics.denied.increment()
+	if err := proxywasm.SendHttpResponseWithDetail(status, detail, headers, body, -1); err != nil {
+		r.plugin.logf(logError, "a request can't be answered: %v", err)
+	}
+}
+
+// denyOnPanic answers the request when the plugin's own code panics in a callback,
+// in place of a request that hangs or goes on as it came.
+func (r *requestContext) denyOnPanic(action *types.Action) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	logPanic(r.plugin, cause)
+	if action != nil {
+		*action = types.HeaderStopAllIterationAndWatermark
+	}
+	if r.target == nil {
+		r.reply(500, "token_fetch."+internalError.String(), nil, nil)
+		return
+	}
+	r.deny(internalError)
+}
