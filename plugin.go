@@ -13,10 +13,15 @@ import (
 const tickPeriod = 100 * time.Millisecond
 
 // vmContext stands around the wrapper's.
-type vmContext struct{ types.VMContext }
+type vmContext struct {
+	types.VMContext
+	// metrics belong to the VM, so that what a replaced configuration has counted
+	// last is written by its successor.
+	metrics metrics
+}
 
 func (v *vmContext) NewPluginContext(id uint32) types.PluginContext {
-	return &pluginContext{PluginContext: v.VMContext.NewPluginContext(id)}
+	return &pluginContext{PluginContext: v.VMContext.NewPluginContext(id), metrics: &v.metrics}
 }
 
 // pluginContext is one configuration of the plugin in one worker: Envoy's root
@@ -76,7 +81,6 @@ func (p *pluginContext) OnPluginStart(size int) (status types.OnPluginStartStatu
 }
 
 func (p *pluginContext) start() types.OnPluginStartStatus {
-	p.metrics = &metrics{}
 	p.metrics.define()
 	p.makeTargets()
 	p.keepRoute = p.config.rules.dependOnRoute() && isHigress()
@@ -160,15 +164,6 @@ func (p *pluginContext) OnQueueReady(queue uint32) {
 	for _, source := range p.sources {
 		source.startCalls()
 	}
-}
-
-// OnPluginDone runs when the configuration has been replaced and its last request has gone.
-func (p *pluginContext) OnPluginDone() bool {
-	defer p.logPanic()
-	if p.metrics != nil {
-		p.metrics.flush()
-	}
-	return true
 }
 
 func (p *pluginContext) logPanic() {

@@ -115,38 +115,42 @@ func (r *requestContext) callAlone() types.Action {
 
 func (r *requestContext) pause() { r.state, r.wasPaused = paused, true }
 
-// OnHttpResponseHeaders drops the token that the upstream has refused.
-func (r *requestContext) OnHttpResponseHeaders(int, bool) types.Action {
-	defer r.plugin.logPanic()
-	if r.token == nil || r.life == nil || len(r.life.policy.invalidateOn) == 0 {
-		return types.ActionContinue
-	}
-	text, err := proxywasm.GetHttpResponseHeader(":status")
-	if err != nil {
-		return types.ActionContinue
-	}
-	status, _ := strconv.Atoi(text)
-	if contains(r.life.policy.invalidateOn, status) && isFromUpstream() {
-		r.target.source.refused(r.life, r.token)
-	}
-	return types.ActionContinue
-}
-
-// isFromUpstream tells the upstream's answer from one that another filter has given.
-func isFromUpstream() bool {
-	details, err := proxywasm.GetProperty([]string{"response", "code_details"})
-	return err != nil || string(details) == "via_upstream"
-}
-
-// OnHttpStreamDone takes a paused request out of the queue when its client has gone.
+// OnHttpStreamDone is the end of the request, also of one whose client has gone
+// while it was paused. Envoy has the whole answer then, and no entry into the VM is
+// needed for its headers.
 func (r *requestContext) OnHttpStreamDone() {
 	defer r.plugin.logPanic()
 	if r.place != nil {
 		r.life.call.leave(r.place)
 		r.place = nil
 	}
+	if r.token != nil && r.life != nil {
+		r.heedUpstream()
+	}
 	r.state = settled
 	if !r.wasPaused {
 		r.plugin.reuse(r)
 	}
+}
+
+// heedUpstream drops the token when the upstream has refused it.
+func (r *requestContext) heedUpstream() {
+	invalidateOn := r.life.policy.invalidateOn
+	if len(invalidateOn) == 0 {
+		return
+	}
+	text, err := proxywasm.GetHttpResponseHeader(":status")
+	if err != nil {
+		return
+	}
+	status, _ := strconv.Atoi(text)
+	if contains(invalidateOn, status) && isFromUpstream() {
+		r.target.source.refused(r.life, r.token)
+	}
+}
+
+// isFromUpstream tells the upstream's answer from one that another filter has given.
+func isFromUpstream() bool {
+	details, err := proxywasm.GetProperty([]string{"response", "code_details"})
+	return err != nil || string(details) == "via_upstream"
 }

@@ -153,6 +153,16 @@ func callsOf(gateway *harness.Gateway, host string) []harness.Call {
 	return slices.DeleteFunc(gateway.Token.Calls(), func(call harness.Call) bool { return call.URI != "/"+host })
 }
 
+// waitCallsOf returns once there are at least count token calls for a host.
+func waitCallsOf(t *testing.T, gateway *harness.Gateway, host string, count int) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); len(callsOf(gateway, host)) < count; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d token calls for %s after %s, want %d", len(callsOf(gateway, host)), host, limit, count)
+		}
+	}
+}
+
 // checkCalls checks how many token calls were made for a host.
 func checkCalls(t *testing.T, gateway *harness.Gateway, host string, want int) {
 	t.Helper()

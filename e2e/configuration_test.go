@@ -116,18 +116,28 @@ var refusedConfigs = map[string]struct {
 		"{\n  \"serviceName\": \"token.static\",\n  \"requestBody\": \"" + hidden + "\"" + hidden + "\"\n}",
 		"invalid config: not JSON at line 3, column 32",
 	},
-	"line break in a secret": {"{\"requestBody\": \"" + hidden + "\n\"}", "invalid config: not JSON at line 1, column 29"},
+	"line break in a secret": {"{\"requestBody\": \"" + hidden + "\n\"}", "invalid config: not JSON at line 1, column 30"},
 	"cut":                    {`{"requestBody": "` + hidden, "invalid config: not JSON at line 1, column 29"},
 	"more after the end":     {`{} "` + hidden + `"`, "invalid config: not JSON at line 1, column 4"},
 }
 
-func TestRefusedConfigurations(t *testing.T) {
-	gateway := harness.Start(t, harness.Options{Config: unhurried(nil), WasmLog: "trace", Env: map[string]string{"SET": hidden}})
+func TestConfigurations(t *testing.T) {
+	gateway := harness.Start(t, harness.Options{Config: sampleConfig(), WasmLog: "trace", Env: environment})
+	t.Run("sample", func(t *testing.T) { checkSample(t, gateway) })
+	for name, config := range sampleConfigs {
+		t.Run(name, func(t *testing.T) {
+			gateway.Update(t, config)
+			checkSample(t, gateway)
+		})
+	}
 	for name, test := range refusedConfigs {
 		t.Run(name, func(t *testing.T) { checkRefused(t, gateway.UpdateRefused(t, test.config), test.want) })
 	}
-	checkStatus(t, gateway.Get(t, "/"), 200)
-	checkHeader(t, gateway, "X-Token", "token-1")
+	t.Run("after all refusals", func(t *testing.T) { checkSample(t, gateway) })
+	t.Run("environment", func(t *testing.T) {
+		gateway.Update(t, expandedConfig)
+		checkEnvironment(t, gateway)
+	})
 }
 
 // TestRefusedStart has no earlier configuration to fall back to, and a gateway
@@ -148,24 +158,22 @@ func checkRefused(t *testing.T, log, want string) {
 	}
 }
 
-// TestSampleUnchanged starts configurations that were written for the guide's sample.
-func TestSampleUnchanged(t *testing.T) {
-	gateway := harness.Start(t, harness.Options{Config: sampleConfig()})
-	configs := map[string]any{
-		"sample":          sampleConfig(),
-		"no slash":        with("requestPath", "token"),
-		"no port":         without("servicePort"),
-		"port 0":          with("servicePort", 0),
-		"port as text":    with("servicePort", "80"),
-		"gateway's own":   with("_plugin_id_", "token-fetch.internal"),
-		"spaced and long": "\n\t " + indented(t, sampleConfig()) + "\n",
+// sampleConfigs were all good for the guide's sample.
+var sampleConfigs = map[string]any{
+	"no slash":        with("requestPath", "token"),
+	"no port":         without("servicePort"),
+	"port 0":          with("servicePort", 0),
+	"port as text":    with("servicePort", "80"),
+	"gateway's own":   with("_plugin_id_", "token-fetch.internal"),
+	"spaced and long": "\n\t " + indented(sampleConfig()) + "\n",
+}
+
+func indented(config map[string]any) string {
+	data, err := json.MarshalIndent(config, "", "    ")
+	if err != nil {
+		panic(err) // the test's own value
 	}
-	for name, config := range configs {
-		t.Run(name, func(t *testing.T) {
-			gateway.Update(t, config)
-			checkSample(t, gateway)
-		})
-	}
+	return string(data)
 }
 
 func checkSample(t *testing.T, gateway *harness.Gateway) {
@@ -184,34 +192,30 @@ func checkSample(t *testing.T, gateway *harness.Gateway) {
 	checkReply(t, gateway.Get(t, "/"), reply(500, "http call failed", "text/plain; charset=utf-8"))
 }
 
-func indented(t *testing.T, config map[string]any) string {
-	t.Helper()
-	data, err := json.MarshalIndent(config, "", "    ")
-	if err != nil {
-		t.Fatal(err)
+var (
+	environment = map[string]string{
+		"SERVICE":  "token",
+		"API_KEY":  `k"e\y $${SERVICE} ${SERVICE}`, // is not expanded once more
+		"EMPTY":    "",
+		"lower_1":  "lower",
+		"PASSWORD": "pass",
+		"SET":      hidden,
 	}
-	return string(data)
-}
 
-func TestEnvironment(t *testing.T) {
-	gateway := harness.Start(t, harness.Options{
-		Env: map[string]string{
-			"SERVICE":  "token",
-			"API_KEY":  `k"e\y $${SERVICE} ${SERVICE}`, // is not expanded once more
-			"EMPTY":    "",
-			"lower_1":  "lower",
-			"PASSWORD": "pass",
+	expandedConfig = unhurried(map[string]any{
+		"serviceName": "${SERVICE}.static",
+		"requestPath": "/${SERVICE}?a=${EMPTY}b",
+		"requestBody": `{"password": "${PASSWORD}", "literal": "$${PASSWORD}", "other": "$PASSWORD $$ $ ${secret.ns/name.key}"}`,
+		"requestHeaders": map[string]any{
+			"X-Api-Key": "${API_KEY}",
+			"X-Both":    "${lower_1}${PASSWORD}",
 		},
-		Config: unhurried(map[string]any{
-			"serviceName": "${SERVICE}.static",
-			"requestPath": "/${SERVICE}?a=${EMPTY}b",
-			"requestBody": `{"password": "${PASSWORD}", "literal": "$${PASSWORD}", "other": "$PASSWORD $$ $ ${secret.ns/name.key}"}`,
-			"requestHeaders": map[string]any{
-				"X-Api-Key": "${API_KEY}",
-				"X-Both":    "${lower_1}${PASSWORD}",
-			},
-		}),
 	})
+)
+
+func checkEnvironment(t *testing.T, gateway *harness.Gateway) {
+	gateway.Token.Handle(harness.HeaderToken("X-Token", "token-1"))
+	gateway.Token.Forget()
 	checkStatus(t, gateway.Get(t, "/"), 200)
 	checkHeader(t, gateway, "X-Token", "token-1")
 	call := gateway.Token.WaitCalls(t, 1)[0]
@@ -221,7 +225,7 @@ func TestEnvironment(t *testing.T) {
 	if want := `{"password": "pass", "literal": "${PASSWORD}", "other": "$PASSWORD $$ $ ${secret.ns/name.key}"}`; call.Body != want {
 		t.Errorf("the token service received the body %s, want %s", call.Body, want)
 	}
-	for name, want := range map[string]string{"X-Api-Key": `k"e\y $${SERVICE} ${SERVICE}`, "X-Both": "lowerpass"} {
+	for name, want := range map[string]string{"X-Api-Key": environment["API_KEY"], "X-Both": "lowerpass"} {
 		if got := call.Header.Get(name); got != want {
 			t.Errorf("the token service received %s %q, want %q", name, got, want)
 		}

@@ -35,11 +35,10 @@ func TestLeavingClients(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{"all-answer": tokens.answer(300), "all-hang": harness.Hang()} {
 		t.Run(name, func(t *testing.T) {
 			release := make(chan struct{})
-			gateway.Token.Forget()
 			gateway.Token.Handle(harness.Hold(release, answer))
 			before := gateway.Counter(t, "call_failures")
 			leavers := newLeavers(t, gateway, gateway.Client(), name, 3)
-			gateway.Token.WaitCalls(t, 1)
+			waitCallsOf(t, gateway, name, 1)
 			waitActive(t, gateway, 3)
 			leavers.leave()
 			waitActive(t, gateway, 0)

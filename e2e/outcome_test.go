@@ -170,7 +170,7 @@ func TestOutcomes(t *testing.T) {
 }
 
 func hostOf(service string, mode mode) string {
-	return service + "." + strings.ReplaceAll(mode.name, " ", "-")
+	return service + "." + hostName(mode.name)
 }
 
 // forgingRequest brings token headers of its own, in several spellings.

@@ -12,6 +12,7 @@ import (
 // TestRenewal has three tokens at the same time, each with a use of its own. It
 // takes 12 s, or what E2E_RENEWAL_SECONDS says; with -short 8 s.
 func TestRenewal(t *testing.T) {
+	t.Parallel()
 	const (
 		lifetime  = 3 * time.Second
 		renewedAt = 2 * time.Second // by default a second before the end, when a tenth is less
@@ -25,6 +26,7 @@ func TestRenewal(t *testing.T) {
 	gateway.Token.Handle(answerByPath(map[string]http.HandlerFunc{"lost": lost.answer},
 		harness.Delay(callTime, tokens.answer(lifetime.Seconds()))))
 	denied := 0
+	get(t, gateway, "unused").checkToken(t, mintedToken("unused", 1)) // and never again
 
 	t.Run("uses", func(t *testing.T) {
 		t.Run("busy", func(t *testing.T) {
@@ -37,10 +39,6 @@ func TestRenewal(t *testing.T) {
 				}
 			}
 			checkFresh(t, gateway, tokens, "busy", lifetime)
-		})
-		t.Run("unused", func(t *testing.T) {
-			t.Parallel()
-			get(t, gateway, "unused").checkToken(t, mintedToken("unused", 1))
 		})
 		t.Run("token service lost", func(t *testing.T) {
 			t.Parallel()

@@ -17,9 +17,48 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// TestBodies sends bodies that Envoy has to keep while the token call is under way.
-func TestBodies(t *testing.T) {
-	gateway := harness.Start(t, harness.Options{Config: unhurried(nil)})
+func TestRequests(t *testing.T) {
+	calls := map[string]map[string]any{}
+	for name, test := range tokenCalls {
+		calls[hostName(name)] = unhurried(test.config)
+	}
+	gateway := harness.Start(t, harness.Options{Config: byHost(requestConfigs, retryConfigs, calls)})
+	tests := map[string]func(*testing.T, *harness.Gateway){
+		"bodies":           checkBodies,
+		"in parallel":      checkParallel,
+		"HEAD":             checkHead,
+		"overwrite":        checkOverwrite,
+		"upstream headers": checkUpstreamHeaders,
+		"success when":     checkSuccessWhen,
+		"response header":  checkResponseHeader,
+		"token path":       checkTokenPath,
+		"client goes away": checkClientGoesAway,
+		"token calls":      checkTokenCalls,
+		"retries":          checkRetries,
+		"timeouts":         checkTimeouts,
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			gateway.Token.Handle(harness.HeaderToken("X-Token", "token-1"))
+			gateway.Token.Forget()
+			gateway.Upstream.Forget()
+			test(t, gateway)
+		})
+	}
+}
+
+var requestConfigs = map[string]map[string]any{
+	"plain":    unhurried(nil),
+	"own":      unhurried(map[string]any{"overwrite": false, "upstreamHeaders": map[string]any{"X-User": "header:X-User"}}),
+	"more":     unhurried(moreHeaders),
+	"when":     unhurried(conditions),
+	"response": unhurried(map[string]any{"responseHeader": "X-Issued", "tokenPrefix": "Token "}),
+	"json":     unhurried(map[string]any{"tokenPath": "data.0.token", "tokenPrefix": "Bearer ", "tokenHeader": "Authorization"}),
+	"deny":     unhurried(map[string]any{"failure": map[string]any{"status": 503, "body": "sorry"}}),
+}
+
+// checkBodies sends bodies that Envoy has to keep while the token call is under way.
+func checkBodies(t *testing.T, gateway *harness.Gateway) {
 	clients := map[string]*http.Client{"HTTP 1.1": gateway.Client(), "HTTP 2": gateway.HTTP2Client()}
 	for protocol, client := range clients {
 		for _, size := range []int{0, 1, 64 << 10, 1 << 20} {
@@ -32,7 +71,7 @@ func TestBodies(t *testing.T) {
 		body := strings.Repeat("many ", 40<<10)
 		var requests []*http.Request
 		for range 10 {
-			requests = append(requests, gateway.Request(t, http.MethodPut, "/", body))
+			requests = append(requests, gateway.Request(t, http.MethodPut, "/", body, "Host: plain"))
 		}
 		answers := sendAll(gateway.Client(), requests...)
 		for range requests {
@@ -52,7 +91,7 @@ func checkBody(t *testing.T, gateway *harness.Gateway, client *http.Client, size
 	gateway.Token.Forget()
 	gateway.Upstream.Forget()
 	body := strings.Repeat("0123456789abcde\n", size/16+1)[:size]
-	answers := sendAll(client, gateway.Request(t, http.MethodPost, "/path", body, "X-Token: forged"))
+	answers := sendAll(client, gateway.Request(t, http.MethodPost, "/path", body, "Host: plain", "X-Token: forged"))
 	gateway.Token.WaitCalls(t, 1)
 	checkNotReached(t, gateway)
 	close(release)
@@ -70,36 +109,6 @@ func checkBody(t *testing.T, gateway *harness.Gateway, client *http.Client, size
 func hexSHA256(text string) string {
 	hash := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(hash[:])
-}
-
-func TestRequests(t *testing.T) {
-	gateway := harness.Start(t, harness.Options{Config: byHost(map[string]map[string]any{
-		"plain":    unhurried(nil),
-		"own":      unhurried(map[string]any{"overwrite": false, "upstreamHeaders": map[string]any{"X-User": "header:X-User"}}),
-		"more":     unhurried(moreHeaders),
-		"when":     unhurried(conditions),
-		"response": unhurried(map[string]any{"responseHeader": "X-Issued", "tokenPrefix": "Token "}),
-		"json":     unhurried(map[string]any{"tokenPath": "data.0.token", "tokenPrefix": "Bearer ", "tokenHeader": "Authorization"}),
-		"deny":     unhurried(map[string]any{"failure": map[string]any{"status": 503, "body": "sorry"}}),
-	})})
-	tests := map[string]func(*testing.T, *harness.Gateway){
-		"in parallel":      checkParallel,
-		"HEAD":             checkHead,
-		"overwrite":        checkOverwrite,
-		"upstream headers": checkUpstreamHeaders,
-		"success when":     checkSuccessWhen,
-		"response header":  checkResponseHeader,
-		"token path":       checkTokenPath,
-		"client goes away": checkClientGoesAway,
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			gateway.Token.Handle(harness.HeaderToken("X-Token", "token-1"))
-			gateway.Token.Forget()
-			gateway.Upstream.Forget()
-			test(t, gateway)
-		})
-	}
 }
 
 // checkParallel has every request make its own call, whose token no other may get.
@@ -305,54 +314,50 @@ func checkClientGoesAway(t *testing.T, gateway *harness.Gateway) {
 	}
 }
 
-// TestTokenCalls checks what the token service receives.
-func TestTokenCalls(t *testing.T) {
-	tests := map[string]struct {
-		config map[string]any
-		want   harness.Call
-	}{
-		"sample": {nil, harness.Call{Method: "GET", URI: "/token", Host: harness.TokenName}},
-		"escapes": {
-			map[string]any{"requestPath": "/a%20b%2f?x=%2F&y=a+b&z=%C3%BC%%"},
-			harness.Call{Method: "GET", URI: "/a%20b%2f?x=%2F&y=a+b&z=%C3%BC%%", Host: harness.TokenName},
-		},
-		"no slash":   {map[string]any{"requestPath": "a/b?c"}, harness.Call{Method: "GET", URI: "/a/b?c", Host: harness.TokenName}},
-		"query only": {map[string]any{"requestPath": "?a=/b"}, harness.Call{Method: "GET", URI: "/?a=/b", Host: harness.TokenName}},
-		"dots":       {map[string]any{"requestPath": "/a/../b//c/./d"}, harness.Call{Method: "GET", URI: "/a/../b//c/./d", Host: harness.TokenName}},
-		"host":       {map[string]any{"serviceHost": "login.example.com:8443"}, harness.Call{Method: "GET", URI: "/token", Host: "login.example.com:8443"}},
-		"headers": {
-			map[string]any{"requestHeaders": map[string]any{"X-Api-Key": "k e y", "accept": "text/plain", "User-Agent": "tester"}},
-			harness.Call{Method: "GET", URI: "/token", Host: harness.TokenName, Header: http.Header{
-				"X-Api-Key": {"k e y"}, "Accept": {"text/plain"}, "User-Agent": {"tester"},
-			}},
-		},
-		"body": {
-			map[string]any{"requestBody": `{"user": "jürgen"}`, "requestHeaders": map[string]any{"Content-Type": "application/json"}},
-			harness.Call{Method: "POST", URI: "/token", Host: harness.TokenName, Body: `{"user": "jürgen"}`, Header: http.Header{
-				"Content-Type": {"application/json"}, "Content-Length": {strconv.Itoa(len(`{"user": "jürgen"}`))},
-			}},
-		},
-		"body with PUT": {
-			map[string]any{"requestBody": "abc", "requestMethod": "PUT"},
-			harness.Call{Method: "PUT", URI: "/token", Host: harness.TokenName, Body: "abc", Header: http.Header{"Content-Length": {"3"}}},
-		},
-		"empty POST": {
-			map[string]any{"requestMethod": "POST"},
-			harness.Call{Method: "POST", URI: "/token", Host: harness.TokenName, Header: http.Header{"Content-Length": {"0"}}},
-		},
-		"HEAD":   {map[string]any{"requestMethod": "HEAD"}, harness.Call{Method: "HEAD", URI: "/token", Host: harness.TokenName}},
-		"DELETE": {map[string]any{"requestMethod": "DELETE"}, harness.Call{Method: "DELETE", URI: "/token", Host: harness.TokenName}},
-	}
-	configs := map[string]map[string]any{}
-	for name, test := range tests {
-		configs[strings.ReplaceAll(name, " ", "-")] = unhurried(test.config)
-	}
-	gateway := harness.Start(t, harness.Options{Config: byHost(configs)})
-	for name, test := range tests {
+// tokenCalls are configurations and what the token service receives.
+var tokenCalls = map[string]struct {
+	config map[string]any
+	want   harness.Call
+}{
+	"sample": {nil, harness.Call{Method: "GET", URI: "/token", Host: harness.TokenName}},
+	"escapes": {
+		map[string]any{"requestPath": "/a%20b%2f?x=%2F&y=a+b&z=%C3%BC%%"},
+		harness.Call{Method: "GET", URI: "/a%20b%2f?x=%2F&y=a+b&z=%C3%BC%%", Host: harness.TokenName},
+	},
+	"no slash":   {map[string]any{"requestPath": "a/b?c"}, harness.Call{Method: "GET", URI: "/a/b?c", Host: harness.TokenName}},
+	"query only": {map[string]any{"requestPath": "?a=/b"}, harness.Call{Method: "GET", URI: "/?a=/b", Host: harness.TokenName}},
+	"dots":       {map[string]any{"requestPath": "/a/../b//c/./d"}, harness.Call{Method: "GET", URI: "/a/../b//c/./d", Host: harness.TokenName}},
+	"host":       {map[string]any{"serviceHost": "login.example.com:8443"}, harness.Call{Method: "GET", URI: "/token", Host: "login.example.com:8443"}},
+	"headers": {
+		map[string]any{"requestHeaders": map[string]any{"X-Api-Key": "k e y", "accept": "text/plain", "User-Agent": "tester"}},
+		harness.Call{Method: "GET", URI: "/token", Host: harness.TokenName, Header: http.Header{
+			"X-Api-Key": {"k e y"}, "Accept": {"text/plain"}, "User-Agent": {"tester"},
+		}},
+	},
+	"body": {
+		map[string]any{"requestBody": `{"user": "jürgen"}`, "requestHeaders": map[string]any{"Content-Type": "application/json"}},
+		harness.Call{Method: "POST", URI: "/token", Host: harness.TokenName, Body: `{"user": "jürgen"}`, Header: http.Header{
+			"Content-Type": {"application/json"}, "Content-Length": {strconv.Itoa(len(`{"user": "jürgen"}`))},
+		}},
+	},
+	"body with PUT": {
+		map[string]any{"requestBody": "abc", "requestMethod": "PUT"},
+		harness.Call{Method: "PUT", URI: "/token", Host: harness.TokenName, Body: "abc", Header: http.Header{"Content-Length": {"3"}}},
+	},
+	"empty POST": {
+		map[string]any{"requestMethod": "POST"},
+		harness.Call{Method: "POST", URI: "/token", Host: harness.TokenName, Header: http.Header{"Content-Length": {"0"}}},
+	},
+	"HEAD":   {map[string]any{"requestMethod": "HEAD"}, harness.Call{Method: "HEAD", URI: "/token", Host: harness.TokenName}},
+	"DELETE": {map[string]any{"requestMethod": "DELETE"}, harness.Call{Method: "DELETE", URI: "/token", Host: harness.TokenName}},
+}
+
+func checkTokenCalls(t *testing.T, gateway *harness.Gateway) {
+	for name, test := range tokenCalls {
 		t.Run(name, func(t *testing.T) {
 			gateway.Token.Forget()
 			// Nothing of the request may get into the call.
-			answer := gateway.Post(t, "/path", "the client's body", "Host: "+strings.ReplaceAll(name, " ", "-"),
+			answer := gateway.Post(t, "/path", "the client's body", "Host: "+hostName(name),
 				"X-Client: of the client", "Cookie: session=1", "Authorization: Bearer client", "X-Forwarded-For: 192.0.2.1")
 			checkStatus(t, answer, 200)
 			checkHeader(t, gateway, "X-Token", "token-1")
@@ -382,17 +387,18 @@ func checkCall(t *testing.T, got, want harness.Call) {
 	}
 }
 
-func TestRetriesAndTimeouts(t *testing.T) {
-	gateway := harness.Start(t, harness.Options{Config: byHost(map[string]map[string]any{
-		"none":    unhurried(nil),
-		"once":    unhurried(map[string]any{"retries": 1}),
-		"five":    unhurried(map[string]any{"retries": 5}),
-		"limited": unhurried(map[string]any{"retries": 5, "timeout": 600}),
-		"post":    unhurried(map[string]any{"retries": 1, "requestBody": "the body"}),
-		"default": sampleConfig(),
-		"short":   merged(sampleConfig(), map[string]any{"timeout": 50}),
-		"long":    merged(sampleConfig(), map[string]any{"timeout": 2000}),
-	})})
+var retryConfigs = map[string]map[string]any{
+	"none":    unhurried(nil),
+	"once":    unhurried(map[string]any{"retries": 1}),
+	"five":    unhurried(map[string]any{"retries": 5}),
+	"post":    unhurried(map[string]any{"retries": 1, "requestBody": "the body"}),
+	"limited": unhurried(map[string]any{"retries": 5, "timeout": 600}),
+	"default": sampleConfig(),
+	"short":   merged(sampleConfig(), map[string]any{"timeout": 50}),
+	"long":    merged(sampleConfig(), map[string]any{"timeout": 2000}),
+}
+
+func checkRetries(t *testing.T, gateway *harness.Gateway) {
 	good := harness.HeaderToken("X-Token", "token-1")
 	tests := map[string]struct {
 		host   string
@@ -435,7 +441,10 @@ func TestRetriesAndTimeouts(t *testing.T) {
 			waitGrown(t, gateway, before, want)
 		})
 	}
-	t.Run("limited by the timeout", func(t *testing.T) {
+}
+
+func checkTimeouts(t *testing.T, gateway *harness.Gateway) {
+	t.Run("of all retries", func(t *testing.T) {
 		// Each try takes most of the time that all of them have.
 		gateway.Token.Handle(harness.Delay(400*time.Millisecond, harness.Status(500)))
 		checkTakes(t, gateway, "limited", 600*time.Millisecond)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,12 +41,24 @@ func unhurried(more map[string]any) map[string]any {
 
 // byHost is a configuration without a global part and with one rule per host, so
 // that many cases share a gateway: a request chooses its case by its Host header.
-func byHost(configs map[string]map[string]any) map[string]any {
+func byHost(groups ...map[string]map[string]any) map[string]any {
 	var rules []any
-	for _, host := range slices.Sorted(maps.Keys(configs)) {
-		rules = append(rules, merged(configs[host], map[string]any{"_match_domain_": []string{host}}))
+	seen := map[string]bool{}
+	for _, group := range groups {
+		for _, host := range slices.Sorted(maps.Keys(group)) {
+			if seen[host] {
+				panic("two cases have the host " + host) // the test's own mistake
+			}
+			seen[host] = true
+			rules = append(rules, merged(group[host], map[string]any{"_match_domain_": []string{host}}))
+		}
 	}
 	return map[string]any{"_rules_": rules}
+}
+
+// hostName makes a host's name of a case's.
+func hostName(name string) string {
+	return strings.ToLower(strings.NewReplacer(" ", "-", "_", "-", ",", "").Replace(name))
 }
 
 // counters are some of the plugin's own counters, by their names.

@@ -18,7 +18,8 @@ import (
 const workers = 4
 
 func TestWorkers(t *testing.T) {
-	configs := cachedHosts([]string{"warm", "cold", "refused", "renewed", "revived"}, map[string]any{})
+	t.Parallel()
+	configs := cachedHosts([]string{"warm", "cold", "refused", "refused-at-once", "renewed"}, map[string]any{})
 	maps.Copy(configs, cachedHosts([]string{"alone"}, map[string]any{"shared": false}))
 	maps.Copy(configs, cachedHosts([]string{"never-good"}, map[string]any{"backoff": 500}))
 	maps.Copy(configs, cachedHosts([]string{"recovered"}, map[string]any{"backoff": 30_000}))
@@ -127,10 +128,9 @@ func TestWorkers(t *testing.T) {
 		if result := getBy(t, gateway, clients[0], "revived"); result.Status != http.StatusUnauthorized {
 			t.Fatalf("answered %d, want the upstream's 401", result.Status)
 		}
-		gateway.Token.Forget()
 		waiting := sendParallel(clients[0], requestsFor(t, gateway, "revived", 1)...)
-		// The first worker's call for a new one, and the other's renewal.
-		gateway.Token.WaitCalls(t, 2)
+		// The first call, the first worker's for a new one, and the other's renewal.
+		waitCallsOf(t, gateway, "revived", 3)
 		arrived := gateway.Stat(t, "http.gateway.downstream_rq_total")
 		later := sendParallel(clients[0], requestsFor(t, gateway, "revived", 1)...)
 		waitStatChange(t, gateway, "http.gateway.downstream_rq_total", arrived)
@@ -142,24 +142,60 @@ func TestWorkers(t *testing.T) {
 		}
 	})
 
+	t.Run("refused on all workers at once", func(t *testing.T) {
+		const count = 20
+		gateway.Token.Handle(tokens.answer(300))
+		upstream := &verdicts{}
+		gateway.Upstream.Respond(upstream.status)
+		first := mintedToken("refused-at-once", 1)
+		before := settledCounters(t, gateway, counters{"invalidated": 0})
+		var requests []*parallel
+		release := upstream.hold()
+		gateway.Upstream.Forget()
+		for _, client := range clients {
+			getBy(t, gateway, client, "refused-at-once").checkToken(t, first)
+			requests = append(requests, sendParallel(client, upstream.heldRequests(t, gateway, "refused-at-once", count)...))
+		}
+		gateway.Upstream.WaitRequests(t, (count+1)*workers)
+		close(release)
+		for _, requests := range requests {
+			requests.wait()
+		}
+		for _, client := range clients {
+			for _, result := range sendParallel(client, requestsFor(t, gateway, "refused-at-once", count)...).wait() {
+				if result.Status != http.StatusOK || result.token() == "" || result.token() == first {
+					t.Fatalf("answered %d with the token %q (%v), want 200 with another than %q", result.Status, result.token(), result.err, first)
+				}
+			}
+		}
+		waitGrown(t, gateway, before, counters{"invalidated": 1})
+		if calls := callsOf(gateway, "refused-at-once"); len(calls) > 1+workers {
+			t.Errorf("%d calls, want one more per worker at most", len(calls))
+		}
+	})
+
 	t.Run("always refused by the upstream", func(t *testing.T) {
 		const backoff = 500 * time.Millisecond
 		gateway.Token.Handle(tokens.answer(300))
 		gateway.Upstream.Respond(func(*http.Request) int { return http.StatusUnauthorized })
-		results := load(100, 4*time.Second, func(i int) timed { return getBy(t, gateway, clients[i%workers], "never-good") })
-		for _, result := range results {
-			if result.Status != http.StatusUnauthorized || result.token() == "" {
-				t.Fatalf("answered %d with the token %q (%v), want the upstream's 401", result.Status, result.token(), result.err)
+		// One after the other, so that no two workers learn of a refusal at the same time.
+		for start := time.Now(); time.Since(start) < 4*time.Second; {
+			for _, client := range clients {
+				if result := getBy(t, gateway, client, "never-good"); result.Status != http.StatusUnauthorized || result.token() == "" {
+					t.Fatalf("answered %d with the token %q (%v), want the upstream's 401", result.Status, result.token(), result.err)
+				}
 			}
+			time.Sleep(10 * time.Millisecond)
 		}
 		calls := callsOf(gateway, "never-good")
-		// The first one was on a cold cache, up to once per worker; those refused came one by one.
-		var gaps []time.Duration
-		for i := 2; i < len(calls); i++ {
-			gaps = append(gaps, calls[i].Time.Sub(calls[i-1].Time).Round(time.Millisecond))
+		if len(calls) < 3 {
+			t.Errorf("%d calls, want at least 3", len(calls))
 		}
-		if slices.ContainsFunc(gaps, func(gap time.Duration) bool { return gap < backoff }) {
-			t.Errorf("the gaps between calls after the first refusal are %v, want at least %s", gaps, backoff)
+		// The first token is dropped at once.
+		for i := 2; i < len(calls); i++ {
+			if gap := calls[i].Time.Sub(calls[i-1].Time); gap < backoff {
+				t.Errorf("calls %d and %d are %s apart, want at least %s", i, i+1, gap, backoff)
+			}
 		}
 	})
 

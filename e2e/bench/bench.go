@@ -103,24 +103,11 @@ func leaveCores() (restore func()) {
 
 func (b *bench) measure(ctx context.Context, candidates []candidate) (*Report, error) {
 	report := &Report{Options: b.Options, Began: b.began}
-	s, err := b.ready(ctx, candidates)
+	err := b.measureRequests(ctx, candidates, report)
 	if err != nil {
 		return nil, err
 	}
-	defer s.Stop()
-	if report.Machine, err = describeMachine(s.Process); err != nil {
-		return nil, err
-	}
-	if report.Throughput, err = b.throughputRounds(ctx, s); err != nil {
-		return nil, err
-	}
-	if report.Latencies, err = b.latencyRounds(ctx, s, report.Throughput); err != nil {
-		return nil, err
-	}
-	// The measured Envoy is not in the way of what follows.
-	if err := s.Stop(); err != nil {
-		return nil, err
-	}
+	// The Envoy with all candidates is stopped: it is not in the way of what follows.
 	if report.Feels, err = b.feels(ctx, candidates); err != nil {
 		return nil, err
 	}
@@ -129,6 +116,23 @@ func (b *bench) measure(ctx context.Context, candidates []candidate) (*Report, e
 	}
 	report.Took = time.Since(b.began)
 	return report, nil
+}
+
+// measureRequests has the candidates side by side in one Envoy.
+func (b *bench) measureRequests(ctx context.Context, candidates []candidate, report *Report) error {
+	s, err := b.ready(ctx, candidates)
+	if err != nil {
+		return err
+	}
+	defer s.Stop()
+	if report.Machine, err = describeMachine(s.Process); err != nil {
+		return err
+	}
+	if report.Throughput, err = b.throughputRounds(ctx, s); err != nil {
+		return s.explain(err)
+	}
+	report.Latencies, err = b.latencyRounds(ctx, s, report.Throughput)
+	return s.explain(err)
 }
 
 // ready starts the Envoy with all candidates and checks that each does its work.
@@ -140,6 +144,7 @@ func (b *bench) ready(ctx context.Context, candidates []candidate) (*stage, erro
 	}
 	for _, c := range candidates {
 		if err := s.verify(ctx, c); err != nil {
+			err = s.explain(err)
 			return nil, errors.Join(err, s.Stop())
 		}
 	}

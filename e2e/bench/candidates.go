@@ -24,6 +24,7 @@ const (
 	sample             = "sample"
 	null               = "SDK, does nothing"
 	bare               = "SDK, one header"
+	cachedPlain        = "token-fetch, cached, `invalidateOn: []`"
 	bareAllExports     = "SDK, one header, every export"
 )
 
@@ -33,7 +34,8 @@ const staticToken = "static"
 // candidate is one way to put a header into a request, in a listener of its own.
 type candidate struct {
 	Name  string
-	About string // for the table: what it is and how often it asks the token service
+	Group string // what its like have in common, for the chart
+	About string // for the table
 	Wants string // header and value that must reach the upstream; empty: none
 
 	filter   string         // file below config/filters, without .yaml; empty for none
@@ -73,36 +75,56 @@ func (c candidate) Config() (string, error) {
 // isPlugin tells whether the candidate is this project's plugin.
 func (c candidate) isPlugin() bool { return c.module == pluginModule }
 
-// benchCandidates are the rows of the benchmark, cheap ones first.
+// benchCandidates are the rows of the benchmark.
 func benchCandidates() []candidate {
-	return []candidate{
-		{Name: router, About: "Envoy without any filter of this kind"},
-		{Name: headerMutation, About: "C++, a header with a fixed value", filter: "header_mutation", Wants: "x-token: " + staticToken},
-		{Name: credentialInjector, About: "C++, cached token", filter: "credential_injector", Wants: "authorization: Bearer " + oauthToken, calls: true},
-		{Name: gcpAuthn, About: "C++, cached token", filter: "gcp_authn", Wants: "authorization: Bearer " + jwt(), calls: true},
-		{Name: luaStatic, About: "Lua, a header with a fixed value", filter: "lua_static", Wants: "x-token: " + staticToken},
-		{Name: hello, About: "Go Wasm, a header with a fixed value", filter: "wasm", module: "hello", Wants: "x-token: " + staticToken},
+	all := []candidate{{Name: router, About: "Envoy without any filter of this kind"}}
+	all = append(all, grouped("a header with a fixed value",
+		candidate{Name: headerMutation, About: "C++", filter: "header_mutation", Wants: "x-token: " + staticToken},
+		candidate{Name: luaStatic, About: "Lua", filter: "lua_static", Wants: "x-token: " + staticToken},
+		wasm(hello, "hello", "Go Wasm through `wrapper.SetCtx`"),
+	)...)
+	all = append(all, grouped("a cached token",
+		candidate{Name: credentialInjector, About: "C++", filter: "credential_injector", Wants: "authorization: Bearer " + oauthToken, calls: true},
+		candidate{Name: gcpAuthn, About: "C++", filter: "gcp_authn", Wants: "authorization: Bearer " + jwt(), calls: true},
 		plugin(cached, "this plugin, `cache: {}`", map[string]any{"cache": map[string]any{}}),
-		plugin(cachedRouteRules, "the same, the third of three `_match_route_` rules matches", withRules("_match_route_", "orders", "invoices", "bench")),
-		plugin(cachedDomainRules, "the same, the third of three `_match_domain_` rules matches", withRules("_match_domain_", "shop.example.com", "*.example.org", requestHost)),
-		{Name: extAuthz, About: "C++, one call per request", filter: "ext_authz", Wants: "x-token: " + token, calls: true},
-		{Name: luaCall, About: "Lua, one call per request", filter: "lua_call", Wants: "x-token: " + token, calls: true},
-		plugin(uncached, "this plugin, one call per request", nil),
-		{Name: sample, About: "Go Wasm as in the gateway's guide, one call per request", filter: "wasm", module: "sample", Wants: "x-token: " + token, calls: true},
-	}
+		plugin(cachedRouteRules, "this plugin, the third of three `_match_route_` rules matches", withRules("_match_route_", "orders", "invoices", "bench")),
+		plugin(cachedDomainRules, "this plugin, the third of three `_match_domain_` rules matches", withRules("_match_domain_", "shop.example.com", "*.example.org", requestHost)),
+	)...)
+	return append(all, grouped("one token call per request",
+		candidate{Name: extAuthz, About: "C++", filter: "ext_authz", Wants: "x-token: " + token, calls: true},
+		candidate{Name: luaCall, About: "Lua", filter: "lua_call", Wants: "x-token: " + token, calls: true},
+		plugin(uncached, "this plugin without `cache`", nil),
+		candidate{Name: sample, About: "Go Wasm as in the gateway's guide", filter: "wasm", module: "sample", Wants: "x-token: " + token, calls: true},
+	)...)
 }
 
 // profileCandidates go step by step from Envoy alone to the cached path.
 func profileCandidates() []candidate {
-	static := "x-token: " + staticToken
+	nothing := wasm(null, "null-trimmed", "Go Wasm on the bare SDK, no host call")
+	nothing.Wants = ""
 	return []candidate{
 		{Name: router, About: "Envoy without any filter of this kind"},
-		{Name: null, About: "Go Wasm on the bare SDK, no host call", filter: "wasm", module: "null-trimmed"},
-		{Name: bare, About: "the same with one `ReplaceHttpRequestHeader`", filter: "wasm", module: "bare-trimmed", Wants: static},
-		{Name: bareAllExports, About: "the same, with every callback exported as the SDK does", filter: "wasm", module: "bare", Wants: static},
+		nothing,
+		wasm(bare, "bare-trimmed", "the same with one `ReplaceHttpRequestHeader`"),
+		wasm(bareAllExports, "bare", "the same, with every callback exported as the SDK does"),
+		plugin(cachedPlain, "this plugin, which then does not look at the response's status", map[string]any{
+			"cache": map[string]any{"invalidateOn": []int{}},
+		}),
 		plugin(cached, "this plugin, `cache: {}`", map[string]any{"cache": map[string]any{}}),
-		{Name: hello, About: "Go Wasm through `wrapper.SetCtx`, one `ReplaceHttpRequestHeader`", filter: "wasm", module: "hello", Wants: static},
+		wasm(hello, "hello", "Go Wasm through `wrapper.SetCtx`, one `ReplaceHttpRequestHeader`"),
 	}
+}
+
+func grouped(group string, members ...candidate) []candidate {
+	for i := range members {
+		members[i].Group = group
+	}
+	return members
+}
+
+// wasm is a plugin of e2e/plugins that sets a fixed value.
+func wasm(name, module, about string) candidate {
+	return candidate{Name: name, About: about, filter: "wasm", module: module, Wants: "x-token: " + staticToken}
 }
 
 func plugin(name, about string, settings map[string]any) candidate {

@@ -9,28 +9,34 @@ import (
 
 // Measures of the chart, in pixels.
 const (
-	chartWidth = 860
-	labelWidth = 270 // left of the bars
-	valueWidth = 70  // right of the longest bar
+	chartWidth = 900
+	labelWidth = 310 // left of the bars
+	valueWidth = 60  // right of the longest bar
 	barHeight  = 18
-	barStep    = 28
-	chartTop   = 64
-	axisHeight = 40
+	barStep    = 27
+	groupStep  = 30 // for the heading of a group
+	chartTop   = 62
+	axisHeight = 34
 )
 
-// chartStyle follows the reader's light or dark page.
+// chartStyle follows the reader's light or dark page. The numbers have a rim in
+// the page's colour where a line of the grid passes behind them.
 const chartStyle = `<style>
   text { font: 13px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #24292f; }
+  .page { fill: #ffffff; }
   .title { font-size: 15px; font-weight: 600; }
   .small { font-size: 12px; fill: #57606a; }
   .plugin { font-weight: 600; }
+  .value { paint-order: stroke; stroke: #ffffff; stroke-width: 4px; }
   .grid { stroke: #d0d7de; stroke-width: 1; }
   .bar { fill: #8c959f; }
   .bar-plugin { fill: #0969da; }
   .range { stroke: #24292f; stroke-width: 1.2; }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3; }
+    .page { fill: #0d1117; }
     .small { fill: #9198a1; }
+    .value { stroke: #0d1117; }
     .grid { stroke: #3d444d; }
     .bar { fill: #768390; }
     .bar-plugin { fill: #4493f8; }
@@ -47,63 +53,93 @@ func (r *Report) chart() string {
 	for _, bar := range bars {
 		longest = max(longest, bar.value.max())
 	}
-	step := gridStep(longest)
-	end := math.Ceil(longest/step) * step
-	bottom := chartTop + len(bars)*barStep
-	scale := func(value float64) float64 {
-		return labelWidth + value/end*(chartWidth-labelWidth-valueWidth)
-	}
+	bottom := place(bars)
+	axis := axis{step: gridStep(longest), bottom: bottom}
+	axis.end = math.Ceil(longest/axis.step) * axis.step
 
 	var svg strings.Builder
 	fmt.Fprintf(&svg, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" role=\"img\" aria-label=\"%s\">\n",
 		chartWidth, bottom+axisHeight, chartWidth, html.EscapeString(title))
 	svg.WriteString(chartStyle)
-	fmt.Fprintf(&svg, "<text class=\"title\" x=\"12\" y=\"24\">%s</text>\n", html.EscapeString(title))
-	fmt.Fprintf(&svg, "<text class=\"small\" x=\"12\" y=\"44\">%s</text>\n", html.EscapeString(r.subtitle()))
-	for value := 0.0; value <= end; value += step {
-		x := scale(value)
-		fmt.Fprintf(&svg, "<line class=\"grid\" x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\"/>\n", x, chartTop-4, x, bottom)
-		fmt.Fprintf(&svg, "<text class=\"small\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%g</text>\n", x, bottom+18, value)
-	}
+	svg.WriteString("<rect class=\"page\" width=\"100%\" height=\"100%\" rx=\"6\"/>\n")
+	writeText(&svg, "title", "start", 12, 24, title)
+	writeText(&svg, "small", "start", 12, 44, r.subtitle())
+	axis.draw(&svg)
 	for i, bar := range bars {
-		bar.draw(&svg, chartTop+i*barStep, scale)
+		if bar.Group != "" && (i == 0 || bars[i-1].Group != bar.Group) {
+			writeText(&svg, "small", "end", labelWidth-10, float64(bar.y-9), bar.Group)
+		}
+		bar.draw(&svg, axis.x)
 	}
 	svg.WriteString("</svg>\n")
 	return svg.String()
+}
+
+func writeText(svg *strings.Builder, class, anchor string, x, y float64, text string) {
+	fmt.Fprintf(svg, "<text class=\"%s\" text-anchor=\"%s\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", class, anchor, x, y, html.EscapeString(text))
+}
+
+// axis runs from left to right, with a line every step.
+type axis struct {
+	step, end float64
+	bottom    int
+}
+
+func (a axis) x(value float64) float64 {
+	return labelWidth + value/a.end*(chartWidth-labelWidth-valueWidth)
+}
+
+func (a axis) draw(svg *strings.Builder) {
+	for value := 0.0; value <= a.end; value += a.step {
+		fmt.Fprintf(svg, "<line class=\"grid\" x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\"/>\n",
+			a.x(value), chartTop-6, a.x(value), a.bottom)
+		writeText(svg, "small", "middle", a.x(value), float64(a.bottom+18), fmt.Sprintf("%g", value))
+	}
 }
 
 // bar is one candidate; value has one number per round.
 type bar struct {
 	candidate
 	value series
+	y     int
 }
 
-func (b bar) draw(svg *strings.Builder, y int, scale func(float64) float64) {
+// place puts the bars below each other, with room for the headings, and returns
+// where they end.
+func place(bars []bar) (bottom int) {
+	y := chartTop
+	for i := range bars {
+		if bars[i].Group != "" && (i == 0 || bars[i-1].Group != bars[i].Group) {
+			y += groupStep
+		}
+		bars[i].y = y
+		y += barStep
+	}
+	return y
+}
+
+func (b bar) draw(svg *strings.Builder, x func(float64) float64) {
 	label, fill := "label", "bar"
 	if b.isPlugin() {
 		label, fill = "plugin", "bar-plugin"
 	}
-	left, middle := scale(0), float64(y)+barHeight/2
-	fmt.Fprintf(svg, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
-		label, left-10, middle+4.5, html.EscapeString(b.Name))
-	fmt.Fprintf(svg, "<rect class=\"%s\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" rx=\"2\"/>\n",
-		fill, left, y, scale(b.value.median())-left, barHeight)
-	// The extremes of the rounds, as a thin line over the bar's end.
+	middle := float64(b.y) + barHeight/2
+	writeText(svg, label, "end", labelWidth-10, middle+4.5, b.Name)
+	fmt.Fprintf(svg, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" rx=\"2\"/>\n",
+		fill, labelWidth, b.y, x(b.value.median())-labelWidth, barHeight)
 	fmt.Fprintf(svg, "<line class=\"range\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n",
-		scale(b.value.min()), middle, scale(b.value.max()), middle)
-	fmt.Fprintf(svg, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\">%.0f</text>\n",
-		label, scale(b.value.max())+8, middle+4.5, b.value.median())
+		x(b.value.min()), middle, x(b.value.max()), middle)
+	writeText(svg, label+" value", "start", x(b.value.max())+8, middle+4.5, fmt.Sprintf("%.0f", b.value.median()))
 }
 
 func (r *Report) bars() (title string, bars []bar) {
-	title = "CPU time of Envoy per request, µs"
 	for _, t := range r.Throughput {
 		if t.CPU.measured() {
 			bars = append(bars, bar{candidate: t.candidate, value: t.CPU})
 		}
 	}
 	if len(bars) > 0 {
-		return title, bars
+		return "CPU time of Envoy per request, µs", bars
 	}
 	for _, t := range r.Throughput {
 		var perRequest series
@@ -116,8 +152,16 @@ func (r *Report) bars() (title string, bars []bar) {
 }
 
 func (r *Report) subtitle() string {
-	return fmt.Sprintf("less is better; median of %d rounds, the line shows their extremes; Envoy %s, %s, %s",
-		r.Options.Rounds, r.Machine.EnvoyVersion, orUnknown(r.Machine.CPU), r.Began.UTC().Format("2006-01-02"))
+	return fmt.Sprintf("less is better; %s; Envoy %s, %s, %s", medianOf(r.Options.Rounds),
+		r.Machine.EnvoyVersion, orUnknown(r.Machine.CPU), r.Began.UTC().Format("2006-01-02"))
+}
+
+// medianOf is for titles.
+func medianOf(rounds int) string {
+	if rounds == 1 {
+		return "one round"
+	}
+	return fmt.Sprintf("median of %d rounds, the line shows their extremes", rounds)
 }
 
 // gridStep gives four to ten lines at round numbers.

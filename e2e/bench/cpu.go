@@ -36,6 +36,31 @@ func cpuTime(pid int) (time.Duration, bool) {
 	return total, total > 0 // zero: a kernel without these statistics
 }
 
+// machineTime is the CPU time that all processes of the machine have used so far.
+func machineTime() (time.Duration, bool) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, false
+	}
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	fields := bytes.Fields(line) // cpu user nice system idle iowait irq softirq …
+	if len(fields) < 8 {
+		return 0, false
+	}
+	var ticks int64
+	for _, i := range []int{1, 2, 3, 6, 7} {
+		count, err := strconv.ParseInt(string(fields[i]), 10, 64)
+		if err != nil {
+			return 0, false
+		}
+		ticks += count
+	}
+	return time.Duration(ticks) * (time.Second / userHertz), true
+}
+
+// userHertz is the unit of /proc/stat, the same on all systems that Go runs on.
+const userHertz = 100
+
 // residentBytes is the memory that a process occupies; false where there is no /proc.
 func residentBytes(pid int) (int64, bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))

@@ -71,7 +71,8 @@ func (b *bench) startAlone(ctx context.Context, c candidate, workers int) (ready
 		return 0, 0, err
 	}
 	defer load.close()
-	if _, err := load.openLoop(ctx, 1000, 300*workers); err != nil {
+	// So many that Go has collected its garbage: until then its heap only grows.
+	if err := load.burst(ctx, 5000*workers); err != nil {
 		return 0, 0, err
 	}
 	resident, known := residentBytes(s.PID())

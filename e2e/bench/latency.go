@@ -57,7 +57,7 @@ func (b *bench) paced(ctx context.Context, s *stage, c candidate, rate float64) 
 	if _, err := load.openLoop(ctx, rate, int(rate*settle.Seconds())); err != nil {
 		return nil, err
 	}
-	return load.openLoop(ctx, rate, int(rate*b.Duration.Seconds()))
+	return load.openLoop(ctx, rate, int(2*rate*b.Duration.Seconds()))
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

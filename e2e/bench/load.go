@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,44 +97,6 @@ func (l *loader) closedLoop(ctx context.Context, measure func()) error {
 		return err
 	}
 	return l.failure()
-}
-
-// openLoop sends count requests at a fixed rate (per second), whether the earlier
-// ones are answered or not, and returns their latencies, sorted. A request that
-// had to wait because its connection was still busy counts from when it was due.
-func (l *loader) openLoop(ctx context.Context, rate float64, count int) ([]time.Duration, error) {
-	var workers sync.WaitGroup
-	latencies := make([][]time.Duration, len(l.connections))
-	start := time.Now()
-	for i, c := range l.connections {
-		workers.Go(func() {
-			for n := i; n < count && ctx.Err() == nil && c.status.Load() == 0; n += len(l.connections) {
-				due := start.Add(time.Duration(float64(n) / rate * float64(time.Second)))
-				wait := time.Until(due)
-				if wait > 0 {
-					time.Sleep(wait)
-					due = time.Now() // a late timer is not the server's fault
-				}
-				c.send(ctx)
-				latencies[i] = append(latencies[i], time.Since(due))
-			}
-		})
-	}
-	workers.Wait()
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	all := slices.Concat(latencies...)
-	slices.Sort(all)
-	return all, l.failure()
-}
-
-// percentile of sorted values, p between 0 and 1.
-func percentile(sorted []time.Duration, p float64) time.Duration {
-	if len(sorted) == 0 {
-		return 0
-	}
-	return sorted[min(int(p*float64(len(sorted))), len(sorted)-1)]
 }
 
 // pause waits unless the context ends before.

@@ -67,8 +67,12 @@ func (r *Report) writeThroughput(page *strings.Builder) {
 }
 
 func (r *Report) writeWarnings(page *strings.Builder) {
-	for _, warning := range r.Warnings() {
-		fmt.Fprintf(page, "\nWarning: %s.\n", warning)
+	warnings := r.Warnings()
+	if len(warnings) > 0 {
+		page.WriteString("\nWarnings:\n\n")
+	}
+	for _, warning := range warnings {
+		page.WriteString("- " + warning + "\n")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -35,19 +36,31 @@ func (r *Report) Write() error {
 	return os.WriteFile(filepath.Join(r.Options.Out, "benchmark.svg"), []byte(r.chart()), 0o644)
 }
 
+// tooMuchOther is how much of a core other processes may take before the report says so.
+const tooMuchOther = 0.10
+
 // Warnings tell what makes the numbers doubtful.
 func (r *Report) Warnings() []string {
 	var warnings []string
+	var others series
 	for _, t := range r.Throughput {
+		others = append(others, t.Other...)
+		var doubts []string
 		if scatter := t.Rate.scatter(); scatter > tooMuchScatter {
-			warnings = append(warnings, fmt.Sprintf("%s: requests/s of the rounds scatter by %.0f %%", t.Name, scatter*100))
+			doubts = append(doubts, fmt.Sprintf("requests/s of the rounds scatter by %.0f %%", scatter*100))
 		}
 		if scatter := t.CPU.scatter(); scatter > tooMuchScatter {
-			warnings = append(warnings, fmt.Sprintf("%s: CPU of the rounds scatters by %.0f %%", t.Name, scatter*100))
+			doubts = append(doubts, fmt.Sprintf("CPU of the rounds scatters by %.0f %%", scatter*100))
 		}
 		if busy := t.Busy.median(); busy < 0.9 {
-			warnings = append(warnings, fmt.Sprintf("%s: Envoy had only %.0f %% of a core to do: its requests/s are not its limit", t.Name, busy*100))
+			doubts = append(doubts, fmt.Sprintf("Envoy was busy for %.0f %% of the time only, so that its requests/s are not its limit", busy*100))
 		}
+		if len(doubts) > 0 {
+			warnings = append(warnings, t.Name+": "+strings.Join(doubts, ", "))
+		}
+	}
+	if used := others.mean(); used > tooMuchOther {
+		warnings = append(warnings, fmt.Sprintf("other processes took %.0f %% of a core meanwhile", used*100))
 	}
 	return warnings
 }

@@ -41,6 +41,14 @@ func (s series) max() float64 {
 	return slices.Max(s.known())
 }
 
+func (s series) mean() float64 {
+	sum := 0.0
+	for _, value := range s.known() {
+		sum += value
+	}
+	return sum / float64(len(s.known()))
+}
+
 // scatter is the distance of the extremes as a part of the median.
 func (s series) scatter() float64 { return (s.max() - s.min()) / s.median() }
 

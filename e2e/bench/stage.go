@@ -75,6 +75,15 @@ func (b *bench) startMeasured(ctx context.Context, candidates []candidate, worke
 	return &stage{Process: process, candidates: candidates, ready: time.Since(start)}, nil
 }
 
+// explain adds to an error what Envoy has logged, which is little at its level.
+func (s *stage) explain(err error) error {
+	if err == nil || strings.TrimSpace(s.Log()) == "" {
+		return err
+	}
+	lines := strings.Split(strings.TrimSpace(s.Log()), "\n")
+	return fmt.Errorf("%w; the last lines of Envoy's log:\n%s", err, strings.Join(lines[max(0, len(lines)-10):], "\n"))
+}
+
 // loader connects to a candidate's listener.
 func (s *stage) loader(c candidate, connections int) (*loader, error) {
 	address, err := s.ListenerAddress(c.Slug())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"time"
 )
 
@@ -17,6 +18,7 @@ type throughput struct {
 	Rate  series  // requests per second
 	CPU   series  // microseconds of the Envoy process per request
 	Busy  series  // CPU time by wall time: 1 is one core
+	Other series  // the same of processes that have no part in the benchmark
 	Calls float64 // of the token service, per request
 }
 
@@ -53,10 +55,11 @@ func (t *throughput) add(m saturation) {
 	t.Rate = append(t.Rate, m.rate)
 	t.CPU = append(t.CPU, m.cpu)
 	t.Busy = append(t.Busy, m.busy)
+	t.Other = append(t.Other, m.other)
 }
 
 // saturation is one candidate in one round.
-type saturation struct{ rate, cpu, busy float64 }
+type saturation struct{ rate, cpu, busy, other float64 }
 
 func (b *bench) saturate(ctx context.Context, s *stage, c candidate) (saturation, error) {
 	load, err := s.loader(c, b.Connections)
@@ -67,19 +70,43 @@ func (b *bench) saturate(ctx context.Context, s *stage, c candidate) (saturation
 	var result saturation
 	err = load.closedLoop(ctx, func() {
 		pause(ctx, settle)
-		started, requests := time.Now(), load.requests()
-		cpu, known := cpuTime(s.PID())
+		before := b.snapshot(s, load)
 		pause(ctx, b.Duration)
-		cpuAfter, _ := cpuTime(s.PID())
-		requests = load.requests() - requests
-		elapsed := time.Since(started)
-
-		result = saturation{rate: float64(requests) / elapsed.Seconds(), cpu: math.NaN(), busy: math.NaN()}
-		if known && requests > 0 {
-			used := cpuAfter - cpu
-			result.cpu = used.Seconds() * 1e6 / float64(requests)
-			result.busy = used.Seconds() / elapsed.Seconds()
-		}
+		result = b.snapshot(s, load).since(before)
 	})
 	return result, err
+}
+
+// snapshot is what has been done and used so far.
+type snapshot struct {
+	at        time.Time
+	requests  int64
+	envoy     time.Duration // CPU time of the measured Envoy
+	others    time.Duration // CPU time of processes outside the benchmark
+	cpuKnown  bool
+	restKnown bool
+}
+
+func (b *bench) snapshot(s *stage, load *loader) snapshot {
+	now := snapshot{at: time.Now(), requests: load.requests()}
+	now.envoy, now.cpuKnown = cpuTime(s.PID())
+	backend, _ := cpuTime(b.backend.PID())
+	client, _ := cpuTime(os.Getpid())
+	machine, known := machineTime()
+	now.others, now.restKnown = machine-now.envoy-backend-client, known && now.cpuKnown
+	return now
+}
+
+func (s snapshot) since(before snapshot) saturation {
+	requests, elapsed := float64(s.requests-before.requests), s.at.Sub(before.at).Seconds()
+	result := saturation{rate: requests / elapsed, cpu: math.NaN(), busy: math.NaN(), other: math.NaN()}
+	if s.cpuKnown && requests > 0 {
+		used := (s.envoy - before.envoy).Seconds()
+		result.cpu, result.busy = used*1e6/requests, used/elapsed
+	}
+	if s.restKnown {
+		// Two clocks of different grain: their difference may be a little below nothing.
+		result.other = max(0, (s.others-before.others).Seconds()/elapsed)
+	}
+	return result
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -30,7 +31,11 @@ func main() {
 	if profile {
 		run = runProfile
 	}
-	if err := run(ctx, options); err != nil {
+	err = run(ctx, options)
+	if ctx.Err() != nil {
+		err = errors.New("stopped")
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "\nbench:", err)
 		os.Exit(1)
 	}
@@ -40,8 +45,8 @@ func parseFlags(args []string) (options bench.Options, profile bool, err error) 
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&options.Root, "root", "..", "folder of main.wasm")
 	flags.StringVar(&options.Out, "out", "", "`folder` for the report (default docs; build with -quick or -only)")
-	flags.IntVar(&options.Rounds, "rounds", 7, "rounds over all candidates; the median counts")
-	flags.DurationVar(&options.Duration, "duration", 1500*time.Millisecond, "time for one candidate in one round")
+	flags.IntVar(&options.Rounds, "rounds", 11, "rounds over all candidates; the median counts")
+	flags.DurationVar(&options.Duration, "duration", time.Second, "time for one candidate in one round")
 	flags.IntVar(&options.Connections, "connections", 16, "connections that send requests")
 	flags.BoolVar(&options.Quick, "quick", false, "a smoke test: one short round, numbers without meaning")
 	flags.BoolVar(&profile, "profile", false, "measure where the time of the cached path goes instead")

@@ -1,0 +1,93 @@
+package bench
+
+import (
+	"math"
+	"testing"
+	"time"
+)
+
+func TestSeries(t *testing.T) {
+	values := series{4, math.NaN(), 1, 3, 2}
+	if values.median() != 2.5 || values.min() != 1 || values.max() != 4 {
+		t.Errorf("median %v, min %v, max %v", values.median(), values.min(), values.max())
+	}
+	if got := (series{10, 10, 20}).scatter(); got != 1 {
+		t.Errorf("scatter %v, want 1", got)
+	}
+	// Both sides of a slow round are slow: the ratio stays.
+	if got := (series{20, 40, 22}).over(series{10, 20, 10}).median(); got != 2 {
+		t.Errorf("ratio %v, want 2", got)
+	}
+	if empty := (series{math.NaN()}); empty.measured() || !math.IsNaN(empty.median()) {
+		t.Errorf("a series without values has median %v", empty.median())
+	}
+}
+
+func TestPercentile(t *testing.T) {
+	var sorted []time.Duration
+	for i := range 200 {
+		sorted = append(sorted, time.Duration(i+1))
+	}
+	if p50, p99 := percentile(sorted, 0.5), percentile(sorted, 0.99); p50 != 101 || p99 != 199 {
+		t.Errorf("p50 %d, p99 %d", p50, p99)
+	}
+	if got := percentile(nil, 0.5); got != 0 {
+		t.Errorf("percentile of nothing is %d", got)
+	}
+}
+
+func TestThousands(t *testing.T) {
+	for value, want := range map[float64]string{0: "0", 999.4: "999", 1000: "1,000", 12345.6: "12,346", 1234567: "1,234,567"} {
+		if got := thousands(value); got != want {
+			t.Errorf("thousands(%v) = %q, want %q", value, got, want)
+		}
+	}
+}
+
+func TestReadSplit(t *testing.T) {
+	got := readSplit([]byte(`# Samples: 5K of event 'cpu-clock'
+#
+# Overhead  Shared Object
+    60.00%  envoy
+    27.00%  [kernel.kallsyms]
+     6.00%  [JIT] tid 7220
+     3.00%  libc.so.6
+     4.00%  [unknown]
+# (Tip: 10% of all)
+`))
+	want := split{Kernel: 0.27, Envoy: 0.63, Wasm: 0.10}
+	if math.Abs(got.Kernel-want.Kernel) > 1e-9 || math.Abs(got.Envoy-want.Envoy) > 1e-9 || math.Abs(got.Wasm-want.Wasm) > 1e-9 {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestCounter(t *testing.T) {
+	const text = "cluster.sample.upstream_rq_total: 7\ncluster.sample-2.upstream_rq_total: 9\n"
+	if got := counter(text, "cluster.sample.upstream_rq_total"); got != 7 {
+		t.Errorf("got %d, want 7", got)
+	}
+	if got := counter(text, "cluster.other.upstream_rq_total"); got != 0 {
+		t.Errorf("got %d for a counter that is not there", got)
+	}
+}
+
+// Listeners, clusters and statistics are named after the slug.
+func TestSlugsDiffer(t *testing.T) {
+	for _, all := range [][]candidate{benchCandidates(), profileCandidates()} {
+		seen := map[string]string{}
+		for _, c := range all {
+			if other, found := seen[c.Slug()]; found {
+				t.Errorf("%q and %q have the same slug", c.Name, other)
+			}
+			seen[c.Slug()] = c.Name
+		}
+	}
+}
+
+func TestGridStep(t *testing.T) {
+	for longest := 1.0; longest < 2000; longest *= 1.1 {
+		if lines := longest / gridStep(longest); lines < 2 || lines > 8 {
+			t.Errorf("%.1f lines for %.1f", lines, longest)
+		}
+	}
+}

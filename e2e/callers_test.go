@@ -1,0 +1,192 @@
+package e2e_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"token-fetch/e2e/harness"
+)
+
+// callerHeaders are what the tokens of these tests depend on.
+var callerHeaders = []string{"X-User", "X-Tenant"}
+
+// callerToken is the token of a caller with these headers.
+func callerToken(header http.Header) string {
+	hash := sha256.New()
+	for _, name := range callerHeaders {
+		fmt.Fprintf(hash, "%s %q;", name, header.Values(name))
+	}
+	return secretMark + "-" + hex.EncodeToString(hash.Sum(nil)[:8])
+}
+
+// answerCaller gives each caller a token of its own, by the headers that came
+// with the token call.
+func answerCaller(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Token", callerToken(r.Header))
+}
+
+// forwardingHosts are cachedHosts whose tokens depend on the caller.
+func forwardingHosts(hosts []string, cache map[string]any) map[string]map[string]any {
+	configs := cachedHosts(hosts, cache)
+	for host := range configs {
+		configs[host]["forwardHeaders"] = callerHeaders
+	}
+	return configs
+}
+
+func TestCallers(t *testing.T) {
+	configs := forwardingHosts([]string{"keys", "parallel"}, map[string]any{})
+	maps.Copy(configs, forwardingHosts([]string{"few"}, map[string]any{"maxEntries": 3}))
+	gateway := startCached(t, harness.Options{Config: byHost(configs)})
+	gateway.Token.Handle(answerCaller)
+
+	t.Run("keys", func(t *testing.T) {
+		callers := [][]string{
+			{},
+			{"X-User: s3cr3t-a"},
+			{"X-User: S3cr3t-a"},
+			{"X-User:"},
+			{"X-User: s3cr3t-a", "X-Tenant:"},
+			{"X-Tenant: s3cr3t-a"},
+			{"X-User: s3cr3t-a", "X-Tenant: s3cr3t-b"},
+			{"X-User: s3cr3t-b", "X-Tenant: s3cr3t-a"},
+			{"X-User: s3cr3t-as3cr3t-b"},
+			{"X-User: s3cr3t-a,s3cr3t-b"},
+			{"X-User: s3cr3t-a, s3cr3t-b"},
+			{"X-User: s3cr3t-a", "X-User: s3cr3t-b"},
+			{"X-User: s3cr3t-b", "X-User: s3cr3t-a"},
+			{"X-User: s3cr3t-a; X-Tenant: s3cr3t-b"},
+			{"X-User: s3cr3t-ax-tenants3cr3t-b"},
+			{"X-User: s3cr3t-a", "X-Tenant: s3cr3t-bx-user"},
+			{`X-User: s3cr3t-a","x-tenant":"s3cr3t-b`},
+			{"X-User: s3cr3t-a\tx-tenant\ts3cr3t-b"},
+			{"X-User: " + strings.Repeat("s3cr3t-", 1000)},
+			{"X-User: " + strings.Repeat("s3cr3t-", 1000) + "x"},
+		}
+		before := settledCounters(t, gateway, counters{"calls": 0, "cache_hits": 0, "cache_misses": 0})
+		for range 2 {
+			for _, caller := range callers {
+				request := gateway.Request(t, http.MethodGet, "/", "", append(caller, "Host: keys")...)
+				sendTimed(gateway.Client(), request).checkToken(t, callerToken(request.Header))
+			}
+		}
+		checkCalls(t, gateway, "keys", len(callers))
+		waitGrown(t, gateway, before, counters{"calls": len(callers), "cache_hits": len(callers), "cache_misses": len(callers)})
+
+		t.Run("of other headers", func(t *testing.T) {
+			get(t, gateway, "keys", "X-User: s3cr3t-a", "X-Other: 1").checkToken(t, callerToken(http.Header{"X-User": {"s3cr3t-a"}}))
+			checkCalls(t, gateway, "keys", len(callers))
+		})
+	})
+
+	t.Run("least recently used", func(t *testing.T) {
+		calls := 0
+		for _, step := range []struct {
+			caller string
+			call   bool
+		}{
+			{"a", true}, {"b", true}, {"c", true},
+			{"a", false}, {"b", false}, {"c", false},
+			{"a", false}, // b is now the one that was not used for longest
+			{"d", true},
+			{"a", false}, {"c", false}, {"d", false},
+			{"b", true}, // and puts a out
+			{"c", false}, {"d", false}, {"b", false},
+			{"a", true},
+		} {
+			get(t, gateway, "few", "X-User: "+step.caller).checkToken(t, callerToken(http.Header{"X-User": {step.caller}}))
+			if step.call {
+				calls++
+			}
+			if got := len(callsOf(gateway, "few")); got != calls {
+				t.Fatalf("%d token calls after caller %s, want %d", got, step.caller, calls)
+			}
+		}
+	})
+
+	// More callers than entries, all of them while their calls are under way.
+	for _, host := range []string{"parallel", "few"} {
+		t.Run("in parallel: "+host, func(t *testing.T) {
+			const callers, each = 100, 5
+			release := make(chan struct{})
+			gateway.Token.Handle(harness.Hold(release, answerCaller))
+			gateway.Token.Forget()
+			var requests []*http.Request
+			for i := range callers * each {
+				requests = append(requests, gateway.Request(t, http.MethodGet, "/", "", "Host: "+host, fmt.Sprintf("X-User: s3cr3t-%d", i%callers)))
+			}
+			sent := sendParallel(gateway.Client(), requests...)
+			waitActive(t, gateway, len(requests))
+			close(release)
+			for i, result := range sent.wait() {
+				result.checkToken(t, callerToken(requests[i].Header))
+			}
+			checkCalls(t, gateway, host, callers)
+		})
+	}
+	gateway.WaitCounter(t, "denied", 0)
+}
+
+// TestManyCallers has 20,000 different callers, or as many as E2E_CALLERS says, and
+// room for 500. Their tokens are of 4 KiB: kept for all, they would need 80 MB.
+func TestManyCallers(t *testing.T) {
+	const (
+		maxEntries = 500
+		first      = 2000
+		allowedKB  = 24_000 // for garbage that V8 and Go have not collected yet
+	)
+	callers := amount(t, "E2E_CALLERS", 20_000, 10_000)
+	config := forwardingHosts([]string{"many"}, map[string]any{"maxEntries": maxEntries})
+	gateway := startCached(t, harness.Options{Config: byHost(config), WasmLog: "warn"})
+	padding := strings.Repeat("x", 4<<10)
+	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Token", callerToken(r.Header)+padding)
+	})
+	ask := func(i int) {
+		header := http.Header{"X-User": {fmt.Sprintf("s3cr3t-%d", i)}}
+		get(t, gateway, "many", "X-User: "+header.Get("X-User")).checkToken(t, callerToken(header)+padding)
+	}
+
+	inTurn(gateway, 0, first, ask)
+	before := gateway.MemoryKB(t)
+	inTurn(gateway, first, callers, ask)
+	grownKB := gateway.MemoryKB(t) - before
+	t.Logf("memory grew from %d kB after %d callers by %d kB after %d", before, first, grownKB, callers)
+	if grownKB > allowedKB {
+		t.Errorf("memory grew by %d kB, want at most %d", grownKB, allowedKB)
+	}
+	gateway.WaitCounter(t, "calls", callers)
+	gateway.WaitCounter(t, "cache_hits", 0)
+
+	// Those that were used last are there, and no others.
+	ask(callers - 1)
+	ask(callers - maxEntries/2)
+	gateway.WaitCounter(t, "cache_hits", 2)
+	ask(callers - 2*maxEntries)
+	gateway.WaitCounter(t, "calls", callers+1)
+}
+
+// inTurn does something for the numbers from first to end, a few at a time, and
+// forgets what the services have recorded.
+func inTurn(gateway *harness.Gateway, first, end int, do func(i int)) {
+	const atOnce, batch = 8, 2000
+	for ; first < end; first += batch {
+		var group sync.WaitGroup
+		for worker := range atOnce {
+			group.Go(func() {
+				for i := first + worker; i < min(first+batch, end); i += atOnce {
+					do(i)
+				}
+			})
+		}
+		group.Wait()
+		gateway.Token.Forget()
+		gateway.Upstream.Forget()
+	}
+}

@@ -1,0 +1,93 @@
+package e2e_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+func TestUpdate(t *testing.T) {
+	t.Parallel()
+	tokens := &mint{}
+	token := harness.NewTokenService(t)
+	token.Handle(tokens.answer(300))
+	config := cachedHosts([]string{"first"}, map[string]any{})["first"]
+	gateway := startCached(t, harness.Options{Config: config, Token: token, Workers: workers, Drain: 2 * time.Second})
+	current := checkAllWorkers(t, gateway)
+
+	for _, step := range []struct {
+		name   string
+		change map[string]any
+		keeps  bool // the token
+	}{
+		{"failure, timeout and what happens after failures", map[string]any{
+			"failure": map[string]any{"body": "other"},
+			"timeout": 30_000,
+			"cache":   map[string]any{"staleIfError": 5, "backoff": 100, "maxWaiting": 50},
+		}, true},
+		{"requestPath", map[string]any{"requestPath": "/second"}, false},
+		{"credential", map[string]any{"requestHeaders": map[string]string{"X-Credential": secretMark + "-rotated"}}, false},
+	} {
+		t.Run(step.name, func(t *testing.T) {
+			calls := len(gateway.Token.Calls())
+			config = merged(config, step.change)
+			gateway.Update(t, config)
+			next := checkAllWorkers(t, gateway)
+			if kept := next == current; kept != step.keeps {
+				t.Errorf("the tokens before and after are %q and %q; kept should be %t", current, next, step.keeps)
+			}
+			wantCalls := calls + 1
+			if step.keeps {
+				wantCalls = calls
+			}
+			if got := len(gateway.Token.Calls()); got != wantCalls {
+				t.Errorf("%d token calls, want %d", got, wantCalls)
+			}
+			current = next
+		})
+	}
+
+	t.Run("with a call under way", func(t *testing.T) {
+		gateway.Update(t, merged(config, map[string]any{"requestPath": "/third"}))
+		release := make(chan struct{})
+		gateway.Token.Handle(harness.Hold(release, tokens.answer(300)))
+		before := sendParallel(gateway.Client(), requestsFor(t, gateway, "old", 1)...)
+		waitCallsOf(t, gateway, "third", 1)
+		gateway.Token.Handle(answerByPath(map[string]http.HandlerFunc{"fourth": tokens.answer(300)}, harness.Status(http.StatusTeapot)))
+		// The old call ends while both configurations are there.
+		go func() {
+			for len(callsOf(gateway, "fourth")) == 0 && t.Context().Err() == nil {
+				knock(gateway)
+			}
+			close(release)
+		}()
+		gateway.Update(t, merged(config, map[string]any{"requestPath": "/fourth"}))
+		before.wait()[0].checkToken(t, mintedToken("third", 1))
+		if after := checkAllWorkers(t, gateway); after != mintedToken("fourth", 1) {
+			t.Errorf("after the update the token is %q, want %q", after, mintedToken("fourth", 1))
+		}
+	})
+}
+
+// knock sends a request on a connection of its own, and leaves when the old
+// configuration has taken it.
+func knock(gateway *harness.Gateway) {
+	client := &http.Client{Timeout: 100 * time.Millisecond, Transport: &http.Transport{DisableKeepAlives: true}}
+	if response, err := client.Get(gateway.URL); err == nil {
+		response.Body.Close()
+	}
+}
+
+// checkAllWorkers checks that all workers have the same token, and returns it.
+func checkAllWorkers(t *testing.T, gateway *harness.Gateway) string {
+	t.Helper()
+	token := get(t, gateway, "any").token()
+	for _, client := range workerClients(t, gateway) {
+		for range 2 {
+			getBy(t, gateway, client, "any").checkToken(t, token)
+		}
+	}
+	return token
+}
