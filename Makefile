@@ -42,10 +42,13 @@ run: build ## run the plugin in a real Envoy on 127.0.0.1:10000, with an httpbin
 	@$(GO) -C e2e build -o ../$(BUILD)/demo ./cmd/demo
 	@exec $(BUILD)/demo -root .
 
+# For example BENCH_FLAGS="-only cached", or BENCH_FLAGS=-profile for docs/profile.md.
+BENCH_FLAGS ?=
+
 .PHONY: bench
 bench: build ## measure against Envoy's own filters; writes docs/benchmark.md
 	@$(GO) -C e2e build -o ../$(BUILD)/bench ./cmd/bench
-	@exec $(BUILD)/bench -root .
+	@exec $(BUILD)/bench -root . $(BENCH_FLAGS)
 
 # ------------------------------------------------------------- tests and style
 
