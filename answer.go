@@ -50,7 +50,7 @@ func (r *answerReader) read(a answer) (values []string, failed failure) {
 	case a.status == 0:
 		return nil, failure{callFailed, "got no answer: timeout, reset or no connection"}
 	case !r.accepts(a.status):
-		return nil, failure{callFailed, fmt.Sprintf("answered %d%s", a.status, oauthError(a.body))}
+		return nil, failure{callFailed, fmt.Sprintf("answered %d%s%s", a.status, oauthError(a.body), statusHint(a.status))}
 	case len(a.body) > maxAnswerBytes:
 		return nil, failure{callFailed, fmt.Sprintf("answered more than %d bytes", maxAnswerBytes)}
 	}
@@ -68,6 +68,19 @@ func (r *answerReader) read(a answer) (values []string, failed failure) {
 		values = append(values, header.value(a))
 	}
 	return values, failure{}
+}
+
+// statusHint says in whose name a status may be: newer Envoys make up an answer
+// where older ones have none.
+func statusHint(status int) string {
+	switch status {
+	case 503:
+		return " (or Envoy says so, having no connection)"
+	case 504:
+		return " (or Envoy says so, having no answer in time)"
+	default:
+		return ""
+	}
 }
 
 func (r *answerReader) accepts(status int) bool {

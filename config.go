@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -79,9 +80,10 @@ func parseJSON(data []byte) (gjson.Result, error) {
 		if len(data) == 0 || !errors.As(err, &syntax) {
 			return gjson.Result{}, errors.New("invalid config: it is empty (want a JSON object)")
 		}
-		before := data[:min(int(syntax.Offset), len(data))]
-		line := 1 + strings.Count(string(before), "\n")
-		column := len(before) - 1 - strings.LastIndexByte(string(before), '\n')
+		// Offset counts the byte that is wrong, which may be a line break itself.
+		before := data[:max(int(syntax.Offset)-1, 0)]
+		line := 1 + bytes.Count(before, []byte("\n"))
+		column := len(before) - bytes.LastIndexByte(before, '\n')
 		return gjson.Result{}, fmt.Errorf("invalid config: not JSON at line %d, column %d", line, column)
 	}
 	whole := gjson.ParseBytes(data)
@@ -161,9 +163,10 @@ func (s section) seconds(k *key) time.Duration {
 
 // forwarded reads forwardHeaders. They are kept in lower case, as Envoy hands headers out.
 func (s section) forwarded(of *scope) {
-	for _, name := range s.texts(keyForwardHeaders) {
+	written, _ := s.value(keyForwardHeaders)
+	for i, name := range s.texts(keyForwardHeaders) {
 		if !isSettableHeader(name) {
-			s.reader.fail("invalid %s%s in config: %q (want %s)", s.prefix, keyForwardHeaders.name, name, wantSettableHeader)
+			s.invalid(keyForwardHeaders, written.Array()[i], wantSettableHeader)
 		}
 		if name := strings.ToLower(name); !contains(of.forwardHeaders, name) {
 			of.forwardHeaders = append(of.forwardHeaders, name)

@@ -60,7 +60,7 @@ func (s section) upstreamHeaders(of *scope) []upstreamHeader {
 		case strings.EqualFold(member.name, of.tokenHeader):
 			s.reader.fail("invalid %s in config: that is the %s", at, keyTokenHeader.name)
 		case source == "" || kind != "header" && kind != "body" || kind == "header" && strings.ContainsFunc(source, isNoTokenRune):
-			s.reader.fail("invalid %s in config: %q (want header:NAME or body:PATH)", at, printable(member.value))
+			s.reader.fail("invalid %s in config: %s (want header:NAME or body:PATH)", at, shown(member.written))
 		case kind == "header":
 			header.header = strings.ToLower(source)
 		default:

@@ -37,14 +37,17 @@ func (s section) textMap(k *key) []pair {
 }
 
 // pair is a name with its value.
-type pair struct{ name, value string }
+type pair struct {
+	name, value string
+	written     gjson.Result // the value before its variables were expanded, for errors
+}
 
 func (s section) appendMember(pairs []pair, k *key, at, name string, member gjson.Result) []pair {
 	switch member.Type {
 	case gjson.Null:
 		return pairs
 	case gjson.String:
-		return append(pairs, pair{name, s.expand(at, member.String())})
+		return append(pairs, pair{name, s.expand(at, member.String()), member})
 	default:
 		s.invalidAt(k, at, member, string(kindText))
 		return pairs

@@ -1,6 +1,10 @@
 package main
 
-import "github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
+import (
+	"strings"
+
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
+)
 
 // What rules ask about a request. Each answer costs a host call of some microseconds.
 
@@ -8,7 +12,7 @@ var _ facts = (*requestContext)(nil)
 
 func (r *requestContext) domain() string {
 	authority, _ := proxywasm.GetHttpRequestHeader(":authority")
-	return withoutPort(authority)
+	return strings.ToLower(withoutPort(authority)) // hosts know no case (RFC 9110 section 4.2.3)
 }
 
 func (r *requestContext) routeName() string { return r.plugin.xdsProperty("route_name") }

@@ -181,7 +181,7 @@ func parseRule(entry gjson.Result, global section, r *reader) rule {
 		scope:         own.scope(),
 	}
 	for _, text := range own.conditionList(matcher.MATCH_DOMAIN_KEY) {
-		parsed.domains = append(parsed.domains, parseDomain(text))
+		parsed.domains = append(parsed.domains, parseDomain(strings.ToLower(text)))
 	}
 	if len(parsed.routes)+len(parsed.domains)+len(parsed.services)+len(parsed.routePrefixes) == 0 {
 		r.fail("missing condition in config (want %s, %s, %s or %s)",

@@ -121,6 +121,7 @@ func (s *tokenSource) start(life *tokenLife) {
 		return
 	}
 	call := &lifeCall{source: s, life: life, number: number, sentAt: now}
+	defer call.failOnPanic() // the lives after this one must get their calls
 	if failed := s.client.send(life.caller.call, call); failed != nil {
 		call.failed(*failed, answer{})
 	}

@@ -278,6 +278,17 @@ func lastAnswer(results []timed) time.Time {
 	return last
 }
 
+// firstSent is when the first of the requests was sent.
+func firstSent(results []timed) time.Time {
+	first := results[0].sentAt
+	for _, result := range results {
+		if result.sentAt.Before(first) {
+			first = result.sentAt
+		}
+	}
+	return first
+}
+
 // waitActive returns once so many requests are in the gateway: those that have
 // arrived and have been neither answered nor given up.
 func waitActive(t *testing.T, gateway *harness.Gateway, want int) {

@@ -21,13 +21,10 @@ func TestOneCallForMany(t *testing.T) {
 		const count = 1000
 		gateway.Token.Handle(tokens.answer(300))
 		get(t, gateway, "warm").checkToken(t, mintedToken("warm", 1))
-		// Once to open the connections, once to see what so many requests take
-		// when none of them has to wait for a token.
-		sendParallel(gateway.Client(), requestsFor(t, gateway, "warm", count)...).wait()
-		start := time.Now()
-		usual := lastAnswer(sendParallel(gateway.Client(), requestsFor(t, gateway, "warm", count)...).wait()).Sub(start)
-
-		atBest(t, "from the answer to the last request's", usual+50*time.Millisecond, tries, func(host string) time.Duration {
+		sendParallel(gateway.Client(), requestsFor(t, gateway, "warm", count)...).wait() // opens the connections
+		atBest(t, "more than without a call, beside the call itself", 50*time.Millisecond, tries, func(host string) time.Duration {
+			gateway.Token.Handle(tokens.answer(300))
+			usual := sendParallel(gateway.Client(), requestsFor(t, gateway, "warm", count)...).wait()
 			before := settledCounters(t, gateway, manyWant)
 			release := make(chan struct{})
 			gateway.Token.Handle(harness.Hold(release, tokens.answer(300)))
@@ -43,7 +40,25 @@ func TestOneCallForMany(t *testing.T) {
 			}
 			checkCalls(t, gateway, host, 1)
 			waitGrown(t, gateway, before, manyWant)
-			return lastAnswer(results).Sub(released)
+			toTheCall := callsOf(gateway, host)[0].Time.Sub(firstSent(results))
+			return toTheCall + lastAnswer(results).Sub(released) - lastAnswer(usual).Sub(firstSent(usual))
+		})
+	})
+
+	t.Run("one request", func(t *testing.T) {
+		const callTime, keys = 20 * time.Millisecond, 10
+		gateway.Token.Handle(harness.Delay(callTime, tokens.answer(300)))
+		get(t, gateway, "callers") // opens the connections
+		atBest(t, "more than the call took", 50*time.Millisecond, numbered("alone", 3), func(try string) time.Duration {
+			longest := time.Duration(0)
+			for _, caller := range numbered(try, keys) {
+				result := get(t, gateway, "callers", "X-User: s3cr3t-"+caller)
+				if result.Status != http.StatusOK || result.token() == "" {
+					t.Errorf("answered %d with the token %q (%v)", result.Status, result.token(), result.err)
+				}
+				longest = max(longest, result.took())
+			}
+			return longest - callTime
 		})
 	})
 

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,7 +12,6 @@ import (
 )
 
 func TestInvalidation(t *testing.T) {
-	t.Parallel()
 	tests := []struct {
 		name         string // and host
 		invalidateOn []int  // nil: the default
@@ -26,6 +26,7 @@ func TestInvalidation(t *testing.T) {
 		{"empty-list", []int{}, 401, false},
 	}
 	configs := cachedHosts([]string{"many", "late"}, map[string]any{"backoff": 1})
+	maps.Copy(configs, cachedHosts([]string{"late-not-shared"}, map[string]any{"backoff": 1, "shared": false}))
 	maps.Copy(configs, cachedHosts([]string{"never-good-alone"}, map[string]any{"backoff": 300}))
 	maps.Copy(configs, cachedHosts([]string{"own-reply"}, map[string]any{"invalidateOn": []int{503}}))
 	for _, test := range tests {
@@ -84,24 +85,26 @@ func TestInvalidation(t *testing.T) {
 		gateway.WaitCounter(t, "invalidated", invalidated)
 	})
 
-	t.Run("late", func(t *testing.T) {
-		get(t, gateway, "late").checkToken(t, mintedToken("late", 1))
-		release := upstream.hold()
-		gateway.Upstream.Forget()
-		late := sendParallel(gateway.Client(), gateway.Request(t, http.MethodGet, "/", "", "Host: late", "X-Verdict: hold"))
-		gateway.Upstream.WaitRequests(t, 1)
-		get(t, gateway, "late", "X-Verdict: 401")
-		get(t, gateway, "late").checkToken(t, mintedToken("late", 2))
-		close(release)
-		if result := late.wait()[0]; result.Status != http.StatusUnauthorized || result.token() != mintedToken("late", 1) {
-			t.Errorf("answered %d with the token %q, want 401 with the first", result.Status, result.token())
-		}
-		// The late answer was about a token that nobody has any more.
-		get(t, gateway, "late").checkToken(t, mintedToken("late", 2))
-		checkCalls(t, gateway, "late", 2)
-		invalidated++
-		gateway.WaitCounter(t, "invalidated", invalidated)
-	})
+	for _, host := range []string{"late", "late-not-shared"} {
+		t.Run(host, func(t *testing.T) {
+			get(t, gateway, host).checkToken(t, mintedToken(host, 1))
+			release := upstream.hold()
+			gateway.Upstream.Forget()
+			late := sendParallel(gateway.Client(), gateway.Request(t, http.MethodGet, "/", "", "Host: "+host, "X-Verdict: hold"))
+			gateway.Upstream.WaitRequests(t, 1)
+			get(t, gateway, host, "X-Verdict: 401")
+			get(t, gateway, host).checkToken(t, mintedToken(host, 2))
+			close(release)
+			if result := late.wait()[0]; result.Status != http.StatusUnauthorized || result.token() != mintedToken(host, 1) {
+				t.Errorf("answered %d with the token %q, want 401 with the first", result.Status, result.token())
+			}
+			// The late answer was about a token that nobody has any more.
+			get(t, gateway, host).checkToken(t, mintedToken(host, 2))
+			checkCalls(t, gateway, host, 2)
+			invalidated++
+			gateway.WaitCounter(t, "invalidated", invalidated)
+		})
+	}
 
 	t.Run("always", func(t *testing.T) {
 		results := load(200, 4*time.Second, func(int) timed { return get(t, gateway, "never-good-alone", "X-Verdict: 401") })
@@ -123,10 +126,15 @@ func TestInvalidation(t *testing.T) {
 
 // verdicts is an upstream that answers with the status in X-Verdict; "hold" is a 401
 // that comes when it is released, "abort" a connection that is closed.
-type verdicts struct{ held chan struct{} }
+type verdicts struct {
+	mu   sync.Mutex // guards held
+	held chan struct{}
+}
 
 // hold returns the channel that releases the next held requests.
 func (v *verdicts) hold() chan struct{} {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	v.held = make(chan struct{})
 	return v.held
 }
@@ -136,7 +144,10 @@ func (v *verdicts) status(r *http.Request) int {
 	case "":
 		return http.StatusOK
 	case "hold":
-		<-v.held
+		v.mu.Lock()
+		held := v.held
+		v.mu.Unlock()
+		<-held
 		return http.StatusUnauthorized
 	case "abort":
 		panic(http.ErrAbortHandler)

@@ -55,7 +55,6 @@ func jwt(exp time.Time) string {
 }
 
 func TestLifetimes(t *testing.T) {
-	t.Parallel()
 	expires := func(in time.Duration) func(time.Time) (time.Time, time.Time) {
 		return func(now time.Time) (time.Time, time.Time) { return now, now.Add(in) }
 	}

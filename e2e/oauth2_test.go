@@ -265,9 +265,7 @@ var refusals = map[string]struct {
 	"reset":          {harness.Reset(), after(backoff)},
 	"no token":       {harness.JSON(200, `{"error":"invalid_scope"}`), after(backoff)},
 	"seconds":        {busy(429, func() string { return "3" }), after(3000)},
-	"503 and seconds": {
-		busy(503, func() string { return "3" }), after(3000),
-	},
+	"503 with it":    {busy(503, func() string { return "3" }), after(3000)},
 	"date": {
 		busy(429, func() string { return inSeconds(4).Format(http.TimeFormat) }),
 		func(refused time.Time) time.Time { return refused.Add(4 * time.Second).Truncate(time.Second) },

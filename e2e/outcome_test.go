@@ -62,6 +62,7 @@ var services = map[string]map[string]any{
 	"header":  {},
 	"json":    {"tokenPath": "data.token"},
 	"slow":    {"timeout": 300},
+	"retry":   {"retries": 1},
 	"refused": {"serviceName": harness.DeadName, "servicePort": harness.DeadPort},
 	"empty":   {"serviceName": harness.EmptyName},
 	"unknown": {"serviceName": "unknown.static"},
@@ -78,6 +79,7 @@ var outcomes = []struct {
 	{"spaces around the token", "header", harness.HeaderToken("X-Token", " token-1 "), gotToken, "token-1"},
 	{"long token", "header", harness.HeaderToken("X-Token", strings.Repeat("t", maxToken)), gotToken, strings.Repeat("t", maxToken)},
 	{"two tokens", "header", twoTokens, gotToken, "token-1"},
+	{"token after a retry", "retry", harness.Sequence(harness.Status(500), harness.HeaderToken("X-Token", "token-1")), gotToken, "token-1"},
 	{"JSON", "json", harness.JSON(200, `{"data": {"token": "token-1"}}`), gotToken, "token-1"},
 	{"JSON number", "json", harness.JSON(200, `{"data": {"token": 12345678901234567}}`), gotToken, "12345678901234567"},
 
@@ -104,6 +106,7 @@ var outcomes = []struct {
 	{"204", "header", tokenWith(204), callFailed, ""},
 	{"timeout", "slow", harness.Hang(), callFailed, ""},
 	{"timeout in the body", "slow", hangInBody, callFailed, ""},
+	{"500 after a retry", "retry", tokenWith(500), callFailed, ""},
 	{"reset", "header", harness.Reset(), callFailed, ""},
 	{"close", "header", harness.Close(), callFailed, ""},
 	{"cut in the body", "header", harness.Raw("HTTP/1.1 200 OK\r\nX-Token: token-1\r\nContent-Length: 10\r\n\r\ntoken"), callFailed, ""},
@@ -205,7 +208,7 @@ func checkToken(t *testing.T, gateway *harness.Gateway, token string) {
 }
 
 // count adds what a request with that outcome counts. A call that could not begin
-// is none, and so has not failed.
+// is none, and so has not failed; a retry belongs to its call.
 func count(c counters, o outcome, m mode) {
 	if o != notSent && o != noCluster {
 		c["calls"]++

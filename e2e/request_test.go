@@ -421,8 +421,6 @@ func checkRetries(t *testing.T, gateway *harness.Gateway) {
 		t.Run(name, func(t *testing.T) {
 			gateway.Token.Handle(test.answer)
 			gateway.Token.Forget()
-			want := counters{"calls": 1} // of the plugin; the retries are Envoy's
-			before := readCounters(t, gateway, want)
 			checkStatus(t, gateway.Get(t, "/", "Host: "+test.host), test.status)
 			calls := gateway.Token.Calls()
 			if len(calls) != test.calls {
@@ -438,7 +436,6 @@ func checkRetries(t *testing.T, gateway *harness.Gateway) {
 					t.Errorf("the token service received the bodies %q and %q", calls[0].Body, call.Body)
 				}
 			}
-			waitGrown(t, gateway, before, want)
 		})
 	}
 }
@@ -462,7 +459,7 @@ func checkTakes(t *testing.T, gateway *harness.Gateway, host string, timeout tim
 	t.Helper()
 	start := time.Now()
 	checkStatus(t, gateway.Get(t, "/", "Host: "+host), 500)
-	const early, late = 5 * time.Millisecond, 1500 * time.Millisecond
+	const early, late = 5 * time.Millisecond, 2 * time.Second
 	if took := time.Since(start); took < timeout-early || took > timeout+late {
 		t.Errorf("the request took %s, want %s", took, timeout)
 	}

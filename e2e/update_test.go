@@ -8,13 +8,12 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-func TestUpdate(t *testing.T) {
-	t.Parallel()
-	tokens := &mint{}
-	token := harness.NewTokenService(t)
-	token.Handle(tokens.answer(300))
+// checkUpdates changes the configuration of a gateway with several workers. Only a
+// token that still is what the configuration asks for may outlast that.
+func checkUpdates(t *testing.T, gateway *harness.Gateway, tokens *mint) {
+	gateway.Token.Handle(tokens.answer(300))
 	config := cachedHosts([]string{"first"}, map[string]any{})["first"]
-	gateway := startCached(t, harness.Options{Config: config, Token: token, Workers: workers, Drain: 2 * time.Second})
+	gateway.Update(t, config)
 	current := checkAllWorkers(t, gateway)
 
 	for _, step := range []struct {

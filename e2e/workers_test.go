@@ -24,7 +24,7 @@ func TestWorkers(t *testing.T) {
 	maps.Copy(configs, cachedHosts([]string{"never-good"}, map[string]any{"backoff": 500}))
 	maps.Copy(configs, cachedHosts([]string{"recovered"}, map[string]any{"backoff": 30_000}))
 	maps.Copy(configs, cachedHosts([]string{"revived"}, map[string]any{"refreshBefore": 298}))
-	gateway := startCached(t, harness.Options{Config: byHost(configs), Workers: workers})
+	gateway := startCached(t, harness.Options{Config: byHost(configs), Workers: workers, Drain: 2 * time.Second})
 	clients := workerClients(t, gateway)
 	tokens := &mint{}
 
@@ -72,8 +72,12 @@ func TestWorkers(t *testing.T) {
 	})
 
 	t.Run("renewal", func(t *testing.T) {
-		const lifetime, renewedAt = 3 * time.Second, 2 * time.Second
-		gateway.Token.Handle(tokens.answer(lifetime.Seconds()))
+		const (
+			lifetime  = 3 * time.Second
+			renewedAt = 2 * time.Second
+			callTime  = 300 * time.Millisecond // long enough for every worker to notice that it is time
+		)
+		gateway.Token.Handle(harness.Delay(callTime, tokens.answer(lifetime.Seconds())))
 		for _, client := range clients {
 			getBy(t, gateway, client, "renewed").checkToken(t, mintedToken("renewed", 1))
 		}
@@ -86,8 +90,8 @@ func TestWorkers(t *testing.T) {
 			t.Errorf("%d calls, want at least 3", len(calls))
 		}
 		for i := 1; i < len(calls); i++ {
-			if gap := calls[i].Time.Sub(calls[i-1].Time); gap < renewedAt {
-				t.Errorf("two calls are only %s apart, want %s", gap, renewedAt)
+			if gap := calls[i].Time.Sub(calls[i-1].Time); gap < callTime+renewedAt {
+				t.Errorf("two calls are only %s apart, want %s", gap, callTime+renewedAt)
 			}
 		}
 	})
@@ -221,6 +225,8 @@ func TestWorkers(t *testing.T) {
 		}
 		checkCalls(t, gateway, "recovered", workers)
 	})
+
+	t.Run("update", func(t *testing.T) { checkUpdates(t, gateway, tokens) })
 }
 
 // refuseToken makes an upstream that does not accept one token.

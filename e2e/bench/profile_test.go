@@ -1,0 +1,66 @@
+package bench
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func testProfile(dir string) *Profile {
+	p := &Profile{Options: Options{Out: dir}, NoPerf: "perf is not installed"}
+	for i, c := range profileCandidates() {
+		cpu := float64(50 + 10*i)
+		p.Steps = append(p.Steps, profileStep{
+			throughput: throughput{candidate: c, CPU: series{cpu, cpu, cpu}}, split: unknownSplit,
+		})
+	}
+	return p
+}
+
+func TestProfileParts(t *testing.T) {
+	page := testProfile("").Markdown()
+	for _, want := range []string{
+		"| Envoy's own proxying | router only | 50.0 (50.0–50.0) |",
+		"| VM boundary: the host call that sets the header | SDK, one header − SDK, does nothing | 10.0 (10.0–10.0) |",
+		"Without samples: perf is not installed.",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+	if strings.Contains(page, "NaN") {
+		t.Errorf("the page has a number that is none:\n%s", page)
+	}
+}
+
+// What people wrote around the numbers stays.
+func TestProfileKeepsThePage(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "profile.md")
+	profile := testProfile(dir)
+	if err := profile.Write(); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := strings.Replace(string(page), "# Profile\n", "# Profile\n\nBefore.\n", 1) + "\nAfter.\n"
+	if err := os.WriteFile(path, []byte(written), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := profile.Write(); err != nil {
+		t.Fatal(err)
+	}
+	if page, err = os.ReadFile(path); err != nil || string(page) != written {
+		t.Errorf("error %v, page:\n%s\nwant:\n%s", err, page, written)
+	}
+
+	if err := os.WriteFile(path, []byte("nothing but words\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := profile.Write(); err == nil {
+		t.Error("a page without the lines was overwritten")
+	}
+}
