@@ -32,4 +32,11 @@ func (b *backoff) failed(now, least time.Duration) {
 	b.until = now + wait
 }
 
+// catchUp takes over where another worker stands, if that is further on.
+func (b *backoff) catchUp(other backoff) {
+	if other.until > b.until {
+		b.count, b.until = other.count, other.until
+	}
+}
+
 func (b *backoff) succeeded() { b.count, b.until = 0, 0 }

@@ -14,6 +14,7 @@ import (
 type sharedToken struct {
 	token        *token
 	renewedUntil time.Duration // until then a worker is renewing it, or waits before it tries again
+	refused      backoff       // after tokens that the upstream refused; without first
 }
 
 // sharedStore is the host's shared data.
@@ -40,9 +41,11 @@ func readShared(store sharedStore, key string, headers int) (record sharedToken,
 	return record, cas
 }
 
-// encode writes four times and lengths as varints, then the values.
+// encode writes times, counts and lengths as varints, then the values.
 func (r sharedToken) encode() []byte {
 	data := binary.AppendVarint(nil, int64(r.renewedUntil))
+	data = binary.AppendUvarint(data, uint64(r.refused.count))
+	data = binary.AppendVarint(data, int64(r.refused.until))
 	if r.token == nil {
 		return binary.AppendUvarint(data, 0)
 	}
@@ -59,6 +62,7 @@ func (r sharedToken) encode() []byte {
 func decodeShared(data []byte) (record sharedToken, ok bool) {
 	d := decoder{data: data}
 	record.renewedUntil = time.Duration(d.varint())
+	record.refused = backoff{count: int(min(d.uvarint(), 1<<16)), until: time.Duration(d.varint())}
 	count := d.uvarint()
 	if count == 0 || d.broken || count > uint64(len(data)) {
 		return record, !d.broken && count == 0

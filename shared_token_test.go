@@ -10,6 +10,7 @@ func TestSharedTokenRecord(t *testing.T) {
 	for name, record := range map[string]sharedToken{
 		"empty":   {},
 		"leased":  {renewedUntil: 5 * time.Second},
+		"refused": {refused: backoff{count: 3, until: 9 * time.Second}},
 		"token":   {token: &token{values: []string{"Bearer t1"}, expiresAt: 90 * time.Second, refreshAt: 80 * time.Second}},
 		"headers": {token: &token{values: []string{"t1", "", "Ann"}, expiresAt: 1, refreshAt: 1}, renewedUntil: 1<<62 - 1},
 	} {

@@ -40,7 +40,7 @@ func (s *tokenSource) publish(life *tokenLife, now time.Duration) {
 		return
 	}
 	s.writeShared(func(record *sharedToken) bool {
-		*record = sharedToken{token: life.token}
+		record.token, record.renewedUntil = life.token, 0
 		return true
 	})
 }
@@ -56,9 +56,6 @@ func (s *tokenSource) takeLease(life *tokenLife, now, until time.Duration) bool 
 		return false
 	}
 	record.renewedUntil = until
-	if record.token == nil {
-		record.token = life.token
-	}
 	return s.client.host.setSharedData(s.sharedKey, record.encode(), cas)
 }
 
@@ -73,9 +70,24 @@ func (s *tokenSource) holdBackRenewal(life *tokenLife, now time.Duration) {
 	})
 }
 
+// heardOfRefusal tells whether another worker has withdrawn the token or brought
+// another. If not, this one learns how the earlier refusals are spaced, as the
+// backoff after them is one for all workers.
+func (s *tokenSource) heardOfRefusal(life *tokenLife, t *token) bool {
+	if s.sharedKey == "" {
+		return false
+	}
+	record, _ := s.readShared()
+	if !record.token.same(t) {
+		return true
+	}
+	life.refused.catchUp(record.refused)
+	return false
+}
+
 // withdraw takes a refused token away from the workers that have not seen it yet. It tells
 // whether nobody had done so before.
-func (s *tokenSource) withdraw(t *token) bool {
+func (s *tokenSource) withdraw(life *tokenLife, t *token) bool {
 	if s.sharedKey == "" {
 		return true
 	}
@@ -83,7 +95,7 @@ func (s *tokenSource) withdraw(t *token) bool {
 		if !record.token.same(t) {
 			return false
 		}
-		*record = sharedToken{}
+		*record = sharedToken{refused: life.refused}
 		return true
 	})
 }

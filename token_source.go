@@ -220,10 +220,14 @@ func (s *tokenSource) renew(life *tokenLife, now time.Duration) {
 
 // refused is for a token that the upstream has refused.
 func (s *tokenSource) refused(life *tokenLife, t *token) {
+	if life.token == t && s.heardOfRefusal(life, t) {
+		life.token = nil
+		return
+	}
 	if !life.refuse(s.client.host.monotonic(), t) {
 		return
 	}
-	if s.withdraw(t) {
+	if s.withdraw(life, t) {
 		s.client.metrics.invalidated.increment()
 	}
 }

@@ -299,6 +299,26 @@ func TestUpstreamThatAlwaysRefuses(t *testing.T) {
 	}
 }
 
+func TestWorkersSpaceRefusalsTogether(t *testing.T) {
+	a := newWorker(t, cached(""))
+	b := a.colleague(t, cached(""))
+	for range 60 * 100 {
+		for _, w := range []*worker{a, b} {
+			_, told := w.ask()
+			w.runRoot()
+			if told.told == waiting {
+				w.answer(t, good(fmt.Sprintf("t%d", len(a.calls)+len(b.calls)), 3600))
+				told.token = w.source.common.token
+			}
+			w.source.refused(w.source.common, told.token)
+			w.pass(10 * time.Millisecond)
+		}
+	}
+	if calls := len(a.calls) + len(b.calls); calls > 8 {
+		t.Errorf("a minute of refusals in two workers: got %d calls, expected at most 8 as in one", calls)
+	}
+}
+
 func TestOverdueCall(t *testing.T) {
 	w := newWorker(t, cached(""))
 	r, _ := w.ask()

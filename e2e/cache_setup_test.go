@@ -232,7 +232,7 @@ type parallel struct {
 func sendParallel(client *http.Client, requests ...*http.Request) *parallel {
 	p := &parallel{results: make([]timed, len(requests))}
 	for i, request := range requests {
-		p.group.Go(func() { p.results[i] = sendTimed(client, request) })
+		spawn(&p.group, func() { p.results[i] = sendTimed(client, request) })
 	}
 	return p
 }
@@ -261,7 +261,7 @@ func load(rate int, duration time.Duration, send func(i int) timed) []timed {
 	start := time.Now()
 	for i := range results {
 		time.Sleep(time.Until(start.Add(time.Duration(i) * time.Second / time.Duration(rate))))
-		group.Go(func() { results[i] = send(i) })
+		spawn(&group, func() { results[i] = send(i) })
 	}
 	group.Wait()
 	return results
@@ -370,4 +370,13 @@ func checkGaps(t *testing.T, calls []harness.Call, first, allowance time.Duratio
 		}
 		wait = min(2*wait, 30*time.Second)
 	}
+}
+
+// spawn is sync.WaitGroup.Go, which Go 1.24 does not have.
+func spawn(group *sync.WaitGroup, f func()) {
+	group.Add(1)
+	go func() {
+		defer group.Done()
+		f()
+	}()
 }

@@ -179,7 +179,7 @@ func inTurn(gateway *harness.Gateway, first, end int, do func(i int)) {
 	for ; first < end; first += batch {
 		var group sync.WaitGroup
 		for worker := range atOnce {
-			group.Go(func() {
+			spawn(&group, func() {
 				for i := first + worker; i < min(first+batch, end); i += atOnce {
 					do(i)
 				}

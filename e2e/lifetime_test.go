@@ -129,7 +129,7 @@ func TestLifetimes(t *testing.T) {
 	got := make([]kept, len(tests))
 	var group sync.WaitGroup
 	for i := range tests {
-		group.Go(func() { got[i] = observeLifetime(t, gateway, host(i)) })
+		spawn(&group, func() { got[i] = observeLifetime(t, gateway, host(i)) })
 	}
 	group.Wait()
 	for i, test := range tests {

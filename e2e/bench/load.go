@@ -84,7 +84,7 @@ func (l *loader) closedLoop(ctx context.Context, measure func()) error {
 	var stop atomic.Bool
 	var workers sync.WaitGroup
 	for _, c := range l.connections {
-		workers.Go(func() {
+		spawn(&workers, func() {
 			for !stop.Load() && c.status.Load() == 0 {
 				c.send(ctx)
 			}
@@ -105,4 +105,13 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	case <-time.After(d):
 	}
+}
+
+// spawn is sync.WaitGroup.Go, which Go 1.24 does not have.
+func spawn(group *sync.WaitGroup, f func()) {
+	group.Add(1)
+	go func() {
+		defer group.Done()
+		f()
+	}()
 }

@@ -21,7 +21,7 @@ func (l *loader) openLoop(ctx context.Context, rate float64, count int) ([]time.
 	latencies := make([][]time.Duration, len(l.connections))
 	var workers sync.WaitGroup
 	for i, c := range l.connections {
-		workers.Go(func() {
+		spawn(&workers, func() {
 			for at := range due {
 				c.send(ctx)
 				latencies[i] = append(latencies[i], time.Since(at))
@@ -75,7 +75,7 @@ func (l *loader) burst(ctx context.Context, count int) error {
 	close(due)
 	var workers sync.WaitGroup
 	for _, c := range l.connections {
-		workers.Go(func() {
+		spawn(&workers, func() {
 			for range due {
 				if c.send(ctx); c.status.Load() != 0 || ctx.Err() != nil {
 					return
