@@ -89,7 +89,7 @@ func with(ctx context.Context, options Options, all []candidate, run func(*bench
 	if b.backend, err = b.startBackend(ctx); err != nil {
 		return err
 	}
-	defer b.backend.Stop()
+	defer func() { _ = b.backend.Stop() }()
 	defer leaveCores()()
 	return run(b, candidates)
 }
@@ -124,7 +124,7 @@ func (b *bench) measureRequests(ctx context.Context, candidates []candidate, rep
 	if err != nil {
 		return err
 	}
-	defer s.Stop()
+	defer func() { _ = s.Stop() }()
 	if report.Machine, err = describeMachine(s.Process); err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (b *bench) feels(ctx context.Context, all []candidate) ([]feel, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer s.Stop()
+	defer func() { _ = s.Stop() }()
 	var results []feel
 	for _, c := range compared {
 		result, err := b.feel(ctx, s, c)

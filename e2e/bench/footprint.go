@@ -64,7 +64,7 @@ func (b *bench) startAlone(ctx context.Context, c candidate, workers int) (ready
 	if err != nil {
 		return 0, 0, err
 	}
-	defer s.Stop()
+	defer func() { _ = s.Stop() }()
 	// Connections spread by chance over the workers: with so many each gets some.
 	load, err := s.loader(c, 30*workers)
 	if err != nil {

@@ -24,7 +24,6 @@ func main() {
 		os.Exit(2) // the flag package has printed what is wrong
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
 	// The second signal ends the program at once, as usual.
 	context.AfterFunc(ctx, stop)
 	run := runBenchmark
@@ -35,6 +34,7 @@ func main() {
 	if ctx.Err() != nil {
 		err = errors.New("stopped")
 	}
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "\nbench:", err)
 		os.Exit(1)

@@ -22,10 +22,11 @@ func main() {
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
 	// The second signal ends the program at once, as usual.
 	context.AfterFunc(ctx, stop)
-	if err := demo.Run(ctx, options); err != nil {
+	err := demo.Run(ctx, options)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
