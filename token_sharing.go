@@ -47,7 +47,7 @@ func (s *tokenSource) publish(life *tokenLife, now time.Duration) {
 
 // takeLease makes this worker the one that renews the token, until a time by which
 // it has done so or has failed.
-func (s *tokenSource) takeLease(life *tokenLife, now, until time.Duration) bool {
+func (s *tokenSource) takeLease(now, until time.Duration) bool {
 	if s.sharedKey == "" {
 		return true
 	}

@@ -211,7 +211,7 @@ func (s *tokenSource) tick(now time.Duration) {
 
 // renew calls for a new token ahead of time, unless another worker does or did.
 func (s *tokenSource) renew(life *tokenLife, now time.Duration) {
-	if s.adoptShared(life, now) || !s.takeLease(life, now, now+life.caller.call.timeout+hostGrace) {
+	if s.adoptShared(life, now) || !s.takeLease(now, now+life.caller.call.timeout+hostGrace) {
 		return
 	}
 	s.client.metrics.refreshes.increment()

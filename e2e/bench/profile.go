@@ -41,7 +41,7 @@ func (b *bench) profile(ctx context.Context, candidates []candidate) (*Profile, 
 	if err != nil {
 		return nil, err
 	}
-	defer s.Stop()
+	defer func() { _ = s.Stop() }()
 	p := &Profile{Options: b.Options, Began: b.began}
 	if p.Machine, err = describeMachine(s.Process); err != nil {
 		return nil, err
