@@ -58,7 +58,8 @@ func (c *client) send(call tokenCall, done answered) *failure {
 
 // receive reads the answer to a call that was sent at that time.
 func (c *client) receive(a answer, sentAt time.Duration) (values []string, failed failure) {
-	took := c.host.monotonic() - sentAt
+	now := c.host.monotonic()
+	took := now - sentAt
 	c.metrics.callDuration.record(took)
 	injectFault(faultOnAnswer)
 	values, failed = c.scope.answer.read(a)
@@ -68,7 +69,7 @@ func (c *client) receive(a answer, sentAt time.Duration) (values []string, faile
 		return nil, failed
 	}
 	c.log.succeeded(c.host)
-	c.log.debug(c.host, a.status, took)
+	c.log.debug(c.host, now, a.status, took)
 	return values, failure{}
 }
 

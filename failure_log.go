@@ -38,8 +38,8 @@ func (l *failureLog) failed(host host, f failure, consequence string) {
 }
 
 // debug writes about a good call, at most once a second.
-func (l *failureLog) debug(host host, status int, took time.Duration) {
-	if now := host.monotonic(); l.debugged == 0 || now >= l.debugged+time.Second {
+func (l *failureLog) debug(host host, now time.Duration, status int, took time.Duration) {
+	if l.debugged == 0 || now >= l.debugged+time.Second {
 		l.debugged = now
 		host.logf(logDebug, "token service %s answered %d with a token in %d ms", l.service, status, took.Milliseconds())
 	}

@@ -19,7 +19,7 @@ func TestMemory(t *testing.T) {
 		allowed = 1.10
 	}
 	first := min(50_000, count/3)
-	configs := cachedHosts([]string{"cached"}, map[string]any{})
+	configs := cachedHosts([]string{"cached"}, map[string]any{"ttl": 86_400}) // is not renewed meanwhile
 	maps.Copy(configs, cachedHosts([]string{"uncached"}, map[string]any{}))
 	delete(configs["uncached"], "cache")
 	gateway := startCached(t, harness.Options{Config: byHost(configs), WasmLog: "warn"})
