@@ -41,10 +41,11 @@ func (s section) tokenCall(of *scope, oauth2 *oauth2) tokenCall {
 	if strings.ContainsAny(name, "|/?#@") || strings.ContainsFunc(name, isNoURLRune) || hasPort(name) {
 		s.wrong(keyServiceName, "the service's FQDN with its type, without scheme and port, for example token.dns")
 	}
-	client := wrapper.NewClusterClient(wrapper.FQDNCluster{FQDN: name, Host: s.serviceHost(name), Port: int64(s.servicePort())})
+	host, port := s.serviceHost(name), s.servicePort()
+	client := wrapper.NewClusterClient(wrapper.FQDNCluster{FQDN: name, Host: host, Port: int64(port)})
 	call := tokenCall{
 		cluster: client.ClusterName(),
-		service: name + ":" + strconv.Itoa(s.servicePort()),
+		service: name + ":" + strconv.Itoa(port),
 		timeout: s.milliseconds(keyTimeout),
 		body:    s.requestBody(oauth2),
 	}
@@ -52,7 +53,7 @@ func (s section) tokenCall(of *scope, oauth2 *oauth2) tokenCall {
 	call.headers = append([][2]string{
 		{":method", method},
 		{":path", path},
-		{":authority", s.serviceHost(name)},
+		{":authority", host},
 	}, s.requestHeaders(oauth2)...)
 	if call.body == nil && (method == "POST" || method == "PUT" || method == "PATCH") {
 		// Envoy's client sends no length for an empty body; some servers answer 411 then.

@@ -11,11 +11,8 @@ import (
 
 // goOnWithOwn lets the client's token pass, but not what it says the token service said.
 func (r *requestContext) goOnWithOwn() types.Action {
-	r.keepRoute()
-	for _, name := range r.target.scope.protected[1:] {
-		if err := proxywasm.RemoveHttpRequestHeader(name); err != nil {
-			return r.goOnWithout(failure{internalError, "a header can't be removed"})
-		}
+	if !r.removeHeaders(r.target.scope.protected[1:]) {
+		return r.goOnWithout(failure{internalError, "a header can't be removed"})
 	}
 	r.state = settled
 	return types.ActionContinue
@@ -106,20 +103,27 @@ func (r *requestContext) setHeaders(values []string) bool {
 // settleWithout answers the request, or takes the protected headers off and returns true for
 // it to go on. It is the last thing that happens to a request without a token.
 func (r *requestContext) settleWithout(f failure) (goesOn bool) {
-	if !r.target.scope.failure.denies(f.outcome) {
-		r.keepRoute()
-		for _, name := range r.target.scope.protected {
-			if proxywasm.RemoveHttpRequestHeader(name) != nil {
-				r.deny(internalError)
-				return false
-			}
-		}
-		r.plugin.metrics.allowedWithoutToken.increment()
-		r.state = settled
-		return true
+	if r.target.scope.failure.denies(f.outcome) {
+		r.deny(f.outcome)
+		return false
 	}
-	r.deny(f.outcome)
-	return false
+	if !r.removeHeaders(r.target.scope.protected) {
+		r.deny(internalError)
+		return false
+	}
+	r.plugin.metrics.allowedWithoutToken.increment()
+	r.state = settled
+	return true
+}
+
+func (r *requestContext) removeHeaders(names []string) bool {
+	r.keepRoute()
+	for _, name := range names {
+		if proxywasm.RemoveHttpRequestHeader(name) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // keepRoute has the gateway stay with the route by which the rule was chosen.
