@@ -125,13 +125,16 @@ func (b *bench) measureRequests(ctx context.Context, candidates []candidate, rep
 		return err
 	}
 	defer func() { _ = s.Stop() }()
+	restore, separate := separateCores(s.PID(), b.backend.PID())
+	defer restore()
+	report.Separate = separate
 	if report.Machine, err = describeMachine(s.Process); err != nil {
 		return err
 	}
 	if report.Throughput, err = b.throughputRounds(ctx, s); err != nil {
 		return s.explain(err)
 	}
-	report.Latencies, err = b.latencyRounds(ctx, s, report.Throughput)
+	report.Latencies, err = b.latencies(ctx, s, report.Throughput)
 	return s.explain(err)
 }
 

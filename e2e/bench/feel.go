@@ -50,7 +50,7 @@ func (b *bench) feel(ctx context.Context, s *stage, c candidate) (feel, error) {
 		return feel{}, err
 	}
 	defer load.close()
-	sorted, err := load.openLoop(ctx, feelRate, b.feelRequests())
+	sorted, err := load.openLoop(ctx, feelRate, b.feelRequests(), 1)
 	if err != nil {
 		return feel{}, err
 	}

@@ -18,8 +18,8 @@ type latencies struct {
 	List []latency
 }
 
-// latencyRounds sends half of what the plugin with a cached token can serve.
-func (b *bench) latencyRounds(ctx context.Context, s *stage, rates []throughput) (latencies, error) {
+// latencies sends half of what the plugin with a cached token can serve.
+func (b *bench) latencies(ctx context.Context, s *stage, rates []throughput) (latencies, error) {
 	compared := named(s.candidates, router, cached)
 	if len(compared) < 2 {
 		return latencies{}, nil
@@ -31,15 +31,16 @@ func (b *bench) latencyRounds(ctx context.Context, s *stage, rates []throughput)
 		}
 	}
 	result.List = make([]latency, len(compared))
-	for round := 1; round <= b.Rounds; round++ {
+	rounds := latencyRounds * b.Rounds
+	for round := 1; round <= rounds; round++ {
 		for i, c := range compared {
 			result.List[i].candidate = c
-			sorted, err := b.paced(ctx, s, c, result.Rate)
+			sorted, err := b.paced(ctx, s, c, result.Rate, uint64(round))
 			if err != nil {
 				return latencies{}, fmt.Errorf("%s: %w", c.Name, err)
 			}
 			p50, p99 := micros(percentile(sorted, 0.50)), micros(percentile(sorted, 0.99))
-			b.step("latency %d/%d %s … p99 %.0f µs at %s req/s", round, b.Rounds, c.Name, p99, thousands(result.Rate))
+			b.step("latency %d/%d %s … p99 %.0f µs at %s req/s", round, rounds, c.Name, p99, thousands(result.Rate))
 			result.List[i].P50 = append(result.List[i].P50, p50)
 			result.List[i].P99 = append(result.List[i].P99, p99)
 		}
@@ -47,17 +48,21 @@ func (b *bench) latencyRounds(ctx context.Context, s *stage, rates []throughput)
 	return result, nil
 }
 
-func (b *bench) paced(ctx context.Context, s *stage, c candidate, rate float64) ([]time.Duration, error) {
+// latencyRounds are the rounds for one of the closed loop. They are many and short: what
+// disturbs the machine for a moment spoils some of them and not the median.
+const latencyRounds = 4
+
+func (b *bench) paced(ctx context.Context, s *stage, c candidate, rate float64, seed uint64) ([]time.Duration, error) {
 	load, err := s.loader(c, b.Connections)
 	if err != nil {
 		return nil, err
 	}
 	defer load.close()
 	// The first requests open the connections; they are not measured.
-	if _, err := load.openLoop(ctx, rate, int(rate*settle.Seconds())); err != nil {
+	if _, err := load.openLoop(ctx, rate, int(rate*settle.Seconds()/2), 0); err != nil {
 		return nil, err
 	}
-	return load.openLoop(ctx, rate, int(2*rate*b.Duration.Seconds()))
+	return load.openLoop(ctx, rate, int(rate*b.Duration.Seconds()/2), seed)
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -31,10 +31,18 @@ func (r *Report) writeRun(page *strings.Builder) {
 		{"date", r.Began.UTC().Format("2006-01-02")},
 		{"command", "`" + r.Options.Command + "`"},
 		{"took", r.Took.Round(1e9).String()},
+		{"cores", r.cores()},
 		{"rounds", fmt.Sprintf("%d of %s for each candidate, %d connections", r.Options.Rounds, r.Options.Duration, r.Options.Connections)},
 	}
 	writeTable(page, []string{"run", ""}, rows)
 	page.WriteString("\n")
+}
+
+func (r *Report) cores() string {
+	if r.Separate {
+		return "the measured Envoy has one of its own; client, token service and upstream share the rest"
+	}
+	return "shared by all processes, which disturb each other"
 }
 
 func (r *Report) writeTargets(page *strings.Builder) {
@@ -80,7 +88,8 @@ func (r *Report) writeLatencies(page *strings.Builder) {
 	if len(r.Latencies.List) == 0 {
 		return
 	}
-	fmt.Fprintf(page, "\n## Latency at half of saturation\n\nOpen loop at %s requests/s.\n\n", thousands(r.Latencies.Rate))
+	fmt.Fprintf(page, "\n## Latency at half of saturation\n\nOpen loop at %s requests/s, which come at random; %d rounds.\n\n",
+		thousands(r.Latencies.Rate), len(r.Latencies.List[0].P99))
 	var rows [][]string
 	for _, l := range r.Latencies.List {
 		rows = append(rows, []string{l.Name, spread(l.P50, "%.0f"), spread(l.P99, "%.0f")})

@@ -2,21 +2,19 @@ package bench
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
 )
 
-// pacer ticks at a fixed interval.
-type pacer interface {
-	wait() (ticks int, err error)
-	close()
-}
-
-// openLoop sends count requests at a fixed rate (per second), whether the earlier
-// ones are answered or not, and returns their latencies, sorted. A request that
-// finds no free connection waits for one; its latency counts from when it was due.
-func (l *loader) openLoop(ctx context.Context, rate float64, count int) ([]time.Duration, error) {
+// openLoop sends count requests at a rate (per second), whether the earlier ones are
+// answered or not, and returns their latencies, sorted. They come at random (Poisson), as
+// those of independent clients do: at even intervals two processes fall into step, and what a
+// request costs more decides about the beat and not about its wait. The same seed gives the
+// same arrivals. A request that finds no free connection waits for one; its latency counts
+// from when it was due.
+func (l *loader) openLoop(ctx context.Context, rate float64, count int, seed uint64) ([]time.Duration, error) {
 	due := make(chan time.Time, count)
 	latencies := make([][]time.Duration, len(l.connections))
 	var workers sync.WaitGroup
@@ -28,7 +26,7 @@ func (l *loader) openLoop(ctx context.Context, rate float64, count int) ([]time.
 			}
 		})
 	}
-	err := l.pace(ctx, rate, count, due)
+	err := l.pace(ctx, arrivals(rate, count, seed), due)
 	close(due)
 	workers.Wait()
 	if err != nil {
@@ -39,16 +37,29 @@ func (l *loader) openLoop(ctx context.Context, rate float64, count int) ([]time.
 	return all, l.failure()
 }
 
-// pace puts count requests into the queue as they become due.
-func (l *loader) pace(ctx context.Context, rate float64, count int, due chan<- time.Time) error {
-	ticker, err := newPacer(time.Duration(float64(time.Second) / rate))
+// arrivals are the times of count requests from the start.
+func arrivals(rate float64, count int, seed uint64) []time.Duration {
+	random := rand.New(rand.NewPCG(seed, 0))
+	times := make([]time.Duration, count)
+	at := 0.0
+	for i := range times {
+		at += random.ExpFloat64() / rate
+		times[i] = time.Duration(at * float64(time.Second))
+	}
+	return times
+}
+
+// pace puts requests into the queue as they become due.
+func (l *loader) pace(ctx context.Context, times []time.Duration, due chan<- time.Time) error {
+	pacer, err := newPacer()
 	if err != nil {
 		return err
 	}
-	defer ticker.close()
-	for sent := 0; sent < count; {
-		ticks, err := ticker.wait()
-		if err != nil {
+	defer pacer.close()
+	start := time.Now()
+	for _, after := range times {
+		at := start.Add(after)
+		if err := pacer.waitUntil(at); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {
@@ -57,11 +68,7 @@ func (l *loader) pace(ctx context.Context, rate float64, count int, due chan<- t
 		if l.failure() != nil {
 			return nil // the caller tells it
 		}
-		now := time.Now()
-		for range min(ticks, count-sent) {
-			due <- now // has room for all
-			sent++
-		}
+		due <- at // has room for all
 	}
 	return nil
 }

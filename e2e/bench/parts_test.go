@@ -2,6 +2,7 @@ package bench
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 )
@@ -33,6 +34,22 @@ func TestPercentile(t *testing.T) {
 	}
 	if got := percentile(nil, 0.5); got != 0 {
 		t.Errorf("percentile of nothing is %d", got)
+	}
+}
+
+func TestArrivals(t *testing.T) {
+	times := arrivals(1000, 10_000, 7)
+	if !slices.IsSorted(times) || times[0] < 0 {
+		t.Error("the arrivals are not in order")
+	}
+	if last := times[len(times)-1]; last < 9*time.Second || last > 11*time.Second {
+		t.Errorf("10,000 requests at 1,000 per second take %s, expected about 10 s", last)
+	}
+	if !slices.Equal(times, arrivals(1000, 10_000, 7)) {
+		t.Error("the same seed gives other arrivals")
+	}
+	if slices.Equal(times, arrivals(1000, 10_000, 8)) {
+		t.Error("another seed gives the same arrivals")
 	}
 }
 

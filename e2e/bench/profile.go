@@ -42,6 +42,8 @@ func (b *bench) profile(ctx context.Context, candidates []candidate) (*Profile, 
 		return nil, err
 	}
 	defer func() { _ = s.Stop() }()
+	restore, _ := separateCores(s.PID(), b.backend.PID())
+	defer restore()
 	p := &Profile{Options: b.Options, Began: b.began}
 	if p.Machine, err = describeMachine(s.Process); err != nil {
 		return nil, err

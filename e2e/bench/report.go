@@ -19,6 +19,7 @@ type Report struct {
 	Machine    machine
 	Began      time.Time
 	Took       time.Duration
+	Separate   bool // the measured Envoy had a core of its own
 	Throughput []throughput
 	Latencies  latencies
 	Feels      []feel

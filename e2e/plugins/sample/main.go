@@ -55,12 +55,13 @@ func parseConfig(json gjson.Result, c *config) error {
 }
 
 func onRequestHeaders(_ wrapper.HttpContext, c config) types.Action {
-	err := c.client.Get(c.requestPath, nil, func(status int, headers http.Header, _ []byte) {
+	err := c.client.Get(c.requestPath, nil, func(status int, headers http.Header, body []byte) {
 		if status != http.StatusOK {
 			log.Errorf("http call failed, status: %d", status)
 			_ = proxywasm.SendHttpResponse(http.StatusInternalServerError, nil, []byte("http call failed"), -1)
 			return
 		}
+		log.Infof("got status: %d, response body: %s", status, body)
 		if token := headers.Get(c.tokenHeader); token != "" {
 			_ = proxywasm.AddHttpRequestHeader(c.tokenHeader, token)
 		}
