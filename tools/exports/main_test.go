@@ -68,6 +68,21 @@ func TestRunInPlace(t *testing.T) {
 	}
 }
 
+func TestRunOverride(t *testing.T) {
+	// Exports a, b and own_a, functions 0, 1 and 2.
+	path := write(t, module[:8]+"\x07\x11\x03"+"\x01a\x00\x00"+"\x01b\x00\x01"+"\x05own_a\x00\x02")
+	if err := run([]string{"-in", path, "-out", path, "-keep-out", "b", "-override", "own_"}, io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := module[:8] + "\x07\x05\x01" + "\x01a\x00\x02"; string(got) != want {
+		t.Errorf("result is %x, want %x", got, want)
+	}
+}
+
 func TestRunErrors(t *testing.T) {
 	good, text := write(t, module), write(t, "<html>")
 	tests := []struct {
@@ -82,6 +97,7 @@ func TestRunErrors(t *testing.T) {
 		{"no such file", []string{"-in", "nowhere.wasm", "-out", "out"}, "open nowhere.wasm: no such file or directory"},
 		{"not wasm", []string{"-in", text, "-out", "out"}, text + ": not a WebAssembly module of version 1"},
 		{"list of what is not wasm", []string{"-in", text, "-list"}, text + ": not a WebAssembly module of version 1"},
+		{"unknown prefix", []string{"-in", good, "-out", "out", "-override", "own_"}, good + `: no export has the prefix "own_"`},
 		{"unknown export", []string{"-in", good, "-out", "out", "-keep-out", "a,d"}, good + `: no export named "d"`},
 	}
 	for _, test := range tests {

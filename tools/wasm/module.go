@@ -1,5 +1,5 @@
-// Package wasm reads the exports and imports of a WebAssembly module, and removes
-// exports from it. It knows as much of the binary format as that needs:
+// Package wasm reads the exports and imports of a WebAssembly module, and removes and
+// overrides exports. It knows as much of the binary format as that needs:
 // https://webassembly.github.io/spec/core/binary/modules.html
 package wasm
 
@@ -72,7 +72,9 @@ type Export struct {
 	Name string
 	Kind Kind
 
-	raw []byte // the whole entry, as it stands in the file
+	raw       []byte // the whole entry, as it stands in the file
+	afterName int    // where in raw the name ends
+	isRenamed bool   // not as it stands in the file
 }
 
 // Parse reads a module. It checks the structure only as far as it reads it: code
@@ -139,7 +141,9 @@ func (m *Module) readBody(section *Section, body []byte) error {
 
 func readExport(r *reader) Export {
 	start := r.pos
-	e := Export{Name: r.name(), Kind: Kind(r.byte())}
+	e := Export{Name: r.name()}
+	e.afterName = r.pos - start
+	e.Kind = Kind(r.byte())
 	r.uint32() // index of what is exported
 	e.raw = r.data[start:r.pos]
 	return e

@@ -191,6 +191,42 @@ func TestRemoveExportsErrors(t *testing.T) {
 	}
 }
 
+func TestOverrideExports(t *testing.T) {
+	data := file(imports, exports(
+		export("own_first", Function, 7), export("first", Function, 3), export("memory", Memory, 0),
+		export("second", Function, 4), export("own_second", Function, 100)), section(10, 0xde, 0xad))
+	out, err := OverrideExports(data, "own_")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := file(imports, exports(
+		export("first", Function, 7), export("memory", Memory, 0), export("second", Function, 100)), section(10, 0xde, 0xad))
+	if !bytes.Equal(out, want) {
+		t.Errorf("result is\n%x, want\n%x", out, want)
+	}
+}
+
+func TestOverrideExportsErrors(t *testing.T) {
+	tests := []struct {
+		name string
+		data []byte
+		want string
+	}{
+		{"no such prefix", sample, `no export has the prefix "own_"`},
+		{"nothing to override", file(exports(export("own_first", Function, 1))), `nothing to override by "own_first": no export named "first"`},
+		{"no function", file(exports(export("own_first", Global, 1), export("first", Function, 2))), `export "own_first" is a global, not a function`},
+		{"overrides no function", file(exports(export("own_first", Function, 1), export("first", Memory, 2))), `nothing to override by "own_first": export "first" is a memory, not a function`},
+		{"no module", []byte("text"), ErrNotWasm.Error()},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if _, err := OverrideExports(test.data, "own_"); err == nil || err.Error() != test.want {
+				t.Errorf("error %v, want %s", err, test.want)
+			}
+		})
+	}
+}
+
 // TestMainWasm takes the plugin apart, when it has been built.
 func TestMainWasm(t *testing.T) {
 	data, err := os.ReadFile("../../main.wasm")
