@@ -13,7 +13,7 @@ proxy_on_upstream_data,proxy_on_upstream_connection_close,proxy_on_request_body,
 proxy_on_response_headers,proxy_on_response_body,proxy_on_response_trailers,$\
 proxy_on_done,proxy_on_redis_call_response
 
-PLUGIN_SOURCES := $(filter-out %_test.go,$(wildcard *.go)) go.mod go.sum $(wildcard tools/*/*.go)
+PLUGIN_SOURCES := $(filter-out %_test.go,$(wildcard *.go *.s)) go.mod go.sum $(wildcard tools/*/*.go)
 
 .DEFAULT_GOAL := build
 
@@ -24,7 +24,7 @@ build: main.wasm ## build main.wasm, for the Higress gateway and for stock Envoy
 
 main.wasm: $(PLUGIN_SOURCES) Makefile | needs-go
 	$(WASM_BUILD) -o $(BUILD)/linked.wasm .
-	$(GO) run ./tools/exports -keep-out $(KEEP_OUT) -in $(BUILD)/linked.wasm -out $@
+	$(GO) run ./tools/exports -keep-out $(KEEP_OUT) -override own_ -in $(BUILD)/linked.wasm -out $@
 
 .PHONY: image
 image: build ## build the OCI image IMAGE=registry/name:tag into build/, without a container engine

@@ -4,6 +4,7 @@
 // The way through the code, from the outside in:
 //
 //	plugin.go, request.go    the contexts of the gateway: they translate its callbacks
+//	callbacks_wasip1.go      the callbacks of a request, which go past the SDK; vm.go
 //	config*.go, rules.go     what was configured, and which part of it a request belongs to
 //	callout.go, answer.go    the token call and what comes back; oauth2.go on top of it
 //	token_source.go          one call for all that need the same token, renewal, sharing
@@ -29,7 +30,8 @@ func init() {
 	// Registered once more around the wrapper's context: it starts plugins and
 	// logs, but it asks the host for ten values on every request that this
 	// plugin does not need, at some microseconds each.
-	proxywasm.SetVMContext(&vmContext{VMContext: proxywasm.GetVMContext()})
+	vm.VMContext = proxywasm.GetVMContext()
+	proxywasm.SetVMContext(vm)
 }
 
 // The SDK exports the marker of the Higress host, proxy_abi_version_0_2_100; with this

@@ -12,29 +12,19 @@ import (
 // tickPeriod is how often a plugin context looks after its tokens and metrics.
 const tickPeriod = 100 * time.Millisecond
 
-// vmContext stands around the wrapper's.
-type vmContext struct {
-	types.VMContext
-	// metrics belong to the VM, so that what a replaced configuration has counted
-	// last is written by its successor.
-	metrics metrics
-}
-
-func (v *vmContext) NewPluginContext(id uint32) types.PluginContext {
-	return &pluginContext{PluginContext: v.VMContext.NewPluginContext(id), metrics: &v.metrics}
-}
-
 // pluginContext is one configuration of the plugin in one worker: Envoy's root
 // context. It stands around the wrapper's, which parses the configuration for the
 // tools of wasm-go and keeps the plugin's id for the log.
 type pluginContext struct {
 	types.PluginContext
 
-	config  *config
-	targets []*target // of the global part (nil without one), then of the rules
-	sources []*tokenSource
-	metrics *metrics
-	unused  []*requestContext // for new requests, so that one with a cached token allocates nothing
+	id         uint32
+	config     *config
+	targets    []*target // of the global part (nil without one), then of the rules
+	callsAlone bool      // some of them have requests that make calls of their own
+	sources    []*tokenSource
+	metrics    *metrics
+	unused     []*requestContext // for new requests, so that one with a cached token allocates nothing
 	// now is the monotonic clock as it was read last, at most a tick ago: exact
 	// enough for tokens that are far from their end, and free.
 	now       time.Duration
@@ -109,6 +99,7 @@ func (p *pluginContext) newTarget(s *scope, shared map[identity]*tokenSource) *t
 	}
 	t := &target{scope: s, client: newClient(s, p, p.metrics)}
 	if s.cache == nil {
+		p.callsAlone = true
 		return t
 	}
 	id := s.policyIdentity()
@@ -126,7 +117,9 @@ func isHigress() bool {
 	return err == nil
 }
 
-func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext {
+func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext { return p.newRequest(id) }
+
+func (p *pluginContext) newRequest(id uint32) *requestContext {
 	last := len(p.unused) - 1
 	if last < 0 {
 		return &requestContext{plugin: p, id: id}
@@ -140,9 +133,10 @@ func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext {
 // maxUnused limits what a peak of parallel requests leaves behind.
 const maxUnused = 1024
 
-// reuse takes a request that is over and to which nothing refers any more.
+// reuse takes a request that the host has deleted. A call may still refer to one that
+// was paused.
 func (p *pluginContext) reuse(r *requestContext) {
-	if len(p.unused) < maxUnused {
+	if !r.wasPaused && len(p.unused) < maxUnused {
 		p.unused = append(p.unused, r)
 	}
 }

@@ -128,9 +128,6 @@ func (r *requestContext) OnHttpStreamDone() {
 		r.heedUpstream()
 	}
 	r.state = settled
-	if !r.wasPaused {
-		r.plugin.reuse(r)
-	}
 }
 
 // heedUpstream drops the token when the upstream has refused it.

@@ -11,31 +11,35 @@ import (
 const frugal = `{"serviceName": "token.dns", "requestPath": "/token", "tokenHeader": "x-token", "cache": {"invalidateOn": []}}`
 
 // newPlugin makes a plugin context by hand, within a stream of the emulator that has the token header.
-func newPlugin(t *testing.T) *pluginContext {
+func newPlugin(t *testing.T, configuration string) (*vmContext, *pluginContext) {
 	t.Helper()
 	host := start(t, sampleJSON)
 	t.Cleanup(host.Reset)
 	host.CallOnHttpRequestHeaders(request("x-token", "forged"))
-	p := &pluginContext{config: mustParse(t, frugal), metrics: &metrics{}}
+	p := &pluginContext{id: 1, config: mustParse(t, configuration), metrics: &metrics{}}
 	p.makeTargets()
-	return p
+	return &vmContext{plugins: []*pluginContext{p}}, p
 }
 
 // A gateway pays for this path on every request.
 func TestCachedPathAllocatesNothing(t *testing.T) {
 	test.RunGoTest(t, func(t *testing.T) {
-		p := newPlugin(t)
+		v, p := newPlugin(t, frugal)
 		p.targets[0].source.common.brought(p.monotonic(), 1<<40, []string{"t1"}, 0)
-		allocations := testing.AllocsPerRun(1000, func() {
-			r := p.NewHttpContext(7)
+		id := uint32(1)
+		allocations := testing.AllocsPerRun(10_000, func() {
+			id++
+			v.createRequest(id, p.id)
+			r := v.requests.find(id)
 			r.OnHttpRequestHeaders(0, true)
 			r.OnHttpStreamDone()
+			p.reuse(v.requests.remove(id))
 		})
 		if allocations != 0 {
 			t.Errorf("got %v allocations a request, expected none", allocations)
 		}
-		if hits := p.metrics.cacheHits.total; hits != 1001 {
-			t.Errorf("cache_hits: got %d, expected 1001: the requests did not take the cached path", hits)
+		if hits := p.metrics.cacheHits.total; hits != 10_001 {
+			t.Errorf("cache_hits: got %d, expected 10001: the requests did not take the cached path", hits)
 		}
 	})
 }
@@ -43,15 +47,75 @@ func TestCachedPathAllocatesNothing(t *testing.T) {
 // A request that a call may still refer to must not become another one.
 func TestPausedRequestIsNotReused(t *testing.T) {
 	test.RunGoTest(t, func(t *testing.T) {
-		p := newPlugin(t)
-		first := p.NewHttpContext(7)
+		v, p := newPlugin(t, frugal)
+		v.createRequest(7, p.id)
+		first := v.requests.find(7)
 		first.OnHttpRequestHeaders(0, true)
 		first.OnHttpStreamDone()
-		if second := p.NewHttpContext(8); second == first {
+		p.reuse(v.requests.remove(7))
+		v.createRequest(8, p.id)
+		if second := v.requests.find(8); second == first {
 			t.Error("a request that was paused is used again")
 		}
 		if n := p.targets[0].source.common.call.waiting.Len(); n != 0 {
 			t.Errorf("waiting: got %d, expected 0", n)
 		}
+	})
+}
+
+// Envoy may create a request between another's end and its deletion.
+func TestRequestIsNotReusedBeforeItIsDeleted(t *testing.T) {
+	test.RunGoTest(t, func(t *testing.T) {
+		v, p := newPlugin(t, frugal)
+		p.targets[0].source.common.brought(p.monotonic(), 1<<40, []string{"t1"}, 0)
+		v.createRequest(7, p.id)
+		first := v.requests.find(7)
+		first.OnHttpRequestHeaders(0, true)
+		first.OnHttpStreamDone()
+		v.createRequest(8, p.id)
+		if v.requests.find(8) == first {
+			t.Error("a request that is still there is used again")
+		}
+		p.reuse(v.requests.remove(7))
+		v.createRequest(9, p.id)
+		if v.requests.find(9) != first {
+			t.Error("a request that is over is not used again")
+		}
+	})
+}
+
+func TestWhatTheSDKMustKnow(t *testing.T) {
+	tests := map[string]struct {
+		configuration string
+		plugin        uint32
+		own           bool
+	}{
+		"requests with a cache":                 {frugal, 1, true},
+		"requests that make calls":              {sampleJSON, 1, false},
+		"one rule whose requests make calls":    {`{"serviceName": "token.dns", "requestPath": "/token", "tokenHeader": "x-token", "cache": {}, "_rules_": [{"_match_domain_": ["a"], "cache": null}]}`, 1, false},
+		"requests of a plugin that is not ours": {frugal, 2, false},
+		"a plugin":                              {frugal, 0, false},
+	}
+	for name, c := range tests {
+		t.Run(name, func(t *testing.T) {
+			test.RunGoTest(t, func(t *testing.T) {
+				v, _ := newPlugin(t, c.configuration)
+				if own := v.createRequest(7, c.plugin); own != c.own {
+					t.Errorf("kept from the SDK: got %v, expected %v", own, c.own)
+				}
+				if found := v.requests.find(7) != nil; found != c.own {
+					t.Errorf("found: got %v, expected %v", found, c.own)
+				}
+			})
+		})
+	}
+	t.Run("a plugin that was deleted", func(t *testing.T) {
+		test.RunGoTest(t, func(t *testing.T) {
+			v, p := newPlugin(t, frugal)
+			v.forgetPlugin(p.id)
+			if v.createRequest(7, p.id) {
+				t.Error("a request of a plugin that is gone is kept from the SDK")
+			}
+		})
 	})
 }

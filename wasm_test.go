@@ -28,6 +28,9 @@ func TestBuiltFileLoadsInBothHosts(t *testing.T) {
 	exported := map[string]bool{}
 	for _, export := range module.Exports {
 		exported[export.Name] = true
+		if strings.HasPrefix(export.Name, "own_") {
+			t.Errorf("%s: exported beside the SDK's callback, not in its place", export.Name)
+		}
 		if strings.HasPrefix(export.Name, "proxy_abi_version_") {
 			markers = append(markers, export.Name)
 		}
@@ -37,7 +40,7 @@ func TestBuiltFileLoadsInBothHosts(t *testing.T) {
 		t.Errorf("markers: got %q, expected %q", got, want)
 	}
 	for _, name := range []string{"_initialize", "proxy_on_memory_allocate", "proxy_on_configure", "proxy_on_request_headers",
-		"proxy_on_http_call_response", "proxy_on_tick", "proxy_on_queue_ready", "proxy_on_log", "proxy_on_delete"} {
+		"proxy_on_http_call_response", "proxy_on_tick", "proxy_on_queue_ready", "proxy_on_context_create", "proxy_on_log", "proxy_on_delete"} {
 		if !exported[name] {
 			t.Errorf("%s is not exported", name)
 		}

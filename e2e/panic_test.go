@@ -83,19 +83,23 @@ func checkPanicked(t *testing.T, gateway *harness.Gateway, answer harness.Answer
 	gateway.Upstream.Forget()
 }
 
-// buildWithFaults builds the plugin with the code that panics on demand.
+// buildWithFaults builds the plugin with the code that panics on demand, and with the
+// callbacks that main.wasm has.
 func buildWithFaults(t *testing.T) string {
 	t.Helper()
 	root, err := harness.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	wasm := filepath.Join(t.TempDir(), "faults.wasm")
-	build := exec.Command("go", "build", "-tags", "faults", "-buildmode=c-shared", "-o", wasm, ".")
-	build.Dir = root
+	linked, wasm := filepath.Join(t.TempDir(), "linked.wasm"), filepath.Join(t.TempDir(), "faults.wasm")
+	build := exec.Command("go", "build", "-tags", "faults", "-buildmode=c-shared", "-o", linked, ".")
 	build.Env = slices.Concat(os.Environ(), []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"})
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, output)
+	override := exec.Command("go", "run", "./tools/exports", "-override", "own_", "-in", linked, "-out", wasm)
+	for _, command := range []*exec.Cmd{build, override} {
+		command.Dir = root
+		if output, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, output)
+		}
 	}
 	return wasm
 }

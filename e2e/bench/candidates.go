@@ -22,10 +22,12 @@ const (
 	luaCall            = "Lua, httpCall"
 	uncached           = "token-fetch, no cache"
 	sample             = "sample"
-	null               = "SDK, does nothing"
+	null               = "Go Wasm, does nothing"
+	header             = "Go Wasm, one header"
 	bare               = "SDK, one header"
 	cachedPlain        = "token-fetch, cached, `invalidateOn: []`"
 	bareAllExports     = "SDK, one header, every export"
+	cachedSDK          = "token-fetch, cached, the SDK's callbacks"
 )
 
 // staticToken is the value in the candidates that fetch none.
@@ -100,17 +102,21 @@ func benchCandidates() []candidate {
 
 // profileCandidates go step by step from Envoy alone to the cached path.
 func profileCandidates() []candidate {
-	nothing := wasm(null, "null-trimmed", "Go Wasm on the bare SDK, no host call")
+	nothing := wasm(null, "null-trimmed", "entered as often as this plugin, without the SDK")
 	nothing.Wants = ""
+	throughSDK := plugin(cachedSDK, "this plugin before `make build` puts its own callbacks in", map[string]any{"cache": map[string]any{}})
+	throughSDK.module = linkedModule + "-trimmed"
 	return []candidate{
 		{Name: router, About: "Envoy without any filter of this kind"},
 		nothing,
-		wasm(bare, "bare-trimmed", "the same with one `ReplaceHttpRequestHeader`"),
-		wasm(bareAllExports, "bare", "the same, with every callback exported as the SDK does"),
+		wasm(header, "header-trimmed", "the same with one host call, which sets a header"),
 		plugin(cachedPlain, "this plugin, which then does not look at the response's status", map[string]any{
 			"cache": map[string]any{"invalidateOn": []int{}},
 		}),
 		plugin(cached, "this plugin, `cache: {}`", map[string]any{"cache": map[string]any{}}),
+		throughSDK,
+		wasm(bare, "bare-trimmed", "Go Wasm on the bare SDK, one `ReplaceHttpRequestHeader`"),
+		wasm(bareAllExports, "bare", "the same, with every callback exported as the SDK does"),
 		wasm(hello, "hello", "Go Wasm through `wrapper.SetCtx`, one `ReplaceHttpRequestHeader`"),
 	}
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -65,7 +66,7 @@ func setCores(pid int, cores unix.CPUSet) error {
 			return err
 		}
 		err = unix.SchedSetaffinity(thread, &cores)
-		if err != nil && err != unix.ESRCH { // a thread that has just ended
+		if err != nil && !errors.Is(err, unix.ESRCH) { // a thread that has just ended
 			return os.NewSyscallError("sched_setaffinity", err)
 		}
 	}

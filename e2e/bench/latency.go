@@ -10,6 +10,7 @@ import (
 type latency struct {
 	candidate
 	P50, P99 series // microseconds
+	CPU      series // microseconds of the Envoy process per request
 }
 
 // latencies are those of router only and the cached token at the same rate.
@@ -35,7 +36,7 @@ func (b *bench) latencies(ctx context.Context, s *stage, rates []throughput) (la
 	for round := 1; round <= rounds; round++ {
 		for i, c := range compared {
 			result.List[i].candidate = c
-			sorted, err := b.paced(ctx, s, c, result.Rate, uint64(round))
+			sorted, cpu, err := b.paced(ctx, s, c, result.Rate, uint64(round))
 			if err != nil {
 				return latencies{}, fmt.Errorf("%s: %w", c.Name, err)
 			}
@@ -43,6 +44,7 @@ func (b *bench) latencies(ctx context.Context, s *stage, rates []throughput) (la
 			b.step("latency %d/%d %s … p99 %.0f µs at %s req/s", round, rounds, c.Name, p99, thousands(result.Rate))
 			result.List[i].P50 = append(result.List[i].P50, p50)
 			result.List[i].P99 = append(result.List[i].P99, p99)
+			result.List[i].CPU = append(result.List[i].CPU, cpu)
 		}
 	}
 	return result, nil
@@ -52,17 +54,20 @@ func (b *bench) latencies(ctx context.Context, s *stage, rates []throughput) (la
 // disturbs the machine for a moment spoils some of them and not the median.
 const latencyRounds = 4
 
-func (b *bench) paced(ctx context.Context, s *stage, c candidate, rate float64, seed uint64) ([]time.Duration, error) {
+// paced returns the latencies, sorted, and Envoy's microseconds of CPU per request.
+func (b *bench) paced(ctx context.Context, s *stage, c candidate, rate float64, seed uint64) ([]time.Duration, float64, error) {
 	load, err := s.loader(c, b.Connections)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer load.close()
 	// The first requests open the connections; they are not measured.
 	if _, err := load.openLoop(ctx, rate, int(rate*settle.Seconds()/2), 0); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return load.openLoop(ctx, rate, int(rate*b.Duration.Seconds()/2), seed)
+	before := b.snapshot(s, load)
+	sorted, err := load.openLoop(ctx, rate, int(rate*b.Duration.Seconds()/2), seed)
+	return sorted, b.snapshot(s, load).since(before).cpu, err
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

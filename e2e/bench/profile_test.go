@@ -22,7 +22,7 @@ func TestProfileParts(t *testing.T) {
 	page := testProfile("").Markdown()
 	for _, want := range []string{
 		"| Envoy's own proxying | router only | 50.0 (50.0–50.0) |",
-		"| VM boundary: the host call that sets the header | SDK, one header − SDK, does nothing | 10.0 (10.0–10.0) |",
+		"| VM boundary: the host call that sets the header | Go Wasm, one header − Go Wasm, does nothing | 10.0 (10.0–10.0) |",
 		"Without samples: perf is not installed.",
 	} {
 		if !strings.Contains(page, want) {

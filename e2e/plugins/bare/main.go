@@ -1,5 +1,5 @@
-// Bare sets one header with the SDK alone. The profile counts with it what a host
-// call costs.
+// Bare sets one header with the SDK alone. The profile counts with it what the
+// SDK's callbacks cost.
 package main
 
 import (

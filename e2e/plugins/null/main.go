@@ -1,27 +1,29 @@
-// Null does nothing with the SDK alone. The profile counts with it what entering
-// the VM costs.
+// Null does nothing, and is entered as often as this project's plugin is. It has no
+// part of the SDK in it. The profile counts with it what entering the VM costs.
 package main
-
-import (
-	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
-	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
-)
 
 func main() {}
 
-func init() {
-	proxywasm.SetPluginContext(func(uint32) types.PluginContext { return &pluginContext{} })
-}
-
-// abiVersion is the marker by which an Envoy that is not Higress' accepts the module.
-//
 //go:wasmexport proxy_abi_version_0_2_1
 func abiVersion() {}
 
-type pluginContext struct{ types.DefaultPluginContext }
+//go:wasmexport proxy_on_memory_allocate
+func onMemoryAllocate(size uint32) *byte { return &make([]byte, size)[0] }
 
-func (*pluginContext) NewHttpContext(uint32) types.HttpContext { return &httpContext{} }
+//go:wasmexport proxy_on_vm_start
+func onVMStart(uint32, uint32) bool { return true }
 
-type httpContext struct{ types.DefaultHttpContext }
+//go:wasmexport proxy_on_configure
+func onConfigure(uint32, uint32) bool { return true }
 
-func (*httpContext) OnHttpRequestHeaders(int, bool) types.Action { return types.ActionContinue }
+//go:wasmexport proxy_on_context_create
+func onContextCreate(uint32, uint32) {}
+
+//go:wasmexport proxy_on_request_headers
+func onRequestHeaders(uint32, uint32, bool) uint32 { return 0 }
+
+//go:wasmexport proxy_on_log
+func onLog(uint32) {}
+
+//go:wasmexport proxy_on_delete
+func onDelete(uint32) {}
