@@ -7,11 +7,11 @@ import (
 )
 
 // The callbacks that the host makes for each request. The SDK's own look into three maps
-// at each of them and write to two, which is a fifth of what a request with a cached
-// token costs beyond Envoy's own proxying (docs/profile.md). These know the plugin's
-// requests themselves, and leave to the SDK what it has to know: the root contexts, and
-// requests that make calls. make build puts them in the place of the SDK's (the prefix
-// own_ goes); without that, as in the SDK's emulator, the plugin works through the SDK alone.
+// at each of them and write to two, which costs more than all that the plugin does for a
+// request with a cached token (docs/profile.md). These know the plugin's requests
+// themselves, and leave to the SDK what it has to know: plugin contexts, and requests
+// that make calls. make build puts them in the place of the SDK's, without the prefix own_;
+// where that is not done, as in the SDK's emulator, the plugin works through the SDK alone.
 
 //go:wasmexport own_proxy_on_context_create
 func onContextCreate(id, rootID uint32) {

@@ -148,32 +148,17 @@ func part(cpu, share float64) string {
 	return fmt.Sprintf("%.1f (%.0f %%)", cpu*share, share*100)
 }
 
-// The measured part of the page stands between these lines; the rest of the page
-// is written by hand.
-const (
-	profileBegin = "<!-- written by make bench BENCH_FLAGS=-profile: begin -->\n"
-	profileEnd   = "<!-- written by make bench BENCH_FLAGS=-profile: end -->\n"
-)
-
 // Write replaces the measured part of profile.md, or starts the page.
 func (p *Profile) Write() error {
 	path := filepath.Join(p.Options.Out, "profile.md")
 	if err := os.MkdirAll(p.Options.Out, 0o755); err != nil {
 		return err
 	}
-	measured := profileBegin + "\n" + p.Markdown() + "\n" + profileEnd
-	page, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return os.WriteFile(path, []byte("# Profile\n\n"+measured), 0o644)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		start := "# Profile\n\n" + profilePart.begin() + profilePart.end()
+		if err := os.WriteFile(path, []byte(start), 0o644); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	before, rest, hasBegin := strings.Cut(string(page), profileBegin)
-	_, after, hasEnd := strings.Cut(rest, profileEnd)
-	if !hasBegin || !hasEnd {
-		return fmt.Errorf("%s has no lines %q and %q to write the numbers between",
-			filepath.Base(path), strings.TrimSpace(profileBegin), strings.TrimSpace(profileEnd))
-	}
-	return os.WriteFile(path, []byte(before+measured+after), 0o644)
+	return profilePart.replace(path, p.Markdown())
 }

@@ -26,7 +26,8 @@ type Report struct {
 	Footprints []footprint
 }
 
-// Write puts benchmark.md and benchmark.svg into the folder of the options.
+// Write puts benchmark.md and benchmark.svg into the folder of the options, and the main
+// numbers into the README.
 func (r *Report) Write() error {
 	if err := os.MkdirAll(r.Options.Out, 0o755); err != nil {
 		return err
@@ -34,7 +35,13 @@ func (r *Report) Write() error {
 	if err := os.WriteFile(filepath.Join(r.Options.Out, "benchmark.md"), []byte(r.Markdown()), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(r.Options.Out, "benchmark.svg"), []byte(r.chart()), 0o644)
+	if err := os.WriteFile(filepath.Join(r.Options.Out, "benchmark.svg"), []byte(r.chart()), 0o644); err != nil {
+		return err
+	}
+	if r.Options.Readme == "" {
+		return nil
+	}
+	return readmePart.replace(r.Options.Readme, r.Readme())
 }
 
 // tooMuchOther is how much of a core other processes may take before the report says so.

@@ -1,3 +1,5 @@
+//go:build wasip1
+
 // Header sets one header, and is entered as often as this project's plugin is. It has no
 // part of the SDK in it. The profile counts with it what a host call costs.
 package main

@@ -1,3 +1,5 @@
+//go:build wasip1
+
 // Null does nothing, and is entered as often as this project's plugin is. It has no
 // part of the SDK in it. The profile counts with it what entering the VM costs.
 package main
