@@ -14,11 +14,12 @@ import (
 
 // Profile is where the time of a request with a cached token goes.
 type Profile struct {
-	Options Options
-	Machine machine
-	Began   time.Time
-	Steps   []profileStep
-	NoPerf  string // why there are no samples; empty when there are
+	Options  Options
+	Machine  machine
+	Began    time.Time
+	Separate bool // the measured Envoy had a core of its own
+	Steps    []profileStep
+	NoPerf   string // why there are no samples; empty when there are
 }
 
 type profileStep struct {
@@ -42,9 +43,9 @@ func (b *bench) profile(ctx context.Context, candidates []candidate) (*Profile, 
 		return nil, err
 	}
 	defer func() { _ = s.Stop() }()
-	restore, _ := separateCores(s.PID(), b.backend.PID())
+	restore, separate := separateCores(s.PID(), b.backend.PID())
 	defer restore()
-	p := &Profile{Options: b.Options, Began: b.began}
+	p := &Profile{Options: b.Options, Began: b.began, Separate: separate}
 	if p.Machine, err = describeMachine(s.Process); err != nil {
 		return nil, err
 	}
@@ -88,8 +89,12 @@ func (p *Profile) step(name string) profileStep {
 // Markdown is the part of the page that is measured.
 func (p *Profile) Markdown() string {
 	var page strings.Builder
-	fmt.Fprintf(&page, "Envoy %s, one worker; %s, %d cores, %s; Go %s; %s; `%s`.\n\n",
-		p.Machine.EnvoyVersion, orUnknown(p.Machine.CPU), p.Machine.Cores, p.Machine.System,
+	cores := "on a core of its own"
+	if !p.Separate {
+		cores = "sharing its cores with client and upstream"
+	}
+	fmt.Fprintf(&page, "Envoy %s, one worker, %s; %s, %d cores, %s; Go %s; %s; `%s`.\n\n",
+		p.Machine.EnvoyVersion, cores, orUnknown(p.Machine.CPU), p.Machine.Cores, p.Machine.System,
 		p.Machine.Go, p.Began.UTC().Format("2006-01-02"), p.Options.Command)
 	p.writeParts(&page)
 	page.WriteString("\n")
