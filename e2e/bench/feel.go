@@ -50,7 +50,7 @@ func (b *bench) feel(ctx context.Context, s *stage, c candidate) (feel, error) {
 		return feel{}, err
 	}
 	defer load.close()
-	sorted, err := load.openLoop(ctx, feelRate, b.feelRequests(), 1)
+	samples, err := load.openLoop(ctx, feelRate, b.feelRequests(), 1)
 	if err != nil {
 		return feel{}, err
 	}
@@ -63,8 +63,8 @@ func (b *bench) feel(ctx context.Context, s *stage, c candidate) (feel, error) {
 		return feel{}, err
 	}
 	return feel{
-		candidate: c, Requests: len(sorted),
-		P50: percentile(sorted, 0.50), P99: percentile(sorted, 0.99),
+		candidate: c, Requests: len(samples),
+		P50: percentile(samples, 0.50), P99: percentile(samples, 0.99),
 		Calls: float64(counted.tokenCalls) * 10_000 / float64(counted.requests),
 	}, nil
 }

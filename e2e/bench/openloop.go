@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"slices"
@@ -8,32 +9,39 @@ import (
 	"time"
 )
 
+// sent is one request of an open loop.
+type sent struct {
+	due  time.Duration // from the start of the loop
+	took time.Duration // from when it was due until it was answered
+}
+
 // openLoop sends count requests at a rate (per second), whether the earlier ones are
-// answered or not, and returns their latencies, sorted. They come at random (Poisson), as
-// those of independent clients do: at even intervals two processes fall into step, and what a
-// request costs more decides about the beat and not about its wait. The same seed gives the
-// same arrivals. A request that finds no free connection waits for one; its latency counts
-// from when it was due.
-func (l *loader) openLoop(ctx context.Context, rate float64, count int, seed uint64) ([]time.Duration, error) {
-	due := make(chan time.Time, count)
-	latencies := make([][]time.Duration, len(l.connections))
+// answered or not, and returns them in the order in which they were due. They come at
+// random (Poisson), as those of independent clients do: at even intervals two processes fall
+// into step, and what a request costs more decides about the beat and not about its
+// wait. The same seed gives the same arrivals. A request that finds no free connection
+// waits for one; its time counts from when it was due.
+func (l *loader) openLoop(ctx context.Context, rate float64, count int, seed uint64) ([]sent, error) {
+	due := make(chan time.Duration, count)
+	samples := make([][]sent, len(l.connections))
 	var workers sync.WaitGroup
+	start := time.Now()
 	for i, c := range l.connections {
 		spawn(&workers, func() {
 			for at := range due {
 				c.send(ctx)
-				latencies[i] = append(latencies[i], time.Since(at))
+				samples[i] = append(samples[i], sent{due: at, took: time.Since(start) - at})
 			}
 		})
 	}
-	err := l.pace(ctx, arrivals(rate, count, seed), due)
+	err := l.pace(ctx, start, arrivals(rate, count, seed), due)
 	close(due)
 	workers.Wait()
 	if err != nil {
 		return nil, err
 	}
-	all := slices.Concat(latencies...)
-	slices.Sort(all)
+	all := slices.Concat(samples...)
+	slices.SortFunc(all, func(a, b sent) int { return cmp.Compare(a.due, b.due) })
 	return all, l.failure()
 }
 
@@ -50,16 +58,14 @@ func arrivals(rate float64, count int, seed uint64) []time.Duration {
 }
 
 // pace puts requests into the queue as they become due.
-func (l *loader) pace(ctx context.Context, times []time.Duration, due chan<- time.Time) error {
+func (l *loader) pace(ctx context.Context, start time.Time, times []time.Duration, due chan<- time.Duration) error {
 	pacer, err := newPacer()
 	if err != nil {
 		return err
 	}
 	defer pacer.close()
-	start := time.Now()
-	for _, after := range times {
-		at := start.Add(after)
-		if err := pacer.waitUntil(at); err != nil {
+	for _, at := range times {
+		if err := pacer.waitUntil(start.Add(at)); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {
@@ -97,10 +103,32 @@ func (l *loader) burst(ctx context.Context, count int) error {
 	return l.failure()
 }
 
-// percentile of sorted values, p between 0 and 1.
-func percentile(sorted []time.Duration, p float64) time.Duration {
-	if len(sorted) == 0 {
+// percentile of the times that requests took, p between 0 and 1.
+func percentile(samples []sent, p float64) time.Duration {
+	if len(samples) == 0 {
 		return 0
 	}
-	return sorted[min(int(p*float64(len(sorted))), len(sorted)-1)]
+	took := make([]time.Duration, len(samples))
+	for i, s := range samples {
+		took[i] = s.took
+	}
+	slices.Sort(took)
+	return took[min(int(p*float64(len(took))), len(took)-1)]
+}
+
+// undisturbed is the median of a percentile in windows of time, in microseconds. Where the
+// hypervisor takes the cores away for a millisecond some times a second, and the requests
+// of that time pile up, it is that which the percentile of all would show.
+func undisturbed(samples []sent, p float64, window time.Duration) float64 {
+	var windows series
+	for first := 0; first < len(samples); {
+		end := samples[first].due.Truncate(window) + window
+		next := first
+		for next < len(samples) && samples[next].due < end {
+			next++
+		}
+		windows = append(windows, micros(percentile(samples[first:next], p)))
+		first = next
+	}
+	return windows.median()
 }

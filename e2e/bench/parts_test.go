@@ -25,15 +25,40 @@ func TestSeries(t *testing.T) {
 }
 
 func TestPercentile(t *testing.T) {
-	var sorted []time.Duration
+	var samples []sent
 	for i := range 200 {
-		sorted = append(sorted, time.Duration(i+1))
+		samples = append(samples, sent{took: time.Duration(200 - i)})
 	}
-	if p50, p99 := percentile(sorted, 0.5), percentile(sorted, 0.99); p50 != 101 || p99 != 199 {
+	if p50, p99 := percentile(samples, 0.5), percentile(samples, 0.99); p50 != 101 || p99 != 199 {
 		t.Errorf("p50 %d, p99 %d", p50, p99)
 	}
 	if got := percentile(nil, 0.5); got != 0 {
 		t.Errorf("percentile of nothing is %d", got)
+	}
+}
+
+// Two of ten windows are disturbed, one has no requests at all.
+func TestUndisturbed(t *testing.T) {
+	const window = 10 * time.Millisecond
+	var samples []sent
+	for due := time.Duration(0); due < 10*window; due += window / 100 {
+		took := time.Millisecond
+		switch due / window {
+		case 2, 3:
+			took = time.Second
+		case 5:
+			continue
+		}
+		samples = append(samples, sent{due: due, took: took})
+	}
+	if got := undisturbed(samples, 0.99, window); got != 1000 {
+		t.Errorf("got %v µs, expected 1000", got)
+	}
+	if got := percentile(samples, 0.99); got != time.Second {
+		t.Errorf("of all: got %v, expected 1s", got)
+	}
+	if got := undisturbed(nil, 0.99, window); !math.IsNaN(got) {
+		t.Errorf("of nothing: got %v", got)
 	}
 }
 
