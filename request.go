@@ -1,8 +1,6 @@
 package main
 
 import (
-	"strconv"
-
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
 )
@@ -136,12 +134,7 @@ func (r *requestContext) heedUpstream() {
 	if len(invalidateOn) == 0 {
 		return
 	}
-	text, err := proxywasm.GetHttpResponseHeader(":status")
-	if err != nil {
-		return
-	}
-	status, _ := strconv.Atoi(text)
-	if contains(invalidateOn, status) && isFromUpstream() {
+	if contains(invalidateOn, responseStatus()) && isFromUpstream() {
 		r.target.source.refused(r.life, r.token)
 	}
 }
