@@ -104,8 +104,10 @@ func benchCandidates() []candidate {
 func profileCandidates() []candidate {
 	nothing := wasm(null, "null-trimmed", "entered as often as this plugin, without the SDK")
 	nothing.Wants = ""
-	throughSDK := plugin(cachedSDK, "this plugin before `make build` puts its own callbacks in", map[string]any{"cache": map[string]any{}})
-	throughSDK.module = linkedModule + "-trimmed"
+	whole := plugin(cached, "this plugin, `cache: {}`", map[string]any{"cache": map[string]any{}})
+	throughSDK := whole
+	throughSDK.Name, throughSDK.module = cachedSDK, linkedModule+"-trimmed"
+	throughSDK.About = "this plugin before `make build` puts its own callbacks in"
 	return []candidate{
 		{Name: router, About: "Envoy without any filter of this kind"},
 		nothing,
@@ -113,7 +115,7 @@ func profileCandidates() []candidate {
 		plugin(cachedPlain, "this plugin, which then does not look at the response's status", map[string]any{
 			"cache": map[string]any{"invalidateOn": []int{}},
 		}),
-		plugin(cached, "this plugin, `cache: {}`", map[string]any{"cache": map[string]any{}}),
+		whole,
 		throughSDK,
 		wasm(bare, "bare-trimmed", "Go Wasm on the bare SDK, one `ReplaceHttpRequestHeader`"),
 		wasm(bareAllExports, "bare", "the same, with every callback exported as the SDK does"),

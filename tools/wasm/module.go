@@ -74,7 +74,6 @@ type Export struct {
 
 	raw       []byte // the whole entry, as it stands in the file
 	afterName int    // where in raw the name ends
-	isRenamed bool   // not as it stands in the file
 }
 
 // Parse reads a module. It checks the structure only as far as it reads it: code

@@ -20,6 +20,9 @@ func RemoveExports(data []byte, names []string) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if len(names) == 0 {
+		return slices.Clone(data), nil
+	}
 	return m.withExports(data, slices.DeleteFunc(slices.Clone(m.Exports), func(e Export) bool {
 		return slices.Contains(names, e.Name)
 	})), nil
@@ -33,28 +36,41 @@ func OverrideExports(data []byte, prefix string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var overridden []string
+	overridden, err := m.overridden(prefix)
+	if err != nil {
+		return nil, err
+	}
 	var exports []Export
 	for _, e := range m.Exports {
-		name, overrides := strings.CutPrefix(e.Name, prefix)
-		if overrides {
-			if err := m.checkFunction(e.Name); err != nil {
-				return nil, err
-			}
-			if err := m.checkFunction(name); err != nil {
-				return nil, fmt.Errorf("nothing to override by %q: %w", e.Name, err)
-			}
-			overridden = append(overridden, name)
-			e = e.renamed(name)
+		if name, overrides := strings.CutPrefix(e.Name, prefix); overrides {
+			exports = append(exports, e.renamed(name))
+		} else if !slices.Contains(overridden, e.Name) {
+			exports = append(exports, e)
 		}
-		exports = append(exports, e)
 	}
-	if len(overridden) == 0 {
+	return m.withExports(data, exports), nil
+}
+
+// overridden returns the names of the exports that give their places away.
+func (m *Module) overridden(prefix string) ([]string, error) {
+	var names []string
+	for _, e := range m.Exports {
+		name, overrides := strings.CutPrefix(e.Name, prefix)
+		if !overrides {
+			continue
+		}
+		if err := m.checkFunction(e.Name); err != nil {
+			return nil, err
+		}
+		if err := m.checkFunction(name); err != nil {
+			return nil, fmt.Errorf("nothing to override by %q: %w", e.Name, err)
+		}
+		names = append(names, name)
+	}
+	if len(names) == 0 {
 		return nil, fmt.Errorf("no export has the prefix %q", prefix)
 	}
-	// The entries that were there under the name, not those that have it now.
-	originals := func(e Export) bool { return !e.isRenamed && slices.Contains(overridden, e.Name) }
-	return m.withExports(data, slices.DeleteFunc(exports, originals)), nil
+	return names, nil
 }
 
 func (m *Module) checkFunction(name string) error {
@@ -70,15 +86,12 @@ func (m *Module) checkFunction(name string) error {
 
 func (e Export) renamed(name string) Export {
 	raw := append(appendUint32(nil, uint32(len(name))), name...)
-	return Export{Name: name, Kind: e.Kind, isRenamed: true, raw: append(raw, e.raw[e.afterName:]...)}
+	return Export{Name: name, Kind: e.Kind, raw: append(raw, e.raw[e.afterName:]...)}
 }
 
-// withExports copies the module with another export section, if it has changed.
+// withExports copies the module with another export section; it has one.
 func (m *Module) withExports(data []byte, exports []Export) []byte {
 	at := slices.IndexFunc(m.Sections, func(s Section) bool { return s.ID == exportSection })
-	if at < 0 || len(exports) == len(m.Exports) {
-		return slices.Clone(data)
-	}
 	section := m.Sections[at]
 	out := slices.Grow([]byte(nil), len(data))
 	out = append(out, data[:section.start]...)

@@ -1,31 +1,12 @@
 //go:build wasip1
 
-// Null does nothing, and is entered as often as this project's plugin is. It has no
-// part of the SDK in it. The profile counts with it what entering the VM costs.
+// Null does nothing, without the SDK. The profile counts with it what entering the VM
+// costs.
 package main
+
+import _ "token-fetch/e2e/plugins/entered"
 
 func main() {}
 
-//go:wasmexport proxy_abi_version_0_2_1
-func abiVersion() {}
-
-//go:wasmexport proxy_on_memory_allocate
-func onMemoryAllocate(size uint32) *byte { return &make([]byte, size)[0] }
-
-//go:wasmexport proxy_on_vm_start
-func onVMStart(uint32, uint32) bool { return true }
-
-//go:wasmexport proxy_on_configure
-func onConfigure(uint32, uint32) bool { return true }
-
-//go:wasmexport proxy_on_context_create
-func onContextCreate(uint32, uint32) {}
-
 //go:wasmexport proxy_on_request_headers
 func onRequestHeaders(uint32, uint32, bool) uint32 { return 0 }
-
-//go:wasmexport proxy_on_log
-func onLog(uint32) {}
-
-//go:wasmexport proxy_on_delete
-func onDelete(uint32) {}
