@@ -9,11 +9,11 @@ WASM_BUILD := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -build
 # Callbacks of the SDK that the plugin has no use for. Envoy skips the entry into
 # the VM for one that is not exported.
 KEEP_OUT := proxy_on_new_connection,proxy_on_downstream_data,proxy_on_downstream_connection_close,$\
-proxy_on_upstream_data,proxy_on_upstream_connection_close,proxy_on_request_body,proxy_on_request_trailers,$\
+proxy_on_upstream_data,proxy_on_upstream_connection_close,proxy_on_request_body,$\
 proxy_on_response_headers,proxy_on_response_body,proxy_on_response_trailers,$\
 proxy_on_done,proxy_on_redis_call_response
 
-PLUGIN_SOURCES := $(filter-out %_test.go,$(wildcard *.go *.s)) go.mod go.sum $(wildcard tools/*/*.go)
+PLUGIN_SOURCES := $(filter-out %_test.go,$(wildcard *.go *.s internal/*/*.go)) go.mod go.sum $(wildcard tools/*/*.go)
 
 .DEFAULT_GOAL := build
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/tidwall/gjson"
 )
@@ -15,6 +16,8 @@ type answer struct {
 	status  int // 0 when none came: a timeout, a reset or no connection
 	headers [][2]string
 	body    []byte
+	// of the body, which is looked at once for many paths
+	isChecked, isJSON bool
 }
 
 // answerReader knows how to find the token in an answer.
@@ -27,6 +30,7 @@ type answerReader struct {
 	upstream       []upstreamHeader
 	conditions     []condition
 	needsBody      bool
+	hasSubject     bool // the call exchanges a caller's token, which the answer may refuse
 }
 
 // upstreamHeader is a further request header and where in the answer its value is.
@@ -45,29 +49,54 @@ type condition struct {
 
 // read returns the values of the scope's protected headers, the token first and
 // "" for one that is missing, or what went wrong.
-func (r *answerReader) read(a answer) (values []string, failed failure) {
+func (r *answerReader) read(a *answer, now time.Time) (values []string, failed *failure) {
 	switch {
 	case a.status == 0:
-		return nil, failure{callFailed, "got no answer: timeout, reset or no connection"}
+		return nil, &failure{outcome: callFailed, reason: "got no answer: timeout, reset or no connection", unavailable: true}
 	case !r.accepts(a.status):
-		return nil, failure{callFailed, fmt.Sprintf("answered %d%s%s", a.status, oauthError(a.body), statusHint(a.status))}
+		return nil, r.refusal(a, now)
 	case len(a.body) > maxAnswerBytes:
-		return nil, failure{callFailed, fmt.Sprintf("answered more than %d bytes", maxAnswerBytes)}
+		return nil, &failure{outcome: callFailed, reason: fmt.Sprintf("answered more than %d bytes", maxAnswerBytes)}
 	}
 	for _, condition := range r.conditions {
 		if !condition.holds(a) {
-			return nil, failure{callFailed, fmt.Sprintf("answered %d, but successWhen does not hold for %s", a.status, condition.name())}
+			return nil, &failure{outcome: callFailed, reason: fmt.Sprintf("answered %d, but successWhen does not hold for %s", a.status, condition.name())}
 		}
 	}
 	token := r.token(a)
 	if token == "" {
-		return nil, failure{noToken, fmt.Sprintf("answered %d without a usable token%s", a.status, oauthError(a.body))}
+		return nil, &failure{outcome: noToken, reason: fmt.Sprintf("answered %d without a usable token%s", a.status, inParentheses(oauthError(a)))}
 	}
 	values = append(values, token)
 	for _, header := range r.upstream {
 		values = append(values, header.value(a))
 	}
-	return values, failure{}
+	return values, nil
+}
+
+// refusal is the failure that another status than a good one stands for.
+func (r *answerReader) refusal(a *answer, now time.Time) *failure {
+	code := oauthError(a)
+	f := &failure{outcome: callFailed, reason: fmt.Sprintf("answered %d%s%s", a.status, inParentheses(code), statusHint(a.status))}
+	switch {
+	case a.status/100 == 5 || a.status == 429:
+		f.unavailable = true
+		f.retryAfter = retryAfter(a, now)
+	case r.hasSubject && (a.status == 400 || a.status == 401) && contains(subjectErrors, code):
+		f.outcome = subjectRefused
+	}
+	return f
+}
+
+// subjectErrors are those by which an authorization server refuses the token that it should
+// exchange: RFC 8693 section 2.2.2 and RFC 7521 section 4.1 have the first two, some servers the third.
+var subjectErrors = []string{"invalid_request", "invalid_grant", "invalid_token"}
+
+func inParentheses(code string) string {
+	if code == "" {
+		return ""
+	}
+	return " (" + code + ")"
 }
 
 // statusHint says in whose name a status may be: newer Envoys make up an answer
@@ -88,7 +117,7 @@ func (r *answerReader) accepts(status int) bool {
 }
 
 // token returns the token with its prefix, "" when there is none that a header can carry.
-func (r *answerReader) token(a answer) string {
+func (r *answerReader) token(a *answer) string {
 	var token string
 	if r.tokenPath == "" {
 		token, _ = firstHeader(a.headers, r.responseHeader)
@@ -112,14 +141,17 @@ func (r *answerReader) token(a answer) string {
 func isScheme(prefix string) bool { return len(prefix) > 1 && strings.HasSuffix(prefix, " ") }
 
 // json reads the body at a gjson path; what is not JSON has nothing anywhere.
-func (a answer) json(path string) gjson.Result {
-	if !gjson.ValidBytes(a.body) {
+func (a *answer) json(path string) gjson.Result {
+	if !a.isChecked {
+		a.isChecked, a.isJSON = true, validJSON(a.body)
+	}
+	if !a.isJSON {
 		return gjson.Result{}
 	}
 	return gjson.GetBytes(a.body, path)
 }
 
-func (h upstreamHeader) value(a answer) string {
+func (h upstreamHeader) value(a *answer) string {
 	text, _ := a.text(h.header, h.path)
 	text = strings.Trim(text, " ")
 	if len(text) > maxTokenBytes || !isHeaderValue(text) {
@@ -129,7 +161,7 @@ func (h upstreamHeader) value(a answer) string {
 }
 
 // text is a response header's or a JSON value's text; objects and lists are their JSON.
-func (a answer) text(header, path string) (string, bool) {
+func (a *answer) text(header, path string) (string, bool) {
 	if header != "" {
 		return firstHeader(a.headers, header)
 	}
@@ -137,7 +169,7 @@ func (a answer) text(header, path string) (string, bool) {
 	return value.String(), value.Type != gjson.Null
 }
 
-func (c condition) holds(a answer) bool {
+func (c condition) holds(a *answer) bool {
 	text, found := a.text(c.header, c.path)
 	return found && contains(c.equals, text)
 }

@@ -7,6 +7,16 @@ import (
 	"time"
 )
 
+// gotToken is no outcome of a failure.
+const gotToken outcome = -1
+
+func outcomeOf(f *failure) outcome {
+	if f == nil {
+		return gotToken
+	}
+	return f.outcome
+}
+
 func jwt(claims string) string {
 	return "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
 }
@@ -65,15 +75,15 @@ func TestReadAnswer(t *testing.T) {
 				config = extended(test.config)
 			}
 			reader := mustParse(t, config).global.answer
-			values, failed := reader.read(test.answer)
-			if failed.outcome != test.outcome {
-				t.Fatalf("outcome: got %v (%s), expected %v", failed.outcome, failed.reason, test.outcome)
+			values, failed := reader.read(&test.answer, time.Time{})
+			if outcomeOf(failed) != test.outcome {
+				t.Fatalf("got %v, expected outcome %d", failed, test.outcome)
 			}
 			if test.outcome == gotToken && values[0] != test.want {
 				t.Errorf("token: got %q, expected %q", values[0], test.want)
 			}
-			if strings.Contains(failed.reason, "t1") {
-				t.Errorf("the reason for the log holds the token: %q", failed.reason)
+			if failed != nil && strings.Contains(failed.reason, "t1") {
+				t.Errorf("the reason for the log holds the token: %v", failed)
 			}
 		})
 	}
@@ -81,12 +91,12 @@ func TestReadAnswer(t *testing.T) {
 
 func TestUpstreamHeaders(t *testing.T) {
 	reader := mustParse(t, extended(`"upstreamHeaders": {"X-User": "body:user.name", "X-Role": "header:Role", "X-List": "body:list", "X-None": "body:none", "X-Bad": "body:bad"}`)).global.answer
-	values, failed := reader.read(answer{
+	values, failed := reader.read(&answer{
 		status:  200,
 		headers: [][2]string{{"x-token", "t1"}, {"role", "admin"}},
 		body:    []byte(`{"user": {"name": "Ann"}, "list": ["a","b"], "bad": "a\nb"}`),
-	})
-	if failed.outcome != gotToken {
+	}, time.Time{})
+	if failed != nil {
 		t.Fatal(failed.reason)
 	}
 	want := map[string]string{"X-User": "Ann", "X-Role": "admin", "X-List": `["a","b"]`, "X-None": "", "X-Bad": ""}
@@ -121,9 +131,9 @@ func TestOAuth2Answers(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			reader := mustParse(t, config).global.answer
-			values, failed := reader.read(answer{status: test.status, body: []byte(test.body)})
-			if failed.outcome != test.outcome || failed.reason != test.reason {
-				t.Fatalf("got %v %q, expected %v %q", failed.outcome, failed.reason, test.outcome, test.reason)
+			values, failed := reader.read(&answer{status: test.status, body: []byte(test.body)}, time.Time{})
+			if outcomeOf(failed) != test.outcome || failed != nil && failed.reason != test.reason {
+				t.Fatalf("got %v, expected %v %q", failed, test.outcome, test.reason)
 			}
 			if test.outcome == gotToken && values[0] != test.want {
 				t.Errorf("token: got %q, expected %q", values[0], test.want)
@@ -146,7 +156,9 @@ func TestLifetime(t *testing.T) {
 		body    string
 		token   string
 		maxTTL  time.Duration
+		oauth2  bool
 		want    time.Duration
+		noStore bool
 	}{
 		"nothing said":              {want: 300 * time.Second},
 		"number":                    {body: `{"expires_in": 60}`, want: 60 * time.Second},
@@ -167,9 +179,9 @@ func TestLifetime(t *testing.T) {
 		"max-age and Age":           {headers: header("cache-control", "max-age=20", "age", "5"), want: 15 * time.Second},
 		"max-age used up":           {headers: header("cache-control", "max-age=20", "age", "25"), want: 0},
 		"absurd max-age":            {headers: header("cache-control", "max-age=99999999999999999"), want: year10},
-		"no-store":                  {headers: header("cache-control", "no-store"), want: 0},
-		"no-store beats max-age":    {headers: header("cache-control", "max-age=20", "cache-control", "no-store"), want: 0},
-		"no-cache":                  {headers: header("cache-control", "no-cache"), want: 0},
+		"no-store":                  {headers: header("cache-control", "no-store"), want: 0, noStore: true},
+		"no-store beats max-age":    {headers: header("cache-control", "max-age=20", "cache-control", "no-store"), want: 0, noStore: true},
+		"no-cache":                  {headers: header("cache-control", "no-cache"), want: 0, noStore: true},
 		"other directive":           {headers: header("cache-control", "private"), want: 300 * time.Second},
 		"bad max-age":               {headers: header("cache-control", "max-age=x"), want: 300 * time.Second},
 		"Expires":                   {headers: header("expires", "Mon, 23 Nov 2026 12:00:40 GMT"), want: 40 * time.Second},
@@ -182,7 +194,15 @@ func TestLifetime(t *testing.T) {
 		"JWT without exp":           {token: jwt(`{"sub": "a"}`), want: 300 * time.Second},
 		"JWT with a text as exp":    {token: jwt(`{"exp": "1795435220"}`), want: 300 * time.Second},
 		"not a JWT":                 {token: "a.b.c", want: 300 * time.Second},
-		"Expires beats JWT":         {headers: header("expires", "Mon, 23 Nov 2026 12:00:40 GMT"), token: jwt(`{"exp": 1795435220}`), want: 40 * time.Second},
+		"Expires before JWT":        {headers: header("expires", "Mon, 23 Nov 2026 12:00:10 GMT"), token: jwt(`{"exp": 1795435220}`), want: 10 * time.Second},
+		"Expires beyond JWT":        {headers: header("expires", "Mon, 23 Nov 2026 12:00:40 GMT"), token: jwt(`{"exp": 1795435220}`), want: 20 * time.Second},
+		"expires_in beyond JWT":     {body: `{"expires_in": 3600000}`, token: jwt(`{"exp": 1795435220}`), want: 20 * time.Second},
+		"ttl is not beside JWT":     {token: jwt(`{"exp": 1795438800}`), want: time.Hour},
+		"deep JWT":                  {token: "a." + base64.RawURLEncoding.EncodeToString([]byte(`{"exp": 1795435220, "a": `+nested("[", "", "]", 64)+"}")) + ".c", want: 300 * time.Second},
+		"Expires, RFC 850":          {headers: header("expires", "Monday, 23-Nov-26 12:00:40 GMT"), want: 40 * time.Second},
+		"Expires, asctime":          {headers: header("expires", "Mon Nov 23 12:00:40 2026"), want: 40 * time.Second},
+		"OAuth with no-store":       {headers: header("cache-control", "no-store", "expires", "0"), oauth2: true, want: 300 * time.Second},
+		"OAuth with expires_in":     {headers: header("cache-control", "no-store"), body: `{"expires_in": 60}`, oauth2: true, want: 60 * time.Second},
 		"capped":                    {body: `{"expires_in": 60}`, maxTTL: 10 * time.Second, want: 10 * time.Second},
 		"cap above":                 {body: `{"expires_in": 60}`, maxTTL: 100 * time.Second, want: 60 * time.Second},
 		"cap on the configured ttl": {maxTTL: 10 * time.Second, want: 10 * time.Second},
@@ -192,53 +212,29 @@ func TestLifetime(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			policy := cachePolicy{ttl: 300 * time.Second, maxTTL: test.maxTTL, expiresInPath: "expires_in"}
-			got := policy.lifetime(answer{status: 200, headers: test.headers, body: []byte(test.body)}, test.token, now)
-			if got != test.want {
-				t.Errorf("got %s, expected %s", got, test.want)
+			policy := cachePolicy{ttl: 300 * time.Second, maxTTL: test.maxTTL, expiresInPath: "expires_in", heedsCacheControl: !test.oauth2}
+			got, noStore := policy.lifetime(&answer{status: 200, headers: test.headers, body: []byte(test.body)}, test.token, now)
+			if got != test.want || noStore != test.noStore {
+				t.Errorf("got %s and no-store %v, expected %s and %v", got, noStore, test.want, test.noStore)
 			}
 		})
 	}
 }
 
-func TestRefreshAfter(t *testing.T) {
-	tests := map[string]struct{ before, lifetime, want time.Duration }{
-		"a tenth":                   {-1, 100 * time.Second, 90 * time.Second},
-		"at least a second":         {-1, 3 * time.Second, 2 * time.Second},
-		"at most a minute":          {-1, time.Hour, time.Hour - time.Minute},
-		"shorter than the margin":   {-1, time.Second, time.Second},
-		"configured":                {20 * time.Second, 100 * time.Second, 80 * time.Second},
-		"configured, not ahead":     {0, 100 * time.Second, 100 * time.Second},
-		"lives as long as margin":   {20 * time.Second, 20 * time.Second, 20 * time.Second},
-		"lives 1 ns longer than it": {20 * time.Second, 20*time.Second + 1, 1},
-	}
-	for name, test := range tests {
-		policy := cachePolicy{refreshBefore: test.before}
-		if got := policy.refreshAfter(test.lifetime); got != test.want {
-			t.Errorf("%s: got %s, expected %s", name, got, test.want)
-		}
-	}
-}
-
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	tests := map[string]struct {
-		status int
-		value  string
-		want   time.Duration
-	}{
-		"seconds":      {429, "7", 7 * time.Second},
-		"date":         {429, "Mon, 23 Nov 2026 12:00:40 GMT", 40 * time.Second},
-		"unavailable":  {503, "7", 7 * time.Second},
-		"other status": {500, "7", 0},
-		"negative":     {429, "-7", 0},
-		"word":         {429, "soon", 0},
-		"missing":      {429, "", 0},
-	}
-	for name, test := range tests {
-		a := answer{status: test.status, headers: [][2]string{{"retry-after", test.value}}}
-		if got := retryAfter(a, now); got != test.want {
-			t.Errorf("%s: got %s, expected %s", name, got, test.want)
+	for value, want := range map[string]time.Duration{
+		"7":                              7 * time.Second,
+		"Mon, 23 Nov 2026 12:00:40 GMT":  40 * time.Second,
+		"Monday, 23-Nov-26 12:00:40 GMT": 40 * time.Second,
+		"Mon Nov 23 12:00:40 2026":       40 * time.Second,
+		"Mon, 23 Nov 2026 11:00:00 GMT":  0,
+		"-7":                             0,
+		"soon":                           0,
+		"":                               0,
+	} {
+		if got := retryAfter(&answer{headers: [][2]string{{"retry-after", value}}}, now); got != want {
+			t.Errorf("%q: got %s, expected %s", value, got, want)
 		}
 	}
 }
@@ -250,9 +246,9 @@ func FuzzReadAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, header string, body []byte, path, control string) {
 		reader := answerReader{any2xx: true, tokenPath: path, responseHeader: "x-token", prefixFromType: true,
 			upstream: []upstreamHeader{{name: "a", path: path}, {name: "b", header: "x-token"}}}
-		a := answer{status: status, headers: [][2]string{{"x-token", header}, {"cache-control", control}, {"expires", control}}, body: body}
-		values, failed := reader.read(a)
-		if (failed.outcome == gotToken) != (len(values) == 3 && values[0] != "") {
+		a := &answer{status: status, headers: [][2]string{{"x-token", header}, {"cache-control", control}, {"expires", control}}, body: body}
+		values, failed := reader.read(a, time.Now())
+		if (failed == nil) != (len(values) == 3 && values[0] != "") {
 			t.Fatalf("got %q and %v", values, failed)
 		}
 		for _, value := range values {
@@ -260,8 +256,8 @@ func FuzzReadAnswer(f *testing.F) {
 				t.Errorf("%q is no header value", value)
 			}
 		}
-		policy := cachePolicy{ttl: time.Second, expiresInPath: path}
-		if lifetime := policy.lifetime(a, header, time.Now()); lifetime < 0 || lifetime > maxSeconds*time.Second {
+		policy := cachePolicy{ttl: time.Second, expiresInPath: path, heedsCacheControl: true}
+		if lifetime, _ := policy.lifetime(a, header, time.Now()); lifetime < 0 || lifetime > maxSeconds*time.Second {
 			t.Errorf("lifetime %s", lifetime)
 		}
 	})

@@ -2,27 +2,26 @@ package main
 
 import (
 	"time"
+
+	"token-fetch/internal/tokencache"
 )
+
+// hostGrace is how much later than its timeout a call is given up that the host
+// has not answered at all.
+const hostGrace = time.Second
 
 // cachePolicy is the key cache: how long tokens live and what happens around their end.
 type cachePolicy struct {
+	tokencache.Policy
 	ttl           time.Duration // lifetime when the answer names none
 	maxTTL        time.Duration // 0: no cap
 	expiresInPath string
-	refreshBefore time.Duration // negative: a tenth of the lifetime, within bounds
-	staleIfError  time.Duration
-	backoff       time.Duration
-	maxEntries    int
-	maxWaiting    int
-	invalidateOn  []int
-	shared        bool
+	// heedsCacheControl: Cache-Control and Expires say how long a token lives. Not with OAuth 2.0, where
+	// every token answer has no-store (RFC 6749 section 5.1).
+	heedsCacheControl bool
+	invalidateOn      []int
+	shared            bool
 }
-
-// The default of refreshBefore is a tenth of the lifetime within these bounds.
-const (
-	minRefreshBefore = time.Second
-	maxRefreshBefore = 60 * time.Second
-)
 
 // cachePolicy returns nil when every request makes a call of its own, as in the guide's sample.
 func (s section) cachePolicy(oauth2 *oauth2) *cachePolicy {
@@ -31,19 +30,22 @@ func (s section) cachePolicy(oauth2 *oauth2) *cachePolicy {
 	}
 	cache := s.object(keyCache)
 	policy := &cachePolicy{
-		ttl:           cache.seconds(keyTTL),
-		maxTTL:        cache.seconds(keyMaxTTL),
-		expiresInPath: cache.jsonPath(keyExpiresInPath),
-		refreshBefore: -1,
-		staleIfError:  cache.seconds(keyStaleIfError),
-		backoff:       cache.milliseconds(keyBackoff),
-		maxEntries:    cache.integer(keyMaxEntries),
-		maxWaiting:    cache.integer(keyMaxWaiting),
-		invalidateOn:  cache.statuses(keyInvalidateOn),
-		shared:        cache.boolean(keyShared),
+		Policy: tokencache.Policy{
+			RefreshBefore: -1,
+			StaleIfError:  cache.seconds(keyStaleIfError),
+			Backoff:       cache.milliseconds(keyBackoff),
+			MaxEntries:    cache.integer(keyMaxEntries),
+			MaxWaiting:    cache.integer(keyMaxWaiting),
+		},
+		ttl:               cache.seconds(keyTTL),
+		maxTTL:            cache.seconds(keyMaxTTL),
+		expiresInPath:     cache.jsonPath(keyExpiresInPath),
+		heedsCacheControl: oauth2 == nil,
+		invalidateOn:      cache.statuses(keyInvalidateOn),
+		shared:            cache.boolean(keyShared),
 	}
 	if cache.has(keyRefreshBefore) {
-		policy.refreshBefore = cache.seconds(keyRefreshBefore)
+		policy.RefreshBefore = cache.seconds(keyRefreshBefore)
 	}
 	return policy
 }
@@ -66,19 +68,4 @@ func (s section) statuses(k *key) []int {
 		statuses = append(statuses, int(status))
 	}
 	return statuses
-}
-
-// refreshAfter is when a token of that lifetime is renewed, counted from its
-// arrival. One that lives no longer than refreshBefore is not renewed ahead:
-// a service that hands out the same nearly expired token would be called again
-// and again.
-func (p *cachePolicy) refreshAfter(lifetime time.Duration) time.Duration {
-	before := p.refreshBefore
-	if before < 0 {
-		before = min(max(lifetime/10, minRefreshBefore), maxRefreshBefore)
-	}
-	if lifetime <= before {
-		return lifetime
-	}
-	return lifetime - before
 }

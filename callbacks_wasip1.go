@@ -28,6 +28,14 @@ func onRequestHeaders(id uint32, count int32, endOfStream bool) types.Action {
 	return sdkRequestHeaders(id, count, endOfStream)
 }
 
+//go:wasmexport own_proxy_on_request_trailers
+func onRequestTrailers(id uint32, count int32) types.Action {
+	if r := vm.requests.find(id); r != nil {
+		return r.OnHttpRequestTrailers(int(count))
+	}
+	return sdkRequestTrailers(id, count)
+}
+
 //go:wasmexport own_proxy_on_log
 func onLog(id uint32) {
 	if r := vm.requests.find(id); r != nil {
@@ -54,6 +62,9 @@ func sdkContextCreate(id, rootID uint32)
 
 //go:linkname sdkRequestHeaders github.com/higress-group/proxy-wasm-go-sdk/proxywasm/internal.proxyOnRequestHeaders
 func sdkRequestHeaders(id uint32, count int32, endOfStream bool) types.Action
+
+//go:linkname sdkRequestTrailers github.com/higress-group/proxy-wasm-go-sdk/proxywasm/internal.proxyOnRequestTrailers
+func sdkRequestTrailers(id uint32, count int32) types.Action
 
 //go:linkname sdkLog github.com/higress-group/proxy-wasm-go-sdk/proxywasm/internal.proxyOnLog
 func sdkLog(id uint32)

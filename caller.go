@@ -1,39 +1,67 @@
 package main
 
-import "time"
+import (
+	"time"
 
-// caller is what a token depends on beside the configuration.
+	"token-fetch/internal/tokencache"
+)
+
+// caller is what a token depends on beside the configuration: values of the client's request.
 type caller struct {
-	key           identity  // hash of the values below; zero where nothing depends on the caller
-	call          tokenCall // with the caller's headers, or with its token to be exchanged
-	subjectExpiry time.Time // of the token to be exchanged; zero when it does not say
+	key       tokencache.Key // hash of the values below
+	forwarded [][2]string
+	subject   string // the token to be exchanged; empty without an exchange
 }
+
+var _ tokencache.Caller = (*caller)(nil)
+
+// Key tells callers apart.
+func (c *caller) Key() tokencache.Key { return c.key }
+
+// Size is what the caller keeps in memory, in bytes.
+func (c *caller) Size() int {
+	size := len(c.subject)
+	for _, header := range c.forwarded {
+		size += len(header[0]) + len(header[1]) + 32 // the two strings' own headers
+	}
+	return size
+}
+
+// subjectExpiry is when the token to be exchanged expires; ok is false when it does not say.
+func (c *caller) subjectExpiry() (at time.Time, ok bool) { return jwtExpiry(c.subject) }
 
 // caller reads the request headers that the token depends on. ok is false when the
 // token that is to be exchanged is missing.
-func (s *scope) caller(headers [][2]string) (c caller, ok bool) {
+func (s *scope) caller(headers [][2]string) (c *caller, ok bool) {
+	c = &caller{}
 	h := newHasher()
-	var forwarded [][2]string
 	for _, name := range s.forwardHeaders {
 		for _, header := range headers {
 			if header[0] == name {
 				h.add(name, header[1])
-				forwarded = append(forwarded, header)
+				c.forwarded = append(c.forwarded, header)
 			}
 		}
 	}
-	var body []byte
 	if s.exchange != nil {
 		value, _ := firstHeader(headers, s.exchange.header)
-		subject, ok := s.exchange.bearer(value)
-		if !ok {
-			return caller{}, false
+		if c.subject, ok = s.exchange.bearer(value); !ok {
+			return nil, false
 		}
-		h.add("subject", subject)
-		body = s.exchange.body(subject)
-		c.subjectExpiry, _ = jwtExpiry(subject)
+		h.add("subject", c.subject)
 	}
 	c.key = h.sum()
-	c.call = s.call.with(forwarded, body)
 	return c, true
+}
+
+// callFor is the token call of a caller; nil where the token does not depend on it.
+func (s *scope) callFor(c *caller) tokenCall {
+	if c == nil {
+		return s.call
+	}
+	var body []byte
+	if s.exchange != nil {
+		body = s.exchange.body(c.subject)
+	}
+	return s.call.with(c.forwarded, body)
 }

@@ -46,7 +46,7 @@ func parseConfig(data []byte, env lookupEnv) (*config, error) {
 	parsed := &config{}
 	r := &reader{env: env}
 	global := newSection(keyRoot, "", whole, section{}, r)
-	listed, hasRules := global.layers[0][matcher.RULES_KEY]
+	listed, hasRules := global.own(matcher.RULES_KEY)
 	if hasOwnKeys(global) || !hasRules {
 		parsed.global = global.scope()
 	}
@@ -74,6 +74,9 @@ func hasOwnKeys(s section) bool {
 
 // parseJSON says where the JSON is broken but shows none of it, as it holds secrets.
 func parseJSON(data []byte) (gjson.Result, error) {
+	if !nestsWithin(data, maxJSONDepth) {
+		return gjson.Result{}, fmt.Errorf("invalid config: it is nested too deep (want at most %d levels)", maxJSONDepth)
+	}
 	var raw json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
 		var syntax *json.SyntaxError
@@ -95,7 +98,7 @@ func parseJSON(data []byte) (gjson.Result, error) {
 
 // scope reads one scope, with what it inherits.
 func (s section) scope() *scope {
-	_, isSet := s.layers[0][keyEnabled.name]
+	_, isSet := s.own(keyEnabled.name)
 	parsed := &scope{
 		// enabled is the one key that a rule does not inherit: with a global
 		// false, the global part is only what the rules inherit.
@@ -107,6 +110,7 @@ func (s section) scope() *scope {
 	parsed.call = s.tokenCall(parsed, oauth2)
 	parsed.answer = s.answerReader(parsed, oauth2)
 	parsed.protected = append([]string{parsed.tokenHeader}, parsed.answer.upstreamNames()...)
+	parsed.answer.hasSubject = parsed.exchange != nil
 	s.forwarded(parsed)
 	parsed.cache = s.cachePolicy(oauth2)
 	parsed.failure = s.failurePolicy(parsed.cache != nil)
@@ -167,6 +171,9 @@ func (s section) forwarded(of *scope) {
 	for i, name := range s.texts(keyForwardHeaders) {
 		if !isSettableHeader(name) {
 			s.invalid(keyForwardHeaders, written.Array()[i], wantSettableHeader)
+		}
+		if _, set := firstHeader(of.call.headers, strings.ToLower(name)); set {
+			s.invalid(keyForwardHeaders, written.Array()[i], "headers that the token call does not set itself")
 		}
 		if name := strings.ToLower(name); !contains(of.forwardHeaders, name) {
 			of.forwardHeaders = append(of.forwardHeaders, name)

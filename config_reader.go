@@ -71,6 +71,16 @@ func checkKnown(spec *key, prefix, name string, r *reader) {
 // belongsToGateway tells the gateway's own keys, such as _rules_ and _plugin_id_.
 func belongsToGateway(name string) bool { return strings.HasPrefix(name, "_") }
 
+// own returns what the section itself says, without what it inherits; ok is false when the name is absent
+// or null.
+func (s section) own(name string) (value gjson.Result, ok bool) {
+	if len(s.layers) == 0 {
+		return gjson.Result{}, false
+	}
+	value, ok = s.layers[0][name]
+	return value, ok && value.Type != gjson.Null
+}
+
 // value returns what the key is set to; ok is false when it is absent or null.
 func (s section) value(k *key) (value gjson.Result, ok bool) {
 	for _, layer := range s.layers {

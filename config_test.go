@@ -1,9 +1,12 @@
 package main
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"token-fetch/internal/tokencache"
 )
 
 // environment stands for the VM's in tests.
@@ -193,15 +196,15 @@ func TestConfigurationValues(t *testing.T) {
 func TestDefaultsOfCacheAndFailure(t *testing.T) {
 	s := mustParse(t, extended(`"cache": {}`)).global
 	want := cachePolicy{
-		ttl: 300 * time.Second, expiresInPath: "expires_in", refreshBefore: -1, backoff: time.Second,
-		maxEntries: 1024, maxWaiting: 10000, invalidateOn: []int{401}, shared: true,
+		Policy: tokencache.Policy{RefreshBefore: -1, Backoff: time.Second, MaxEntries: 1024, MaxWaiting: 10000},
+		ttl:    300 * time.Second, expiresInPath: "expires_in", heedsCacheControl: true, invalidateOn: []int{401}, shared: true,
 	}
 	got := *s.cache
 	if len(got.invalidateOn) != 1 || got.invalidateOn[0] != 401 {
 		t.Errorf("invalidateOn: got %v, expected [401]", got.invalidateOn)
 	}
 	got.invalidateOn, want.invalidateOn = nil, nil
-	if !equal(got, want) {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("cache: got %+v, expected %+v", got, want)
 	}
 	if s.failure.mode != modeDeny || s.failure.status != 500 || string(s.failure.body) != "http call failed" || s.failure.contentType != "text/plain; charset=utf-8" {
@@ -210,11 +213,6 @@ func TestDefaultsOfCacheAndFailure(t *testing.T) {
 	if mode := mustParse(t, extended(`"failure": {}`)).global.failure.mode; mode != modeDeny {
 		t.Errorf("failure without a mode: got %v, expected deny", mode)
 	}
-}
-
-func equal(a, b cachePolicy) bool {
-	return a.ttl == b.ttl && a.maxTTL == b.maxTTL && a.expiresInPath == b.expiresInPath && a.refreshBefore == b.refreshBefore &&
-		a.staleIfError == b.staleIfError && a.backoff == b.backoff && a.maxEntries == b.maxEntries && a.maxWaiting == b.maxWaiting && a.shared == b.shared
 }
 
 func TestRuleInheritance(t *testing.T) {
@@ -236,7 +234,7 @@ func TestRuleInheritance(t *testing.T) {
 			t.Errorf("first rule's header %s: got %q, expected %q", name, got, want)
 		}
 	}
-	if first.cache.ttl != 7*time.Second || first.cache.maxEntries != 5 {
+	if first.cache.ttl != 7*time.Second || first.cache.MaxEntries != 5 {
 		t.Errorf("first rule's cache is not merged: %+v", first.cache)
 	}
 	if first.failure.mode != modeAllow || first.failure.status != 503 || string(first.failure.body) != "global" {

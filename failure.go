@@ -1,29 +1,43 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"time"
 
-// outcome is how a token call ended.
+	"token-fetch/internal/tokencache"
+)
+
+// outcome is how a token call ended that brought no token.
 type outcome int
 
 const (
-	gotToken      outcome = iota
-	noToken               // answered as it should, but without a usable token
-	callFailed            // another status, a timeout or a reset
-	noCluster             // the gateway knows no such cluster
-	tooMany               // not asked: maxWaiting requests wait for the call already
-	internalError         // the plugin's own fault
+	noToken        outcome = iota // answered as it should, but without a usable token
+	callFailed                    // another status, a timeout or a reset
+	noCluster                     // the gateway knows no such cluster
+	tooMany                       // not asked: too many requests wait for a call already
+	subjectRefused                // the caller's token was refused, which is the caller's fault
+	internalError                 // the plugin's own fault
 )
 
 // String is the outcome's name in the details of a denied request, where an
 // access log shows it (%RESPONSE_CODE_DETAILS%).
 func (o outcome) String() string {
-	return [...]string{"got_token", "no_token", "call_failed", "no_cluster", "too_many_waiting", "internal_error"}[o]
+	return [...]string{"no_token", "call_failed", "no_cluster", "too_many_waiting", "subject_refused", "internal_error"}[o]
 }
 
-// failure is an outcome without a token, and for the log why. The zero value is no failure.
+// failure is an outcome without a token.
 type failure struct {
 	outcome outcome
-	reason  string
+	reason  string // for the log; begins with a verb whose subject is the token service
+	// unavailable: the token service can't answer, whoever calls.
+	unavailable bool
+	retryAfter  time.Duration // for which it asks to be left alone
+}
+
+func (f *failure) Error() string { return f.reason }
+
+func (f *failure) result() tokencache.Result {
+	return tokencache.Result{Failure: &tokencache.Failure{Err: f, Unavailable: f.unavailable, RetryAfter: f.retryAfter}}
 }
 
 // failurePolicy says what becomes of a request that got no token. It is the
@@ -43,11 +57,11 @@ const (
 	modeAllow
 )
 
-// denies tells whether the request is answered with the policy's reply; otherwise
-// it goes on upstream without a token.
+// denies reports whether the request is answered; otherwise it goes on upstream without a
+// token. A refused subject is always denied, by a reply of its own.
 func (p *failurePolicy) denies(o outcome) bool {
 	switch {
-	case o == internalError || p.mode == modeDeny:
+	case o == internalError || o == subjectRefused || p.mode == modeDeny:
 		return true // what a panic left behind is never let through
 	case p.mode == modeAllow:
 		return false

@@ -1,40 +1,79 @@
 package main
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
-// failureLogInterval is the time between two lines about a token service that
-// goes on failing.
-const failureLogInterval = 10 * time.Second
+// lineInterval is the least time between two lines about the same thing that goes on happening. A
+// gateway under load would otherwise write thousands of lines a second.
+const lineInterval = 10 * time.Second
+
+// pacer says when the next line may be written, and counts what was not said yet.
+type pacer struct {
+	unsaid int
+	next   time.Duration
+}
+
+// isDue asks for the time only when there is something to say: it is called on every tick.
+func (p *pacer) isDue(host host) bool { return p.unsaid > 0 && host.Monotonic() >= p.next }
+
+// more is how many there were beside the one that the line is about.
+func (p *pacer) more(what string) string {
+	if p.unsaid < 2 {
+		return ""
+	}
+	return fmt.Sprintf(", and %d %s since the last line", p.unsaid-1, what)
+}
+
+func (p *pacer) written(host host) { p.unsaid, p.next = 0, host.Monotonic()+lineInterval }
 
 // failureLog writes about the failures of one token service: the first at once,
-// then a sum from time to time, and a line when it is over. A gateway under load would
-// otherwise write thousands of lines a second.
+// then a sum from time to time, and a line when it is over. Failures and successes that
+// alternate are summed up too: it is over once, and again not before the next line about a failure.
 type failureLog struct {
-	service  string // for the lines
-	since    time.Duration
-	logged   time.Duration // when the last line was written
-	total    int           // failures since the last success
-	unsaid   int           // of these, since the last line
-	debugged time.Duration // when the last line about a good call was written
+	service     string // for the lines
+	pace        pacer
+	isFailing   bool // by the log's latest line
+	since       time.Duration
+	total       int // failures in a row
+	reason      string
+	consequence string
+	debugged    time.Duration // when the last line about a good call was written
 }
 
 // failed takes a failure and what becomes of requests because of it.
-func (l *failureLog) failed(host host, f failure, consequence string) {
-	now := host.monotonic()
+func (l *failureLog) failed(host host, reason, consequence string) {
 	if l.total == 0 {
-		l.since = now
+		l.since = host.Monotonic()
 	}
 	l.total++
-	l.unsaid++
-	if l.total > 1 && now < l.logged+failureLogInterval {
+	l.pace.unsaid++
+	l.reason, l.consequence = reason, consequence
+	l.tick(host)
+}
+
+// tick writes the sum of what was not said yet, when its time has come.
+func (l *failureLog) tick(host host) {
+	if !l.pace.isDue(host) {
 		return
 	}
-	if l.unsaid == 1 {
-		host.logf(logError, "token service %s %s; %s", l.service, f.reason, consequence)
-	} else {
-		host.logf(logError, "token service %s %s, and %d failures more since the last line; %s", l.service, f.reason, l.unsaid-1, consequence)
+	consequence := l.consequence
+	if l.total == 0 {
+		consequence = "it gives tokens again"
 	}
-	l.logged, l.unsaid = now, 0
+	host.logf(logError, "token service %s %s%s; %s", l.service, l.reason, l.pace.more("failures more"), consequence)
+	l.isFailing = l.total > 0
+	l.pace.written(host)
+}
+
+func (l *failureLog) succeeded(host host) {
+	if l.isFailing {
+		lasted := (host.Monotonic() - l.since).Round(time.Millisecond)
+		host.logf(logInfo, "token service %s gives tokens again, after %d failures in %s", l.service, l.total, lasted)
+		l.isFailing, l.pace.unsaid = false, 0
+	}
+	l.total = 0
 }
 
 // debug writes about a good call, at most once a second.
@@ -45,11 +84,24 @@ func (l *failureLog) debug(host host, now time.Duration, status int, took time.D
 	}
 }
 
-func (l *failureLog) succeeded(host host) {
-	if l.total == 0 {
-		return
+// refusalLog writes about callers whose tokens the token service refuses, in sums: it is their fault,
+// and they decide how often it happens.
+type refusalLog struct {
+	service string
+	pace    pacer
+	reason  string
+}
+
+func (l *refusalLog) refused(host host, f *failure) {
+	l.pace.unsaid++
+	l.reason = f.reason
+	l.tick(host)
+}
+
+func (l *refusalLog) tick(host host) {
+	if l.pace.isDue(host) {
+		host.logf(logWarn, "token service %s %s: it refuses a caller's token%s; their requests are answered 401",
+			l.service, l.reason, l.pace.more("more"))
+		l.pace.written(host)
 	}
-	lasted := (host.monotonic() - l.since).Round(time.Millisecond)
-	host.logf(logInfo, "token service %s gives tokens again, after %d failures in %s", l.service, l.total, lasted)
-	l.total, l.unsaid = 0, 0
 }

@@ -53,7 +53,7 @@ func identify(s *scope) identity {
 		h.add("exchange", s.exchange.header)
 	}
 	if s.cache != nil {
-		h.add("cache", s.cache.expiresInPath, s.cache.ttl.String(), s.cache.maxTTL.String(), s.cache.refreshBefore.String())
+		h.add("cache", s.cache.expiresInPath, s.cache.ttl.String(), s.cache.maxTTL.String(), s.cache.RefreshBefore.String())
 	}
 	return h.sum()
 }

@@ -10,36 +10,44 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// lifetime returns for how long the answer's token may be used, counted from now;
-// 0 for a token that must not be kept. It comes from the first of: the JSON's
-// expires_in, Cache-Control, Expires, the token's own exp, the configured ttl.
-func (p *cachePolicy) lifetime(a answer, token string, now time.Time) time.Duration {
-	lifetime := p.ttl
-	if named, ok := p.namedLifetime(a, token, now); ok {
-		lifetime = min(max(named, 0), maxSeconds*time.Second)
+// lifetime returns for how long the answer's token may be used, counted from sentAt, when the
+// call was sent; 0 for a token that must not be kept. It is the first of: the JSON's
+// expires_in, Cache-Control, Expires, the token's own exp, the configured ttl; and never longer
+// than the token's own exp allows. noStore reports whether it was Cache-Control that forbade to keep it.
+func (p *cachePolicy) lifetime(a *answer, token string, sentAt time.Time) (lifetime time.Duration, noStore bool) {
+	lifetime, noStore, named := p.namedLifetime(a, sentAt)
+	exp, hasExp := jwtExpiry(token)
+	switch {
+	case !named && hasExp:
+		lifetime = exp.Sub(sentAt)
+	case !named:
+		lifetime = p.ttl
+	case hasExp:
+		lifetime = min(lifetime, exp.Sub(sentAt))
 	}
 	if p.maxTTL > 0 {
 		lifetime = min(lifetime, p.maxTTL)
 	}
-	return lifetime
+	return min(max(lifetime, 0), maxSeconds*time.Second), noStore
 }
 
-func (p *cachePolicy) namedLifetime(a answer, token string, now time.Time) (time.Duration, bool) {
+// namedLifetime is the one that the token service names beside the token.
+func (p *cachePolicy) namedLifetime(a *answer, sentAt time.Time) (lifetime time.Duration, noStore, ok bool) {
 	if lifetime, ok := expiresIn(a.json(p.expiresInPath)); ok {
-		return lifetime, true
+		return lifetime, false, true
+	}
+	if !p.heedsCacheControl {
+		return 0, false, false
 	}
 	if control, ok := allHeaders(a.headers, "cache-control"); ok {
-		if lifetime, ok := maxAge(control, a.headers); ok {
-			return lifetime, true
+		if lifetime, noStore, ok := maxAge(control, a.headers); ok {
+			return lifetime, noStore, true
 		}
 	}
 	if expires, ok := firstHeader(a.headers, "expires"); ok {
-		return untilExpires(expires, a.headers, now), true
+		return untilExpires(expires, a.headers, sentAt), false, true
 	}
-	if exp, ok := jwtExpiry(token); ok {
-		return exp.Sub(now), true
-	}
-	return 0, false
+	return 0, false, false
 }
 
 // expiresIn reads seconds; at least PayPal sends a string where RFC 6749 section 5.1 has a number.
@@ -79,40 +87,50 @@ func allHeaders(headers [][2]string, name string) (string, bool) {
 
 // maxAge reads Cache-Control (RFC 9111 section 5.2.2). What a proxy on the way
 // has already used up of the time is in Age (section 5.1).
-func maxAge(control string, headers [][2]string) (time.Duration, bool) {
-	found, lifetime := false, time.Duration(0)
+func maxAge(control string, headers [][2]string) (lifetime time.Duration, noStore, ok bool) {
 	for directive := range strings.SplitSeq(control, ",") {
 		name, argument, _ := strings.Cut(strings.TrimSpace(directive), "=")
 		switch strings.ToLower(name) {
 		case "no-store", "no-cache":
-			return 0, true
+			return 0, true, true
 		case "max-age":
 			if n, err := strconv.ParseUint(strings.Trim(argument, `"`), 10, 64); err == nil {
-				found, lifetime = true, min(time.Duration(min(n, maxSeconds))*time.Second, maxSeconds*time.Second)
+				ok, lifetime = true, time.Duration(min(n, maxSeconds))*time.Second
 			}
 		}
 	}
-	if age, ok := firstHeader(headers, "age"); found && ok {
+	if age, hasAge := firstHeader(headers, "age"); ok && hasAge {
 		if n, err := strconv.ParseUint(age, 10, 32); err == nil {
 			lifetime = max(lifetime-time.Duration(n)*time.Second, 0)
 		}
 	}
-	return lifetime, found
+	return lifetime, false, ok
 }
 
 // untilExpires takes the service's own clock, its Date, when it is there; what is
 // not a date has expired (RFC 9111 section 5.3).
 func untilExpires(expires string, headers [][2]string, now time.Time) time.Duration {
-	at, err := time.Parse(time.RFC1123, expires)
-	if err != nil {
+	at, ok := parseDate(expires)
+	if !ok {
 		return 0
 	}
-	if value, ok := firstHeader(headers, "date"); ok {
-		if date, err := time.Parse(time.RFC1123, value); err == nil {
+	if value, found := firstHeader(headers, "date"); found {
+		if date, ok := parseDate(value); ok {
 			now = date
 		}
 	}
 	return at.Sub(now)
+}
+
+// parseDate reads the three forms of a date that a recipient must know (RFC 9110 section 5.6.7).
+func parseDate(text string) (time.Time, bool) {
+	text = strings.TrimSpace(text)
+	for _, layout := range []string{time.RFC1123, time.RFC850, time.ANSIC} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // jwtExpiry reads the exp of a JWT (RFC 7519 section 4.1.4), with or without a
@@ -127,7 +145,7 @@ func jwtExpiry(token string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	claims, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
-	if err != nil || !gjson.ValidBytes(claims) {
+	if err != nil || !validJSON(claims) {
 		return time.Time{}, false
 	}
 	exp := gjson.GetBytes(claims, "exp")

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
+
+	"token-fetch/internal/tokencache"
 )
 
 // metricPrefix is put before the names; Envoy puts wasmcustom. before it.
@@ -12,10 +14,11 @@ const metricPrefix = "token_fetch."
 // metrics are counted in the VM and written to the host by the root context's tick,
 // so that they cost a request nothing.
 type metrics struct {
-	calls, callFailures, refreshes, invalidated    counter
-	cacheHits, cacheMisses, coalesced, staleServed counter
-	denied, allowedWithoutToken                    counter
-	callDuration                                   histogram
+	calls, callFailures, denied, allowedWithoutToken, subjectsRefused uint64
+
+	cache        tokencache.Stats
+	callDuration histogram
+	written      map[string]writtenCounter
 }
 
 // counters names them all; a test holds the table in the README against it.
@@ -23,31 +26,30 @@ func (m *metrics) counters() []namedCounter {
 	return []namedCounter{
 		{"calls", &m.calls},
 		{"call_failures", &m.callFailures},
-		{"cache_hits", &m.cacheHits},
-		{"cache_misses", &m.cacheMisses},
-		{"coalesced", &m.coalesced},
-		{"refreshes", &m.refreshes},
-		{"stale_served", &m.staleServed},
-		{"invalidated", &m.invalidated},
+		{"cache_hits", &m.cache.Hits},
+		{"cache_misses", &m.cache.Misses},
+		{"coalesced", &m.cache.Coalesced},
+		{"refreshes", &m.cache.Refreshes},
+		{"stale_served", &m.cache.StaleServed},
+		{"invalidated", &m.cache.Invalidated},
 		{"denied", &m.denied},
 		{"allowed_without_token", &m.allowedWithoutToken},
+		{"subjects_refused", &m.subjectsRefused},
 	}
 }
 
 const callDurationName = "call_duration_ms"
 
 type namedCounter struct {
-	name    string
-	counter *counter
+	name  string
+	total *uint64
 }
 
-type counter struct {
+// writtenCounter is what the host knows of a counter.
+type writtenCounter struct {
 	metric proxywasm.MetricCounter
 	total  uint64
-	told   uint64 // of total, to the host
 }
-
-func (c *counter) increment() { c.total++ }
 
 // histogram keeps values until they are written.
 type histogram struct {
@@ -59,10 +61,14 @@ func (h *histogram) record(d time.Duration) {
 	h.values = append(h.values, uint64(max(d, 0).Milliseconds()))
 }
 
-// define announces the metrics to the host, so that they are there from the start with zero.
+// define announces the metrics to the host, so that they are there from the start with zero. Each
+// configuration of the VM does so.
 func (m *metrics) define() {
+	if m.written == nil {
+		m.written = map[string]writtenCounter{}
+	}
 	for _, c := range m.counters() {
-		c.counter.metric = proxywasm.DefineCounterMetric(metricPrefix + c.name)
+		m.written[c.name] = writtenCounter{proxywasm.DefineCounterMetric(metricPrefix + c.name), m.written[c.name].total}
 	}
 	m.callDuration.metric = proxywasm.DefineHistogramMetric(metricPrefix + callDurationName)
 }
@@ -70,9 +76,11 @@ func (m *metrics) define() {
 // flush writes what has changed since the last time.
 func (m *metrics) flush() {
 	for _, c := range m.counters() {
-		if delta := c.counter.total - c.counter.told; delta > 0 {
-			c.counter.metric.Increment(delta)
-			c.counter.told = c.counter.total
+		written := m.written[c.name]
+		if delta := *c.total - written.total; delta > 0 {
+			written.metric.Increment(delta)
+			written.total = *c.total
+			m.written[c.name] = written
 		}
 	}
 	for _, value := range m.callDuration.values {

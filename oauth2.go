@@ -77,7 +77,7 @@ func (r *oauth2) exchange(o section, grant string) {
 	header, tokenType := o.text(keySubjectTokenHeader), o.text(keySubjectTokenType)
 	if grant != grantTokenExchange {
 		for _, k := range []*key{keySubjectTokenHeader, keySubjectTokenType} {
-			if _, own := o.layers[0][k.name]; own {
+			if _, own := o.own(k.name); own {
 				o.warn(k, "it belongs to grantType "+grantTokenExchange)
 			}
 		}
@@ -178,16 +178,15 @@ func schemePrefix(tokenType string) string {
 	return "Bearer "
 }
 
-// oauthError is the error code of an answer for the log, after a space; empty when it
-// has none (RFC 6749 section 5.2). The description is left out, as it may quote a
-// secret, and so is a code with unusual characters.
-func oauthError(body []byte) string {
-	if len(body) == 0 || len(body) > maxAnswerBytes || !gjson.ValidBytes(body) {
+// oauthError is the error code of an answer (RFC 6749 section 5.2); empty when it has none. The description
+// is left out, as it may quote a secret, and so is a code with unusual characters.
+func oauthError(a *answer) string {
+	if len(a.body) == 0 || len(a.body) > maxAnswerBytes {
 		return ""
 	}
-	code := gjson.GetBytes(body, "error")
-	if code.Type != gjson.String || len(code.Str) > 40 || strings.Trim(code.Str, "abcdefghijklmnopqrstuvwxyz_") != "" || code.Str == "" {
+	code := a.json("error")
+	if code.Type != gjson.String || len(code.Str) > 40 || strings.Trim(code.Str, "abcdefghijklmnopqrstuvwxyz_") != "" {
 		return ""
 	}
-	return " (" + code.Str + ")"
+	return code.Str
 }

@@ -7,10 +7,9 @@ import (
 
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
-)
 
-// tickPeriod is how often a plugin context looks after its tokens and metrics.
-const tickPeriod = 100 * time.Millisecond
+	"token-fetch/internal/tokencache"
+)
 
 // pluginContext is one configuration of the plugin in one worker: Envoy's root
 // context. It stands around the wrapper's, which parses the configuration for the
@@ -19,18 +18,21 @@ type pluginContext struct {
 	types.PluginContext
 
 	id         uint32
+	vm         *vmContext
 	config     *config
 	targets    []*target // of the global part (nil without one), then of the rules
 	callsAlone bool      // some of them have requests that make calls of their own
-	sources    []*tokenSource
+	caches     []*tokencache.Cache
+	backlog    *tokencache.Backlog // of the caches
 	metrics    *metrics
 	unused     []*requestContext // for new requests, so that one with a cached token allocates nothing
 	// now is the monotonic clock as it was read last, at most a tick ago: exact
 	// enough for tokens that are far from their end, and free.
 	now       time.Duration
-	queue     uint32 // shared queue by which a request wakes this context
-	hasQueue  bool
-	keepRoute bool // changed headers would make the gateway choose the route again
+	ticksFast bool
+	tickedAt  time.Duration // when the caches were looked after last
+	queue     sharedQueue   // by which a request wakes this context
+	keepRoute bool          // changed headers would make the gateway choose the route again
 	// xdsAttributes: the route's and cluster's names are attributes below xds.
 	xdsAttributes bool
 }
@@ -39,7 +41,7 @@ type pluginContext struct {
 type target struct {
 	scope  *scope
 	client *client
-	source *tokenSource // nil: every request makes its own call
+	cache  *tokencache.Cache // nil: every request makes its own call
 }
 
 func (p *pluginContext) OnPluginStart(size int) (status types.OnPluginStartStatus) {
@@ -74,9 +76,11 @@ func (p *pluginContext) start() types.OnPluginStartStatus {
 	p.metrics.define()
 	p.makeTargets()
 	p.keepRoute = p.config.rules.dependOnRoute() && isHigress()
-	p.registerQueue()
-	p.monotonic()
-	if err := proxywasm.SetTickPeriodMilliSeconds(uint32(tickPeriod.Milliseconds())); err != nil {
+	if len(p.caches) > 0 {
+		p.queue = p.vm.queues.take(p)
+	}
+	p.Monotonic()
+	if err := setTickPeriod(tickPeriod); err != nil {
 		p.logf(logError, "the plugin does not start: no timer: %v", err)
 		return types.OnPluginStartStatusFailed
 	}
@@ -84,7 +88,8 @@ func (p *pluginContext) start() types.OnPluginStartStatus {
 }
 
 func (p *pluginContext) makeTargets() {
-	shared := map[identity]*tokenSource{}
+	p.backlog = tokencache.NewBacklog(p.wake)
+	shared := map[identity]*target{}
 	p.targets = append(p.targets, p.newTarget(p.config.global, shared))
 	for _, rule := range p.config.rules {
 		p.targets = append(p.targets, p.newTarget(rule.scope, shared))
@@ -92,8 +97,8 @@ func (p *pluginContext) makeTargets() {
 }
 
 // newTarget returns nil for a scope whose requests are left alone. Rules that agree in
-// all that concerns the token share one source.
-func (p *pluginContext) newTarget(s *scope, shared map[identity]*tokenSource) *target {
+// all that concerns the token share one cache, and the client that makes its calls.
+func (p *pluginContext) newTarget(s *scope, shared map[identity]*target) *target {
 	if s == nil || !s.enabled {
 		return nil
 	}
@@ -103,12 +108,31 @@ func (p *pluginContext) newTarget(s *scope, shared map[identity]*tokenSource) *t
 		return t
 	}
 	id := s.policyIdentity()
-	if shared[id] == nil {
-		shared[id] = newTokenSource(t.client)
-		p.sources = append(p.sources, shared[id])
+	if first := shared[id]; first != nil {
+		t.client, t.cache = first.client, first.cache
+		return t
 	}
-	t.source = shared[id]
+	t.cache = p.newCache(t)
+	p.caches = append(p.caches, t.cache)
+	shared[id] = t
 	return t
+}
+
+func (p *pluginContext) newCache(t *target) *tokencache.Cache {
+	worker := tokencache.Worker{
+		Clock: p, Backlog: p.backlog, Memory: &p.vm.memory, Stats: &p.metrics.cache,
+		OnPanic: func(cause any) { logPanic(p, cause) },
+	}
+	policy := t.scope.cache.Policy
+	policy.Values, policy.Timeout = len(t.scope.protected), t.scope.call.timeout+hostGrace
+	switch {
+	case t.scope.dependsOnCaller():
+		return tokencache.NewPerCaller(&policy, t.client, worker)
+	case t.scope.cache.shared:
+		return tokencache.New(&policy, t.client, worker, p, tokencache.Key(t.scope.identity))
+	default:
+		return tokencache.New(&policy, t.client, worker, nil, tokencache.Key{})
+	}
 }
 
 // isHigress tells the Higress host by a function that no other has.
@@ -141,22 +165,14 @@ func (p *pluginContext) reuse(r *requestContext) {
 	}
 }
 
-// OnTick runs every tickPeriod, in the worker's thread.
-func (p *pluginContext) OnTick() {
-	defer p.logPanic()
-	now := p.monotonic()
-	for _, source := range p.sources {
-		source.tick(now)
-	}
+// close is called when the host deletes the context: a replaced configuration must leave no
+// timer and no memory behind in the VM that its successor goes on to use.
+func (p *pluginContext) close() {
+	_ = setTickPeriod(0)
 	p.metrics.flush()
-}
-
-// OnQueueReady runs right after the request that called wakeRoot has been paused.
-func (p *pluginContext) OnQueueReady(queue uint32) {
-	defer p.logPanic()
-	_, _ = proxywasm.DequeueSharedQueue(queue)
-	for _, source := range p.sources {
-		source.startCalls()
+	p.vm.queues.giveBack(p.queue)
+	for _, cache := range p.caches {
+		cache.Close()
 	}
 }
 

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"runtime"
@@ -19,36 +17,14 @@ import (
 
 var _ host = (*pluginContext)(nil)
 
-func (p *pluginContext) monotonic() time.Duration {
+// Monotonic counts from the host's start.
+func (p *pluginContext) Monotonic() time.Duration {
 	p.now = monotonicNow()
 	return p.now
 }
 
-func (p *pluginContext) wallClock() time.Time { return time.Now() }
-
-// registerQueue makes the queue by which a request has this context run. What a request
-// dispatches itself is lost when its client goes away, and the next tick is up to
-// 100 ms off. The name is unique, as all VMs of the process see all queues.
-func (p *pluginContext) registerQueue() {
-	if len(p.sources) == 0 {
-		return
-	}
-	var unique [16]byte
-	_, _ = rand.Read(unique[:])
-	queue, err := proxywasm.RegisterSharedQueue(pluginName + "/" + hex.EncodeToString(unique[:]))
-	if err != nil {
-		p.logf(logWarn, "no queue to start token calls at once: %v; they start up to %s later", err, tickPeriod)
-		return
-	}
-	p.queue, p.hasQueue = queue, true
-}
-
-func (p *pluginContext) wakeRoot() {
-	if p.hasQueue {
-		// When it fails, the next tick starts the call.
-		_ = proxywasm.EnqueueSharedQueue(p.queue, []byte{1})
-	}
-}
+// Wall is the time of day.
+func (p *pluginContext) Wall() time.Time { return time.Now() }
 
 func (p *pluginContext) dispatch(call tokenCall, withBody bool, done answered) *failure {
 	callback := func(headers, bodySize, _ int) { p.onHTTPCallResponse(headers, bodySize, withBody, done) }
@@ -57,9 +33,9 @@ func (p *pluginContext) dispatch(call tokenCall, withBody bool, done answered) *
 	case err == nil:
 		return nil
 	case errors.Is(err, types.ErrorStatusBadArgument):
-		return &failure{noCluster, fmt.Sprintf("is unknown: the gateway has no cluster %s", call.cluster)}
+		return &failure{outcome: noCluster, reason: fmt.Sprintf("is unknown: the gateway has no cluster %s", call.cluster), unavailable: true}
 	default:
-		return &failure{callFailed, fmt.Sprintf("can't be called: %v (has its cluster %s a healthy host?)", err, call.cluster)}
+		return &failure{outcome: callFailed, reason: fmt.Sprintf("can't be called: %v (has its cluster %s a healthy host?)", err, call.cluster), unavailable: true}
 	}
 }
 
@@ -67,7 +43,7 @@ func (p *pluginContext) dispatch(call tokenCall, withBody bool, done answered) *
 // timeout or a reset.
 func (p *pluginContext) onHTTPCallResponse(headers, bodySize int, withBody bool, done answered) {
 	defer p.logPanic()
-	var a answer
+	a := &answer{}
 	if headers > 0 {
 		a.headers, _ = proxywasm.GetHttpCallResponseHeaders()
 		status, _ := firstHeader(a.headers, ":status")
@@ -79,7 +55,8 @@ func (p *pluginContext) onHTTPCallResponse(headers, bodySize int, withBody bool,
 	done.answered(a)
 }
 
-func (p *pluginContext) sharedData(key string) (data []byte, cas uint32) {
+// Load reads shared data of the host.
+func (p *pluginContext) Load(key string) (data []byte, cas uint32) {
 	data, cas, err := proxywasm.GetSharedData(key)
 	if err != nil {
 		return nil, 0
@@ -87,7 +64,8 @@ func (p *pluginContext) sharedData(key string) (data []byte, cas uint32) {
 	return data, cas
 }
 
-func (p *pluginContext) setSharedData(key string, data []byte, cas uint32) bool {
+// Swap writes shared data of the host.
+func (p *pluginContext) Swap(key string, data []byte, cas uint32) bool {
 	return proxywasm.SetSharedData(key, data, cas) == nil
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
+
+	"token-fetch/internal/tokencache"
 )
 
 // requestContext is one request on its way to the upstream.
@@ -14,9 +16,10 @@ type requestContext struct {
 	state  requestState
 	// wasPaused: a call under way may still refer to the request.
 	wasPaused bool
-	life      *tokenLife // of the token that the request has or waits for; nil without a cache
-	token     *token     // with which it went on, for the upstream's verdict
-	place     place      // in the queue of life's call, while paused for it
+	ownToken  bool              // it goes on with the token that its client brought
+	entry     *tokencache.Entry // of the token that the request has or waits for; nil without a cache
+	token     *tokencache.Token // with which it went on, for the upstream's verdict
+	place     tokencache.Place  // in the queue of those that wait for the same token
 }
 
 type requestState int
@@ -27,7 +30,7 @@ const (
 	settled              // sent on, answered, or gone: it must not be touched again
 )
 
-var _ waiter = (*requestContext)(nil)
+var _ tokencache.Waiter = (*requestContext)(nil)
 
 // OnHttpRequestHeaders decides on the request. With a cached token it makes one
 // host call, the one that sets the header.
@@ -41,10 +44,10 @@ func (r *requestContext) OnHttpRequestHeaders(int, bool) (action types.Action) {
 	if !r.target.scope.overwrite && r.bringsToken() {
 		return r.goOnWithOwn()
 	}
-	if r.target.source == nil {
+	if r.target.cache == nil {
 		return r.callAlone()
 	}
-	return r.useSource()
+	return r.useCache()
 }
 
 func (r *requestContext) bringsToken() bool {
@@ -52,37 +55,51 @@ func (r *requestContext) bringsToken() bool {
 	return err == nil && value != ""
 }
 
-// useSource takes the token from the cache, or waits for a call that others may share.
-func (r *requestContext) useSource() types.Action {
-	source := r.target.source
-	r.life = source.common
-	if r.life == nil {
-		caller, ok := r.caller()
-		if !ok {
+// useCache takes the token from the cache, or waits for a call that others may share.
+func (r *requestContext) useCache() types.Action {
+	cache, now := r.target.cache, r.plugin.now
+	var of *caller
+	if r.entry = cache.Common(); r.entry == nil {
+		var ok bool
+		if of, ok = r.caller(); !ok {
 			return r.demandSubjectToken()
 		}
-		r.life = source.life(caller)
+		r.entry = cache.Find(of.key, now)
 	}
-	if t := r.life.freshAt(r.plugin.now); t != nil {
-		r.plugin.metrics.cacheHits.increment()
-		return r.goOn(t)
+	if r.entry != nil {
+		if t := r.entry.Fresh(now); t != nil {
+			r.plugin.metrics.cache.Hits++
+			return r.goOn(t)
+		}
 	}
+	if of != nil && r.plugin.isExpired(of) {
+		return r.refuseSubject(errorExpired)
+	}
+	return r.ask(of)
+}
+
+func (r *requestContext) ask(of *caller) types.Action {
 	// Before asking: an answer could come while this function still runs.
 	r.pause()
-	reply := source.ask(r.life, r)
-	switch reply.told {
-	case waiting:
-		r.place = reply.place
+	entry, reply := r.target.cache.Ask(of, r)
+	r.entry = entry
+	switch {
+	case reply.Waiting:
+		r.place = reply.Place
 		return types.HeaderStopAllIterationAndWatermark
-	case denied:
-		return r.goOnWithout(reply.failure)
+	case reply.Token != nil:
+		return r.goOn(reply.Token)
 	default:
-		return r.goOn(reply.token)
+		failed := failureOf(reply.Err)
+		if failed.outcome == tooMany {
+			r.target.client.logFailure(failed)
+		}
+		return r.goOnWithout(failed)
 	}
 }
 
 // caller reads what the token depends on.
-func (r *requestContext) caller() (caller, bool) {
+func (r *requestContext) caller() (*caller, bool) {
 	scope := r.target.scope
 	var headers [][2]string
 	if len(scope.forwardHeaders) > 0 {
@@ -93,49 +110,70 @@ func (r *requestContext) caller() (caller, bool) {
 	return scope.caller(headers)
 }
 
+// isExpired reports whether the token that the caller has brought says so itself.
+func (p *pluginContext) isExpired(of *caller) bool {
+	expiry, ok := of.subjectExpiry()
+	return ok && !p.Wall().Before(expiry)
+}
+
 // callAlone makes a call for this request only, as the guide's sample does.
 func (r *requestContext) callAlone() types.Action {
 	call := r.target.scope.call
 	if r.target.scope.dependsOnCaller() {
-		caller, ok := r.caller()
+		of, ok := r.caller()
 		if !ok {
 			return r.demandSubjectToken()
 		}
-		call = caller.call
+		call = r.target.scope.callFor(of)
 	}
 	r.pause()
-	done := &requestCall{request: r, sentAt: r.plugin.monotonic()}
+	done := &requestCall{request: r, sentAt: r.plugin.Monotonic()}
 	if failed := r.target.client.send(call, done); failed != nil {
-		return r.goOnWithout(*failed)
+		return r.goOnWithout(failed)
 	}
 	return types.HeaderStopAllIterationAndWatermark
 }
 
 func (r *requestContext) pause() { r.state, r.wasPaused = paused, true }
 
+// OnHttpRequestTrailers takes the protected names out of the trailers, where an upstream could take them
+// for headers. Envoy calls it for requests that have trailers, and not before the request goes on.
+func (r *requestContext) OnHttpRequestTrailers(int) types.Action {
+	defer r.plugin.logPanic()
+	if r.target == nil {
+		return types.ActionContinue
+	}
+	names := r.target.scope.protected
+	if r.ownToken {
+		names = names[1:]
+	}
+	for _, name := range names {
+		_ = proxywasm.RemoveHttpRequestTrailer(name) // fails for one that is not there only
+	}
+	return types.ActionContinue
+}
+
 // OnHttpStreamDone is the end of the request, also of one whose client has gone
 // while it was paused. Envoy has the whole answer then, and no entry into the VM is
 // needed for its headers.
 func (r *requestContext) OnHttpStreamDone() {
 	defer r.plugin.logPanic()
-	if r.place != nil {
-		r.life.call.leave(r.place)
-		r.place = nil
-	}
-	if r.token != nil && r.life != nil {
+	r.place.Leave()
+	r.place = tokencache.Place{}
+	if r.token != nil && r.entry != nil {
 		r.heedUpstream()
 	}
 	r.state = settled
 }
 
-// heedUpstream drops the token when the upstream has refused it.
+// heedUpstream drops the token when the upstream has rejected it.
 func (r *requestContext) heedUpstream() {
-	invalidateOn := r.life.policy.invalidateOn
+	invalidateOn := r.target.scope.cache.invalidateOn
 	if len(invalidateOn) == 0 {
 		return
 	}
 	if contains(invalidateOn, responseStatus()) && isFromUpstream() {
-		r.target.source.refused(r.life, r.token)
+		r.target.cache.Reject(r.entry, r.token)
 	}
 }
 

@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"token-fetch/internal/tokencache"
+)
 
 // requestCall is the call of one request for itself. When its client goes away,
 // the SDK drops the answer, which nobody else waits for.
@@ -9,19 +13,19 @@ type requestCall struct {
 	sentAt  time.Duration
 }
 
-func (c *requestCall) answered(a answer) {
+func (c *requestCall) answered(a *answer) {
 	defer c.failOnPanic()
 	values, failed := c.request.target.client.receive(a, c.sentAt)
-	if failed.outcome != gotToken {
-		c.request.fail(failed)
+	if failed != nil {
+		c.request.Fail(failed)
 		return
 	}
-	c.request.proceed(&token{values: values})
+	c.request.Proceed(&tokencache.Token{Values: values})
 }
 
 func (c *requestCall) failOnPanic() {
 	if cause := recover(); cause != nil {
 		logPanic(c.request.plugin, cause)
-		c.request.fail(failure{internalError, "gave an answer that made the plugin panic"})
+		c.request.Fail(tokencache.ErrPanic)
 	}
 }

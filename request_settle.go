@@ -3,59 +3,61 @@ package main
 import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
+
+	"token-fetch/internal/tokencache"
 )
 
 // This file is how a request is settled: sent on with a token or without, or answered.
-// What was paused comes here through proceed and fail, all else through goOn and
+// What was paused comes here through Proceed and Fail, all else through goOn and
 // goOnWithout. After that nothing touches it.
 
 // goOnWithOwn lets the client's token pass, but not what it says the token service said.
 func (r *requestContext) goOnWithOwn() types.Action {
 	if !r.removeHeaders(r.target.scope.protected[1:]) {
-		return r.goOnWithout(failure{internalError, "a header can't be removed"})
+		return r.goOnWithout(&failure{outcome: internalError})
 	}
-	r.state = settled
+	r.state, r.ownToken = settled, true
 	return types.ActionContinue
 }
 
 // goOn sends the request on with a token, before it was paused.
-func (r *requestContext) goOn(t *token) types.Action {
-	if !r.setHeaders(t.values) {
-		return r.goOnWithout(failure{internalError, "a header can't be set"})
+func (r *requestContext) goOn(t *tokencache.Token) types.Action {
+	if !r.setHeaders(t.Values) {
+		return r.goOnWithout(&failure{outcome: internalError})
 	}
 	r.token, r.state = t, settled
 	return types.ActionContinue
 }
 
 // goOnWithout does what the policy says, before the request was paused.
-func (r *requestContext) goOnWithout(f failure) types.Action {
+func (r *requestContext) goOnWithout(f *failure) types.Action {
 	if r.settleWithout(f) {
 		return types.ActionContinue
 	}
 	return types.HeaderStopAllIterationAndWatermark
 }
 
-// proceed sends the paused request on with the token that its call has brought.
-func (r *requestContext) proceed(t *token) {
+// Proceed sends the paused request on with the token that its call has brought.
+func (r *requestContext) Proceed(t *tokencache.Token) {
 	if !r.enter() {
 		return
 	}
 	defer r.denyOnPanic(nil)
-	if !r.setHeaders(t.values) {
-		r.fail(failure{internalError, "a header can't be set"})
+	if !r.setHeaders(t.Values) {
+		r.deny(internalError)
 		return
 	}
 	r.token, r.state = t, settled
 	r.resume()
 }
 
-// fail does with the paused request what the policy says.
-func (r *requestContext) fail(f failure) {
+// Fail does with the paused request what the policy says.
+func (r *requestContext) Fail(err error) {
 	if !r.enter() {
 		return
 	}
 	defer r.denyOnPanic(nil)
-	if r.settleWithout(f) {
+	if r.settleWithout(failureOf(err)) {
 		r.resume()
 	}
 }
@@ -63,11 +65,11 @@ func (r *requestContext) fail(f failure) {
 // enter makes the request the one that host calls are about, and tells whether it is
 // still there and paused.
 func (r *requestContext) enter() bool {
-	r.place = nil
+	r.place = tokencache.Place{}
 	if r.state != paused {
 		return false
 	}
-	if r.life == nil {
+	if r.target.cache == nil {
 		return true // the answer to its own call: the SDK has seen to it
 	}
 	if err := proxywasm.SetEffectiveContext(r.id); err != nil {
@@ -102,7 +104,7 @@ func (r *requestContext) setHeaders(values []string) bool {
 
 // settleWithout answers the request, or takes the protected headers off and returns true for
 // it to go on. It is the last thing that happens to a request without a token.
-func (r *requestContext) settleWithout(f failure) (goesOn bool) {
+func (r *requestContext) settleWithout(f *failure) (goesOn bool) {
 	if r.target.scope.failure.denies(f.outcome) {
 		r.deny(f.outcome)
 		return false
@@ -111,7 +113,7 @@ func (r *requestContext) settleWithout(f failure) (goesOn bool) {
 		r.deny(internalError)
 		return false
 	}
-	r.plugin.metrics.allowedWithoutToken.increment()
+	r.plugin.metrics.allowedWithoutToken++
 	r.state = settled
 	return true
 }
@@ -133,19 +135,42 @@ func (r *requestContext) keepRoute() {
 	}
 }
 
-// deny answers the request by the scope's policy.
+// deny answers the request by the scope's policy, or as the caller's fault.
 func (r *requestContext) deny(o outcome) {
+	if o == subjectRefused {
+		r.refuseSubject(errorRefused)
+		return
+	}
 	policy := &r.target.scope.failure
 	r.reply(policy.status, "token_fetch."+o.String(), policy.body, [][2]string{{"content-type", policy.contentType}})
 }
 
-// demandSubjectToken answers a request that brings no token to be exchanged (RFC 6750 section 3).
+// subjectError is why a request is answered 401 because of its own token (RFC 6750 section 3).
+type subjectError struct{ detail, body string }
+
+var (
+	errorExpired = subjectError{"token_fetch.subject_expired", "the bearer token has expired"}
+	errorRefused = subjectError{"token_fetch.subject_refused", "the bearer token was refused"}
+)
+
+// refuseSubject answers a request whose token can't be exchanged.
+func (r *requestContext) refuseSubject(e subjectError) types.Action {
+	r.plugin.metrics.subjectsRefused++
+	r.challenge(e.detail, e.body, `Bearer realm="`+pluginName+`", error="invalid_token"`)
+	return types.HeaderStopAllIterationAndWatermark
+}
+
+// demandSubjectToken answers a request that brings no token to be exchanged.
 func (r *requestContext) demandSubjectToken() types.Action {
-	r.reply(401, "token_fetch.no_subject_token", []byte("bearer token required"), [][2]string{
-		{"www-authenticate", "Bearer"},
+	r.challenge("token_fetch.no_subject_token", "bearer token required", `Bearer realm="`+pluginName+`"`)
+	return types.HeaderStopAllIterationAndWatermark
+}
+
+func (r *requestContext) challenge(detail, body, challenge string) {
+	r.reply(401, detail, []byte(body), [][2]string{
+		{"www-authenticate", challenge},
 		{"content-type", keyContentType.fallback.(string)},
 	})
-	return types.HeaderStopAllIterationAndWatermark
 }
 
 // reply answers at most once: a second reply would hang the request.
@@ -154,7 +179,7 @@ func (r *requestContext) reply(status uint32, detail string, body []byte, header
 		return
 	}
 	r.state = settled
-	r.plugin.metrics.denied.increment()
+	r.plugin.metrics.denied++
 	if err := proxywasm.SendHttpResponseWithDetail(status, detail, headers, body, -1); err != nil {
 		r.plugin.logf(logError, "a request can't be answered: %v", err)
 	}

@@ -193,8 +193,8 @@ func parseRule(entry gjson.Result, global section, r *reader) rule {
 // conditionList reads a rule's own list, which is never inherited. A single
 // string counts as a list of one, as for wasm-go's matcher.
 func (s section) conditionList(name string) []string {
-	value, set := s.layers[0][name]
-	if !set || value.Type == gjson.Null {
+	value, set := s.own(name)
+	if !set {
 		return nil
 	}
 	var list []string

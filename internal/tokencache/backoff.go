@@ -1,0 +1,58 @@
+package tokencache
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// MaxBackoff is the longest wait after any number of failures, and MaxRetryAfter the longest
+// that a token service can ask for.
+const (
+	MaxBackoff    = 30 * time.Second
+	MaxRetryAfter = 5 * time.Minute
+)
+
+// backoff spaces what must not be repeated at once: fetches after failures, and new
+// tokens for an upstream that rejects every one. Each wait is twice the one before, and
+// up to a fifth longer, so that the gateways of a fleet spread out.
+type backoff struct {
+	first time.Duration // the first wait
+	count int           // of failures in a row
+	since time.Duration // the latest of them, monotonic
+	until time.Duration // nothing is done before
+}
+
+func (b *backoff) open(now time.Duration) bool { return now >= b.until }
+
+// failed starts the next wait, which lasts for at least least. What was begun before the
+// failure before was known belongs to that one: of a hundred calls that were under way
+// when the token service went down, one counts.
+func (b *backoff) failed(begunAt, now, least time.Duration) {
+	least = min(least, MaxRetryAfter)
+	if b.count > 0 && begunAt < b.since {
+		b.until = max(b.until, now+least)
+		return
+	}
+	wait := b.first << min(b.count, 20)
+	wait += rand.N(wait/5 + 1)
+	wait = max(min(wait, MaxBackoff), least)
+	b.count++
+	b.since, b.until = now, now+wait
+}
+
+// succeeded ends the failures, but for those that came after the success was begun.
+func (b *backoff) succeeded(begunAt time.Duration) {
+	if begunAt >= b.since {
+		b.count, b.until = 0, 0
+	}
+}
+
+// catchUp takes over where another worker stands, if that is further on.
+func (b *backoff) catchUp(other backoff) {
+	if other.until > b.until {
+		b.count, b.until = other.count, other.until
+	}
+}
+
+// forgotten reports whether the failures are so long ago that the next would be a first one.
+func (b *backoff) forgotten(now time.Duration) bool { return now >= b.until+MaxBackoff }

@@ -1,0 +1,328 @@
+// Package tokencache keeps tokens: one fetch for all requests that need the same token,
+// renewal before its end, a stand-in while the token service can't answer, and waits after failures.
+// It knows neither HTTP nor the gateway: a Fetcher obtains tokens, a Waiter is a
+// request, a Store is what the workers of a gateway share.
+//
+// All of a worker's callbacks run on one thread, so that nothing here is guarded.
+package tokencache
+
+import (
+	"container/list"
+	"errors"
+	"time"
+)
+
+// Key tells apart what must not share a token. It is a hash, as it is made of secrets.
+type Key = [16]byte
+
+// Caller is whose token it is, where tokens depend on the caller of the gateway.
+type Caller interface {
+	Key() Key
+	Size() int // of what it keeps in memory, in bytes
+}
+
+// Fetcher obtains tokens.
+type Fetcher interface {
+	// Fetch makes a token call; caller is nil where tokens do not depend on it. It runs in the
+	// root context, and tells done the result, now or later. A result that
+	// has not come by the policy's Timeout counts as one that never does.
+	Fetch(caller Caller, done func(Result))
+}
+
+// Result is a Grant or, if Failure is not nil, none.
+type Result struct {
+	Grant   Grant
+	Failure *Failure
+}
+
+// Failure is a fetch that brought no token.
+type Failure struct {
+	Err error // what waiting requests are told
+	// Unavailable: the token service can't answer, whoever calls: no connection, no answer in
+	// time, an error of its own. Anything else refuses this caller's token.
+	Unavailable bool
+	RetryAfter  time.Duration // how long the service asks to be left alone
+}
+
+// Waiter is a request that waits for a token. It is told exactly one of the two, in a turn of the
+// Backlog, unless it leaves before.
+type Waiter interface {
+	Proceed(t *Token)
+	Fail(err error)
+}
+
+// Clock is the host's time.
+type Clock interface {
+	// Monotonic counts from some start that all workers of the process share.
+	Monotonic() time.Duration
+	Wall() time.Time
+}
+
+// Errors of requests for whom no fetch is made.
+var (
+	ErrTooManyWaiting = errors.New("has too many requests waiting for it")
+	ErrTooManyCallers = errors.New("is being called for too many callers at once")
+	ErrNoResult       = errors.New("got no answer in time")
+)
+
+// Worker is what the caches of one root context have in common.
+type Worker struct {
+	Clock   Clock
+	Backlog *Backlog
+	Memory  *Memory // of all root contexts of the VM
+	Stats   *Stats
+	OnPanic func(cause any) // writes about a panic in an answer
+}
+
+// Stats counts what requests met. Whoever owns it writes it to the host.
+type Stats struct {
+	Hits, Misses, Coalesced, Refreshes, StaleServed, Invalidated uint64
+}
+
+// Cache gives requests their tokens: one for all of them or one for each caller.
+type Cache struct {
+	Worker
+	policy  *Policy
+	fetcher Fetcher
+	workers *sharing
+
+	common   *Entry // of the token that is the same for all; nil where it depends on the caller
+	entries  map[Key]*Entry
+	lists    [holdings]entryList
+	underWay []begunFetch // in the order of their deadlines
+	outage   backoff      // after fetches that found no service, whoever the caller
+	noAnswer error        // of the latest of them
+
+	nextToSweep *list.Element // of the kept entries, see Tick
+	ahead       time.Duration // of the wall clock before the monotonic one, at the latest Tick
+}
+
+// New returns a cache whose one token is the same for all requests. With a store that is not nil,
+// the workers of the gateway share it under the key, and a record without policy.Values values is not ours.
+func New(policy *Policy, fetcher Fetcher, worker Worker, store Store, key Key) *Cache {
+	c := newCache(policy, fetcher, worker)
+	c.common = c.newEntry(Key{}, nil)
+	if store != nil {
+		c.workers = &sharing{store: store, key: key, values: policy.Values}
+	}
+	return c
+}
+
+// NewPerCaller returns a cache with a token for each caller.
+func NewPerCaller(policy *Policy, fetcher Fetcher, worker Worker) *Cache {
+	c := newCache(policy, fetcher, worker)
+	c.entries = map[Key]*Entry{}
+	c.Memory.add(c)
+	return c
+}
+
+func newCache(policy *Policy, fetcher Fetcher, worker Worker) *Cache {
+	return &Cache{
+		Worker: worker, policy: policy, fetcher: fetcher,
+		outage: backoff{first: policy.Backoff},
+		ahead:  wallAhead(worker.Clock, worker.Clock.Monotonic()),
+	}
+}
+
+func (c *Cache) newEntry(key Key, caller Caller) *Entry {
+	return &Entry{
+		key: key, caller: caller,
+		retry:      backoff{first: c.policy.Backoff},
+		rejections: backoff{first: c.policy.Backoff},
+	}
+}
+
+// Close gives back what the cache has taken of the worker's memory.
+func (c *Cache) Close() {
+	if c.entries != nil {
+		c.Memory.remove(c)
+	}
+}
+
+// Common is the entry of the token that is the same for all; nil where it depends on the caller.
+func (c *Cache) Common() *Entry { return c.common }
+
+// Find returns the caller's entry, or nil. Those that were found last are dropped last. now
+// may be a little behind.
+func (c *Cache) Find(key Key, now time.Duration) *Entry {
+	e := c.entries[key]
+	if e == nil {
+		return nil
+	}
+	if e.holding == kept {
+		if c.nextToSweep == e.element {
+			c.nextToSweep = e.element.Prev()
+		}
+		c.lists[kept].MoveToFront(e.element)
+	}
+	// Tick renews too, but comes to each of many callers only from time to time.
+	if e.token != nil && now >= e.token.refreshAt && e.due(now) {
+		c.renew(e, now)
+	}
+	return e
+}
+
+// Reply is what a request is told when it asks for a token: one of the three.
+type Reply struct {
+	Token   *Token
+	Err     error // there is none, and no fetch for this request
+	Waiting bool  // for a fetch: the Waiter will be told
+	Place   Place // of one that waits
+}
+
+// Ask is for a request that found no Fresh token; caller is nil where tokens do not depend on it.
+// It counts the hit or miss.
+func (c *Cache) Ask(caller Caller, w Waiter) (*Entry, Reply) {
+	now := c.Clock.Monotonic()
+	e := c.entry(caller, now)
+	if e == nil {
+		c.Stats.Misses++
+		return nil, Reply{Err: ErrTooManyCallers}
+	}
+	if t := e.valid(now); t != nil || c.adoptShared(e, now) {
+		c.Stats.Hits++
+		return e, Reply{Token: e.valid(now)}
+	}
+	c.Stats.Misses++
+	reply := c.askForFetch(e, now, w)
+	c.settle(e, now)
+	return e, reply
+}
+
+func (c *Cache) askForFetch(e *Entry, now time.Duration, w Waiter) Reply {
+	isUnderWay := e.fetch.state != idle
+	mayFetch := isUnderWay || c.outage.open(now) && e.retry.open(now)
+	// After a failure nobody waits to see whether the next fetch fails as well.
+	if t := e.stale(now); t != nil && c.outage.count > 0 {
+		if mayFetch {
+			c.want(e, true)
+		}
+		c.Stats.StaleServed++
+		return Reply{Token: t}
+	}
+	switch {
+	case !e.retry.open(now) && !isUnderWay:
+		return Reply{Err: e.refusal}
+	case !mayFetch:
+		return Reply{Err: c.noAnswer}
+	case e.fetch.waiting() >= c.policy.MaxWaiting:
+		return Reply{Err: ErrTooManyWaiting}
+	}
+	if isUnderWay {
+		c.Stats.Coalesced++
+	}
+	place := e.fetch.join(w)
+	c.want(e, false)
+	return Reply{Waiting: true, Place: place}
+}
+
+// entry finds or makes the caller's entry; nil when there is no room for another fetch.
+func (c *Cache) entry(caller Caller, now time.Duration) *Entry {
+	if c.common != nil {
+		return c.common
+	}
+	e := c.entries[caller.Key()]
+	if e == nil {
+		e = c.newEntry(caller.Key(), caller)
+	}
+	e.caller = caller // of one who was refused, only the key was kept
+	if e.holding == kept || e.holding == pending || !e.retry.open(now) {
+		return e
+	}
+	if !c.Memory.hasRoom(pending, entrySize(e, pending)) {
+		c.settle(e, now)
+		return nil
+	}
+	return e
+}
+
+// want has the root context fetch the entry's token, if no fetch is under way.
+func (c *Cache) want(e *Entry, isRenewal bool) {
+	if !e.fetch.want() {
+		return
+	}
+	e.fetch.renewal = isRenewal
+	c.Backlog.fetch(c, e)
+}
+
+// begin runs in the root context, in a turn of the Backlog.
+func (c *Cache) begin(e *Entry) {
+	now := c.Clock.Monotonic()
+	number, ok := e.fetch.begin(now, now+c.policy.Timeout)
+	if !ok {
+		c.settle(e, now)
+		return
+	}
+	c.underWay = append(c.underWay, begunFetch{e, number})
+	done := func(r Result) { c.end(e, number, r) }
+	defer c.failOnPanic(done) // the fetches after this one must be begun
+	c.fetcher.Fetch(e.caller, done)
+}
+
+// failOnPanic leaves nobody waiting when a fetch or its answer made the plugin panic.
+func (c *Cache) failOnPanic(done func(Result)) {
+	if cause := recover(); cause != nil {
+		c.OnPanic(cause)
+		done(Result{Failure: &Failure{Err: ErrPanic}})
+	}
+}
+
+// ErrPanic is what requests are told when the plugin panicked over the answer to their fetch.
+var ErrPanic = errors.New("gave an answer that made the plugin panic")
+
+// end takes the result of a fetch. Every request that waits is told, whatever happens.
+func (c *Cache) end(e *Entry, number int, r Result) {
+	waiters, ok := e.fetch.end(number)
+	if !ok {
+		return // given up before: its requests have been told
+	}
+	now := c.Clock.Monotonic()
+	if r.Failure == nil {
+		c.succeed(e, now, r.Grant, delivery{waiters: waiters})
+	} else {
+		c.fail(e, now, r.Failure, delivery{waiters: waiters})
+	}
+	c.settle(e, now)
+}
+
+func (c *Cache) succeed(e *Entry, now time.Duration, g Grant, d delivery) {
+	d.token = c.policy.newToken(g, e.fetch.sentAt)
+	c.outage.succeeded(e.fetch.sentAt)
+	e.store(now, d.token, d.waiters != nil && d.waiters.Len() > 0)
+	c.Backlog.deliver(d)
+	c.publish(e, now)
+}
+
+func (c *Cache) fail(e *Entry, now time.Duration, f *Failure, d delivery) {
+	d.err = f.Err
+	if f.Unavailable {
+		c.outage.failed(e.fetch.sentAt, now, f.RetryAfter)
+		c.noAnswer = f.Err
+		d.token = e.stale(now)
+	} else {
+		e.refuse(now, f.Err)
+	}
+	if d.token != nil && d.waiters != nil {
+		c.Stats.StaleServed += uint64(d.waiters.Len())
+	}
+	c.Backlog.deliver(d)
+	c.holdBackRenewal(e, now)
+}
+
+// Reject is for a token that the upstream has rejected.
+func (c *Cache) Reject(e *Entry, t *Token) {
+	if e.token.same(t) && c.heardOfRejection(e, t) {
+		e.token = nil
+		return
+	}
+	now := c.Clock.Monotonic()
+	if !e.reject(now, t) {
+		return
+	}
+	if c.withdraw(e, t) {
+		c.Stats.Invalidated++
+	}
+	if e.holding != nowhere { // it may have been dropped while the request was with the upstream
+		c.settle(e, now)
+	}
+}

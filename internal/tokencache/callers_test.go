@@ -1,0 +1,258 @@
+package tokencache
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+func named(name string) *fakeCaller { return &fakeCaller{name: name} }
+
+func callerOf(i, size int) *fakeCaller { return &fakeCaller{name: fmt.Sprint(i), size: size} }
+
+// has reports whether the caller's token is there without a fetch.
+func (w *worker) has(caller Caller) bool {
+	_, reply := w.askFor(caller)
+	reply.Place.Leave()
+	return reply.Token != nil
+}
+
+func TestEachCallerHasATokenOfItsOwn(t *testing.T) {
+	w := newPerCallerWorker(defaults(), &Memory{})
+	w.fetchFor(t, named("a"), good("token of a", time.Minute))
+	w.fetchFor(t, named("b"), good("token of b", time.Minute))
+	for _, name := range []string{"a", "b"} {
+		if _, reply := w.askFor(named(name)); reply.Token == nil || reply.Token.Values[0] != "token of "+name {
+			t.Errorf("%s: got %s, expected its own", name, reply)
+		}
+	}
+	if w.Find(named("c").Key(), w.clock.now) != nil {
+		t.Error("an unknown caller is found")
+	}
+}
+
+func TestLeastRecentlyUsedCallerGoes(t *testing.T) {
+	p := defaults()
+	p.MaxEntries = 2
+	w := newPerCallerWorker(p, &Memory{})
+	for _, name := range []string{"a", "b"} {
+		w.fetchFor(t, named(name), good(name, time.Minute))
+	}
+	w.Find(named("a").Key(), w.clock.now)
+	w.fetchFor(t, named("c"), good("c", time.Minute))
+	if !w.has(named("a")) || !w.has(named("c")) || w.has(named("b")) {
+		t.Error("expected b to go: a was used after it")
+	}
+	w.clock.pass(time.Minute)
+	busy, reply := w.askFor(named("a")) // expired
+	if !reply.Waiting {
+		t.Fatalf("got %s, expected to wait", reply)
+	}
+	w.run()
+	pending := w.fetches[len(w.fetches)-1]
+	for _, name := range []string{"d", "e", "f"} {
+		w.fetchFor(t, named(name), good(name, time.Minute))
+	}
+	pending.done(good("a2", time.Minute))
+	w.run()
+	if busy.token == nil || !w.has(named("a")) {
+		t.Error("an entry that a request waits for was dropped")
+	}
+}
+
+func TestRefusedCallersPushNobodyOut(t *testing.T) {
+	p := defaults()
+	p.MaxEntries = 50
+	w := newPerCallerWorker(p, &Memory{})
+	w.fetchFor(t, named("good"), good("t1", time.Hour))
+	for i := range 5000 {
+		w.fetchFor(t, callerOf(i, 15_000), refusal())
+	}
+	if !w.has(named("good")) {
+		t.Error("the good caller's token was dropped")
+	}
+	if n := len(w.entries); n != 51 {
+		t.Errorf("entries: got %d, expected the good one and the 50 latest refused", n)
+	}
+	if used := w.Memory.used; used[refused] != 50*entryOverhead || used[pending] != 0 {
+		t.Errorf("memory: got %v, expected no more than 50 entries of refused callers", used)
+	}
+	_, latest := w.askFor(callerOf(4999, 15_000))
+	if !errors.Is(latest.Err, errRefused) {
+		t.Errorf("the latest refused caller: got %s, expected to be denied without a fetch", latest)
+	}
+	if e := w.Find(callerOf(4999, 0).Key(), w.clock.now); e.caller != nil {
+		t.Error("a refused caller's own token is kept")
+	}
+}
+
+func TestRefusalHoldsForItsCallerOnly(t *testing.T) {
+	w := newPerCallerWorker(defaults(), &Memory{})
+	w.fetchFor(t, named("a"), refusal())
+	if _, reply := w.askFor(named("a")); !errors.Is(reply.Err, errRefused) {
+		t.Errorf("the same caller: got %s, expected to be denied", reply)
+	}
+	w.fetchFor(t, named("b"), good("b", time.Minute))
+	w.clock.pass(2 * time.Second)
+	w.fetchFor(t, named("a"), refusal())
+	w.clock.pass(2*time.Second - 1)
+	if _, reply := w.askFor(named("a")); !errors.Is(reply.Err, errRefused) {
+		t.Errorf("the same caller, refused twice: got %s, expected its wait to have doubled", reply)
+	}
+	w.clock.pass(time.Second)
+	w.fetchFor(t, named("a"), good("a", time.Minute))
+	w.clock.pass(2 * MaxBackoff)
+	w.tick()
+	if w.Memory.used[refused] != 0 {
+		t.Errorf("memory of refused callers: got %d, expected none", w.Memory.used[refused])
+	}
+}
+
+func TestOutageHoldsForAllCallers(t *testing.T) {
+	w := newPerCallerWorker(defaults(), &Memory{})
+	w.fetchFor(t, named("first"), Result{Failure: &Failure{Err: errUnavailable, Unavailable: true, RetryAfter: time.Minute}})
+	for i := range 100 {
+		if _, reply := w.askFor(callerOf(i, 0)); !errors.Is(reply.Err, errUnavailable) {
+			t.Fatalf("caller %d: got %s, expected to be denied", i, reply)
+		}
+	}
+	if len(w.fetches) != 1 || len(w.entries) != 0 {
+		t.Errorf("got %d fetches and %d entries, expected 1 and 0", len(w.fetches), len(w.entries))
+	}
+	w.clock.pass(time.Minute + time.Second)
+	w.fetchFor(t, named("first"), good("t1", time.Minute))
+	w.fetchFor(t, named("second"), good("t2", time.Minute))
+}
+
+// A hundred calls that are under way when the service goes down are one failure.
+func TestOutageCountsOnce(t *testing.T) {
+	w := newPerCallerWorker(defaults(), &Memory{})
+	for i := range 100 {
+		w.askFor(callerOf(i, 0))
+	}
+	w.run()
+	for _, fetch := range w.fetches[1:] {
+		w.clock.pass(time.Millisecond)
+		fetch.done(unavailable())
+	}
+	w.clock.pass(time.Millisecond)
+	w.fetches[0].done(good("t", time.Minute)) // sent before it, as well: the service was just about to go
+	w.run()
+	if w.outage.count != 1 {
+		t.Errorf("failures in a row: got %d, expected 1", w.outage.count)
+	}
+	w.clock.pass(1200 * time.Millisecond)
+	if _, reply := w.askFor(named("next")); !reply.Waiting {
+		t.Errorf("after the first backoff: got %s, expected to wait for a fetch", reply)
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	p := defaults()
+	p.MaxEntries = 100_000
+	memory := &Memory{}
+	w := newPerCallerWorker(p, memory)
+	other := newPerCallerWorker(p, memory)
+	token := good(string(make([]byte, 15_000)), time.Hour)
+	for i := range 3000 {
+		w.fetchFor(t, callerOf(i, 15_000), token)
+	}
+	if used := memory.used[kept]; used > limits[kept] || used < limits[kept]-31_000 {
+		t.Errorf("kept: got %d bytes, expected just below %d", used, limits[kept])
+	}
+	if w.has(callerOf(0, 15_000)) || !w.has(callerOf(2999, 15_000)) {
+		t.Error("expected the oldest token to be dropped, and the latest to be kept")
+	}
+	other.fetchFor(t, named("elsewhere"), token)
+	if !other.has(named("elsewhere")) {
+		t.Error("a cache finds no room beside a large one")
+	}
+	sum := 0
+	for _, e := range w.entries {
+		if e.holding == kept {
+			sum += entrySize(e, kept)
+		}
+	}
+	if sum != w.lists[kept].bytes || memory.used[kept] != sum+other.lists[kept].bytes {
+		t.Errorf("counted %d bytes, expected %d", w.lists[kept].bytes, sum)
+	}
+	w.run()
+	w.Close()
+	other.Close()
+	if memory.used != [holdings]int{} || len(memory.caches) != 0 {
+		t.Errorf("after Close: got %v, expected nothing", memory.used)
+	}
+}
+
+func TestFetchesUnderWayAreBounded(t *testing.T) {
+	w := newPerCallerWorker(defaults(), &Memory{})
+	waiting, denied := 0, 0
+	for i := range 2000 {
+		switch _, reply := w.askFor(callerOf(i, 16<<10)); {
+		case reply.Waiting:
+			waiting++
+		case errors.Is(reply.Err, ErrTooManyCallers):
+			denied++
+		}
+	}
+	if fits := limits[pending] / (16<<10 + entryOverhead); waiting != fits || denied != 2000-fits {
+		t.Errorf("got %d waiting and %d denied, expected %d and %d", waiting, denied, fits, 2000-fits)
+	}
+	w.run()
+	for _, fetch := range w.fetches {
+		fetch.done(unavailable())
+	}
+	w.run()
+	if w.Memory.used != [holdings]int{} || len(w.entries) != 0 {
+		t.Errorf("after they have failed: got %v, expected nothing", w.Memory.used)
+	}
+}
+
+func TestExpiredTokensAreDropped(t *testing.T) {
+	w := newPerCallerWorker(defaults(), &Memory{})
+	for i := range 10 {
+		w.fetchFor(t, callerOf(i, 0), good("t", time.Minute))
+	}
+	w.clock.pass(time.Minute)
+	w.tick()
+	if len(w.entries) != 0 || w.Memory.used != [holdings]int{} {
+		t.Errorf("got %d entries and %v bytes, expected none", len(w.entries), w.Memory.used)
+	}
+}
+
+// An entry that was dropped while its request was with the upstream must not come back in the
+// place of the next one.
+func TestRejectedAfterItWasDropped(t *testing.T) {
+	p := defaults()
+	p.MaxEntries = 1
+	w := newPerCallerWorker(p, &Memory{})
+	w.fetchFor(t, named("a"), good("a1", time.Minute))
+	dropped, reply := w.Ask(named("a"), &request{})
+	w.fetchFor(t, named("b"), good("b", time.Minute))
+	w.fetchFor(t, named("a"), good("a2", time.Minute))
+	w.Reject(dropped, reply.Token)
+	if _, got := w.askFor(named("a")); got.Token == nil || got.Token.Values[0] != "a2" {
+		t.Errorf("got %s, expected the new token", got)
+	}
+}
+
+func TestRejectionsOfACallerAreSpaced(t *testing.T) {
+	w := newPerCallerWorker(defaults(), &Memory{})
+	for range 60 * 100 {
+		r := &request{}
+		e, reply := w.Ask(named("a"), r)
+		w.run()
+		token := reply.Token
+		if reply.Waiting {
+			w.answer(t, good("t", time.Hour))
+			token = r.token
+		}
+		w.Reject(e, token)
+		w.clock.pass(10 * time.Millisecond)
+		w.tick()
+	}
+	if n := len(w.fetches); n > 8 {
+		t.Errorf("a minute of rejections: got %d fetches, expected at most 8", n)
+	}
+}

@@ -1,0 +1,166 @@
+package tokencache
+
+import (
+	"fmt"
+	"time"
+)
+
+// Store is what the workers of one gateway process share.
+type Store interface {
+	// Load returns nil when there is no such key. version is for the next Swap.
+	Load(key string) (data []byte, version uint32)
+	// Swap writes if nobody has since version was read, and reports whether it did. A key that
+	// was missing may be written by two at once; the later one wins.
+	Swap(key string, data []byte, version uint32) bool
+}
+
+// Shared data of a host can't be deleted, so that records have a fixed number of places for all
+// configurations that there ever are. Each has a few places where it may stand, and takes
+// the first that nobody uses any more. One that finds none is not shared.
+const (
+	places        = 256
+	placesEach    = 4
+	writeAttempts = 5 // against other workers
+)
+
+// The version is part of the key, so that a plugin of another version in the same
+// process, during an upgrade, neither reads nor spoils the records.
+const keyPrefix = "token-fetch/2/"
+
+// sharing is what a Cache and those of the other workers tell each other. A nil *sharing is
+// of a cache that is alone, whose methods below do nothing.
+type sharing struct {
+	store  Store
+	key    Key
+	values int // of a token of this configuration
+}
+
+// find reads the record of this configuration, or the place that it may take. ok is false when
+// there is none.
+func (s *sharing) find(now time.Duration) (place string, r record, version uint32, ok bool) {
+	free := record{owner: s.key}
+	var freePlace string
+	var freeVersion uint32
+	for i := range placesEach {
+		place := s.place(i)
+		data, version := s.store.Load(place)
+		r, wellFormed := decodeRecord(data)
+		wellFormed = wellFormed && (r.token == nil || r.owner != s.key || len(r.token.Values) == s.values)
+		if wellFormed && r.owner == s.key {
+			return place, r, version, true
+		}
+		if !ok && (!wellFormed || r.isOver(now)) {
+			freePlace, freeVersion, ok = place, version, true
+		}
+	}
+	return freePlace, free, freeVersion, ok
+}
+
+func (s *sharing) place(attempt int) string {
+	return fmt.Sprintf("%s%d", keyPrefix, (int(s.key[0])+attempt)%places)
+}
+
+// update writes what change makes of the record, again when another worker was faster.
+// change returns false when there is nothing to write.
+func (s *sharing) update(now time.Duration, change func(*record) bool) bool {
+	for range writeAttempts {
+		place, r, version, ok := s.find(now)
+		if !ok || !change(&r) {
+			return false
+		}
+		if s.store.Swap(place, r.encode(), version) {
+			return true
+		}
+	}
+	return false
+}
+
+// adoptShared takes the token that another worker stored, and reports whether it is news.
+func (c *Cache) adoptShared(e *Entry, now time.Duration) bool {
+	if c.workers == nil {
+		return false
+	}
+	_, r, _, ok := c.workers.find(now)
+	if !ok || !e.adopt(now, r.tokenAt(now, c.Clock.Wall())) {
+		return false
+	}
+	c.outage.succeeded(now)
+	return true
+}
+
+// publish gives the other workers the token that has just come.
+func (c *Cache) publish(e *Entry, now time.Duration) {
+	if c.workers == nil || !e.token.validAt(now) {
+		return
+	}
+	endsAt := c.Clock.Wall().Add(e.token.expiresAt - now)
+	c.workers.update(now, func(r *record) bool {
+		r.token, r.endsAt, r.renewedUntil = e.token, endsAt, 0
+		return true
+	})
+}
+
+// takeLease makes this worker the one that renews the token, until a time by which it has done so or
+// has failed.
+func (c *Cache) takeLease(_ *Entry, now, until time.Duration) bool {
+	if c.workers == nil {
+		return true
+	}
+	place, r, version, ok := c.workers.find(now)
+	if !ok {
+		return true
+	}
+	if now < r.renewedUntil {
+		return false
+	}
+	r.renewedUntil = until
+	return c.workers.store.Swap(place, r.encode(), version)
+}
+
+// holdBackRenewal has the other workers wait as long as this one before the next try.
+func (c *Cache) holdBackRenewal(e *Entry, now time.Duration) {
+	if c.workers == nil || !e.token.validAt(now) {
+		return
+	}
+	c.workers.update(now, func(r *record) bool {
+		r.renewedUntil = max(c.outage.until, e.retry.until)
+		return r.token.same(e.token)
+	})
+}
+
+// heardOfRejection reports whether another worker has withdrawn the token or stored another. If not,
+// this one learns how the earlier rejections are spaced, as the wait after them is one for
+// all workers.
+func (c *Cache) heardOfRejection(e *Entry, t *Token) bool {
+	if c.workers == nil {
+		return false
+	}
+	_, r, _, ok := c.workers.find(c.Clock.Monotonic())
+	if !ok {
+		return false
+	}
+	if !r.token.same(t) {
+		return true
+	}
+	e.rejections.catchUp(r.rejections)
+	return false
+}
+
+// withdraw takes a rejected token away from the workers that have not seen it yet. It reports
+// whether nobody had done so before.
+func (c *Cache) withdraw(e *Entry, t *Token) bool {
+	if c.workers == nil {
+		return true
+	}
+	now := c.Clock.Monotonic()
+	if _, _, _, ok := c.workers.find(now); !ok {
+		return true
+	}
+	return c.workers.update(now, func(r *record) bool {
+		if !r.token.same(t) {
+			return false
+		}
+		*r = record{owner: r.owner, rejections: e.rejections}
+		return true
+	})
+}
