@@ -267,7 +267,7 @@ func checkExchange(t *testing.T, gateway *harness.Gateway, server *authorization
 	checkStatus(t, gateway.Get(t, "/alice", "Host: other", "Authorization: Bearer "+tokens["alice"]), 403)
 	checkStatus(t, gateway.Get(t, "/alice", "Host: exchange", "Authorization: Bearer "+tokens["bob"]), 403)
 	gateway.Upstream.Forget()
-	checkStatus(t, gateway.Get(t, "/alice", "Host: exchange", "Authorization: Bearer "+tokens["alice"]+"x"), 500)
+	checkStatus(t, gateway.Get(t, "/alice", "Host: exchange", "Authorization: Bearer "+tokens["alice"]+"x"), 401)
 	checkStatus(t, gateway.Get(t, "/alice", "Host: exchange"), 401)
 	checkNotReached(t, gateway)
 }

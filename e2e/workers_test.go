@@ -23,7 +23,7 @@ func TestWorkers(t *testing.T) {
 	maps.Copy(configs, cachedHosts([]string{"alone"}, map[string]any{"shared": false}))
 	maps.Copy(configs, cachedHosts([]string{"never-good"}, map[string]any{"backoff": 500}))
 	maps.Copy(configs, cachedHosts([]string{"recovered"}, map[string]any{"backoff": 30_000}))
-	maps.Copy(configs, cachedHosts([]string{"revived"}, map[string]any{"refreshBefore": 298}))
+	maps.Copy(configs, cachedHosts([]string{"revived"}, map[string]any{"refreshBefore": 1}))
 	gateway := startCached(t, harness.Options{Config: byHost(configs), Workers: workers, Drain: 2 * time.Second})
 	clients := workerClients(t, gateway)
 	tokens := &mint{}
@@ -74,8 +74,8 @@ func TestWorkers(t *testing.T) {
 	t.Run("renewal", func(t *testing.T) {
 		const (
 			lifetime  = 3 * time.Second
-			renewedAt = 2 * time.Second
-			callTime  = 300 * time.Millisecond // long enough for every worker to notice that it is time
+			renewedAt = 1800 * time.Millisecond // up to a fifth of a second earlier than 1 s before the end
+			callTime  = 300 * time.Millisecond  // long enough for every worker to notice that it is time
 		)
 		gateway.Token.Handle(harness.Delay(callTime, tokens.answer(lifetime.Seconds())))
 		for _, client := range clients {
@@ -90,8 +90,96 @@ func TestWorkers(t *testing.T) {
 			t.Errorf("%d calls, want at least 3", len(calls))
 		}
 		for i := 1; i < len(calls); i++ {
-			if gap := calls[i].Time.Sub(calls[i-1].Time); gap < callTime+renewedAt {
-				t.Errorf("two calls are only %s apart, want %s", gap, callTime+renewedAt)
+			if gap := calls[i].Time.Sub(calls[i-1].Time); gap < renewedAt-50*time.Millisecond {
+				t.Errorf("two calls are only %s apart, want %s", gap, renewedAt)
+			}
+		}
+	})
+
+	t.Run("refused by the upstream", func(t *testing.T) {
+		gateway.Token.Handle(tokens.answer(300))
+		first, second := mintedToken("refused", 1), mintedToken("refused", 2)
+		for _, client := range clients {
+			getBy(t, gateway, client, "refused").checkToken(t, first)
+		}
+		gateway.Upstream.Respond(refuseToken(first))
+		before := settledCounters(t, gateway, counters{"invalidated": 0})
+		for _, client := range clients {
+			if result := getBy(t, gateway, client, "refused"); result.Status == http.StatusOK {
+				continue // this worker had noticed already
+			}
+			getBy(t, gateway, client, "refused").checkToken(t, second)
+		}
+		for _, client := range clients {
+			getBy(t, gateway, client, "refused").checkToken(t, second)
+		}
+		checkCalls(t, gateway, "refused", 2)
+		waitGrown(t, gateway, before, counters{"invalidated": 1})
+	})
+
+	// A worker that has not seen the refusal renews the refused token. It must not
+	// give it back to the one that has.
+	t.Run("refused before a renewal", func(t *testing.T) {
+		// Renewed 1.8 to 2 seconds after its call, if it was used in the second half of that time.
+		gateway.Token.Handle(tokens.answer(3))
+		first := mintedToken("revived", 1)
+		called := time.Now()
+		for _, client := range clients[:2] {
+			getBy(t, gateway, client, "revived").checkToken(t, first)
+		}
+		time.Sleep(time.Until(called.Add(1200 * time.Millisecond)))
+		getBy(t, gateway, clients[1], "revived").checkToken(t, first)
+		release := make(chan struct{})
+		gateway.Token.Handle(harness.Hold(release, tokens.answer(300)))
+		var requests []*parallel
+		for _, client := range clients {
+			requests = append(requests, sendParallel(client, requestsFor(t, gateway, "cold", 20)...))
+		}
+		waitActive(t, gateway, 20*workers)
+		close(release)
+		for _, requests := range requests {
+			for _, result := range requests.wait() {
+				if result.Status != http.StatusOK || result.token() == "" {
+					t.Errorf("answered %d with the token %q (%v)", result.Status, result.token(), result.err)
+				}
+			}
+		}
+		if calls := callsOf(gateway, "cold"); len(calls) > workers {
+			t.Errorf("%d calls, want one per worker at most", len(calls))
+		}
+	})
+
+	t.Run("not shared", func(t *testing.T) {
+		gateway.Token.Handle(tokens.answer(300))
+		for range 3 {
+			for i, client := range clients {
+				getBy(t, gateway, client, "alone").checkToken(t, mintedToken("alone", i+1))
+			}
+		}
+		checkCalls(t, gateway, "alone", workers)
+	})
+
+	t.Run("renewal", func(t *testing.T) {
+		const (
+			lifetime  = 3 * time.Second
+			renewedAt = 1800 * time.Millisecond // up to a fifth of a second earlier than 1 s before the end
+			callTime  = 300 * time.Millisecond  // long enough for every worker to notice that it is time
+		)
+		gateway.Token.Handle(harness.Delay(callTime, tokens.answer(lifetime.Seconds())))
+		for _, client := range clients {
+			getBy(t, gateway, client, "renewed").checkToken(t, mintedToken("renewed", 1))
+		}
+		before := settledCounters(t, gateway, counters{"cache_misses": 0, "denied": 0})
+		load(100, 7*time.Second, func(i int) timed { return getBy(t, gateway, clients[i%workers], "renewed") })
+		waitGrown(t, gateway, before, counters{"cache_misses": 0, "denied": 0})
+		checkFresh(t, gateway, tokens, "renewed", lifetime)
+		calls := callsOf(gateway, "renewed")
+		if len(calls) < 3 {
+			t.Errorf("%d calls, want at least 3", len(calls))
+		}
+		for i := 1; i < len(calls); i++ {
+			if gap := calls[i].Time.Sub(calls[i-1].Time); gap < renewedAt-50*time.Millisecond {
+				t.Errorf("two calls are only %s apart, want %s", gap, renewedAt)
 			}
 		}
 	})
