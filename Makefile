@@ -1,8 +1,13 @@
 GO    ?= go
 BUILD := build
 
-# The linter of CI; run from the module proxy, as it is not needed for anything else.
+# Tools of CI; run from the module proxy, as they are not needed for anything else.
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+# The vulnerabilities that are known to CI. It is pinned, so that a commit that was good stays good;
+# before a release, look with all that is known: make vuln VULNDB=golang.org/x/vulndb@latest
+VULNDB ?= golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
 
 WASM_BUILD := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -buildmode=c-shared
 
@@ -64,16 +69,29 @@ test-unit: build ## unit tests, native and compiled to Wasm, with short fuzzing
 test-e2e: build ## end-to-end tests in a real Envoy
 	$(GO) -C e2e test -p 1 -timeout 20m ./...
 
-FUZZ_TIME ?= 2m
+# Every target of both modules, one after the other, for example with FUZZ_FLAGS=-parallel=1. What
+# a target finds is written to testdata/fuzz/ beside it and is a case of go test from then on.
+FUZZ_TIME  ?= 2m
+FUZZ_FLAGS ?=
 .PHONY: fuzz
-fuzz: build ## fuzz the parsers for FUZZ_TIME each (2m)
-	@set -e; for target in $$(grep -ho '^func Fuzz[A-Za-z]*' *_test.go | cut -c6-); do \
-		$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) . ; done
+fuzz: build ## fuzz whatever reads input from outside, for FUZZ_TIME each (2m)
+	@find . -path './.*' -prune -o -name '*_test.go' -exec grep -Ho '^func Fuzz[A-Za-z0-9_]*' {} + | \
+		sed 's|/[^/]*:func | |' | sort | while read -r folder target; do \
+		echo "$$folder $$target"; \
+		(cd "$$folder" && $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) $(FUZZ_FLAGS) .) || exit 1; done
 
 .PHONY: lint
 lint: ## golangci-lint in both modules
 	$(GO) run $(GOLANGCI_LINT) run ./...
 	cd e2e && $(GO) run $(GOLANGCI_LINT) run ./...
+
+# Fails on a vulnerability that is called and that a module of go.mod brings in. Those of the
+# standard library are printed as warnings: they go with the Go that builds, which is not this
+# repository's to choose, and nearly all of them are in net/http and crypto/tls, which the SDK links but which
+# can't be used in a module without sockets. Build what you publish with a current Go.
+.PHONY: vuln
+vuln: ## govulncheck in both modules, for main.wasm as it is built
+	@$(GO) run ./tools/vuln -checker $(GOVULNCHECK) -database $(VULNDB)
 
 .PHONY: fmt
 fmt: ## format all Go files
