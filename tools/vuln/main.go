@@ -79,7 +79,7 @@ func run(checker, database string, out io.Writer) error {
 // download returns the folder with the database's entries. A folder of nothing but entries is
 // a form that govulncheck takes for a database without an index, and makes one.
 func download(module string) (folder, version string, err error) {
-	output, err := command("go", "mod", "download", "-json", module).Output()
+	output, err := exec.Command("go", "mod", "download", "-json", module).Output()
 	if err != nil {
 		return "", "", fmt.Errorf("download %s: %w", module, withStderr(err))
 	}
@@ -97,7 +97,7 @@ func install(checker string) (program string, remove func(), err error) {
 		return "", nil, err
 	}
 	remove = func() { os.RemoveAll(folder) }
-	build := command("go", "install", checker)
+	build := exec.Command("go", "install", checker)
 	build.Env = append(os.Environ(), "GOBIN="+folder)
 	if _, err := build.Output(); err != nil {
 		remove()
@@ -109,17 +109,13 @@ func install(checker string) (program string, remove func(), err error) {
 
 func (s scan) run(program, database string) (findings, error) {
 	arguments := append([]string{"-C", s.dir, "-format", "json", "-db", "file://" + filepath.ToSlash(database)}, s.arguments...)
-	check := command(program, arguments...)
+	check := exec.Command(program, arguments...)
 	check.Env = append(os.Environ(), s.environment...)
 	output, err := check.Output()
 	if err != nil {
 		return nil, withStderr(err)
 	}
 	return read(output)
-}
-
-func command(name string, arguments ...string) *exec.Cmd {
-	return exec.Command(name, arguments...) //nolint:gosec // the Makefile names it
 }
 
 // withStderr adds what the program said.
