@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -250,12 +249,7 @@ func TestMainWasm(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkRemoved(t, before, after, removed)
-	for i, s := range before.Sections {
-		old, now := data[s.start:s.end()], out[after.Sections[i].start:after.Sections[i].end()]
-		if s.ID != exportSection && !bytes.Equal(old, now) {
-			t.Errorf("section %d %s has changed", s.ID, s.Name)
-		}
-	}
+	checkOtherSections(t, data, out, before, after)
 }
 
 func checkRemoved(t *testing.T, before, after *Module, removed string) {
@@ -278,37 +272,4 @@ func names(m *Module) []string {
 		list = append(list, e.Name)
 	}
 	return list
-}
-
-// FuzzRemoveExports looks for input that makes the reader panic, or that it reads in
-// another way before than after an export was removed.
-func FuzzRemoveExports(f *testing.F) {
-	for n := range len(sample) + 1 {
-		f.Add(sample[:n])
-	}
-	f.Add([]byte(strings.Repeat("\xff", 64)))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		before, err := Parse(data)
-		if err != nil {
-			return
-		}
-		at := slices.IndexFunc(before.Exports, func(e Export) bool { return e.Kind == Function })
-		if at < 0 {
-			return
-		}
-		removed := before.Exports[at].Name
-		out, err := RemoveExports(data, []string{removed})
-		if err != nil {
-			// The name may stand twice, and for something else first.
-			if !strings.Contains(err.Error(), "not a function") {
-				t.Fatal(err)
-			}
-			return
-		}
-		after, err := Parse(out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkRemoved(t, before, after, removed)
-	})
 }
