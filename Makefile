@@ -78,7 +78,7 @@ fuzz: build ## fuzz whatever reads input from outside, for FUZZ_TIME each (2m)
 	@find . -path './.*' -prune -o -name '*_test.go' -exec grep -Ho '^func Fuzz[A-Za-z0-9_]*' {} + | \
 		sed 's|/[^/]*:func | |' | sort | while read -r folder target; do \
 		echo "$$folder $$target"; \
-		(cd "$$folder" && $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) $(FUZZ_FLAGS) . </dev/null) || exit 1; done
+		(cd "$$folder" && $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 1s $(FUZZ_FLAGS) . </dev/null) || exit 1; done
 
 .PHONY: lint
 lint: ## golangci-lint in both modules

@@ -238,27 +238,3 @@ func TestRetryAfter(t *testing.T) {
 		}
 	}
 }
-
-func FuzzReadAnswer(f *testing.F) {
-	f.Add(200, "t1", []byte(`{"token": "t1", "expires_in": 5}`), "token", "max-age=5")
-	f.Add(200, "", []byte(`{"token": {"a": ["b"]}}`), "token.a.#(b==1)#|@reverse", "no-store")
-	f.Add(401, "a\nb", []byte(`{"error": "invalid_client"}`), "..#.a", "max-age=-1")
-	f.Fuzz(func(t *testing.T, status int, header string, body []byte, path, control string) {
-		reader := answerReader{any2xx: true, tokenPath: path, responseHeader: "x-token", prefixFromType: true,
-			upstream: []upstreamHeader{{name: "a", path: path}, {name: "b", header: "x-token"}}}
-		a := &answer{status: status, headers: [][2]string{{"x-token", header}, {"cache-control", control}, {"expires", control}}, body: body}
-		values, failed := reader.read(a, time.Now())
-		if (failed == nil) != (len(values) == 3 && values[0] != "") {
-			t.Fatalf("got %q and %v", values, failed)
-		}
-		for _, value := range values {
-			if !isHeaderValue(value) {
-				t.Errorf("%q is no header value", value)
-			}
-		}
-		policy := cachePolicy{ttl: time.Second, expiresInPath: path, heedsCacheControl: true}
-		if lifetime, _ := policy.lifetime(a, header, time.Now()); lifetime < 0 || lifetime > maxSeconds*time.Second {
-			t.Errorf("lifetime %s", lifetime)
-		}
-	})
-}

@@ -278,22 +278,3 @@ func TestIdentity(t *testing.T) {
 		}
 	}
 }
-
-func FuzzParseConfig(f *testing.F) {
-	for _, seed := range []string{sampleJSON, `{}`, extended(`"cache": {}, "oauth2": {"clientId": "a", "clientSecret": "s3cr3t"}`),
-		extended(`"_rules_": [{"_match_route_": ["a"], "requestHeaders": {"a": "${NAME}"}}]`), `{"a":1,"a":2}`, `[`, `{"successWhen":[{}]}`} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		parsed, err := parseConfig(data, environment)
-		if (parsed == nil) == (err == nil) {
-			t.Fatalf("got %v and %v", parsed, err)
-		}
-		if err != nil && strings.ContainsAny(err.Error(), "\n\r") {
-			t.Errorf("the error has more than one line: %q", err)
-		}
-		if parsed != nil && parsed.global != nil && parsed.global.enabled && !isSettableHeader(parsed.global.tokenHeader) {
-			t.Errorf("token header %q", parsed.global.tokenHeader)
-		}
-	})
-}

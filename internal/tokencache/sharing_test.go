@@ -188,17 +188,3 @@ func TestRecordRoundTrip(t *testing.T) {
 		}
 	}
 }
-
-func FuzzDecodeRecord(f *testing.F) {
-	r := record{owner: ownKey, token: &Token{Values: []string{"Bearer a"}, expiresAt: 3, staleUntil: 4}}
-	f.Add(r.encode())
-	f.Fuzz(func(t *testing.T, data []byte) {
-		decoded, ok := decodeRecord(data)
-		if !ok {
-			return
-		}
-		if again, ok := decodeRecord(decoded.encode()); !ok || again.owner != decoded.owner {
-			t.Errorf("encoded again: got %+v, expected %+v", again, decoded)
-		}
-	})
-}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"token-fetch/internal/fuzzing"
+)
+
+// mark stands for each secret in a configuration; nothing that a fuzzer makes up looks like it.
+const mark = "s3cr3t-of-the-operator"
+
+// marked is an environment in which every variable is a secret.
+func marked(string) (string, bool) { return mark, true }
+
+func addConfigurations(add func(text string)) {
+	for _, seed := range []string{
+		sampleJSON, ``, `{}`, `[`, `null`, `{"a":1,"a":2}`, "{\n\t\"a\": \x00}", `{"successWhen":[{}]}`, `{"oauth2": "x"}`, `{"_rules_": null}`, `{"_rules_": [null]}`,
+		extended(`"cache": {}, "oauth2": {"clientId": "a", "clientSecret": "b"}`),
+		extended(`"oauth2": {"clientId": "a", "clientSecret": "b", "grantType": "urn:ietf:params:oauth:grant-type:token-exchange"}`),
+		extended(`"oauth2": {"clientId": "a", "clientSecret": 5, "params": {"username": "a", "password": null}, "grantType": "password"}`),
+		extended(`"_rules_": [{"_match_route_": ["a"], "requestHeaders": {"a": "${NAME}"}}, {"_match_domain_": "*.a", "cache": null}]`),
+		extended(`"requestBody": "${secret.namespace/name.key} $${A} ${A"`), extended(`"requestPath": "/a?key=${KEY}#"`), extended(`"requestHeaders": {"A": "b\n"}`),
+		extended(`"upstreamHeaders": {"X-User": "body:user", "Host": "header:a"}, "successWhen": [{"path": "code", "equals": ["0", 1, true]}]`),
+		extended(`"failure": {"mode": "deny", "status": 599.5, "body": "${BODY}", "contentType": "a\u0000"}`),
+		extended(`"cache": {"ttl": 1e300, "maxEntries": -0, "invalidateOn": [401, 1e2], "refreshBefore": 9007199254740993}`),
+		`{"` + strings.Repeat("tokenHeadr", 500) + `": 1}`,
+	} {
+		add(seed)
+	}
+}
+
+// A configuration is taken, or there is one line that says why not. What is taken is fit for use.
+func FuzzParseConfig(f *testing.F) {
+	addConfigurations(func(text string) { f.Add([]byte(text)) })
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var parsed *config
+		var err error
+		fuzzing.InTime(t, len(data), func() { parsed, err = parseConfig(data, environment) })
+		if (parsed == nil) == (err == nil) {
+			t.Fatalf("got %v and %v", parsed, err)
+		}
+		if err != nil {
+			checkErrorLine(t, err.Error())
+			return
+		}
+		if depth, valid := fuzzing.Depth(data); !valid || depth > maxJSONDepth {
+			t.Errorf("taken, but it is not JSON, or nests %d deep", depth)
+		}
+		scopes := []*scope{parsed.global}
+		for _, rule := range parsed.rules {
+			scopes = append(scopes, rule.scope)
+		}
+		for _, s := range scopes {
+			checkScope(t, s)
+		}
+	})
+}
+
+// checkErrorLine: a gateway's log shows it, a Kubernetes status too.
+func checkErrorLine(t *testing.T, text string) {
+	t.Helper()
+	if strings.ContainsAny(text, "\n\r\x00\x1b") || !utf8.ValidString(text) {
+		t.Errorf("the error is not a line of text: %q", text)
+	}
+	if len(text) > 1000 {
+		t.Errorf("the error has %d bytes, expected at most 1000", len(text))
+	}
+}
+
+func checkScope(t *testing.T, s *scope) {
+	t.Helper()
+	if s == nil || !s.enabled {
+		return
+	}
+	for _, name := range s.protected {
+		if !isSettableHeader(name) {
+			t.Errorf("header %q would be set", name)
+		}
+	}
+	for _, header := range s.call.headers {
+		if !isHeaderValue(header[1]) {
+			t.Errorf("the call has the header %q: %q", header[0], header[1])
+		}
+	}
+	if s.failure.status < 400 || s.failure.status > 599 || !isHeaderValue(s.failure.contentType) {
+		t.Errorf("the reply of a failure is %d, %q", s.failure.status, s.failure.contentType)
+	}
+	if s.cache != nil && (s.cache.ttl <= 0 || s.cache.Backoff <= 0 || s.cache.MaxEntries <= 0 || s.cache.MaxWaiting <= 0) {
+		t.Errorf("the cache is %+v", *s.cache)
+	}
+}
+
+// No error or warning shows what stands where secrets stand, or in a variable.
+func FuzzConfigSecrets(f *testing.F) {
+	addConfigurations(func(text string) { f.Add(text) })
+	f.Fuzz(func(t *testing.T, text string) {
+		var written any
+		if json.Unmarshal([]byte(text), &written) != nil {
+			// What is not JSON may have the secret anywhere.
+			parsed, err := parseConfig([]byte(text+mark), marked)
+			checkHidden(t, parsed, err)
+			return
+		}
+		withSecrets, err := json.Marshal(hideSecrets(keyRoot, written))
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := parseConfig(withSecrets, marked)
+		checkHidden(t, parsed, err)
+	})
+}
+
+func checkHidden(t *testing.T, parsed *config, err error) {
+	t.Helper()
+	if err != nil && strings.Contains(err.Error(), mark) {
+		t.Errorf("the error shows a secret: %v", err)
+	}
+	if parsed == nil {
+		return
+	}
+	for _, warning := range parsed.warnings {
+		if strings.Contains(warning, mark) {
+			t.Errorf("a warning shows a secret: %s", warning)
+		}
+	}
+}
+
+// hideSecrets replaces what a configuration has at its secret keys by the mark, in the form that
+// it was in, and goes on into objects and rules.
+func hideSecrets(spec *key, written any) any {
+	switch value := written.(type) {
+	case []any:
+		for i := range value {
+			value[i] = hideSecrets(spec, value[i])
+		}
+	case map[string]any:
+		for name, member := range value {
+			for _, known := range spec.keys {
+				if known.name == name && known.secret {
+					value[name] = allMarked(member)
+				} else if known.name == name {
+					value[name] = hideSecrets(known, member)
+				}
+			}
+			if name == "_rules_" {
+				value[name] = hideSecrets(spec, member)
+			}
+		}
+	}
+	return written
+}
+
+func allMarked(written any) any {
+	switch value := written.(type) {
+	case string:
+		return value + mark
+	case []any:
+		for i := range value {
+			value[i] = allMarked(value[i])
+		}
+	case map[string]any:
+		for name := range value {
+			value[name] = allMarked(value[name])
+		}
+	}
+	return written
+}
