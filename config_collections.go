@@ -26,7 +26,7 @@ func (s section) textMap(k *key) []pair {
 			break
 		}
 		object.ForEach(func(name, member gjson.Result) bool {
-			if at := k.name + "." + name.String(); !seen[name.String()] {
+			if at := k.name + "." + printable(name.String()); !seen[name.String()] {
 				seen[name.String()] = true
 				pairs = s.appendMember(pairs, k, at, name.String(), member)
 			}

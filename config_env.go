@@ -49,7 +49,7 @@ func (s section) variable(at, name string) string {
 	}
 	value, set := s.reader.env(name)
 	if !set {
-		s.reader.fail("invalid %s%s in config: environment variable %s is not set in the VM", s.prefix, at, name)
+		s.reader.fail("invalid %s%s in config: environment variable %s is not set in the VM", s.prefix, at, printable(name))
 	}
 	return value
 }

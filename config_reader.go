@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 )
@@ -42,7 +43,7 @@ func newSection(spec *key, prefix string, object gjson.Result, below section, r 
 	layer := map[string]gjson.Result{}
 	object.ForEach(func(name, value gjson.Result) bool {
 		if _, twice := layer[name.String()]; twice {
-			r.fail("duplicate key %s%s in config", prefix, name.String())
+			r.fail("duplicate key %s%s in config", prefix, printable(name.String()))
 		}
 		layer[name.String()] = value
 		checkKnown(spec, prefix, name.String(), r)
@@ -138,13 +139,19 @@ func shown(value gjson.Result) string {
 	}
 }
 
-// printable keeps an error line short.
+// printable keeps an error one short line, whatever the configuration has in its place.
 func printable(text string) string {
 	const limit = 100
+	shortened := ""
 	if len(text) > limit {
-		return strings.ToValidUTF8(text[:limit], "") + "…"
+		text, shortened = strings.ToValidUTF8(text[:limit], ""), "…"
 	}
-	return text
+	return strings.Map(func(r rune) rune {
+		if !strconv.IsPrint(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, text) + shortened
 }
 
 // text returns a string with its variables expanded, the key's default when it is absent.

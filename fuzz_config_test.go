@@ -26,7 +26,10 @@ func addConfigurations(add func(text string)) {
 		extended(`"upstreamHeaders": {"X-User": "body:user", "Host": "header:a"}, "successWhen": [{"path": "code", "equals": ["0", 1, true]}]`),
 		extended(`"failure": {"mode": "deny", "status": 599.5, "body": "${BODY}", "contentType": "a\u0000"}`),
 		extended(`"cache": {"ttl": 1e300, "maxEntries": -0, "invalidateOn": [401, 1e2], "refreshBefore": 9007199254740993}`),
-		`{"` + strings.Repeat("tokenHeadr", 500) + `": 1}`,
+		`{"` + strings.Repeat("tokenHeadr", 500) + `": 1}`, "{\"\xc8\": 1}", `{"a\nb\u001b[2J": 1}`,
+		`{"` + strings.Repeat("a", 5000) + `": 1, "` + strings.Repeat("a", 5000) + `": 1}`,
+		extended(`"requestHeaders": {"A\n` + strings.Repeat("b", 5000) + `": 1}`), extended(`"requestBody": "${` + strings.Repeat("A", 5000) + `}"`),
+		extended(`"tokenPath": "\u2028\ud800", "timeout": ` + strings.Repeat("1", 5000)),
 	} {
 		add(seed)
 	}
