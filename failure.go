@@ -82,7 +82,7 @@ func (p *failurePolicy) consequence(o outcome) string {
 func (s section) failurePolicy(cached bool) failurePolicy {
 	failure := s.object(keyFailure)
 	policy := failurePolicy{
-		status:      uint32(failure.integer(keyStatus)),
+		status:      uint32(failure.integer(keyStatus)), //nolint:gosec // within the key's limits
 		body:        []byte(failure.text(keyBody)),
 		contentType: failure.text(keyContentType),
 	}

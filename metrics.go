@@ -58,7 +58,7 @@ type histogram struct {
 }
 
 func (h *histogram) record(d time.Duration) {
-	h.values = append(h.values, uint64(max(d, 0).Milliseconds()))
+	h.values = append(h.values, uint64(max(d, 0).Milliseconds())) //nolint:gosec // not negative
 }
 
 // define announces the metrics to the host, so that they are there from the start with zero. Each

@@ -28,7 +28,8 @@ func (p *pluginContext) Wall() time.Time { return time.Now() }
 
 func (p *pluginContext) dispatch(call tokenCall, withBody bool, done answered) *failure {
 	callback := func(headers, bodySize, _ int) { p.onHTTPCallResponse(headers, bodySize, withBody, done) }
-	_, err := proxywasm.DispatchHttpCall(call.cluster, call.headers, call.body, nil, uint32(call.timeout.Milliseconds()), callback)
+	timeout := uint32(call.timeout.Milliseconds()) //nolint:gosec // at most a minute
+	_, err := proxywasm.DispatchHttpCall(call.cluster, call.headers, call.body, nil, timeout, callback)
 	switch {
 	case err == nil:
 		return nil

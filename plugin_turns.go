@@ -80,5 +80,5 @@ func (p *pluginContext) tickFast(fast bool) {
 }
 
 func setTickPeriod(period time.Duration) error {
-	return proxywasm.SetTickPeriodMilliSeconds(uint32(period.Milliseconds()))
+	return proxywasm.SetTickPeriodMilliSeconds(uint32(period.Milliseconds())) //nolint:gosec // one of two constants
 }

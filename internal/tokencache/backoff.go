@@ -34,7 +34,7 @@ func (b *backoff) failed(begunAt, now, least time.Duration) {
 		return
 	}
 	wait := b.first << min(b.count, 20)
-	wait += rand.N(wait/5 + 1)
+	wait += rand.N(wait/5 + 1) //nolint:gosec // no secret: it only spreads gateways
 	wait = max(min(wait, MaxBackoff), least)
 	b.count++
 	b.since, b.until = now, now+wait

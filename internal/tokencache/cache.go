@@ -303,7 +303,7 @@ func (c *Cache) fail(e *Entry, now time.Duration, f *Failure, d delivery) {
 		e.refuse(now, f.Err)
 	}
 	if d.token != nil && d.waiters != nil {
-		c.Stats.StaleServed += uint64(d.waiters.Len())
+		c.Stats.StaleServed += uint64(d.waiters.Len()) //nolint:gosec // a length
 	}
 	c.Backlog.deliver(d)
 	c.holdBackRenewal(e, now)

@@ -91,7 +91,8 @@ func (c *Cache) hold(e *Entry, h holding) {
 	}
 	size := entrySize(e, h)
 	if h != pending {
-		for c.lists[h].Len() >= c.policy.MaxEntries && c.dropOldest(h) {
+		for room := true; room && c.lists[h].Len() >= c.policy.MaxEntries; {
+			room = c.dropOldest(h)
 		}
 		c.Memory.makeRoom(h, size)
 	}

@@ -40,7 +40,7 @@ func (r *record) tokenAt(now time.Duration, wall time.Time) *Token {
 func (r *record) encode() []byte {
 	data := append([]byte(nil), r.owner[:]...)
 	data = binary.AppendVarint(data, int64(r.renewedUntil))
-	data = binary.AppendUvarint(data, uint64(r.rejections.count))
+	data = binary.AppendUvarint(data, uint64(r.rejections.count)) //nolint:gosec // never negative
 	data = binary.AppendVarint(data, int64(r.rejections.until))
 	if r.token == nil {
 		return binary.AppendUvarint(data, 0)
