@@ -111,6 +111,9 @@ var (
 func (k *key) nearest(name string) string {
 	best, distance := "", 1+len(name)/3
 	for _, candidate := range k.keys {
+		if len(name)-len(candidate.name) > distance {
+			continue // that many letters too many, at least
+		}
 		if d := editDistance(name, candidate.name); d <= distance {
 			best, distance = candidate.name, d-1
 		}

@@ -41,18 +41,23 @@ type recorder struct {
 func (*recorder) Helper()                 {}
 func (r *recorder) Errorf(string, ...any) { r.failed = true }
 
+func work(duration time.Duration) {
+	for start := threadTime(); threadTime()-start < duration; {
+	}
+}
+
 func TestInTime(t *testing.T) {
 	quick, slow := &recorder{TB: t}, &recorder{TB: t}
 	tries := 0
 	InTime(quick, 0, func() {
 		if tries++; tries == 1 {
-			time.Sleep(50 * time.Millisecond) // the machine was busy
+			work(25 * time.Millisecond)
 		}
 	})
 	if quick.failed || tries != 2 {
 		t.Errorf("quick at the second try: got failed %t after %d tries, expected no failure after 2", quick.failed, tries)
 	}
-	if InTime(slow, 0, func() { time.Sleep(21 * time.Millisecond) }); !slow.failed {
+	if InTime(slow, 0, func() { work(25 * time.Millisecond) }); !slow.failed {
 		t.Error("slow: got no failure, expected one")
 	}
 }
