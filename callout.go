@@ -1,151 +1,143 @@
 package main
 
 import (
-	"strconv"
-	"strings"
+	"fmt"
 	"time"
 
 	"github.com/higress-group/wasm-go/pkg/wrapper"
+
+	"token-fetch/internal/tokencache"
+	"token-fetch/internal/tokenservice"
 )
 
-// tokenCall is the request to the token service, ready to be sent: what
-// proxywasm.DispatchHttpCall takes.
-type tokenCall struct {
-	cluster string
-	service string // host name and port of the service, for log lines
-	headers [][2]string
-	body    []byte
-	timeout time.Duration // of the whole call, retries included
+// host is what token calls need of the gateway. pluginContext is the real one; tests have their own.
+type host interface {
+	tokencache.Clock
+	logger
+	// dispatch makes a call to a cluster. It returns an error when there is none under way; else
+	// done is told exactly once, unless the context that dispatched it goes before.
+	dispatch(to cluster, call tokenservice.Call, done answered) error
 }
 
-// with returns the call with more headers and, if it is not nil, another body.
-// The receiver's slices are shared by all calls and stay as they are.
-func (c tokenCall) with(headers [][2]string, body []byte) tokenCall {
-	c.headers = append(c.headers[:len(c.headers):len(c.headers)], headers...)
-	if body != nil {
-		c.body = body
-	}
-	return c
+// answered is told what came of a call.
+type answered interface{ answered(a *tokenservice.Answer) }
+
+// cluster is where calls go to.
+type cluster struct {
+	name      string
+	timeout   time.Duration
+	needsBody bool // of a good answer
 }
 
-// hasPort finds the port of a serviceName such as token.dns:8080. Other colons may stand in a name of Nacos.
-func hasPort(name string) bool {
-	colon := strings.LastIndexByte(name, ':')
-	return colon >= 0 && strings.Trim(name[colon+1:], "0123456789") == ""
+// client makes the token calls of a part, through the gateway's cluster for the token service.
+type client struct {
+	part       *part
+	cluster    cluster
+	host       host
+	metrics    *metrics
+	failures   failureLog
+	refusals   refusalLog
+	hasNoStore bool // the log says that the service's answers must not be kept
 }
 
-func (s section) tokenCall(of *scope, oauth2 *oauth2) tokenCall {
-	// In the order in which the guide's sample checked them.
-	path := s.requestPath(of)
-	name := s.required(keyServiceName, of)
-	if strings.ContainsAny(name, "|/?#@") || strings.ContainsFunc(name, isNoURLRune) || hasPort(name) {
-		s.wrong(keyServiceName, "the service's FQDN with its type, without scheme and port, for example token.dns")
-	}
-	host, port := s.serviceHost(name), s.servicePort()
-	client := wrapper.NewClusterClient(wrapper.FQDNCluster{FQDN: name, Host: host, Port: int64(port)})
-	call := tokenCall{
-		cluster: client.ClusterName(),
-		service: name + ":" + strconv.Itoa(port),
-		timeout: s.milliseconds(keyTimeout),
-		body:    s.requestBody(oauth2),
-	}
-	method := s.requestMethod(oauth2 != nil || call.body != nil)
-	call.headers = append([][2]string{
-		{":method", method},
-		{":path", path},
-		{":authority", host},
-	}, s.requestHeaders(oauth2)...)
-	if call.body == nil && (method == "POST" || method == "PUT" || method == "PATCH") {
-		// Envoy's client sends no length for an empty body; some servers answer 411 then.
-		call.headers = append(call.headers, [2]string{"content-length", "0"})
-	}
-	if retries := s.integer(keyRetries); retries > 0 {
-		// Envoy's own client makes the retries and does not send these on.
-		call.headers = append(call.headers,
-			[2]string{"x-envoy-retry-on", "connect-failure,reset,5xx"},
-			[2]string{"x-envoy-max-retries", strconv.Itoa(retries)})
-	}
-	return call
-}
-
-// isNoURLRune tells what can't stand in a request's path or authority without breaking its first line.
-func isNoURLRune(r rune) bool { return r <= ' ' || r >= 0x7f }
-
-// requestPath is sent as it is written, but for a leading slash.
-func (s section) requestPath(of *scope) string {
-	path := s.required(keyRequestPath, of)
-	if strings.ContainsFunc(path, isNoURLRune) || strings.Contains(path, "#") {
-		s.wrong(keyRequestPath, "path and query, with spaces, # and other special characters escaped")
-	}
-	if strings.HasPrefix(path, "http://") || strings.HasPrefix(path, "https://") {
-		s.wrong(keyRequestPath, "path and query only; the host goes to serviceHost")
-	}
-	if !strings.HasPrefix(path, "/") {
-		path = "/" + path
-	}
-	return path
-}
-
-func (s section) serviceHost(serviceName string) string {
-	host := s.text(keyServiceHost)
-	if host == "" {
-		return serviceName
-	}
-	if strings.ContainsAny(host, "/?#@") || strings.ContainsFunc(host, isNoURLRune) {
-		s.wrong(keyServiceHost, "a host name, with its port if it needs one")
-	}
-	return host
-}
-
-func (s section) requestMethod(hasBody bool) string {
-	method := s.text(keyRequestMethod)
-	switch {
-	case method != "":
-		return method
-	case hasBody:
-		return "POST"
-	default:
-		return "GET"
+func newClient(p *part, h host, m *metrics) *client {
+	service := p.service
+	fqdn := wrapper.NewClusterClient(wrapper.FQDNCluster{FQDN: service.Name, Port: int64(service.Port)})
+	return &client{
+		part: p, host: h, metrics: m,
+		cluster:  cluster{fqdn.ClusterName(), service.Timeout, service.NeedsBody},
+		failures: failureLog{service: service.Address()},
+		refusals: refusalLog{service: service.Address()},
 	}
 }
 
-func (s section) requestBody(oauth2 *oauth2) []byte {
-	body := s.text(keyRequestBody)
-	switch {
-	case body == "" && oauth2 == nil:
-		return nil
-	case body == "":
-		return oauth2.body()
-	case oauth2 != nil:
-		s.reader.fail("invalid %s%s in config: oauth2 makes the body itself (want more form fields in oauth2.params)", s.prefix, keyRequestBody.name)
-	}
-	return []byte(body)
+// fetch is a call under way.
+type fetch struct {
+	client *client
+	caller *tokenservice.Caller // nil where the token does not depend on it
+	sentAt time.Duration
+	done   func(tokencache.Result)
 }
 
-// requestHeaders are the configured ones, then those that OAuth 2.0 needs.
-func (s section) requestHeaders(oauth2 *oauth2) [][2]string {
-	var headers [][2]string
-	for _, header := range s.textMap(keyRequestHeaders) {
-		name := strings.ToLower(header.name)
-		switch {
-		case name == "host":
-			s.reader.fail("invalid %s%s.%s in config (want it in serviceHost)", s.prefix, keyRequestHeaders.name, header.name)
-		case !isSettableHeader(name):
-			s.reader.fail("invalid %s%s.%s in config (want %s)", s.prefix, keyRequestHeaders.name, printable(header.name), wantSettableHeader)
-		case !isHeaderValue(header.value):
-			s.reader.fail("invalid %s%s.%s in config (want %s)", s.prefix, keyRequestHeaders.name, header.name, wantHeaderValue)
-		}
-		headers = append(headers, [2]string{name, header.value})
+var _ tokencache.Fetcher = (*client)(nil)
+
+// Fetch calls the token service; done is told the result, now or later.
+func (c *client) Fetch(caller tokencache.Caller, done func(tokencache.Result)) {
+	of, _ := caller.(*tokenservice.Caller)
+	f := &fetch{client: c, caller: of, sentAt: c.host.Monotonic(), done: done}
+	if err := c.host.dispatch(c.cluster, c.part.service.Call(of), f); err != nil {
+		c.logFailure(err)
+		done(tokencache.Result{Failure: &tokencache.Failure{Err: err, Unavailable: true}})
+		return
 	}
-	return oauth2.addHeaders(headers)
+	c.metrics.calls++
 }
 
-// jsonPath reads a gjson path. A path that gjson can't use is only found out
-// on the answer, so all that is checked is that it is not blank.
-func (s section) jsonPath(k *key) string {
-	path := s.text(k)
-	if s.has(k) && strings.TrimSpace(path) == "" {
-		s.wrong(k, "a path into the JSON answer, for example data.token")
+func (f *fetch) answered(a *tokenservice.Answer) {
+	defer f.failOnPanic()
+	injectFault(faultOnAnswer)
+	took := f.client.host.Monotonic() - f.sentAt
+	f.client.metrics.callDuration.record(took)
+	grant, failed := f.client.part.service.Grant(a, f.caller, f.wallSentAt())
+	if failed != nil {
+		f.client.fail(failed)
+		f.done(tokencache.Result{Failure: cacheFailure(failed)})
+		return
 	}
-	return path
+	f.client.succeed(grant, a.Status, took)
+	f.done(tokencache.Result{Grant: tokencache.Grant{Values: grant.Values, Lifetime: grant.Lifetime, SubjectLifetime: grant.SubjectLifetime}})
+}
+
+// wallSentAt is when the call was sent, by the wall clock as it is now, in case that it was set meanwhile.
+func (f *fetch) wallSentAt() time.Time {
+	return f.client.host.Wall().Add(f.sentAt - f.client.host.Monotonic())
+}
+
+// failOnPanic leaves nobody waiting when the answer made the plugin panic.
+func (f *fetch) failOnPanic() {
+	if cause := recover(); cause != nil {
+		logPanic(f.client.host, cause)
+		f.done(tokencache.Result{Failure: &tokencache.Failure{Err: tokencache.ErrPanic}})
+	}
+}
+
+func cacheFailure(failed *tokenservice.Failure) *tokencache.Failure {
+	return &tokencache.Failure{Err: failed, Unavailable: failed.Kind == tokenservice.Unavailable, RetryAfter: failed.RetryAfter}
+}
+
+func (c *client) fail(failed *tokenservice.Failure) {
+	if failed.Kind == tokenservice.SubjectRefused {
+		c.refusals.refused(c.host, failed.Reason)
+		return
+	}
+	c.metrics.callFailures++
+	c.logFailure(failed)
+}
+
+func (c *client) succeed(g tokenservice.Grant, status int, took time.Duration) {
+	c.failures.succeeded(c.host)
+	c.failures.debug(c.host, c.host.Monotonic(), status, took)
+	if g.NoStore && c.part.cache != nil && !c.hasNoStore {
+		c.hasNoStore = true
+		c.host.logf(logWarn, "token service %s forbids by its Cache-Control to keep its tokens: every request waits for a call, as long as it does",
+			c.part.service.Address())
+	}
+}
+
+func (c *client) logFailure(err error) {
+	c.failures.failed(c.host, err.Error(), c.part.failure.consequence(outcomeOf(err)))
+}
+
+// tick writes the sums that are due.
+func (c *client) tick() {
+	c.failures.tick(c.host)
+	c.refusals.tick(c.host)
+}
+
+// dispatchError is why a call could not be made.
+func dispatchError(err error, isUnknown bool, cluster string) error {
+	if isUnknown {
+		return fmt.Errorf("%w, which has no cluster %s", errNoCluster, cluster)
+	}
+	return fmt.Errorf("can't be called: %w (has its cluster %s a healthy host?)", err, cluster)
 }

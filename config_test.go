@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"token-fetch/internal/tokencache"
+	"token-fetch/internal/tokenservice"
 )
 
 // environment stands for the VM's in tests.
@@ -33,22 +34,22 @@ func mustParse(t testing.TB, json string) *config {
 
 func TestSampleConfiguration(t *testing.T) {
 	s := mustParse(t, sampleJSON).global
-	if got, want := s.call.cluster, "outbound|8080||token.dns"; got != want {
+	if got, want := clusterOf(s), "outbound|8080||token.dns"; got != want {
 		t.Errorf("cluster: got %q, expected %q", got, want)
 	}
 	for name, want := range map[string]string{":method": "GET", ":path": "/token", ":authority": "token.dns"} {
-		if got, _ := firstHeader(s.call.headers, name); got != want {
+		if got, _ := tokenservice.FirstHeader(s.service.Call(nil).Headers, name); got != want {
 			t.Errorf("%s: got %q, expected %q", name, got, want)
 		}
 	}
-	if len(s.call.headers) != 3 || s.call.body != nil {
-		t.Errorf("the call has more than the sample's: %v %q", s.call.headers, s.call.body)
+	if len(s.service.Call(nil).Headers) != 3 || s.service.Call(nil).Body != nil {
+		t.Errorf("the call has more than the sample's: %v %q", s.service.Call(nil).Headers, s.service.Call(nil).Body)
 	}
-	if s.call.timeout != 500*time.Millisecond {
-		t.Errorf("timeout: got %s, expected 500ms", s.call.timeout)
+	if s.service.Timeout != 500*time.Millisecond {
+		t.Errorf("timeout: got %s, expected 500ms", s.service.Timeout)
 	}
-	if s.answer.responseHeader != "x-token" || s.tokenHeader != "X-Token" {
-		t.Errorf("headers: got %q and %q", s.answer.responseHeader, s.tokenHeader)
+	if got := s.service.TokenHeader(); got != "X-Token" {
+		t.Errorf("token header: got %q, expected X-Token", got)
 	}
 	if s.cache != nil || s.failure.mode != modeSample || !s.overwrite || !s.enabled {
 		t.Errorf("got cache %v, mode %v, overwrite %v, enabled %v", s.cache, s.failure.mode, s.overwrite, s.enabled)
@@ -82,16 +83,16 @@ func TestConfigurationErrors(t *testing.T) {
 		"method":                   {extended(`"requestMethod": "FETCH"`), `invalid requestMethod in config: "FETCH" (want GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS)`},
 		"header map":               {extended(`"requestHeaders": ["a"]`), `invalid requestHeaders in config (want an object of strings)`},
 		"header value type":        {extended(`"requestHeaders": {"X-Key": 5}`), `invalid requestHeaders.X-Key in config (want a string)`},
-		"header value":             {extended(`"requestHeaders": {"X-Key": "s3cr3t\n"}`), `invalid requestHeaders.X-Key in config (want ` + wantHeaderValue + `)`},
-		"header value of variable": {extended(`"requestHeaders": {"X-Key": "${NEWLINE}"}`), `invalid requestHeaders.X-Key in config (want ` + wantHeaderValue + `)`},
+		"header value":             {extended(`"requestHeaders": {"X-Key": "s3cr3t\n"}`), `invalid requestHeaders.X-Key in config (want ` + tokenservice.WantHeaderValue + `)`},
+		"header value of variable": {extended(`"requestHeaders": {"X-Key": "${NEWLINE}"}`), `invalid requestHeaders.X-Key in config (want ` + tokenservice.WantHeaderValue + `)`},
 		"host header":              {extended(`"requestHeaders": {"Host": "a"}`), `invalid requestHeaders.Host in config (want it in serviceHost)`},
-		"length header":            {extended(`"requestHeaders": {"Content-Length": "5"}`), `invalid requestHeaders.Content-Length in config (want ` + wantSettableHeader + `)`},
-		"forwarded pseudo-header":  {extended(`"forwardHeaders": [":path"]`), `invalid forwardHeaders in config: ":path" (want ` + wantSettableHeader + `)`},
+		"length header":            {extended(`"requestHeaders": {"Content-Length": "5"}`), `invalid requestHeaders.Content-Length in config (want ` + tokenservice.WantSettableHeader + `)`},
+		"forwarded pseudo-header":  {extended(`"forwardHeaders": [":path"]`), `invalid forwardHeaders in config: ":path" (want ` + tokenservice.WantSettableHeader + `)`},
 		"forwarded type":           {extended(`"forwardHeaders": "cookie"`), `invalid forwardHeaders in config: "cookie" (want a list of strings)`},
 		"forwarded element":        {extended(`"forwardHeaders": [1]`), `invalid forwardHeaders[0] in config: 1 (want a string)`},
 		"upstream header":          {extended(`"upstreamHeaders": {"X-User": "user"}`), `invalid upstreamHeaders.X-User in config: "user" (want header:NAME or body:PATH)`},
 		"upstream header is token": {extended(`"upstreamHeaders": {"x-token": "header:a"}`), `invalid upstreamHeaders.x-token in config: that is the tokenHeader`},
-		"upstream pseudo-header":   {extended(`"upstreamHeaders": {":path": "header:a"}`), `invalid upstreamHeaders.:path in config (want ` + wantSettableHeader + `)`},
+		"upstream pseudo-header":   {extended(`"upstreamHeaders": {":path": "header:a"}`), `invalid upstreamHeaders.:path in config (want ` + tokenservice.WantSettableHeader + `)`},
 		"condition type":           {extended(`"successWhen": {"path": "a"}`), `invalid successWhen in config: an object (want a list of objects with header or path, and equals)`},
 		"condition without equals": {extended(`"successWhen": [{"path": "a"}]`), `missing successWhen[0].equals in config`},
 		"condition with both":      {extended(`"successWhen": [{"path": "a", "header": "b", "equals": "1"}]`), `invalid successWhen[0] in config (want one of header and path)`},
@@ -112,8 +113,8 @@ func TestConfigurationErrors(t *testing.T) {
 		"port as boolean":          {`{"serviceName": "token.dns", "servicePort": true, "requestPath": "/", "tokenHeader": "X-Token"}`, `invalid servicePort in config: true (want 1 to 65535)`},
 		"path with space":          {`{"serviceName": "token.dns", "requestPath": "/a b?key=s3cr3t", "tokenHeader": "X-Token"}`, `invalid requestPath in config: "/a b?…" (want path and query, with spaces, # and other special characters escaped)`},
 		"path is a URL":            {`{"serviceName": "token.dns", "requestPath": "https://token.dns/", "tokenHeader": "X-Token"}`, `invalid requestPath in config: "https://token.dns/" (want path and query only; the host goes to serviceHost)`},
-		"token header":             {`{"serviceName": "token.dns", "requestPath": "/", "tokenHeader": "X Token"}`, `invalid tokenHeader in config: "X Token" (want ` + wantSettableHeader + `)`},
-		"token header is host":     {`{"serviceName": "token.dns", "requestPath": "/", "tokenHeader": "Host"}`, `invalid tokenHeader in config: "Host" (want ` + wantSettableHeader + `)`},
+		"token header":             {`{"serviceName": "token.dns", "requestPath": "/", "tokenHeader": "X Token"}`, `invalid tokenHeader in config: "X Token" (want ` + tokenservice.WantSettableHeader + `)`},
+		"token header is host":     {`{"serviceName": "token.dns", "requestPath": "/", "tokenHeader": "Host"}`, `invalid tokenHeader in config: "Host" (want ` + tokenservice.WantSettableHeader + `)`},
 		"token header is number":   {`{"serviceName": "token.dns", "requestPath": "/", "tokenHeader": 5}`, `invalid tokenHeader in config: 5 (want a string)`},
 		"rules type":               {extended(`"_rules_": {}`), `invalid _rules_ in config (want a list of rules)`},
 		"no rules at all":          {`{"_rules_": []}`, `invalid _rules_ in config: it has no rules and there is no global part (want at least one of them)`},
@@ -166,38 +167,34 @@ func TestOAuth2Errors(t *testing.T) {
 }
 
 func TestConfigurationValues(t *testing.T) {
-	text := func(config string) *scope { return mustParse(t, config).global }
-
-	if got, _ := firstHeader(text(`{"serviceName": "a.dns", "requestPath": "t%20k?x=%2F", "tokenHeader": "T"}`).call.headers, ":path"); got != "/t%20k?x=%2F" {
-		t.Errorf("path without slash: got %q", got)
+	header := func(config, name string) string {
+		value, _ := tokenservice.FirstHeader(mustParse(t, config).global.service.Call(nil).Headers, name)
+		return value
 	}
-	if got := text(`{"serviceName": "a.dns", "servicePort": 0, "requestPath": "/", "tokenHeader": "T"}`).call.cluster; got != "outbound|80||a.dns" {
-		t.Errorf("port 0: got %q", got)
+	tests := map[string]struct{ got, want string }{
+		"path without slash":                 {header(`{"serviceName": "a.dns", "requestPath": "t%20k?x=%2F", "tokenHeader": "T"}`, ":path"), "/t%20k?x=%2F"},
+		"port 0":                             {clusterOf(mustParse(t, `{"serviceName": "a.dns", "servicePort": 0, "requestPath": "/", "tokenHeader": "T"}`).global), "outbound|80||a.dns"},
+		"port in quotes, as the sample took": {clusterOf(mustParse(t, `{"serviceName": "a.dns", "servicePort": "8081", "requestPath": "/", "tokenHeader": "T"}`).global), "outbound|8081||a.dns"},
+		"variables": {string(mustParse(t, extended(`"requestBody": "${NAME} $${NAME} ${secret.ns/name.key} $NAME"`)).global.service.Call(nil).Body),
+			"value ${NAME} ${secret.ns/name.key} $NAME"},
+		"content-length of a POST without body": {header(extended(`"requestMethod": "POST"`), "content-length"), "0"},
+		"method with a body":                    {header(extended(`"requestBody": "a"`), ":method"), "POST"},
+		"retries":                               {header(extended(`"retries": 3`), "x-envoy-max-retries"), "3"},
 	}
-	if got := text(`{"serviceName": "a.dns", "servicePort": "8081", "requestPath": "/", "tokenHeader": "T"}`).call.cluster; got != "outbound|8081||a.dns" {
-		t.Errorf("port in quotes, as the sample took it: got %q", got)
-	}
-	if got := string(text(extended(`"requestBody": "${NAME} $${NAME} ${secret.ns/name.key} $NAME"`)).call.body); got != "value ${NAME} ${secret.ns/name.key} $NAME" {
-		t.Errorf("variables: got %q", got)
-	}
-	post := text(extended(`"requestMethod": "POST"`)).call
-	if length, _ := firstHeader(post.headers, "content-length"); length != "0" {
-		t.Errorf("content-length of a POST without body: got %q, expected 0", length)
-	}
-	if method, _ := firstHeader(text(extended(`"requestBody": "a"`)).call.headers, ":method"); method != "POST" {
-		t.Errorf("method with a body: got %q, expected POST", method)
-	}
-	retried := text(extended(`"retries": 3`)).call
-	if retries, _ := firstHeader(retried.headers, "x-envoy-max-retries"); retries != "3" {
-		t.Errorf("x-envoy-max-retries: got %q, expected 3", retries)
+	for name, test := range tests {
+		if test.got != test.want {
+			t.Errorf("%s: got %q, expected %q", name, test.got, test.want)
+		}
 	}
 }
+
+func clusterOf(p *part) string { return newClient(p, nil, nil).cluster.name }
 
 func TestDefaultsOfCacheAndFailure(t *testing.T) {
 	s := mustParse(t, extended(`"cache": {}`)).global
 	want := cachePolicy{
-		Policy: tokencache.Policy{RefreshBefore: -1, Backoff: time.Second, MaxEntries: 1024, MaxWaiting: 10000},
-		ttl:    300 * time.Second, expiresInPath: "expires_in", heedsCacheControl: true, invalidateOn: []int{401}, shared: true,
+		Policy: tokencache.Policy{Values: 1, RefreshBefore: -1, Backoff: time.Second, MaxEntries: 1024, MaxWaiting: 10000, Timeout: 1500 * time.Millisecond},
+		shared: true, invalidateOn: []int{401},
 	}
 	got := *s.cache
 	if len(got.invalidateOn) != 1 || got.invalidateOn[0] != 401 {
@@ -220,21 +217,21 @@ func TestRuleInheritance(t *testing.T) {
 		"serviceName": "token.dns", "requestPath": "/global", "tokenHeader": "X-Token", "timeout": 700,
 		"requestHeaders": {"A": "1", "B": "2"}, "cache": {"ttl": 60, "maxEntries": 5}, "failure": {"status": 503, "body": "global"},
 		"_rules_": [
-			{"_match_route_": ["a"], "requestPath": "/rule", "requestHeaders": {"B": "3", "C": "4"}, "cache": {"ttl": 7}, "failure": {"mode": "allow"}},
+			{"_match_route_": ["a"], "requestPath": "/rule", "requestHeaders": {"B": "3", "C": "4"}, "cache": {"backoff": 7}, "failure": {"mode": "allow"}},
 			{"_match_route_": ["b"], "cache": null, "failure": null, "requestHeaders": {"A": null}},
 			{"_match_route_": ["c"], "enabled": false}
 		]}`)
-	first, second, third := parsed.rules[0].scope, parsed.rules[1].scope, parsed.rules[2].scope
-	path, _ := firstHeader(first.call.headers, ":path")
-	if path != "/rule" || first.call.timeout != 700*time.Millisecond {
-		t.Errorf("first rule: got path %q and timeout %s", path, first.call.timeout)
+	first, second, third := parsed.rules[0].part, parsed.rules[1].part, parsed.rules[2].part
+	path, _ := tokenservice.FirstHeader(first.service.Call(nil).Headers, ":path")
+	if path != "/rule" || first.service.Timeout != 700*time.Millisecond {
+		t.Errorf("first rule: got path %q and timeout %s", path, first.service.Timeout)
 	}
 	for name, want := range map[string]string{"a": "1", "b": "3", "c": "4"} {
-		if got, _ := firstHeader(first.call.headers, name); got != want {
+		if got, _ := tokenservice.FirstHeader(first.service.Call(nil).Headers, name); got != want {
 			t.Errorf("first rule's header %s: got %q, expected %q", name, got, want)
 		}
 	}
-	if first.cache.ttl != 7*time.Second || first.cache.MaxEntries != 5 {
+	if first.cache.Backoff != 7*time.Millisecond || first.cache.MaxEntries != 5 {
 		t.Errorf("first rule's cache is not merged: %+v", first.cache)
 	}
 	if first.failure.mode != modeAllow || first.failure.status != 503 || string(first.failure.body) != "global" {
@@ -243,7 +240,7 @@ func TestRuleInheritance(t *testing.T) {
 	if second.cache != nil || second.failure.mode != modeSample {
 		t.Errorf("null does not take keys away: %+v %+v", second.cache, second.failure)
 	}
-	if _, found := firstHeader(second.call.headers, "a"); found {
+	if _, found := tokenservice.FirstHeader(second.service.Call(nil).Headers, "a"); found {
 		t.Error("null does not take a header away")
 	}
 	if third.enabled || parsed.global == nil || !parsed.global.enabled {
@@ -255,26 +252,5 @@ func TestOnlyRulesLeaveOthersAlone(t *testing.T) {
 	parsed := mustParse(t, `{"_plugin_id_": "x", "_rules_": [{"_match_domain_": ["a.com"], "serviceName": "a.dns", "requestPath": "/", "tokenHeader": "T"}]}`)
 	if parsed.global != nil {
 		t.Error("keys of the gateway alone make a global part")
-	}
-}
-
-func TestIdentity(t *testing.T) {
-	base := mustParse(t, extended(`"cache": {}`)).global.identity
-	for name, more := range map[string]string{
-		"failure": `"cache": {}, "failure": {"status": 503}`, "overwrite": `"cache": {}, "overwrite": false`,
-		"backoff": `"cache": {"backoff": 5}`, "timeout": `"cache": {}, "timeout": 5`,
-	} {
-		if mustParse(t, extended(more)).global.identity != base {
-			t.Errorf("%s: changes the identity, expected it not to", name)
-		}
-	}
-	for name, more := range map[string]string{
-		"header": `"cache": {}, "requestHeaders": {"A": "1"}`, "body": `"cache": {}, "requestBody": "a"`,
-		"ttl": `"cache": {"ttl": 5}`, "tokenPath": `"cache": {}, "tokenPath": "a"`, "prefix": `"cache": {}, "tokenPrefix": "a"`,
-		"upstream": `"cache": {}, "upstreamHeaders": {"U": "body:u"}`, "success": `"cache": {}, "successWhen": [{"path": "a", "equals": "b"}]`,
-	} {
-		if mustParse(t, extended(more)).global.identity == base {
-			t.Errorf("%s: does not change the identity, expected it to", name)
-		}
 	}
 }

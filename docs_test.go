@@ -6,11 +6,21 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"token-fetch/internal/schema"
 )
 
 // documented are the objects of the configuration that have a table in the README and a
 // schema in spec.yaml.
-var documented = []*key{keyRoot, keyOAuth2, keyCache, keyFailure}
+var documented = func() []*schema.Key {
+	objects := []*schema.Key{keyRoot}
+	for _, k := range keyRoot.Keys {
+		if k.Kind == schema.Object {
+			objects = append(objects, k)
+		}
+	}
+	return objects
+}()
 
 func readFile(t *testing.T, name string) string {
 	t.Helper()
@@ -23,9 +33,10 @@ func readFile(t *testing.T, name string) string {
 
 var tableRow = regexp.MustCompile("(?m)^\\| `(\\w+)` \\|([^|\n]*)\\|([^|\n]*)\\|([^|\n]*)\\|(.*)\\|$")
 
-var tableTypes = map[kind]string{
-	kindText: "string", kindInteger: "int", kindBoolean: "bool", kindTextMap: "map of string", kindTextList: "list of string",
-	kindTexts: "string or list of string", kindStatuses: "list of int", kindObject: "object", kindCondition: "list of object",
+var tableTypes = map[schema.Kind]string{
+	schema.Text: "string", schema.Integer: "int", schema.Boolean: "bool", schema.TextMap: "map of string", schema.TextList: "list of string",
+	schema.Texts: "string or list of string", schema.Object: "object", keyInvalidateOn.Kind: "list of int",
+	"a list of objects with header or path, and equals": "list of object",
 }
 
 func TestReadmeHasTheKeys(t *testing.T) {
@@ -37,11 +48,11 @@ func TestReadmeHasTheKeys(t *testing.T) {
 	}
 	count := 0
 	for _, object := range documented {
-		for _, k := range object.keys {
+		for _, k := range object.Keys {
 			count++
-			row, ok := rows[k.name]
+			row, ok := rows[k.Name]
 			if !ok {
-				t.Errorf("%s: not in the README's tables", k.name)
+				t.Errorf("%s: not in the README's tables", k.Name)
 				continue
 			}
 			checkRow(t, k, row)
@@ -52,27 +63,27 @@ func TestReadmeHasTheKeys(t *testing.T) {
 	}
 }
 
-func checkRow(t *testing.T, k *key, row []string) {
+func checkRow(t *testing.T, k *schema.Key, row []string) {
 	t.Helper()
-	if dataType, _, _ := strings.Cut(row[0], ","); dataType != tableTypes[k.kind] {
-		t.Errorf("%s: type %q, expected %q", k.name, dataType, tableTypes[k.kind])
+	if dataType, _, _ := strings.Cut(row[0], ","); dataType != tableTypes[k.Kind] {
+		t.Errorf("%s: type %q, expected %q", k.Name, dataType, tableTypes[k.Kind])
 	}
-	if want := map[bool]string{true: "yes", false: "no"}[k.required]; row[1] != want {
-		t.Errorf("%s: required %q, expected %q", k.name, row[1], want)
+	if want := map[bool]string{true: "yes", false: "no"}[k.Required]; row[1] != want {
+		t.Errorf("%s: required %q, expected %q", k.Name, row[1], want)
 	}
 	want := ""
-	if k.fallback != nil {
-		want = fmt.Sprint(k.fallback)
+	if k.Default != nil {
+		want = fmt.Sprint(k.Default)
 	}
 	if got := strings.Trim(row[2], "` "); got != want {
-		t.Errorf("%s: default %q, expected %q", k.name, got, want)
+		t.Errorf("%s: default %q, expected %q", k.Name, got, want)
 	}
-	if limits := fmt.Sprintf("%d to %d", k.min, k.max); k.kind == kindInteger && !strings.Contains(row[3], limits) {
-		t.Errorf("%s: the description has not the limits %s", k.name, limits)
+	if limits := fmt.Sprintf("%d to %d", k.Min, k.Max); k.Kind == schema.Integer && !strings.Contains(row[3], limits) {
+		t.Errorf("%s: the description has not the limits %s", k.Name, limits)
 	}
-	for _, allowed := range k.oneOf {
+	for _, allowed := range k.OneOf {
 		if all := strings.Join(row, " "); !strings.Contains(all, "`"+allowed+"`") {
-			t.Errorf("%s: the row has not the allowed value %s", k.name, allowed)
+			t.Errorf("%s: the row has not the allowed value %s", k.Name, allowed)
 		}
 	}
 }
@@ -92,9 +103,9 @@ func TestReadmeHasTheMetrics(t *testing.T) {
 	}
 }
 
-// schema reads what this test needs of spec.yaml's nested properties: for each key's path,
+// specMembers reads what this test needs of spec.yaml's nested properties: for each key's path,
 // its scalar members. The file keeps to two spaces a level.
-func schema(t *testing.T) map[string]map[string]string {
+func specMembers(t *testing.T) map[string]map[string]string {
 	t.Helper()
 	_, text, _ := strings.Cut(readFile(t, "spec.yaml"), "openAPIV3Schema:\n")
 	members := map[string]map[string]string{}
@@ -122,40 +133,40 @@ func schema(t *testing.T) map[string]map[string]string {
 }
 
 func TestSpecHasTheKeys(t *testing.T) {
-	members := schema(t)
+	members := specMembers(t)
 	for _, object := range documented {
 		at := "properties"
 		if object != keyRoot {
-			at = "properties." + object.name + ".properties"
+			at = "properties." + object.Name + ".properties"
 		}
-		if got := len(members[at]); got != len(object.keys) {
-			t.Errorf("%s: spec.yaml has %d keys, expected %d", at, got, len(object.keys))
+		if got := len(members[at]); got != len(object.Keys) {
+			t.Errorf("%s: spec.yaml has %d keys, expected %d", at, got, len(object.Keys))
 		}
-		for _, k := range object.keys {
-			checkSchema(t, k, members[at+"."+k.name])
+		for _, k := range object.Keys {
+			checkSchema(t, k, members[at+"."+k.Name])
 		}
 	}
 }
 
-func checkSchema(t *testing.T, k *key, got map[string]string) {
+func checkSchema(t *testing.T, k *schema.Key, got map[string]string) {
 	t.Helper()
 	if got == nil {
-		t.Errorf("%s: not in spec.yaml", k.name)
+		t.Errorf("%s: not in spec.yaml", k.Name)
 		return
 	}
 	want := map[string]string{}
-	if k.kind == kindInteger {
-		want["minimum"], want["maximum"] = fmt.Sprint(k.min), fmt.Sprint(k.max)
+	if k.Kind == schema.Integer {
+		want["minimum"], want["maximum"] = fmt.Sprint(k.Min), fmt.Sprint(k.Max)
 	}
-	if k.fallback != nil {
-		want["default"] = fmt.Sprint(k.fallback)
+	if k.Default != nil {
+		want["default"] = fmt.Sprint(k.Default)
 	}
-	if len(k.oneOf) > 0 {
-		want["enum"] = "[" + strings.Join(k.oneOf, ", ") + "]"
+	if len(k.OneOf) > 0 {
+		want["enum"] = "[" + strings.Join(k.OneOf, ", ") + "]"
 	}
 	for member, value := range want {
 		if got[member] != value {
-			t.Errorf("%s: %s in spec.yaml is %q, expected %q", k.name, member, got[member], value)
+			t.Errorf("%s: %s in spec.yaml is %q, expected %q", k.Name, member, got[member], value)
 		}
 	}
 }

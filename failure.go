@@ -1,11 +1,24 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"time"
 
+	"token-fetch/internal/schema"
 	"token-fetch/internal/tokencache"
+	"token-fetch/internal/tokenservice"
 )
+
+var (
+	keyMode        = &schema.Key{Name: "mode", Kind: schema.Text, Default: "deny", OneOf: []string{"deny", "allow"}}
+	keyStatus      = &schema.Key{Name: "status", Kind: schema.Integer, Default: 500, Min: 400, Max: 599}
+	keyBody        = &schema.Key{Name: "body", Kind: schema.Text, Default: "http call failed"}
+	keyContentType = &schema.Key{Name: "contentType", Kind: schema.Text, Default: plainText}
+
+	keyFailure = &schema.Key{Name: "failure", Kind: schema.Object, Keys: []*schema.Key{keyMode, keyStatus, keyBody, keyContentType}}
+)
+
+const plainText = "text/plain; charset=utf-8"
 
 // outcome is how a token call ended that brought no token.
 type outcome int
@@ -25,19 +38,29 @@ func (o outcome) String() string {
 	return [...]string{"no_token", "call_failed", "no_cluster", "too_many_waiting", "subject_refused", "internal_error"}[o]
 }
 
-// failure is an outcome without a token.
-type failure struct {
-	outcome outcome
-	reason  string // for the log; begins with a verb whose subject is the token service
-	// unavailable: the token service can't answer, whoever calls.
-	unavailable bool
-	retryAfter  time.Duration // for which it asks to be left alone
-}
+// Errors of the gateway, beside those of tokenservice and tokencache.
+var (
+	errNoCluster = errors.New("is unknown to the gateway")
+	errInternal  = errors.New("the plugin failed")
+)
 
-func (f *failure) Error() string { return f.reason }
-
-func (f *failure) result() tokencache.Result {
-	return tokencache.Result{Failure: &tokencache.Failure{Err: f, Unavailable: f.unavailable, RetryAfter: f.retryAfter}}
+// outcomeOf is what an error means for the request that is told of it.
+func outcomeOf(err error) outcome {
+	var failed *tokenservice.Failure
+	switch {
+	case errors.As(err, &failed) && failed.Kind == tokenservice.NoToken:
+		return noToken
+	case errors.As(err, &failed) && failed.Kind == tokenservice.SubjectRefused:
+		return subjectRefused
+	case errors.Is(err, errNoCluster):
+		return noCluster
+	case errors.Is(err, tokencache.ErrTooManyWaiting), errors.Is(err, tokencache.ErrTooManyCallers):
+		return tooMany
+	case errors.Is(err, tokencache.ErrPanic), errors.Is(err, errInternal):
+		return internalError
+	default:
+		return callFailed
+	}
 }
 
 // failurePolicy says what becomes of a request that got no token. It is the
@@ -78,21 +101,21 @@ func (p *failurePolicy) consequence(o outcome) string {
 	return "requests that have no token go on without one"
 }
 
-// failurePolicy reads the key failure. What is newer than the sample fails closed.
-func (s section) failurePolicy(cached bool) failurePolicy {
-	failure := s.object(keyFailure)
+// readFailurePolicy reads the key failure. What is newer than the sample fails closed.
+func readFailurePolicy(s schema.Section, cached bool) failurePolicy {
+	failure := s.Object(keyFailure)
 	policy := failurePolicy{
-		status:      uint32(failure.integer(keyStatus)), //nolint:gosec // within the key's limits
-		body:        []byte(failure.text(keyBody)),
-		contentType: failure.text(keyContentType),
+		status:      uint32(failure.Int(keyStatus)), //nolint:gosec // within the key's limits
+		body:        []byte(failure.String(keyBody)),
+		contentType: failure.String(keyContentType),
 	}
-	if !isHeaderValue(policy.contentType) {
-		failure.wrong(keyContentType, wantHeaderValue)
+	if !tokenservice.IsHeaderValue(policy.contentType) {
+		failure.Wrong(keyContentType, tokenservice.WantHeaderValue)
 	}
 	switch {
-	case failure.text(keyMode) == "allow":
+	case failure.String(keyMode) == "allow":
 		policy.mode = modeAllow
-	case s.has(keyFailure) || cached:
+	case s.Has(keyFailure) || cached:
 		policy.mode = modeDeny
 	}
 	return policy

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"token-fetch/internal/fuzzing"
+	"token-fetch/internal/schema"
+	"token-fetch/internal/tokenservice"
 )
 
 // mark stands for each secret in a configuration; nothing that a fuzzer makes up looks like it.
@@ -42,22 +44,22 @@ func FuzzParseConfig(f *testing.F) {
 		var parsed *config
 		var err error
 		fuzzing.InTime(t, len(data), func() { parsed, err = parseConfig(data, environment) })
-		if (parsed == nil) == (err == nil) {
+		if err == nil && parsed == nil {
 			t.Fatalf("got %v and %v", parsed, err)
 		}
 		if err != nil {
 			checkErrorLine(t, err.Error())
 			return
 		}
-		if depth, valid := fuzzing.Depth(data); !valid || depth > maxJSONDepth {
+		if depth, valid := fuzzing.Depth(data); !valid || depth > schema.MaxDepth {
 			t.Errorf("taken, but it is not JSON, or nests %d deep", depth)
 		}
-		scopes := []*scope{parsed.global}
+		parts := []*part{parsed.global}
 		for _, rule := range parsed.rules {
-			scopes = append(scopes, rule.scope)
+			parts = append(parts, rule.part)
 		}
-		for _, s := range scopes {
-			checkScope(t, s)
+		for _, s := range parts {
+			checkPart(t, s)
 		}
 	})
 }
@@ -73,25 +75,25 @@ func checkErrorLine(t *testing.T, text string) {
 	}
 }
 
-func checkScope(t *testing.T, s *scope) {
+func checkPart(t *testing.T, s *part) {
 	t.Helper()
 	if s == nil || !s.enabled {
 		return
 	}
-	for _, name := range s.protected {
-		if !isSettableHeader(name) {
+	for _, name := range s.service.Protected {
+		if !tokenservice.IsSettableHeader(name) {
 			t.Errorf("header %q would be set", name)
 		}
 	}
-	for _, header := range s.call.headers {
-		if !isHeaderValue(header[1]) {
+	for _, header := range s.service.Call(nil).Headers {
+		if !tokenservice.IsHeaderValue(header[1]) {
 			t.Errorf("the call has the header %q: %q", header[0], header[1])
 		}
 	}
-	if s.failure.status < 400 || s.failure.status > 599 || !isHeaderValue(s.failure.contentType) {
+	if s.failure.status < 400 || s.failure.status > 599 || !tokenservice.IsHeaderValue(s.failure.contentType) {
 		t.Errorf("the reply of a failure is %d, %q", s.failure.status, s.failure.contentType)
 	}
-	if s.cache != nil && (s.cache.ttl <= 0 || s.cache.Backoff <= 0 || s.cache.MaxEntries <= 0 || s.cache.MaxWaiting <= 0) {
+	if s.cache != nil && (s.cache.Backoff <= 0 || s.cache.MaxEntries <= 0 || s.cache.MaxWaiting <= 0) {
 		t.Errorf("the cache is %+v", *s.cache)
 	}
 }
@@ -133,7 +135,7 @@ func checkHidden(t *testing.T, parsed *config, err error) {
 
 // hideSecrets replaces what a configuration has at its secret keys by the mark, in the form that
 // it was in, and goes on into objects and rules.
-func hideSecrets(spec *key, written any) any {
+func hideSecrets(spec *schema.Key, written any) any {
 	switch value := written.(type) {
 	case []any:
 		for i := range value {
@@ -141,10 +143,10 @@ func hideSecrets(spec *key, written any) any {
 		}
 	case map[string]any:
 		for name, member := range value {
-			for _, known := range spec.keys {
-				if known.name == name && known.secret {
+			for _, known := range spec.Keys {
+				if known.Name == name && known.Secret {
 					value[name] = allMarked(member)
-				} else if known.name == name {
+				} else if known.Name == name {
 					value[name] = hideSecrets(known, member)
 				}
 			}

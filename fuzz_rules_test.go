@@ -24,7 +24,9 @@ func FuzzDomains(f *testing.F) {
 			start := text[:len(text)-1]
 			want = len(host) >= len(start) && host[:len(start)] == start
 		}
-		if got := matchesDomain([]domain{parseDomain(text)}, host); got != want {
+		index := newTextIndex()
+		index.addPattern(3, text)
+		if got := index.match(host) == 3; got != want {
 			t.Errorf("%q matches %q: %t, expected %t", text, host, got, want)
 		}
 	})
@@ -51,6 +53,12 @@ func FuzzAuthority(f *testing.F) {
 	})
 }
 
+func matches(service, cluster string) bool {
+	index := newServiceIndex()
+	index.add(3, []string{service})
+	return index.match(cluster) == 3
+}
+
 // A service matches a cluster of its name, with its port or any.
 func FuzzServices(f *testing.F) {
 	f.Add("a.dns", "80", "a.dns", "")
@@ -59,14 +67,14 @@ func FuzzServices(f *testing.F) {
 	f.Add("", "", "", "|")
 	f.Fuzz(func(t *testing.T, service, port, fqdn, subset string) {
 		if strings.Contains(port+fqdn+subset, "|") {
-			if matchesService([]string{service}, port+fqdn+subset) && strings.Count(port+fqdn+subset, "|") != 3 {
+			if matches(service, port+fqdn+subset) && strings.Count(port+fqdn+subset, "|") != 3 {
 				t.Errorf("%q is no cluster's name, but matches %q", port+fqdn+subset, service)
 			}
 			return
 		}
 		cluster := strings.Join([]string{"outbound", port, subset, fqdn}, "|")
 		want := service == fqdn || service == fqdn+":"+port
-		if got := matchesService([]string{service}, cluster); got != want {
+		if got := matches(service, cluster); got != want {
 			t.Errorf("%q matches %q: %t, expected %t", service, cluster, got, want)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"token-fetch/internal/tokencache"
+	"token-fetch/internal/tokenservice"
 )
 
 // fakeHost stands for the gateway: the test moves its clock, answers its calls and
@@ -15,12 +16,12 @@ type fakeHost struct {
 	clock   time.Duration
 	wall    time.Time
 	calls   []*fakeCall
-	refuses *failure // what the next dispatches come back with
+	refuses error // what the next dispatches come back with
 	lines   []string
 }
 
 type fakeCall struct {
-	call tokenCall
+	call tokenservice.Call
 	done answered
 }
 
@@ -28,17 +29,15 @@ func newFakeHost() *fakeHost {
 	return &fakeHost{clock: time.Hour, wall: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 }
 
-func (h *fakeHost) Monotonic() time.Duration         { return h.clock }
-func (h *fakeHost) Wall() time.Time                  { return h.wall }
-func (h *fakeHost) Load(string) ([]byte, uint32)     { return nil, 0 }
-func (h *fakeHost) Swap(string, []byte, uint32) bool { return false }
+func (h *fakeHost) Monotonic() time.Duration { return h.clock }
+func (h *fakeHost) Wall() time.Time          { return h.wall }
 
 func (h *fakeHost) pass(d time.Duration) {
 	h.clock += d
 	h.wall = h.wall.Add(d)
 }
 
-func (h *fakeHost) dispatch(call tokenCall, _ bool, done answered) *failure {
+func (h *fakeHost) dispatch(_ cluster, call tokenservice.Call, done answered) error {
 	if h.refuses != nil {
 		return h.refuses
 	}
@@ -61,7 +60,7 @@ func newTestClient(t testing.TB, config string) (*client, *fakeHost) {
 }
 
 // fetchOnce is a fetch, its answer and its result.
-func fetchOnce(t testing.TB, c *client, h *fakeHost, of tokencache.Caller, a *answer) tokencache.Result {
+func fetchOnce(t testing.TB, c *client, h *fakeHost, of tokencache.Caller, a *tokenservice.Answer) tokencache.Result {
 	t.Helper()
 	var results []tokencache.Result
 	c.Fetch(of, func(r tokencache.Result) { results = append(results, r) })

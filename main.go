@@ -3,19 +3,22 @@
 //
 // The way through the code, from the outside in:
 //
-//	plugin.go, request.go    the contexts of the gateway: they translate its callbacks
-//	callbacks_wasip1.go      the callbacks of a request, which go past the SDK; vm.go
-//	config*.go, rules.go     what was configured, and which part of it a request belongs to
-//	callout.go, answer.go    the token call and what comes back; oauth2.go on top of it
-//	token_source.go          one call for all that need the same token, renewal, sharing
-//	token_life.go            what a token goes through, from its first call to its end
-//	shared_call.go           a call that many requests wait for
+//	plugin.go, turns.go      the contexts of the gateway: its VM, and a configuration in it
+//	request.go, settle.go    a request arrives; how it ends
+//	config.go, rules.go      what is configured, and which part of it a request belongs to
+//	callout.go, host.go      the token call through the gateway
 //	failure.go               what becomes of a request without a token
+//	internal/tokenservice    what a token service is asked, and what its answer means
+//	internal/tokencache      one fetch for all that need the same token; renewal, staleness, backoff, sharing
+//	internal/schema          reads the configuration by declared keys
+//	internal/abi             callbacks and host calls that go past the SDK
 package main
 
 import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/wasm-go/pkg/wrapper"
+
+	"token-fetch/internal/abi"
 )
 
 const pluginName = "token-fetch"
@@ -23,16 +26,21 @@ const pluginName = "token-fetch"
 func main() {}
 
 func init() {
-	wrapper.SetCtx(
-		pluginName,
-		wrapper.ParseOverrideRawConfig(parseGlobalScope, parseRuleScope),
-	)
+	wrapper.SetCtx(pluginName, wrapper.ParseOverrideRawConfig(ignoreConfig, ignoreRule))
 	// Registered once more around the wrapper's context: it starts plugins and
 	// logs, but it asks the host for ten values on every request that this
 	// plugin does not need, at some microseconds each.
-	vm.VMContext = proxywasm.GetVMContext()
+	vm := &vmContext{VMContext: proxywasm.GetVMContext()}
 	proxywasm.SetVMContext(vm)
+	abi.Use(vm)
 }
+
+// The wrapper's matcher of rules is not used, as it asks for values on every request too: parseConfig reads the
+// configuration.
+type ignored struct{}
+
+func ignoreConfig([]byte, *ignored) error        { return nil }
+func ignoreRule([]byte, ignored, *ignored) error { return nil }
 
 // The SDK exports the marker of the Higress host, proxy_abi_version_0_2_100; with this
 // one the same file loads in stock Envoy. It comes first in the file, so that

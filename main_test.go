@@ -119,7 +119,7 @@ func checkNoTokenInLogs(t *testing.T, host test.TestHost, token string) {
 }
 
 func testCachedRequest(t *testing.T) {
-	host := start(t, cached(""))
+	host := start(t, withCache(""))
 	defer host.Reset()
 	host.Tick() // writes what the tests before have counted in this VM
 	before := map[string]uint64{}

@@ -3,45 +3,85 @@ package main
 import (
 	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
 
+	"token-fetch/internal/abi"
 	"token-fetch/internal/tokencache"
 )
 
+// vmContext stands around the wrapper's. A worker has one for each VM, which all configurations of the
+// plugin share that have the same file and environment.
+type vmContext struct {
+	types.VMContext
+	// metrics belong to the VM, so that what a replaced configuration has counted
+	// last is written by its successor.
+	metrics metrics
+	memory  tokencache.Memory // of the callers of all configurations
+	queues  sharedQueues
+	plugins []*pluginContext
+}
+
+var _ abi.Contexts = (*vmContext)(nil)
+
+func (v *vmContext) NewPluginContext(id uint32) types.PluginContext {
+	p := &pluginContext{PluginContext: v.VMContext.NewPluginContext(id), id: id, vm: v, metrics: &v.metrics}
+	v.plugins = append(v.plugins, p)
+	return p
+}
+
+// NewRequest makes the context of a request that the SDK need not know.
+func (v *vmContext) NewRequest(id, pluginID uint32) abi.Request {
+	for _, p := range v.plugins {
+		if p.id == pluginID && !p.hasCallsPerRequest {
+			return p.newRequest(id)
+		}
+	}
+	return nil
+}
+
+// Deleted is called when the host deletes a context that NewRequest has not made.
+func (v *vmContext) Deleted(id uint32) {
+	v.plugins = slices.DeleteFunc(v.plugins, func(p *pluginContext) bool {
+		if p.id == id {
+			p.close()
+		}
+		return p.id == id
+	})
+}
+
 // pluginContext is one configuration of the plugin in one worker: Envoy's root
-// context. It stands around the wrapper's, which parses the configuration for the
-// tools of wasm-go and keeps the plugin's id for the log.
+// context. It stands around the wrapper's, which keeps the plugin's id for the log.
 type pluginContext struct {
 	types.PluginContext
 
-	id         uint32
-	vm         *vmContext
-	config     *config
-	targets    []*target // of the global part (nil without one), then of the rules
-	callsAlone bool      // some of them have requests that make calls of their own
-	caches     []*tokencache.Cache
-	backlog    *tokencache.Backlog // of the caches
-	metrics    *metrics
-	unused     []*requestContext // for new requests, so that one with a cached token allocates nothing
+	id      uint32
+	vm      *vmContext
+	metrics *metrics
+
+	rules   *ruleIndex
+	modes   []mode // of the rules, in their order
+	global  mode   // of requests that match no rule
+	clients []*client
+	caches  []*tokencache.Cache
+	backlog *tokencache.Backlog // of the caches
+	// hasCallsPerRequest: some modes make calls that belong to a request.
+	hasCallsPerRequest bool
+	// keepsRoute: the host would choose the route again when headers change, and rules depend on it.
+	keepsRoute bool
+	// hasXDSAttributes: the route's and cluster's names are attributes below xds.
+	hasXDSAttributes bool
+
+	unused []*requestContext // for new requests, so that one with a cached token allocates nothing
 	// now is the monotonic clock as it was read last, at most a tick ago: exact
 	// enough for tokens that are far from their end, and free.
 	now       time.Duration
 	ticksFast bool
 	tickedAt  time.Duration // when the caches were looked after last
 	queue     sharedQueue   // by which a request wakes this context
-	keepRoute bool          // changed headers would make the gateway choose the route again
-	// xdsAttributes: the route's and cluster's names are attributes below xds.
-	xdsAttributes bool
-}
-
-// target is what serves the requests of one scope.
-type target struct {
-	scope  *scope
-	client *client
-	cache  *tokencache.Cache // nil: every request makes its own call
 }
 
 func (p *pluginContext) OnPluginStart(size int) (status types.OnPluginStartStatus) {
@@ -58,7 +98,7 @@ func (p *pluginContext) OnPluginStart(size int) (status types.OnPluginStartStatu
 	}
 	// Before the wrapper sees it: that one logs a configuration that is not JSON,
 	// and goes on without a global part that has an error.
-	p.config, err = parseConfig(data, os.LookupEnv)
+	parsed, err := parseConfig(data, os.LookupEnv)
 	if err != nil {
 		p.logf(logError, "the plugin does not start: %v", err)
 		return types.OnPluginStartStatusFailed
@@ -66,16 +106,16 @@ func (p *pluginContext) OnPluginStart(size int) (status types.OnPluginStartStatu
 	if !p.PluginContext.OnPluginStart(size) {
 		return types.OnPluginStartStatusFailed
 	}
-	for _, warning := range p.config.warnings {
+	for _, warning := range parsed.warnings {
 		p.logf(logWarn, "%s", warning)
 	}
-	return p.start()
+	return p.start(parsed)
 }
 
-func (p *pluginContext) start() types.OnPluginStartStatus {
+func (p *pluginContext) start(c *config) types.OnPluginStartStatus {
 	p.metrics.define()
-	p.makeTargets()
-	p.keepRoute = p.config.rules.dependOnRoute() && isHigress()
+	p.configure(c)
+	p.keepsRoute = slices.ContainsFunc(c.rules, (*rule).dependsOnRoute) && isHigress()
 	if len(p.caches) > 0 {
 		p.queue = p.vm.queues.take(p)
 	}
@@ -87,51 +127,61 @@ func (p *pluginContext) start() types.OnPluginStartStatus {
 	return types.OnPluginStartStatusOK
 }
 
-func (p *pluginContext) makeTargets() {
+func (p *pluginContext) configure(c *config) {
 	p.backlog = tokencache.NewBacklog(p.wake)
-	shared := map[identity]*target{}
-	p.targets = append(p.targets, p.newTarget(p.config.global, shared))
-	for _, rule := range p.config.rules {
-		p.targets = append(p.targets, p.newTarget(rule.scope, shared))
+	p.rules = newRuleIndex(c.rules)
+	shared := map[tokencache.Key]cached{}
+	p.global = p.newMode(c.global, shared)
+	for _, rule := range c.rules {
+		p.modes = append(p.modes, p.newMode(rule.part, shared))
 	}
 }
 
-// newTarget returns nil for a scope whose requests are left alone. Rules that agree in
+// newMode makes what serves the requests of a part. Parts that agree in
 // all that concerns the token share one cache, and the client that makes its calls.
-func (p *pluginContext) newTarget(s *scope, shared map[identity]*target) *target {
-	if s == nil || !s.enabled {
-		return nil
+func (p *pluginContext) newMode(of *part, shared map[tokencache.Key]cached) mode {
+	if of == nil || !of.enabled {
+		return leftAlone{}
 	}
-	t := &target{scope: s, client: newClient(s, p, p.metrics)}
-	if s.cache == nil {
-		p.callsAlone = true
-		return t
+	if of.cache == nil {
+		p.hasCallsPerRequest = true
+		return callPerRequest{of, p.newClient(of)}
 	}
-	id := s.policyIdentity()
-	if first := shared[id]; first != nil {
-		t.client, t.cache = first.client, first.cache
-		return t
+	id := of.cacheIdentity()
+	m, found := shared[id]
+	if !found {
+		c := p.newClient(of)
+		m = cached{of, c, p.newCache(of, c)}
+		shared[id] = m
 	}
-	t.cache = p.newCache(t)
-	p.caches = append(p.caches, t.cache)
-	shared[id] = t
-	return t
+	m.part = of
+	return m
 }
 
-func (p *pluginContext) newCache(t *target) *tokencache.Cache {
+func (p *pluginContext) newClient(of *part) *client {
+	c := newClient(of, p, p.metrics)
+	p.clients = append(p.clients, c)
+	return c
+}
+
+func (p *pluginContext) newCache(of *part, c *client) *tokencache.Cache {
 	worker := tokencache.Worker{
 		Clock: p, Backlog: p.backlog, Memory: &p.vm.memory, Stats: &p.metrics.cache,
 		OnPanic: func(cause any) { logPanic(p, cause) },
 	}
-	policy := t.scope.cache.Policy
-	policy.Values, policy.Timeout = len(t.scope.protected), t.scope.call.timeout+hostGrace
+	cache := newCache(of, c, worker, p)
+	p.caches = append(p.caches, cache)
+	return cache
+}
+
+func newCache(of *part, c *client, worker tokencache.Worker, store tokencache.Store) *tokencache.Cache {
 	switch {
-	case t.scope.dependsOnCaller():
-		return tokencache.NewPerCaller(&policy, t.client, worker)
-	case t.scope.cache.shared:
-		return tokencache.New(&policy, t.client, worker, p, tokencache.Key(t.scope.identity))
+	case of.service.DependsOnCaller():
+		return tokencache.NewPerCaller(&of.cache.Policy, c, worker)
+	case of.cache.shared:
+		return tokencache.New(&of.cache.Policy, c, worker, store, of.identity)
 	default:
-		return tokencache.New(&policy, t.client, worker, nil, tokencache.Key{})
+		return tokencache.New(&of.cache.Policy, c, worker, nil, tokencache.Key{})
 	}
 }
 

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
 
+	"token-fetch/internal/abi"
 	"token-fetch/internal/tokencache"
+	"token-fetch/internal/tokenservice"
 )
 
 // requestContext is one request on its way to the upstream.
@@ -12,14 +17,17 @@ type requestContext struct {
 	types.DefaultHttpContext
 	plugin *pluginContext
 	id     uint32
-	target *target // nil: the plugin leaves the request alone
+	part   *part // to which it belongs; nil: the plugin leaves it alone
 	state  requestState
 	// wasPaused: a call under way may still refer to the request.
 	wasPaused bool
-	ownToken  bool              // it goes on with the token that its client brought
-	entry     *tokencache.Entry // of the token that the request has or waits for; nil without a cache
-	token     *tokencache.Token // with which it went on, for the upstream's verdict
-	place     tokencache.Place  // in the queue of those that wait for the same token
+	ownToken  bool // it goes on with the token that its client brought
+
+	// Of one that takes its token from a cache; else nil.
+	cache *tokencache.Cache
+	entry *tokencache.Entry // of the token that it has or waits for
+	token *tokencache.Token // with which it went on, for the upstream's verdict
+	place tokencache.Place  // in the queue of those that wait for the same token
 }
 
 type requestState int
@@ -30,108 +38,152 @@ const (
 	settled              // sent on, answered, or gone: it must not be touched again
 )
 
-var _ tokencache.Waiter = (*requestContext)(nil)
+var (
+	_ tokencache.Waiter = (*requestContext)(nil)
+	_ abi.Request       = (*requestContext)(nil)
+)
+
+// mode is how the requests of a part come to their token.
+type mode interface {
+	// take decides on a request that has just arrived, and brings no token that it may keep.
+	take(r *requestContext) types.Action
+	requests() *part // whose requests it takes; nil: they are left alone
+}
+
+type (
+	leftAlone struct{}
+	// callPerRequest makes a call for each request, as the guide's sample for plugin developers does.
+	callPerRequest struct {
+		part   *part
+		client *client
+	}
+	// cached has requests that need the same token share it.
+	cached struct {
+		part   *part
+		client *client
+		cache  *tokencache.Cache
+	}
+)
+
+func (leftAlone) requests() *part        { return nil }
+func (m callPerRequest) requests() *part { return m.part }
+func (m cached) requests() *part         { return m.part }
 
 // OnHttpRequestHeaders decides on the request. With a cached token it makes one
 // host call, the one that sets the header.
 func (r *requestContext) OnHttpRequestHeaders(int, bool) (action types.Action) {
 	defer r.denyOnPanic(&action)
-	r.target = r.plugin.targets[r.plugin.config.rules.match(r)]
-	if r.target == nil {
+	m := r.plugin.global
+	if number := r.plugin.rules.match(r); number != noRule {
+		m = r.plugin.modes[number]
+	}
+	r.part = m.requests()
+	if r.part == nil {
 		return types.ActionContinue
 	}
 	injectFault(faultOnRequest)
-	if !r.target.scope.overwrite && r.bringsToken() {
-		return r.goOnWithOwn()
+	if !r.part.overwrite && r.bringsToken() {
+		return r.forwardWithOwn()
 	}
-	if r.target.cache == nil {
-		return r.callAlone()
-	}
-	return r.useCache()
+	return m.take(r)
 }
 
 func (r *requestContext) bringsToken() bool {
-	value, err := proxywasm.GetHttpRequestHeader(r.target.scope.tokenHeader)
+	value, err := proxywasm.GetHttpRequestHeader(r.part.service.TokenHeader())
 	return err == nil && value != ""
 }
 
-// useCache takes the token from the cache, or waits for a call that others may share.
-func (r *requestContext) useCache() types.Action {
-	cache, now := r.target.cache, r.plugin.now
-	var of *caller
-	if r.entry = cache.Common(); r.entry == nil {
-		var ok bool
-		if of, ok = r.caller(); !ok {
+func (leftAlone) take(*requestContext) types.Action { return types.ActionContinue }
+
+func (m callPerRequest) take(r *requestContext) types.Action {
+	var caller tokencache.Caller
+	if m.part.service.DependsOnCaller() {
+		of, err := r.caller()
+		if err != nil {
 			return r.demandSubjectToken()
 		}
-		r.entry = cache.Find(of.key, now)
+		caller = of
+	}
+	r.pause()
+	call := &requestCall{request: r}
+	m.client.Fetch(caller, call.end)
+	call.isUnderWay = true
+	if call.failed != nil {
+		return r.forwardWithout(outcomeOf(call.failed.Err))
+	}
+	return types.HeaderStopAllIterationAndWatermark
+}
+
+// requestCall is the call of one request for itself. When its client goes away,
+// the SDK drops the answer, which nobody else waits for.
+type requestCall struct {
+	request    *requestContext
+	isUnderWay bool
+	failed     *tokencache.Failure // at once, so that there is no paused request to be resumed
+}
+
+func (c *requestCall) end(result tokencache.Result) {
+	switch {
+	case !c.isUnderWay:
+		c.failed = result.Failure
+	case result.Failure != nil:
+		c.request.Fail(result.Failure.Err)
+	default:
+		c.request.Proceed(&tokencache.Token{Values: result.Grant.Values})
+	}
+}
+
+func (m cached) take(r *requestContext) types.Action {
+	r.cache = m.cache
+	now := r.plugin.now
+	var caller *tokenservice.Caller
+	if r.entry = m.cache.Common(); r.entry == nil {
+		var err error
+		if caller, err = r.caller(); err != nil {
+			return r.demandSubjectToken()
+		}
+		r.entry = m.cache.Find(caller.Key(), now)
 	}
 	if r.entry != nil {
 		if t := r.entry.Fresh(now); t != nil {
 			r.plugin.metrics.cache.Hits++
-			return r.goOn(t)
+			return r.forward(t)
 		}
 	}
-	if of != nil && r.plugin.isExpired(of) {
+	if caller != nil && caller.HasExpired(r.plugin.Wall()) {
 		return r.refuseSubject(errorExpired)
 	}
-	return r.ask(of)
+	return m.ask(r, caller)
 }
 
-func (r *requestContext) ask(of *caller) types.Action {
-	// Before asking: an answer could come while this function still runs.
+func (m cached) ask(r *requestContext, caller *tokenservice.Caller) types.Action {
+	// Before asking: a result could come while this function still runs.
 	r.pause()
-	entry, reply := r.target.cache.Ask(of, r)
+	entry, reply := m.cache.Ask(caller, r)
 	r.entry = entry
 	switch {
 	case reply.Waiting:
 		r.place = reply.Place
 		return types.HeaderStopAllIterationAndWatermark
 	case reply.Token != nil:
-		return r.goOn(reply.Token)
-	default:
-		failed := failureOf(reply.Err)
-		if failed.outcome == tooMany {
-			r.target.client.logFailure(failed)
-		}
-		return r.goOnWithout(failed)
+		return r.forward(reply.Token)
 	}
+	if outcomeOf(reply.Err) == tooMany {
+		m.client.logFailure(reply.Err)
+	}
+	return r.forwardWithout(outcomeOf(reply.Err))
 }
 
 // caller reads what the token depends on.
-func (r *requestContext) caller() (*caller, bool) {
-	scope := r.target.scope
+func (r *requestContext) caller() (*tokenservice.Caller, error) {
+	service := r.part.service
 	var headers [][2]string
-	if len(scope.forwardHeaders) > 0 {
+	if name, isAll := service.SubjectHeader(); !isAll {
 		headers, _ = proxywasm.GetHttpRequestHeaders()
-	} else if value, err := proxywasm.GetHttpRequestHeader(scope.exchange.header); err == nil {
-		headers = [][2]string{{scope.exchange.header, value}}
+	} else if value, err := proxywasm.GetHttpRequestHeader(name); err == nil {
+		headers = [][2]string{{name, value}}
 	}
-	return scope.caller(headers)
-}
-
-// isExpired reports whether the token that the caller has brought says so itself.
-func (p *pluginContext) isExpired(of *caller) bool {
-	expiry, ok := of.subjectExpiry()
-	return ok && !p.Wall().Before(expiry)
-}
-
-// callAlone makes a call for this request only, as the guide's sample does.
-func (r *requestContext) callAlone() types.Action {
-	call := r.target.scope.call
-	if r.target.scope.dependsOnCaller() {
-		of, ok := r.caller()
-		if !ok {
-			return r.demandSubjectToken()
-		}
-		call = r.target.scope.callFor(of)
-	}
-	r.pause()
-	done := &requestCall{request: r, sentAt: r.plugin.Monotonic()}
-	if failed := r.target.client.send(call, done); failed != nil {
-		return r.goOnWithout(failed)
-	}
-	return types.HeaderStopAllIterationAndWatermark
+	return service.Caller(headers)
 }
 
 func (r *requestContext) pause() { r.state, r.wasPaused = paused, true }
@@ -140,10 +192,10 @@ func (r *requestContext) pause() { r.state, r.wasPaused = paused, true }
 // for headers. Envoy calls it for requests that have trailers, and not before the request goes on.
 func (r *requestContext) OnHttpRequestTrailers(int) types.Action {
 	defer r.plugin.logPanic()
-	if r.target == nil {
+	if r.part == nil {
 		return types.ActionContinue
 	}
-	names := r.target.scope.protected
+	names := r.part.service.Protected
 	if r.ownToken {
 		names = names[1:]
 	}
@@ -166,14 +218,17 @@ func (r *requestContext) OnHttpStreamDone() {
 	r.state = settled
 }
 
+// OnDeleted is the last of the request: the host has forgotten it.
+func (r *requestContext) OnDeleted() { r.plugin.reuse(r) }
+
 // heedUpstream drops the token when the upstream has rejected it.
 func (r *requestContext) heedUpstream() {
-	invalidateOn := r.target.scope.cache.invalidateOn
+	invalidateOn := r.part.cache.invalidateOn
 	if len(invalidateOn) == 0 {
 		return
 	}
-	if contains(invalidateOn, responseStatus()) && isFromUpstream() {
-		r.target.cache.Reject(r.entry, r.token)
+	if slices.Contains(invalidateOn, abi.ResponseStatus()) && isFromUpstream() {
+		r.cache.Reject(r.entry, r.token)
 	}
 }
 
@@ -181,4 +236,32 @@ func (r *requestContext) heedUpstream() {
 func isFromUpstream() bool {
 	details, err := proxywasm.GetProperty([]string{"response", "code_details"})
 	return err != nil || string(details) == "via_upstream"
+}
+
+// What rules ask about a request. Each answer costs a host call of some microseconds.
+
+var _ facts = (*requestContext)(nil)
+
+func (r *requestContext) domain() string {
+	authority, _ := proxywasm.GetHttpRequestHeader(":authority")
+	return strings.ToLower(withoutPort(authority)) // hosts know no case (RFC 9110 section 4.2.3)
+}
+
+func (r *requestContext) routeName() string { return r.plugin.xdsProperty("route_name") }
+func (r *requestContext) service() string   { return r.plugin.xdsProperty("cluster_name") }
+
+// xdsProperty reads what the Higress host has as a property of its own, and stock
+// Envoy among its attributes, below xds. Which of the two it is, the first
+// request finds out.
+func (p *pluginContext) xdsProperty(name string) string {
+	if !p.hasXDSAttributes {
+		if value, err := proxywasm.GetProperty([]string{name}); err == nil {
+			return string(value)
+		}
+	}
+	value, err := proxywasm.GetProperty([]string{"xds", name})
+	if err == nil {
+		p.hasXDSAttributes = true
+	}
+	return string(value)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/higress-group/wasm-go/pkg/test"
 
 	"token-fetch/internal/tokencache"
+	"token-fetch/internal/tokenservice"
 )
 
 // frugal spares the SDK and the emulator, which are measured as well: no name to fold to
@@ -19,18 +20,25 @@ func newPlugin(t *testing.T, configuration string) (*vmContext, *pluginContext) 
 	t.Cleanup(host.Reset)
 	host.CallOnHttpRequestHeaders(request("x-token", "forged"))
 	v := &vmContext{}
-	p := &pluginContext{id: 1, vm: v, config: mustParse(t, configuration), metrics: &metrics{}}
-	p.makeTargets()
+	p := &pluginContext{id: 1, vm: v, metrics: &metrics{}}
+	p.configure(mustParse(t, configuration))
 	v.plugins = append(v.plugins, p)
 	return v, p
 }
 
+// newRequest is one that the SDK does not know of, or nil.
+func newRequest(v *vmContext, id, plugin uint32) *requestContext {
+	r, _ := v.NewRequest(id, plugin).(*requestContext)
+	return r
+}
+
 // fill puts a token into the plugin's cache.
 func fill(p *pluginContext) {
-	p.targets[0].client.host = &fakeHost{clock: p.Monotonic()}
-	p.targets[0].cache.Ask(nil, waiterOfNobody{})
+	h := &fakeHost{clock: p.Monotonic()}
+	p.clients[0].host = h
+	p.caches[0].Ask(nil, waiterOfNobody{})
 	p.backlog.Turn()
-	p.targets[0].client.host.(*fakeHost).calls[0].done.answered(&answer{status: 200, headers: [][2]string{{"x-token", "t1"}}})
+	h.calls[0].done.answered(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}}})
 	p.backlog.Turn()
 }
 
@@ -47,11 +55,10 @@ func TestCachedPathAllocatesNothing(t *testing.T) {
 		id := uint32(1)
 		allocations := testing.AllocsPerRun(10_000, func() {
 			id++
-			v.createRequest(id, p.id)
-			r := v.requests.find(id)
+			r := newRequest(v, id, p.id)
 			r.OnHttpRequestHeaders(0, true)
 			r.OnHttpStreamDone()
-			p.reuse(v.requests.remove(id))
+			r.OnDeleted()
 		})
 		if allocations != 0 {
 			t.Errorf("got %v allocations a request, expected none", allocations)
@@ -66,13 +73,11 @@ func TestCachedPathAllocatesNothing(t *testing.T) {
 func TestPausedRequestIsNotReused(t *testing.T) {
 	test.RunGoTest(t, func(t *testing.T) {
 		v, p := newPlugin(t, frugal)
-		v.createRequest(7, p.id)
-		first := v.requests.find(7)
+		first := newRequest(v, 7, p.id)
 		first.OnHttpRequestHeaders(0, true)
 		first.OnHttpStreamDone()
-		p.reuse(v.requests.remove(7))
-		v.createRequest(8, p.id)
-		if second := v.requests.find(8); second == first {
+		first.OnDeleted()
+		if second := newRequest(v, 8, p.id); second == first {
 			t.Error("a request that was paused is used again")
 		}
 	})
@@ -83,17 +88,14 @@ func TestRequestIsNotReusedBeforeItIsDeleted(t *testing.T) {
 	test.RunGoTest(t, func(t *testing.T) {
 		v, p := newPlugin(t, frugal)
 		fill(p)
-		v.createRequest(7, p.id)
-		first := v.requests.find(7)
+		first := newRequest(v, 7, p.id)
 		first.OnHttpRequestHeaders(0, true)
 		first.OnHttpStreamDone()
-		v.createRequest(8, p.id)
-		if v.requests.find(8) == first {
+		if newRequest(v, 8, p.id) == first {
 			t.Error("a request that is still there is used again")
 		}
-		p.reuse(v.requests.remove(7))
-		v.createRequest(9, p.id)
-		if v.requests.find(9) != first {
+		first.OnDeleted()
+		if newRequest(v, 9, p.id) != first {
 			t.Error("a request that is over is not used again")
 		}
 	})
@@ -115,11 +117,8 @@ func TestWhatTheSDKMustKnow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			test.RunGoTest(t, func(t *testing.T) {
 				v, _ := newPlugin(t, c.configuration)
-				if own := v.createRequest(7, c.plugin); own != c.own {
+				if own := v.NewRequest(7, c.plugin) != nil; own != c.own {
 					t.Errorf("kept from the SDK: got %v, expected %v", own, c.own)
-				}
-				if found := v.requests.find(7) != nil; found != c.own {
-					t.Errorf("found: got %v, expected %v", found, c.own)
 				}
 			})
 		})
@@ -127,8 +126,8 @@ func TestWhatTheSDKMustKnow(t *testing.T) {
 	t.Run("a plugin that was deleted", func(t *testing.T) {
 		test.RunGoTest(t, func(t *testing.T) {
 			v, p := newPlugin(t, frugal)
-			v.forgetPlugin(p.id)
-			if v.createRequest(7, p.id) {
+			v.Deleted(p.id)
+			if v.NewRequest(7, p.id) != nil {
 				t.Error("a request of a plugin that is gone is kept from the SDK")
 			}
 		})

@@ -51,13 +51,13 @@ func TestRulesAskForWhatTheyNeed(t *testing.T) {
 	}
 	for name, test := range tests {
 		facts := &fakeFacts{}
-		mustParse(t, withRules(test.rules...)).rules.match(facts)
+		newRuleIndex(mustParse(t, withRules(test.rules...)).rules).match(facts)
 		if got := strings.Join(facts.asked, " "); got != test.want {
 			t.Errorf("%s: asked for %q, expected %q", name, got, test.want)
 		}
 	}
 	facts := &fakeFacts{}
-	mustParse(t, sampleJSON).rules.match(facts)
+	newRuleIndex(mustParse(t, sampleJSON).rules).match(facts)
 	if len(facts.asked) != 0 {
 		t.Errorf("without rules: asked for %q, expected nothing", facts.asked)
 	}
@@ -65,9 +65,10 @@ func TestRulesAskForWhatTheyNeed(t *testing.T) {
 
 func TestMatchAllocatesNothing(t *testing.T) {
 	parsed := mustParse(t, withRules(`"_match_domain_": ["b.com"]`, `"_match_route_": ["b"]`, `"_match_route_prefix_": ["c"]`))
+	index := newRuleIndex(parsed.rules)
 	facts := &fakeFacts{authority: "a.com:80", route: "a", asked: make([]string, 0, 8)}
-	if allocations := testing.AllocsPerRun(100, func() { facts.asked = facts.asked[:0]; parsed.rules.match(facts) }); allocations > 1 {
-		t.Errorf("got %v allocations a request, expected at most 1", allocations)
+	if allocations := testing.AllocsPerRun(100, func() { facts.asked = facts.asked[:0]; index.match(facts) }); allocations > 0 {
+		t.Errorf("got %v allocations a request, expected none", allocations)
 	}
 }
 
@@ -88,7 +89,7 @@ func TestRulesMatchAsWasmGoDoes(t *testing.T) {
 	test.RunGoTest(t, func(t *testing.T) {
 		for _, config := range configs {
 			theirs := wasmGoRules(t, config)
-			ours := mustParse(t, config)
+			ours := newRuleIndex(mustParse(t, config).rules)
 			for _, authority := range []string{"x.com", "x.com:8080", "com", "exact.org", "exact.org:1", "prefix.net", "other", "[::1]:80", "[::1]"} {
 				for _, route := range []string{"a", "b", "c", "r-1", "xr-1"} {
 					for _, cluster := range []string{"outbound|80||s.dns", "outbound|81||s.dns", "outbound|80||t.dns", "outbound|80||u.dns", "plain"} {
@@ -113,7 +114,7 @@ func wasmGoRules(t *testing.T, config string) *matcher.RuleMatcher[int] {
 	return theirs
 }
 
-func compareMatch(t *testing.T, theirs *matcher.RuleMatcher[int], ours *config, authority, route, cluster string) {
+func compareMatch(t *testing.T, theirs *matcher.RuleMatcher[int], ours *ruleIndex, authority, route, cluster string) {
 	t.Helper()
 	host, _ := test.NewTestHost([]byte(sampleJSON))
 	defer host.Reset()
@@ -124,11 +125,11 @@ func compareMatch(t *testing.T, theirs *matcher.RuleMatcher[int], ours *config, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := 0
-	if matched != nil {
-		want = *matched
+	want := noRule
+	if matched != nil && *matched > 0 {
+		want = *matched - 1
 	}
-	if got := ours.rules.match(&fakeFacts{authority: authority, route: route, cluster: cluster}); got != want {
+	if got := ours.match(&fakeFacts{authority: authority, route: route, cluster: cluster}); got != want {
 		t.Errorf("%s: got rule %d, wasm-go has %d", fmt.Sprint(authority, " ", route, " ", cluster), got, want)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,7 +50,7 @@ func TestBuiltFileLoadsInBothHosts(t *testing.T) {
 		if function.Module != "env" && function.Module != "wasi_snapshot_preview1" {
 			t.Errorf("%s.%s: imported from a module that the hosts do not have", function.Module, function.Name)
 		}
-		if contains(higressOnly, function.Name) {
+		if slices.Contains(higressOnly, function.Name) {
 			t.Errorf("%s: stock Envoy does not have it", function.Name)
 		}
 	}

@@ -1,9 +1,23 @@
 package tokencache
 
 import (
+	"math"
 	"math/rand/v2"
 	"time"
+
+	"token-fetch/internal/schema"
 )
+
+var (
+	keyRefreshBefore = &schema.Key{Name: "refreshBefore", Kind: schema.Integer, Min: 0, Max: schema.MaxSeconds, Identity: true}
+	keyStaleIfError  = &schema.Key{Name: "staleIfError", Kind: schema.Integer, Default: 0, Min: 0, Max: schema.MaxSeconds}
+	keyBackoff       = &schema.Key{Name: "backoff", Kind: schema.Integer, Default: 1000, Min: 1, Max: 30000}
+	keyMaxEntries    = &schema.Key{Name: "maxEntries", Kind: schema.Integer, Default: 1024, Min: 1, Max: 100000}
+	keyMaxWaiting    = &schema.Key{Name: "maxWaiting", Kind: schema.Integer, Default: 10000, Min: 1, Max: math.MaxInt32}
+)
+
+// Keys are those of the object cache that the Policy is read from.
+var Keys = []*schema.Key{keyRefreshBefore, keyStaleIfError, keyBackoff, keyMaxEntries, keyMaxWaiting}
 
 // Policy is how tokens are kept and fetched again.
 type Policy struct {
@@ -14,6 +28,21 @@ type Policy struct {
 	MaxEntries    int           // callers whose tokens are kept
 	MaxWaiting    int           // requests that may wait for one fetch
 	Timeout       time.Duration // by which the Fetcher has told the result of a fetch
+}
+
+// ReadPolicy reads Keys. Values and Timeout are the caller's to set. What is wrong shows in the section's Err.
+func ReadPolicy(cache schema.Section) Policy {
+	p := Policy{
+		RefreshBefore: -1,
+		StaleIfError:  cache.Seconds(keyStaleIfError),
+		Backoff:       cache.Milliseconds(keyBackoff),
+		MaxEntries:    cache.Int(keyMaxEntries),
+		MaxWaiting:    cache.Int(keyMaxWaiting),
+	}
+	if cache.Has(keyRefreshBefore) {
+		p.RefreshBefore = cache.Seconds(keyRefreshBefore)
+	}
+	return p
 }
 
 // DefaultRefreshBefore is a tenth of the lifetime, within bounds.

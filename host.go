@@ -1,0 +1,152 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
+	"github.com/higress-group/wasm-go/pkg/log"
+
+	"token-fetch/internal/abi"
+	"token-fetch/internal/tokencache"
+	"token-fetch/internal/tokenservice"
+)
+
+// This file is the host that the rest of the plugin sees, on top of the SDK.
+
+var (
+	_ host             = (*pluginContext)(nil)
+	_ tokencache.Store = (*pluginContext)(nil)
+)
+
+// Monotonic counts from the host's start.
+func (p *pluginContext) Monotonic() time.Duration {
+	p.now = abi.MonotonicNow()
+	return p.now
+}
+
+// Wall is the time of day.
+func (p *pluginContext) Wall() time.Time { return time.Now() }
+
+func (p *pluginContext) dispatch(to cluster, call tokenservice.Call, done answered) error {
+	callback := func(headers, bodySize, _ int) { p.onHTTPCallResponse(headers, bodySize, to.needsBody, done) }
+	timeout := uint32(to.timeout.Milliseconds()) //nolint:gosec // within the key's limits
+	_, err := proxywasm.DispatchHttpCall(to.name, call.Headers, call.Body, nil, timeout, callback)
+	if err != nil {
+		return dispatchError(err, errors.Is(err, types.ErrorStatusBadArgument), to.name)
+	}
+	return nil
+}
+
+// onHTTPCallResponse reads what the host has of the answer: no headers at all mean a
+// timeout or a reset.
+func (p *pluginContext) onHTTPCallResponse(headers, bodySize int, needsBody bool, done answered) {
+	defer p.logPanic()
+	a := &tokenservice.Answer{}
+	if headers > 0 {
+		a.Headers, _ = proxywasm.GetHttpCallResponseHeaders()
+		status, _ := tokenservice.FirstHeader(a.Headers, ":status")
+		a.Status, _ = strconv.Atoi(status)
+	}
+	if bodySize > 0 && (needsBody || a.Status/100 != 2) {
+		a.Body, _ = proxywasm.GetHttpCallResponseBody(0, min(bodySize, tokenservice.MaxAnswerBytes+1))
+	}
+	done.answered(a)
+}
+
+// Load reads shared data of the host.
+func (p *pluginContext) Load(key string) (data []byte, cas uint32) {
+	data, cas, err := proxywasm.GetSharedData(key)
+	if err != nil {
+		return nil, 0
+	}
+	return data, cas
+}
+
+// Swap writes shared data of the host.
+func (p *pluginContext) Swap(key string, data []byte, cas uint32) bool {
+	return proxywasm.SetSharedData(key, data, cas) == nil
+}
+
+func (p *pluginContext) logf(level logLevel, format string, args ...any) {
+	switch level {
+	case logDebug:
+		log.Debugf(format, args...)
+	case logInfo:
+		log.Infof(format, args...)
+	case logWarn:
+		log.Warnf(format, args...)
+	default:
+		log.Errorf(format, args...)
+	}
+}
+
+// logPanic writes what happened but no values: a panic's own text could hold some.
+func logPanic(h logger, cause any) {
+	text := fmt.Sprintf("%T", cause)
+	if err, ok := cause.(runtime.Error); ok {
+		text = err.Error()
+	}
+	stack := make([]byte, 8<<10)
+	stack = stack[:runtime.Stack(stack, false)]
+	h.logf(logError, "the plugin panicked: %s; stack: %s", text, strings.ReplaceAll(string(stack), "\n", " | "))
+}
+
+// sharedQueue is a queue of the host by which a request has its root context run. The zero
+// value is none.
+type sharedQueue struct {
+	name string
+	id   uint32
+}
+
+// wake reports whether the context will be run.
+func (q sharedQueue) wake() bool {
+	return q.name != "" && proxywasm.EnqueueSharedQueue(q.id, []byte{1}) == nil
+}
+
+// sharedQueues are those of a VM. A host has no way to remove one, so that a configuration leaves its
+// queue to the next: registering it again makes it that one's.
+type sharedQueues struct {
+	unique string // all VMs of the process see all queues, so that names must differ
+	count  int
+	unused []string // names
+}
+
+// take registers a queue for the plugin context that is being run.
+func (q *sharedQueues) take(l logger) sharedQueue {
+	name := q.unusedName()
+	id, err := proxywasm.RegisterSharedQueue(name)
+	if err != nil {
+		l.logf(logWarn, "no queue to start token calls at once: %v; they start a little later", err)
+		return sharedQueue{}
+	}
+	return sharedQueue{name, id}
+}
+
+func (q *sharedQueues) unusedName() string {
+	if last := len(q.unused) - 1; last >= 0 {
+		name := q.unused[last]
+		q.unused = q.unused[:last]
+		return name
+	}
+	if q.unique == "" {
+		var random [16]byte
+		_, _ = rand.Read(random[:])
+		q.unique = hex.EncodeToString(random[:])
+	}
+	q.count++
+	return fmt.Sprintf("%s/%s/%d", pluginName, q.unique, q.count)
+}
+
+func (q *sharedQueues) giveBack(queue sharedQueue) {
+	if queue.name != "" {
+		q.unused = append(q.unused, queue.name)
+	}
+}

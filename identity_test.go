@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"token-fetch/internal/schema"
+)
+
+// changed is another value for each key than the one in keptConfig. A key that is not here fails the test.
+var changed = map[string]any{
+	"serviceName": "other.dns", "servicePort": 81, "requestPath": "/other", "tokenHeader": "X-Other", "serviceHost": "other.example.com",
+	"requestMethod": "PUT", "requestHeaders": map[string]any{"A": "2"}, "requestBody": "other", "timeout": 501, "retries": 1,
+	"tokenPath": "other", "responseHeader": "X-Other", "upstreamHeaders": map[string]any{"X-User": "body:other"},
+	"successWhen": []any{map[string]any{"path": "code", "equals": "2"}}, "enabled": false, "overwrite": false, "tokenPrefix": "Other ",
+	"forwardHeaders": []any{"X-Tenant"},
+
+	"oauth2.clientId": "other", "oauth2.clientSecret": "other", "oauth2.grantType": "client_credentials", "oauth2.scopes": []any{"other"},
+	"oauth2.audience": "other", "oauth2.resource": "urn:other", "oauth2.authStyle": "body", "oauth2.subjectTokenHeader": "X-Subject",
+	"oauth2.subjectTokenType": "urn:other", "oauth2.params": map[string]any{"a": "2"},
+
+	"cache.ttl": 301, "cache.expiresInPath": "other", "cache.maxTtl": 60, "cache.refreshBefore": 5, "cache.staleIfError": 60, "cache.backoff": 2000,
+	"cache.maxEntries": 5, "cache.maxWaiting": 5, "cache.invalidateOn": []any{403}, "cache.shared": false,
+
+	"failure.mode": "allow", "failure.status": 503, "failure.body": "other", "failure.contentType": "text/html",
+}
+
+const exchangeGrant = "urn:ietf:params:oauth:grant-type:token-exchange"
+
+// Each key in turn is given another value: the token is kept or dropped as the key says.
+func TestWhatATokenDependsOn(t *testing.T) {
+	base := identityWith(t, "", nil)
+	if again := identityWith(t, "", nil); again != base {
+		t.Fatal("the same configuration has another identity")
+	}
+	tried := 0
+	var try func(prefix string, object *schema.Key)
+	try = func(prefix string, object *schema.Key) {
+		for _, k := range object.Keys {
+			if k.Kind == schema.Object {
+				try(k.Name+".", k)
+				continue
+			}
+			value, known := changed[prefix+k.Name]
+			if !known {
+				t.Errorf("%s%s: the test has no other value for it", prefix, k.Name)
+				continue
+			}
+			tried++
+			if isDropped := identityWith(t, prefix+k.Name, value) != base; isDropped != k.Identity {
+				t.Errorf("%s%s: another value drops the token: %v, expected %v", prefix, k.Name, isDropped, k.Identity)
+			}
+		}
+	}
+	try("", keyRoot)
+	if tried != len(changed) {
+		t.Errorf("tried %d keys, the test has values for %d", tried, len(changed))
+	}
+}
+
+// identityWith is the identity of an exchange with one key changed.
+func identityWith(t *testing.T, key string, value any) any {
+	t.Helper()
+	oauth2 := map[string]any{"clientId": "id", "clientSecret": "s", "grantType": exchangeGrant, "params": map[string]any{"a": "1"}}
+	written := map[string]any{
+		"serviceName": "token.dns", "requestPath": "/token", "tokenHeader": "X-Token", "requestHeaders": map[string]any{"A": "1"},
+		"cache": map[string]any{}, "failure": map[string]any{}, "oauth2": oauth2,
+	}
+	// Those that do not go with an exchange.
+	if key == "requestBody" || key == "requestMethod" {
+		delete(written, "oauth2")
+	}
+	without := identityOf(t, written)
+	set(written, key, value)
+	if key == "requestBody" || key == "requestMethod" {
+		// The base of these is another one: what matters is whether the key makes a difference.
+		if identityOf(t, written) == without {
+			return identityWith(t, "", nil)
+		}
+	}
+	return identityOf(t, written)
+}
+
+func set(written map[string]any, key string, value any) {
+	for _, object := range []string{"oauth2", "cache", "failure"} {
+		if name, found := strings.CutPrefix(key, object+"."); found {
+			written[object].(map[string]any)[name] = value
+			return
+		}
+	}
+	if key != "" {
+		written[key] = value
+	}
+}
+
+func identityOf(t *testing.T, written map[string]any) any {
+	t.Helper()
+	data, err := json.Marshal(written)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mustParse(t, string(data)).global.identity
+}

@@ -1,0 +1,73 @@
+// Package abi has the callbacks and host calls that go past the SDK, and nothing else.
+//
+// What: the callbacks that the host makes for each request (context_create, request_headers,
+// request_trailers, log, delete), the monotonic clock, and the status of the upstream's answer.
+//
+// Why: the SDK looks into three maps at each callback of a request and writes to two, which costs more than all that
+// the plugin does for a request with a cached token; its clock and its header functions cost a host call or
+// garbage that a request need not.
+//
+// Measured by: make bench BENCH_FLAGS='-profile ...', whose table in docs/profile.md has a row for the plugin
+// with the SDK's own callbacks.
+//
+// How: these callbacks are exported under names with the prefix own_, and tools/postlink puts them in the place of
+// the SDK's after linking. They know the requests that need nothing of the SDK, and hand all else on to the SDK's
+// functions by go:linkname: plugin contexts, and requests that make calls of their own. In the SDK's
+// emulator, which runs the file as it was linked, the plugin works through the SDK alone.
+//
+// What breaks it when the SDK is updated: a callback of the SDK that is renamed or takes other arguments fails to
+// link (make build). One that is made to do more shows in the end-to-end tests in a real Envoy, above
+// all TestPanic and TestMemory, and for a new callback in the list of tools/postlink, which refuses to build.
+package abi
+
+import "github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
+
+// Request is a request that the SDK does not know of.
+type Request interface {
+	OnHttpRequestHeaders(count int, endOfStream bool) types.Action
+	OnHttpRequestTrailers(count int) types.Action
+	OnHttpStreamDone() // the request is over, and its answer can be asked for
+	OnDeleted()        // the host has forgotten it
+}
+
+// Contexts makes and forgets the contexts of a VM.
+type Contexts interface {
+	// NewRequest returns nil when the SDK must know the context: for a plugin context, and for requests that
+	// make calls of their own, as it is the SDK that hands out the answers.
+	NewRequest(id, pluginID uint32) Request
+	// Deleted is for a context that NewRequest has not made.
+	Deleted(id uint32)
+}
+
+// VM are the open requests of the VM.
+type VM struct {
+	contexts Contexts
+	open     requests
+}
+
+// vm is the one of this module.
+var vm VM
+
+// Use has the callbacks go to the contexts. It is called once, before any callback.
+func Use(contexts Contexts) { vm.contexts = contexts }
+
+// create reports whether the request is known here from now on.
+func (v *VM) create(id, pluginID uint32) bool {
+	r := v.contexts.NewRequest(id, pluginID)
+	if r == nil {
+		return false
+	}
+	v.open.add(id, r)
+	return true
+}
+
+// remove reports whether the context was a request that is known here.
+func (v *VM) remove(id uint32) bool {
+	r := v.open.remove(id)
+	if r == nil {
+		v.contexts.Deleted(id)
+		return false
+	}
+	r.OnDeleted()
+	return true
+}

@@ -1,0 +1,10 @@
+//go:build !wasip1
+
+package abi
+
+import "time"
+
+var processStart = time.Now()
+
+// MonotonicNow is for tests outside of a VM.
+func MonotonicNow() time.Duration { return time.Since(processStart) }

@@ -1,0 +1,97 @@
+package schema
+
+import (
+	"fmt"
+
+	"github.com/tidwall/gjson"
+)
+
+// Member is a name with its value.
+type Member struct {
+	Name, Value string
+	Written     gjson.Result // the value before its variables were expanded, for errors
+}
+
+// Members returns the object's members, in the order in which they are written. The layers are merged as the
+// keys of an object are: what a rule names replaces the global value, null removes it.
+func (s Section) Members(k *Key) []Member {
+	value, ok := s.Value(k)
+	if !ok {
+		return nil
+	}
+	if !value.IsObject() {
+		s.Invalid(k, value, string(TextMap))
+		return nil
+	}
+	var members []Member
+	seen := map[string]bool{}
+	for _, layer := range s.layers {
+		object, set := layer[k.Name]
+		if set && object.Type == gjson.Null {
+			break
+		}
+		object.ForEach(func(name, member gjson.Result) bool {
+			if at := k.Name + "." + printable(name.String()); !seen[name.String()] {
+				seen[name.String()] = true
+				members = s.appendMember(members, k, at, name.String(), member)
+			}
+			return true
+		})
+	}
+	return members
+}
+
+func (s Section) appendMember(members []Member, k *Key, at, name string, member gjson.Result) []Member {
+	switch member.Type {
+	case gjson.Null:
+		return members
+	case gjson.String:
+		return append(members, Member{name, s.Expand(at, member.String()), member})
+	default:
+		s.invalidAt(k, at, member, string(Text))
+		return members
+	}
+}
+
+// Strings returns a list of strings; a single string is a list of one where the key allows it.
+func (s Section) Strings(k *Key) []string {
+	value, ok := s.Value(k)
+	if !ok {
+		return nil
+	}
+	if k.Kind == Texts && value.Type == gjson.String {
+		return []string{s.Expand(k.Name, value.String())}
+	}
+	if !value.IsArray() {
+		s.Invalid(k, value, string(k.Kind))
+		return nil
+	}
+	var list []string
+	for i, element := range value.Array() {
+		at := fmt.Sprintf("%s[%d]", k.Name, i)
+		if element.Type != gjson.String {
+			s.invalidAt(k, at, element, string(Text))
+			return nil
+		}
+		list = append(list, s.Expand(at, element.String()))
+	}
+	return list
+}
+
+// Conditions reads a rule's own list of what it applies to, which is never inherited. A single
+// string counts as a list of one, as for wasm-go's matcher.
+func (s Section) Conditions(name string) []string {
+	value, set := s.Own(name)
+	if !set {
+		return nil
+	}
+	var list []string
+	for _, element := range value.Array() {
+		if element.Type != gjson.String || element.Str == "" {
+			s.Fail("invalid %s in config: %s (want a list of strings that are not empty)", name, Shown(element))
+			return nil
+		}
+		list = append(list, element.Str)
+	}
+	return list
+}

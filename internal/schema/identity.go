@@ -1,0 +1,77 @@
+package schema
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"hash"
+	"strconv"
+)
+
+// Identity tells apart what must not share a token: it is a hash of the values of all keys that are marked so,
+// with their variables expanded, and defaults in the place of those that are absent. A hash, as it is
+// made of secrets and stands in keys of shared data.
+func (s Section) Identity() [16]byte {
+	h := NewHasher()
+	s.addIdentity(h)
+	return h.Sum()
+}
+
+func (s Section) addIdentity(h Hasher) {
+	for _, k := range s.spec.Keys {
+		if k.Identity {
+			h.Add(k.Name)
+			s.addValue(h, k)
+		}
+	}
+}
+
+func (s Section) addValue(h Hasher, k *Key) {
+	switch k.Kind {
+	case Text:
+		h.Add(s.String(k))
+	case Integer:
+		value, ok := s.Value(k)
+		if !ok {
+			h.Add(fmt.Sprint(k.Default))
+			return
+		}
+		h.Add(value.String())
+	case Boolean:
+		h.Add(strconv.FormatBool(s.Bool(k)))
+	case TextList, Texts:
+		h.Add(s.Strings(k)...)
+	case TextMap:
+		for _, member := range s.Members(k) {
+			h.Add(member.Name, member.Value)
+		}
+	case Object:
+		s.Object(k).addIdentity(h)
+	default:
+		value, _ := s.Value(k)
+		h.Add(s.Expand(k.Name, value.Raw))
+	}
+}
+
+// Hasher hashes fields with their lengths, so that no field can look like two.
+type Hasher struct{ hash hash.Hash }
+
+// NewHasher returns one that has been given nothing yet.
+func NewHasher() Hasher { return Hasher{sha256.New()} }
+
+// Add hashes one more group of fields.
+func (h Hasher) Add(fields ...string) {
+	h.length(len(fields))
+	for _, field := range fields {
+		h.length(len(field))
+		h.hash.Write([]byte(field))
+	}
+}
+
+func (h Hasher) length(n int) { h.hash.Write(binary.LittleEndian.AppendUint64(nil, uint64(n))) }
+
+// Sum is half of the digest, which is enough to tell apart whatever there will be.
+func (h Hasher) Sum() (id [16]byte) {
+	copy(id[:], h.hash.Sum(nil))
+	return id
+}

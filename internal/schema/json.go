@@ -1,0 +1,71 @@
+package schema
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/tidwall/gjson"
+)
+
+// MaxDepth is how deep JSON from outside may be nested.
+const MaxDepth = 64
+
+// ValidJSON reports whether outside bytes are JSON that the parsers can be given. They recurse into
+// it, and one that exhausts the stack ends the VM, which no recover catches: so the depth
+// comes first.
+func ValidJSON(data []byte) bool { return nestsWithin(data, MaxDepth) && gjson.ValidBytes(data) }
+
+// nestsWithin reports whether the brackets of a JSON text nest at most limit deep, in one pass and without
+// a stack. What is not JSON may get either answer.
+func nestsWithin(data []byte, limit int) bool {
+	depth := 0
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '"':
+			i = stringEnd(data, i+1)
+		case '[', '{':
+			if depth++; depth > limit {
+				return false
+			}
+		case ']', '}':
+			depth--
+		}
+	}
+	return true
+}
+
+// stringEnd is where the quote is that ends the string whose text begins at i.
+func stringEnd(data []byte, i int) int {
+	for ; i < len(data) && data[i] != '"'; i++ {
+		if data[i] == '\\' {
+			i++
+		}
+	}
+	return i
+}
+
+// parseJSON says where the JSON is broken but shows none of it, as it holds secrets.
+func parseJSON(data []byte) (gjson.Result, error) {
+	if !nestsWithin(data, MaxDepth) {
+		return gjson.Result{}, fmt.Errorf("invalid config: it is nested too deep (want at most %d levels)", MaxDepth)
+	}
+	var raw json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		var syntax *json.SyntaxError
+		if len(data) == 0 || !errors.As(err, &syntax) {
+			return gjson.Result{}, errors.New("invalid config: it is empty (want a JSON object)")
+		}
+		// Offset counts the byte that is wrong, which may be a line break itself.
+		before := data[:max(int(syntax.Offset)-1, 0)]
+		line := 1 + bytes.Count(before, []byte("\n"))
+		column := len(before) - bytes.LastIndexByte(before, '\n')
+		return gjson.Result{}, fmt.Errorf("invalid config: not JSON at line %d, column %d", line, column)
+	}
+	whole := gjson.ParseBytes(data)
+	if !whole.IsObject() {
+		return gjson.Result{}, errors.New("invalid config: not a JSON object")
+	}
+	return whole, nil
+}

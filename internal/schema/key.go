@@ -1,0 +1,67 @@
+package schema
+
+// Kind is the JSON type that a key's value must have, in the words of an error. Packages may have
+// kinds of their own, which they read themselves.
+type Kind string
+
+// The kinds that a Section reads.
+const (
+	Text     Kind = "a string"
+	Integer  Kind = "an integer"
+	Boolean  Kind = "true or false"
+	TextMap  Kind = "an object of strings"
+	TextList Kind = "a list of strings"
+	Texts    Kind = "a string or a list of strings"
+	Object   Kind = "an object"
+)
+
+// Key describes one key of the configuration. It is the only place for its name, default and limits: the
+// parser reads them here, and so do the tests of the documentation.
+type Key struct {
+	Name     string
+	Kind     Kind
+	Required bool     // must be there and not be empty
+	Default  any      // nil where there is none or it depends on other keys
+	Min, Max int64    // of an integer, inclusive
+	OneOf    []string // of a string, when only these are allowed
+	Secret   bool     // its value never appears in an error
+	// Identity: another value makes other tokens, so that one fetched with the old value must not be
+	// used with the new one.
+	Identity bool
+	Keys     []*Key // of an object
+}
+
+// nearest returns the name of the key that name was probably meant to be, or "".
+func (k *Key) nearest(name string) string {
+	best, distance := "", 1+len(name)/3
+	for _, candidate := range k.Keys {
+		if len(name)-len(candidate.Name) > distance {
+			continue // that many letters too many, at least
+		}
+		if d := editDistance(name, candidate.Name); d <= distance {
+			best, distance = candidate.Name, d-1
+		}
+	}
+	return best
+}
+
+// editDistance is Levenshtein's; the names are short.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			substitution := diagonal
+			if a[i] != b[j] {
+				substitution++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(substitution, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

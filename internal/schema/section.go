@@ -1,0 +1,146 @@
+// Package schema reads the configuration: JSON in layers, by keys that are declared. It has every error text
+// about what stands in the configuration, and none of them shows a secret.
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// LookupEnv finds an environment variable of the VM; os.LookupEnv in the gateway.
+type LookupEnv func(name string) (string, bool)
+
+// Section reads one object of the configuration. Its layers are the object of a
+// rule and, below it, the global one: a key is taken from the first layer that
+// has it, objects are merged key by key, and null takes an inherited key away
+// (RFC 7396).
+//
+// The first error is kept and later reads return zero values, so that a parser
+// reads all its keys and asks once.
+type Section struct {
+	spec   *Key
+	prefix string // of its keys in errors, for example "cache."
+	layers []map[string]gjson.Result
+	reader *reader // shared by the sections of one configuration
+}
+
+type reader struct {
+	env      LookupEnv
+	err      error    // the first one
+	warnings []string // about what is allowed but probably not meant
+}
+
+// Parse begins to read a configuration whose keys are those of root. What is wrong with it shows in Err.
+func Parse(data []byte, root *Key, env LookupEnv) Section {
+	r := &reader{env: env}
+	whole, err := parseJSON(data)
+	if err != nil {
+		r.err = err
+		return Section{spec: root, reader: r}
+	}
+	return newSection(root, "", whole, nil, r)
+}
+
+// newSection checks that every key of the object is known and named once.
+func newSection(spec *Key, prefix string, object gjson.Result, below []map[string]gjson.Result, r *reader) Section {
+	layer := map[string]gjson.Result{}
+	object.ForEach(func(name, value gjson.Result) bool {
+		if _, twice := layer[name.String()]; twice {
+			r.fail("duplicate key %s%s in config", prefix, printable(name.String()))
+		}
+		layer[name.String()] = value
+		checkKnown(spec, prefix, name.String(), r)
+		return r.err == nil
+	})
+	layers := append([]map[string]gjson.Result{layer}, below...)
+	return Section{spec: spec, prefix: prefix, layers: layers, reader: r}
+}
+
+func checkKnown(spec *Key, prefix, name string, r *reader) {
+	if belongsToGateway(name) && prefix == "" {
+		return
+	}
+	for _, known := range spec.Keys {
+		if known.Name == name {
+			return
+		}
+	}
+	if nearest := spec.nearest(name); nearest != "" {
+		r.fail("unknown key %s%s in config (did you mean %s%s?)", prefix, printable(name), prefix, nearest)
+		return
+	}
+	r.fail("unknown key %s%s in config", prefix, printable(name))
+}
+
+// belongsToGateway reports whether a key is the gateway's own, such as _rules_ and _plugin_id_.
+func belongsToGateway(name string) bool { return strings.HasPrefix(name, "_") }
+
+// Over is a rule above the section: what it does not say itself, it inherits.
+func (s Section) Over(rule gjson.Result) Section {
+	return newSection(s.spec, s.prefix, rule, s.layers, s.reader)
+}
+
+// Element is the section of an object that is an element of the key's list. at names it in errors.
+func (s Section) Element(k *Key, index int, object gjson.Result) Section {
+	return newSection(k, fmt.Sprintf("%s%s[%d].", s.prefix, k.Name, index), object, nil, s.reader)
+}
+
+// Object returns the section of a key whose value is an object. It is empty when the key is absent or no object.
+func (s Section) Object(k *Key) Section {
+	child := Section{spec: k, prefix: s.prefix + k.Name + ".", reader: s.reader}
+	for _, layer := range slices.Backward(s.layers) {
+		value, set := layer[k.Name]
+		switch {
+		case !set:
+		case value.Type == gjson.Null:
+			child.layers = nil
+		case !value.IsObject():
+			s.Invalid(k, value, string(Object))
+		default:
+			child = newSection(k, child.prefix, value, child.layers, s.reader)
+		}
+	}
+	return child
+}
+
+// HasOwnKeys reports whether the section says anything itself that is not for the gateway.
+func (s Section) HasOwnKeys() bool {
+	if len(s.layers) == 0 {
+		return false
+	}
+	for name := range s.layers[0] {
+		if !belongsToGateway(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// Own returns what the section itself says, without what it inherits; ok is false when the name is absent
+// or null.
+func (s Section) Own(name string) (value gjson.Result, ok bool) {
+	if len(s.layers) == 0 {
+		return gjson.Result{}, false
+	}
+	value, ok = s.layers[0][name]
+	return value, ok && value.Type != gjson.Null
+}
+
+// Value returns what the key is set to; ok is false when it is absent or null.
+func (s Section) Value(k *Key) (value gjson.Result, ok bool) {
+	for _, layer := range s.layers {
+		if value, set := layer[k.Name]; set {
+			return value, value.Type != gjson.Null
+		}
+	}
+	return gjson.Result{}, false
+}
+
+// Has reports whether the key is set to anything but null.
+func (s Section) Has(k *Key) bool {
+	_, ok := s.Value(k)
+	return ok
+}

@@ -1,0 +1,109 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// String returns a string with its variables expanded, the key's default when it is absent.
+func (s Section) String(k *Key) string {
+	value, ok := s.Value(k)
+	if !ok {
+		fallback, _ := k.Default.(string)
+		return fallback
+	}
+	if value.Type != gjson.String {
+		s.Invalid(k, value, string(Text))
+		return ""
+	}
+	text := s.Expand(k.Name, value.String())
+	if len(k.OneOf) > 0 && !slices.Contains(k.OneOf, text) {
+		s.Invalid(k, value, strings.Join(k.OneOf, ", "))
+	}
+	return text
+}
+
+// Bool returns the value, or the key's default when it is absent.
+func (s Section) Bool(k *Key) bool {
+	value, ok := s.Value(k)
+	if !ok {
+		return k.Default.(bool)
+	}
+	if !value.IsBool() {
+		s.Invalid(k, value, string(Boolean))
+	}
+	return value.Type == gjson.True
+}
+
+// Int returns the value, or the key's default when it is absent. A fraction,
+// a number in quotes and one beyond the key's limits are errors.
+func (s Section) Int(k *Key) int {
+	value, ok := s.Value(k)
+	if !ok {
+		fallback, _ := k.Default.(int)
+		return fallback
+	}
+	n, isInteger := WholeNumber(value)
+	if !isInteger || n < k.Min || n > k.Max {
+		s.Invalid(k, value, k.limits())
+		return 0
+	}
+	return int(n)
+}
+
+// LenientInt also takes a number in quotes, and 0 for the default, as the guide's sample for plugin
+// developers does.
+func (s Section) LenientInt(k *Key) int {
+	value, ok := s.Value(k)
+	if !ok {
+		return s.Int(k)
+	}
+	if n, err := strconv.Atoi(value.String()); err == nil && value.Type == gjson.String {
+		value = gjson.Result{Type: gjson.Number, Num: float64(n), Raw: value.Raw}
+	}
+	n, isInteger := WholeNumber(value)
+	switch {
+	case isInteger && n == 0:
+		return k.Default.(int)
+	case !isInteger || n < k.Min || n > k.Max:
+		s.Invalid(k, value, k.limits())
+	}
+	return int(n)
+}
+
+func (k *Key) limits() string { return fmt.Sprintf("%d to %d", k.Min, k.Max) }
+
+// Milliseconds reads an integer of that unit.
+func (s Section) Milliseconds(k *Key) time.Duration {
+	return time.Duration(s.Int(k)) * time.Millisecond
+}
+
+// Seconds reads an integer of that unit.
+func (s Section) Seconds(k *Key) time.Duration { return time.Duration(s.Int(k)) * time.Second }
+
+// MaxSeconds limits lifetimes: beyond ten years they are taken for mistakes. It also keeps all
+// sums of durations far from overflow.
+const MaxSeconds = 10 * 365 * 24 * 3600
+
+// WholeNumber reads an integer exactly: gjson's own accessors round silently. 80.0 and 8e1 are 80.
+func WholeNumber(value gjson.Result) (int64, bool) {
+	if value.Type != gjson.Number || value.Num != float64(int64(value.Num)) {
+		return 0, false
+	}
+	return int64(value.Num), true
+}
+
+// JSONPath reads a gjson path. A path that gjson can't use is only found out
+// on the answer, so all that is checked is that it is not blank.
+func (s Section) JSONPath(k *Key) string {
+	path := s.String(k)
+	if s.Has(k) && strings.TrimSpace(path) == "" {
+		s.Wrong(k, "a path into the JSON answer, for example data.token")
+	}
+	return path
+}

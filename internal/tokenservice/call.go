@@ -1,0 +1,142 @@
+package tokenservice
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Call is the request of a token call, ready to be sent.
+type Call struct {
+	Headers [][2]string // with :method, :path and :authority
+	Body    []byte
+}
+
+// Call is what the service is asked for the caller's token; c is nil where tokens do not depend on the caller.
+func (s *Service) Call(c *Caller) Call {
+	if c == nil {
+		return s.call
+	}
+	// The service's own slices are shared by all calls and stay unchanged.
+	call := s.call
+	call.Headers = append(call.Headers[:len(call.Headers):len(call.Headers)], c.forwarded...)
+	if s.subject != nil {
+		call.Body = s.subject.body(c.subject)
+	}
+	return call
+}
+
+// call reads the request but for what comes from the caller, and the service's address.
+func (r reader) call(service *Service, auth *oauth2) Call {
+	// In the order in which the guide's sample checked them.
+	path := r.requestPath()
+	service.Name = r.serviceName()
+	host := r.serviceHost(service.Name)
+	service.Port = r.LenientInt(keyServicePort)
+	body := r.requestBody(auth)
+	method := r.requestMethod(auth != nil || body != nil)
+	headers := append([][2]string{
+		{":method", method},
+		{":path", path},
+		{":authority", host},
+	}, r.requestHeaders(auth)...)
+	if body == nil && (method == "POST" || method == "PUT" || method == "PATCH") {
+		// Envoy's client sends no length for an empty body; some servers answer 411 then.
+		headers = append(headers, [2]string{"content-length", "0"})
+	}
+	if service.Retries > 0 {
+		// Envoy's own client makes the retries and does not send these on.
+		headers = append(headers,
+			[2]string{"x-envoy-retry-on", "connect-failure,reset,5xx"},
+			[2]string{"x-envoy-max-retries", strconv.Itoa(service.Retries)})
+	}
+	return Call{Headers: headers, Body: body}
+}
+
+func (r reader) serviceName() string {
+	name := r.required(keyServiceName)
+	if strings.ContainsAny(name, "|/?#@") || !isVisible(name) || hasPort(name) {
+		r.Wrong(keyServiceName, "the service's FQDN with its type, without scheme and port, for example token.dns")
+	}
+	return name
+}
+
+// hasPort finds the port of a serviceName such as token.dns:8080. Other colons may stand in a name of Nacos.
+func hasPort(name string) bool {
+	colon := strings.LastIndexByte(name, ':')
+	return colon >= 0 && strings.Trim(name[colon+1:], digits) == ""
+}
+
+// isVisible reports whether a text can stand in a request's path or authority: its characters are
+// visible ASCII, so that it does not break the request's first line.
+func isVisible(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+}
+
+// requestPath is sent as it is written, but for a leading slash.
+func (r reader) requestPath() string {
+	path := r.required(keyRequestPath)
+	if !isVisible(path) || strings.Contains(path, "#") {
+		r.Wrong(keyRequestPath, "path and query, with spaces, # and other special characters escaped")
+	}
+	if strings.HasPrefix(path, "http://") || strings.HasPrefix(path, "https://") {
+		r.Wrong(keyRequestPath, "path and query only; the host goes to serviceHost")
+	}
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	return path
+}
+
+func (r reader) serviceHost(serviceName string) string {
+	host := r.String(keyServiceHost)
+	if host == "" {
+		return serviceName
+	}
+	if strings.ContainsAny(host, "/?#@") || !isVisible(host) {
+		r.Wrong(keyServiceHost, "a host name, with its port if it needs one")
+	}
+	return host
+}
+
+func (r reader) requestMethod(hasBody bool) string {
+	method := r.String(keyRequestMethod)
+	switch {
+	case method != "":
+		return method
+	case hasBody:
+		return "POST"
+	default:
+		return "GET"
+	}
+}
+
+func (r reader) requestBody(auth *oauth2) []byte {
+	body := r.String(keyRequestBody)
+	switch {
+	case body == "" && auth == nil:
+		return nil
+	case body == "":
+		return auth.body()
+	case auth != nil:
+		r.Fail("invalid %s in config: oauth2 makes the body itself (want more form fields in oauth2.params)", r.Name(keyRequestBody))
+	}
+	return []byte(body)
+}
+
+// requestHeaders are the configured ones, then those that OAuth 2.0 needs.
+func (r reader) requestHeaders(auth *oauth2) [][2]string {
+	var headers [][2]string
+	for _, header := range r.Members(keyRequestHeaders) {
+		name := strings.ToLower(header.Name)
+		switch {
+		case name == "host":
+			r.WrongMember(keyRequestHeaders, header.Name, "it in serviceHost")
+		case !IsSettableHeader(name):
+			r.WrongMember(keyRequestHeaders, header.Name, WantSettableHeader)
+		case !IsHeaderValue(header.Value):
+			r.WrongMember(keyRequestHeaders, header.Name, WantHeaderValue)
+		}
+		headers = append(headers, [2]string{name, header.Value})
+	}
+	return auth.addHeaders(headers)
+}

@@ -1,0 +1,89 @@
+package tokenservice
+
+import (
+	"strings"
+	"testing"
+
+	"token-fetch/internal/fuzzing"
+)
+
+// Whatever a token service answers, the result is values that a header can carry, the token first, or a
+// failure whose text has nothing of the answer but an error code of RFC 6749.
+func FuzzReadAnswer(f *testing.F) {
+	f.Add(200, "t1", []byte(`{"token": "t1", "token_type": "bearer"}`), "token")
+	f.Add(200, "", []byte(`{"token": {"a": ["b"]}}`), "token.a.#(b==1)#|@reverse")
+	f.Add(200, "Bearer t1", []byte(`{"token": "Bearer t1\n"}`), "token")
+	f.Add(200, " \x00\x7f\xff ", []byte(`{"token": 12345678901234567890, "token_type": "DPoP"}`), "token")
+	f.Add(200, "a, b", []byte(`{"error": "invalid_grant", "error_description": "s3cr3t"}`), "token")
+	f.Add(401, "a\nb", []byte(`{"error": "invalid_client"}`), "..#.a")
+	f.Add(502, "", []byte("<html>Bad Gateway</html>"), "@this")
+	f.Add(200, strings.Repeat("a", 16<<10+1), []byte(`{"token": "\ud800", "token": "t2"}`), "token")
+	f.Fuzz(func(t *testing.T, status int, header string, body []byte, path string) {
+		reader := answerReader{any2xx: true, tokenPath: path, responseHeader: "x-token", prefixFromType: true,
+			upstream:   []upstreamHeader{{name: "a", path: path}, {name: "b", header: "x-token"}},
+			conditions: []condition{{header: "x-token", equals: []string{header}}}}
+		for _, hasSubject := range []bool{false, true} {
+			reader.hasSubject = hasSubject
+			values, failed := reader.read(&Answer{Status: status, Headers: [][2]string{{"x-token", header}}, Body: body}, fuzzNow)
+			if (failed == nil) != (len(values) == 3 && values[0] != "") {
+				t.Fatalf("got %q and %v", values, failed)
+			}
+			for _, value := range values {
+				checkHeaderValue(t, value)
+			}
+			if failed != nil {
+				checkFailure(t, failed, status, hasSubject)
+			}
+		}
+	})
+}
+
+func checkHeaderValue(t *testing.T, value string) {
+	t.Helper()
+	const longestPrefix = len("PrivateToken ")
+	if len(value) > maxTokenBytes+longestPrefix {
+		t.Errorf("a value of %d bytes, expected at most %d", len(value), maxTokenBytes+longestPrefix)
+	}
+	for i := range len(value) {
+		if value[i] < ' ' || value[i] == 0x7f {
+			t.Errorf("%q is no header value (RFC 9110 section 5.5)", value)
+			return
+		}
+	}
+}
+
+// checkFailure allows in a reason the plugin's own words, which have no characters but these, and an error
+// code. A stale token serves, and all callers are held back, only when the service can't answer; a caller is
+// blamed only where it brought a token.
+func checkFailure(t *testing.T, failed *Failure, status int, hasSubject bool) {
+	t.Helper()
+	reason := failed.Reason
+	const words = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ,:()-_"
+	if len(reason) > 200 || strings.Trim(reason, words) != "" {
+		t.Errorf("reason %q has more than the plugin's words", reason)
+	}
+	if want := status == 0 || status == 429 || status >= 500 && status <= 599; (failed.Kind == Unavailable) != want {
+		t.Errorf("status %d: unavailable is %t, expected %t", status, failed.Kind == Unavailable, want)
+	}
+	if failed.Kind == SubjectRefused && (!hasSubject || status != 400 && status != 401) {
+		t.Errorf("status %d: the subject is refused, expected that of no such answer (has one: %t)", status, hasSubject)
+	}
+}
+
+// A home-made service's answer, by a fixed path: the time that its body takes.
+func FuzzAnswerTime(f *testing.F) {
+	for _, path := range []string{"token", "data.token", "data.#.token", "data.#(kind==\"a\").token", "a\\.b", "@this.token", "items.0.token"} {
+		f.Add([]byte(`{"data": [{"kind": "a", "token": "t1"}]}`), path, uint16(1))
+		f.Add([]byte(`"a": {"b": [1, 2`), path, uint16(5000))
+	}
+	f.Fuzz(func(t *testing.T, part []byte, path string, count uint16) {
+		for _, known := range []string{"token", "data.token", "data.#.token", "data.#(kind==\"a\").token", "a\\.b", "@this.token", "items.0.token"} {
+			if path != known {
+				continue
+			}
+			body := []byte(strings.Repeat(string(part), min(int(count), MaxAnswerBytes/(len(part)+1))))
+			reader := answerReader{tokenPath: path, conditions: []condition{{path: path, equals: []string{"t1"}}}}
+			fuzzing.InTime(t, len(body), func() { _, _ = reader.read(&Answer{Status: 200, Body: body}, fuzzNow) })
+		}
+	})
+}

@@ -1,0 +1,169 @@
+package tokenservice
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"token-fetch/internal/fuzzing"
+	"token-fetch/internal/schema"
+)
+
+// fuzzNow is when the token calls of these tests are sent.
+var fuzzNow = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// Whatever an answer says, a lifetime is between nothing and ten years, never beyond maxTtl, and never past
+// the token's own end.
+func FuzzLifetime(f *testing.F) {
+	f.Add("max-age=5", "2", "Mon, 23 Nov 2026 12:00:40 GMT", "", `{"expires_in": 3600}`, int64(0), uint32(0))
+	f.Add("no-store", "", "0", "", `{"expires_in": "3600"}`, fuzzNow.Unix()+60, uint32(30))
+	f.Add(`private="a, no-store", max-age="60"`, "-1", "", "Monday, 23-Nov-26 12:00:40 GMT", `{}`, fuzzNow.Unix()-1, uint32(0))
+	f.Add("max-age=18446744073709551616", "99999999999", "", "", `{"expires_in": 1e400}`, int64(math.MaxInt64), uint32(0))
+	f.Add("s-maxage=1,max-age=-1", "", "Thu, 01 Jan 1970 00:00:00 GMT", "soon", `{"expires_in": -9223372036854775808}`, int64(-1), uint32(0))
+	f.Add("", "", "", "", `{"expires_in": "NaN"}`, int64(0), uint32(0))
+	f.Add("", "", "", "", `{"expires_in": "Infinity"}`, int64(1), uint32(0))
+	f.Add("", "", "", "", `{"expires_in": 1764000000000}`, fuzzNow.Unix()+300, uint32(0))
+	f.Fuzz(func(t *testing.T, control, age, expires, date, body string, exp int64, maxTTL uint32) {
+		token := jwt(fmt.Sprintf(`{"exp": %d}`, exp))
+		policy := lifetimes{ttl: time.Hour, expiresInPath: "expires_in", heedsCacheControl: true, maxTTL: time.Duration(maxTTL%schema.MaxSeconds) * time.Second}
+		a := &Answer{Status: 200, Body: []byte(body), Headers: headersThatAreSet(
+			[2]string{"cache-control", control}, [2]string{"age", age}, [2]string{"expires", expires}, [2]string{"date", date})}
+		var got time.Duration
+		var noStore bool
+		fuzzing.InTime(t, len(control)+len(age)+len(expires)+len(date)+len(body), func() { got, noStore = policy.of(a, token, fuzzNow) })
+		if got < 0 || got > schema.MaxSeconds*time.Second {
+			t.Errorf("got a lifetime of %s, expected it within ten years", got)
+		}
+		if noStore && (got != 0 || !strings.Contains(strings.ToLower(control), "no-")) {
+			t.Errorf("%q: got a lifetime of %s, and that it may not be kept", control, got)
+		}
+		if policy.maxTTL > 0 && got > policy.maxTTL {
+			t.Errorf("got a lifetime of %s, expected at most maxTtl, %s", got, policy.maxTTL)
+		}
+		if exp >= 0 && exp < math.MaxInt32 && got > max(time.Unix(exp, 0).Sub(fuzzNow), 0) {
+			t.Errorf("got a lifetime of %s, expected none past the token's own exp, %d", got, exp)
+		}
+	})
+}
+
+func headersThatAreSet(all ...[2]string) (headers [][2]string) {
+	for _, header := range all {
+		if header[1] != "" {
+			headers = append(headers, header)
+		}
+	}
+	return headers
+}
+
+// no-store and max-age count wherever they stand among a Cache-Control's directives.
+func FuzzCacheControl(f *testing.F) {
+	f.Add("public", "s-maxage=9", uint32(5), false)
+	f.Add(`private="a"`, "", uint32(0), true)
+	f.Add(`no-cache="Set-Cookie"`, "ext", uint32(math.MaxUint32), false)
+	f.Add("Max-Age=7", "MAX-AGE=8", uint32(60), false)
+	f.Fuzz(func(t *testing.T, before, after string, seconds uint32, noStore bool) {
+		if strings.ContainsAny(before+after, `",`) || strings.Contains(strings.ToLower(before+after), "max-age") ||
+			strings.Contains(strings.ToLower(before+after), "no-") {
+			return // other directives only, one on either side
+		}
+		middle, want := fmt.Sprintf("max-age=%d", seconds), min(time.Duration(seconds), schema.MaxSeconds)*time.Second
+		if noStore {
+			middle, want = middle+", No-Store", 0
+		}
+		control := before + " ,\t" + middle + " , " + after
+		policy := lifetimes{ttl: time.Hour, expiresInPath: "expires_in", heedsCacheControl: true}
+		a := &Answer{Status: 200, Headers: [][2]string{{"cache-control", control}}}
+		if got, _ := policy.of(a, "t1", fuzzNow); got != want {
+			t.Errorf("%q: got %s, expected %s", control, got, want)
+		}
+	})
+}
+
+// dateForms are the three that a recipient must take (RFC 9110 section 5.6.7).
+var dateForms = []string{http.TimeFormat, "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC}
+
+// A date in each of the three forms means the same: in Expires, in Date and in Retry-After.
+func FuzzDates(f *testing.F) {
+	f.Add(int64(40), int64(0), uint8(0))
+	f.Add(int64(299), int64(-3600), uint8(1))
+	f.Add(int64(1), int64(3600), uint8(2))
+	f.Add(int64(-1), int64(0), uint8(3))
+	f.Add(int64(9), int64(86400*366), uint8(4))
+	f.Fuzz(func(t *testing.T, after, clock int64, form uint8) {
+		const year = 365 * 86400
+		if after > year || after < -year || clock > year || clock < -year {
+			return // of two digits, RFC 850's years mean others
+		}
+		serviceNow := fuzzNow.Add(time.Duration(clock) * time.Second) // its clock may be wrong
+		layout := dateForms[int(form)%len(dateForms)]
+		at, date := serviceNow.Add(time.Duration(after)*time.Second).Format(layout), serviceNow.Format(layout)
+		want := max(time.Duration(after)*time.Second, 0)
+
+		policy := lifetimes{ttl: time.Hour, expiresInPath: "expires_in", heedsCacheControl: true}
+		a := &Answer{Status: 200, Headers: [][2]string{{"expires", at}, {"date", date}}}
+		if got, _ := policy.of(a, "t1", fuzzNow); got != want {
+			t.Errorf("Expires %s, Date %s: got a lifetime of %s, expected %s", at, date, got, want)
+		}
+		at = fuzzNow.Add(time.Duration(after) * time.Second).Format(layout)
+		a = &Answer{Status: 429, Headers: [][2]string{{"retry-after", at}}}
+		if got := retryAfter(a, fuzzNow); got != want {
+			t.Errorf("Retry-After %s: got %s, expected %s", at, got, want)
+		}
+	})
+}
+
+// Whatever Retry-After says, it asks for no negative time.
+func FuzzRetryAfter(f *testing.F) {
+	for _, value := range []string{"7", " 7 ", "-7", "+7", "0", "4294967295", "4294967296", "1e3", "7.5", "soon", "", "7, 8",
+		"Mon, 23 Nov 2026 12:00:40 GMT", "Mon, 23 Nov 2026 11:00:40 GMT", "Monday, 23-Nov-26 12:00:40 GMT", "Mon Nov 23 12:00:40 2026", "Fri, 31 Dec 9999 23:59:59 GMT"} {
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		a := &Answer{Status: 429, Headers: [][2]string{{"retry-after", value}}}
+		var got time.Duration
+		fuzzing.InTime(t, len(value), func() { got = retryAfter(a, fuzzNow) })
+		if got < 0 {
+			t.Errorf("Retry-After %q: got %s, expected nothing below 0", value, got)
+		}
+		if n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 31); err == nil && got != time.Duration(n)*time.Second {
+			t.Errorf("Retry-After %q: got %s, expected its seconds", value, got)
+		}
+	})
+}
+
+// The exp of a JWT is a number that stands in claims which are JSON, with or without a scheme before
+// the token; anything else has none.
+func FuzzJWTExpiry(f *testing.F) {
+	f.Add(`{"exp": 1764000000}`, "Bearer ", "h", "s")
+	f.Add(`{"exp": 1764000000.9, "sub": {"exp": 5}}`, "", "", "")
+	f.Add(`{"exp": "1764000000"}`, "", "h", "s")
+	f.Add(`{"exp": 1e400}`, "DPoP ", "h", "s")
+	f.Add(`{"exp": -1}`, "", "h", "s")
+	f.Add(`{"\u0065xp": 5, "exp": 6}`, "", "h", "s")
+	f.Add(`[{"exp": 5}]`, "", "h", "s.t")
+	f.Add(strings.Repeat("[", 12_000), "Bearer ", "h", "s")
+	f.Fuzz(func(t *testing.T, claims, scheme, header, signature string) {
+		token := scheme + header + strings.TrimPrefix(jwt(claims), "eyJhbGciOiJub25lIn0") + signature
+		var at time.Time
+		var found bool
+		fuzzing.InTime(t, len(token), func() { at, found = jwtExpiry(token) })
+		if !found {
+			return
+		}
+		if depth, valid := fuzzing.Depth([]byte(claims)); !valid || depth > schema.MaxDepth {
+			t.Errorf("found an exp in claims that are not JSON, or nest %d deep", depth)
+		}
+		if at.Unix() < 0 || at.Year() > 9999 {
+			t.Errorf("exp is %s", at)
+		}
+		var object map[string]any
+		if json.Unmarshal([]byte(claims), &object) != nil {
+			t.Errorf("found an exp in %q, which is no object", claims)
+		}
+	})
+}

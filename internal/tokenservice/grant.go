@@ -1,0 +1,59 @@
+package tokenservice
+
+import "time"
+
+// Grant is what a good answer gives.
+type Grant struct {
+	// Values are those of the Protected headers, in their order; "" for one that is missing.
+	Values []string
+	// Lifetime counts from when the call was sent; 0 for a token that must not be kept.
+	Lifetime time.Duration
+	// SubjectLifetime is for how long the token lives that was exchanged, counted in the same way; 0 when it
+	// does not say, or there is none.
+	SubjectLifetime time.Duration
+	NoStore         bool // Cache-Control forbids to keep the token
+}
+
+// Kind is what a failure says about later calls.
+type Kind int
+
+// Kinds of failures.
+const (
+	// Unavailable: the service can't answer, whoever calls: no connection, no answer in time, 5xx, 429.
+	Unavailable Kind = iota
+	Refused          // any other answer than a good one
+	NoToken          // a good one, but without a token that a header can carry
+	// SubjectRefused: the caller's own token was refused, which is the caller's fault.
+	SubjectRefused
+)
+
+// Failure is an answer without a token, or none.
+type Failure struct {
+	Kind       Kind
+	Reason     string        // for the log; begins with a verb whose subject is the token service
+	RetryAfter time.Duration // for which an unavailable service asks to be left alone
+}
+
+func (f *Failure) Error() string { return f.Reason }
+
+// Grant reads an answer. sentAt is when its call was sent, and c whose it was; nil where tokens do
+// not depend on the caller.
+func (s *Service) Grant(a *Answer, c *Caller, sentAt time.Time) (Grant, *Failure) {
+	values, failed := s.answer.read(a, sentAt)
+	if failed != nil {
+		return Grant{}, failed
+	}
+	g := Grant{Values: values}
+	if !s.isCached {
+		return g, nil
+	}
+	g.Lifetime, g.NoStore = s.lifetime.of(a, values[0], sentAt)
+	if c == nil {
+		return g, nil
+	}
+	if expiry, ok := jwtExpiry(c.subject); ok {
+		g.SubjectLifetime = max(expiry.Sub(sentAt), 1)
+		g.Lifetime = min(g.Lifetime, g.SubjectLifetime)
+	}
+	return g, nil
+}

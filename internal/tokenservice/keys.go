@@ -1,0 +1,69 @@
+package tokenservice
+
+import "token-fetch/internal/schema"
+
+// Grants and ways of authentication.
+const (
+	grantClientCredentials = "client_credentials"                              // RFC 6749 section 4.4
+	grantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
+	grantPassword          = "password"                                        // RFC 6749 section 4.3
+
+	authStyleHeader = "header"
+	authStyleBody   = "body"
+)
+
+// The keys of a configuration that say what the token service is asked, and what its answer means.
+var (
+	keyServiceName     = &schema.Key{Name: "serviceName", Kind: schema.Text, Required: true, Identity: true}
+	keyServicePort     = &schema.Key{Name: "servicePort", Kind: schema.Integer, Default: 80, Min: 1, Max: 65535, Identity: true}
+	keyRequestPath     = &schema.Key{Name: "requestPath", Kind: schema.Text, Required: true, Identity: true}
+	keyTokenHeader     = &schema.Key{Name: "tokenHeader", Kind: schema.Text, Required: true, Identity: true}
+	keyServiceHost     = &schema.Key{Name: "serviceHost", Kind: schema.Text, Identity: true}
+	keyRequestMethod   = &schema.Key{Name: "requestMethod", Kind: schema.Text, OneOf: []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, Identity: true}
+	keyRequestHeaders  = &schema.Key{Name: "requestHeaders", Kind: schema.TextMap, Secret: true, Identity: true}
+	keyRequestBody     = &schema.Key{Name: "requestBody", Kind: schema.Text, Secret: true, Identity: true}
+	keyTimeout         = &schema.Key{Name: "timeout", Kind: schema.Integer, Default: 500, Min: 1, Max: 60000}
+	keyRetries         = &schema.Key{Name: "retries", Kind: schema.Integer, Default: 0, Min: 0, Max: 5}
+	keyTokenPath       = &schema.Key{Name: "tokenPath", Kind: schema.Text, Identity: true}
+	keyResponseHeader  = &schema.Key{Name: "responseHeader", Kind: schema.Text, Identity: true}
+	keyUpstreamHeaders = &schema.Key{Name: "upstreamHeaders", Kind: schema.TextMap, Identity: true}
+	keySuccessWhen     = &schema.Key{Name: "successWhen", Kind: "a list of objects with header or path, and equals", Identity: true,
+		Keys: []*schema.Key{keyConditionHeader, keyConditionPath, keyConditionEquals}}
+	keyTokenPrefix    = &schema.Key{Name: "tokenPrefix", Kind: schema.Text, Identity: true}
+	keyForwardHeaders = &schema.Key{Name: "forwardHeaders", Kind: schema.TextList, Identity: true}
+
+	keyConditionHeader = &schema.Key{Name: "header", Kind: schema.Text}
+	keyConditionPath   = &schema.Key{Name: "path", Kind: schema.Text}
+	keyConditionEquals = &schema.Key{Name: "equals", Kind: schema.Texts, Required: true}
+
+	keyClientID           = &schema.Key{Name: "clientId", Kind: schema.Text, Required: true, Identity: true}
+	keyClientSecret       = &schema.Key{Name: "clientSecret", Kind: schema.Text, Required: true, Secret: true, Identity: true}
+	keyGrantType          = &schema.Key{Name: "grantType", Kind: schema.Text, Default: grantClientCredentials, OneOf: []string{grantClientCredentials, grantTokenExchange, grantPassword}, Identity: true}
+	keyScopes             = &schema.Key{Name: "scopes", Kind: schema.TextList, Identity: true}
+	keyAudience           = &schema.Key{Name: "audience", Kind: schema.Text, Identity: true}
+	keyResource           = &schema.Key{Name: "resource", Kind: schema.Texts, Identity: true}
+	keyAuthStyle          = &schema.Key{Name: "authStyle", Kind: schema.Text, Default: authStyleHeader, OneOf: []string{authStyleHeader, authStyleBody}, Identity: true}
+	keySubjectTokenHeader = &schema.Key{Name: "subjectTokenHeader", Kind: schema.Text, Default: "Authorization", Identity: true}
+	keySubjectTokenType   = &schema.Key{Name: "subjectTokenType", Kind: schema.Text, Default: "urn:ietf:params:oauth:token-type:access_token", Identity: true}
+	keyParams             = &schema.Key{Name: "params", Kind: schema.TextMap, Secret: true, Identity: true}
+
+	keyOAuth2 = &schema.Key{Name: "oauth2", Kind: schema.Object, Identity: true, Keys: []*schema.Key{
+		keyClientID, keyClientSecret, keyGrantType, keyScopes, keyAudience, keyResource,
+		keyAuthStyle, keySubjectTokenHeader, keySubjectTokenType, keyParams,
+	}}
+
+	keyTTL           = &schema.Key{Name: "ttl", Kind: schema.Integer, Default: 300, Min: 1, Max: schema.MaxSeconds, Identity: true}
+	keyExpiresInPath = &schema.Key{Name: "expiresInPath", Kind: schema.Text, Default: "expires_in", Identity: true}
+	keyMaxTTL        = &schema.Key{Name: "maxTtl", Kind: schema.Integer, Min: 1, Max: schema.MaxSeconds, Identity: true}
+)
+
+// Keys are those of the configuration itself, in the order of the documentation.
+var Keys = []*schema.Key{
+	keyServiceName, keyServicePort, keyRequestPath, keyTokenHeader, keyServiceHost,
+	keyRequestMethod, keyRequestHeaders, keyRequestBody, keyTimeout, keyRetries,
+	keyTokenPath, keyResponseHeader, keyUpstreamHeaders, keySuccessWhen,
+	keyTokenPrefix, keyForwardHeaders, keyOAuth2,
+}
+
+// LifetimeKeys are those of the object cache that say how long a token lives.
+var LifetimeKeys = []*schema.Key{keyTTL, keyExpiresInPath, keyMaxTTL}

@@ -1,0 +1,177 @@
+package tokenservice
+
+import (
+	"encoding/base64"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"token-fetch/internal/schema"
+)
+
+// lifetimes is how long tokens live.
+type lifetimes struct {
+	ttl           time.Duration // when the answer names none
+	maxTTL        time.Duration // 0: no cap
+	expiresInPath string
+	// heedsCacheControl: Cache-Control and Expires say how long a token lives. Not with OAuth 2.0, where
+	// every token answer has no-store (RFC 6749 section 5.1).
+	heedsCacheControl bool
+}
+
+func readLifetimes(cache schema.Section, isOAuth2 bool) lifetimes {
+	return lifetimes{
+		ttl:               cache.Seconds(keyTTL),
+		maxTTL:            cache.Seconds(keyMaxTTL),
+		expiresInPath:     cache.JSONPath(keyExpiresInPath),
+		heedsCacheControl: !isOAuth2,
+	}
+}
+
+// of returns for how long the answer's token may be used, counted from sentAt, when the
+// call was sent; 0 for a token that must not be kept. It is the first of: the JSON's
+// expires_in, Cache-Control, Expires, the token's own exp, the configured ttl; and never longer
+// than the token's own exp allows. noStore reports whether it was Cache-Control that forbade to keep it.
+func (l *lifetimes) of(a *Answer, token string, sentAt time.Time) (lifetime time.Duration, noStore bool) {
+	lifetime, noStore, named := l.named(a, sentAt)
+	exp, hasExp := jwtExpiry(token)
+	switch {
+	case !named && hasExp:
+		lifetime = exp.Sub(sentAt)
+	case !named:
+		lifetime = l.ttl
+	case hasExp:
+		lifetime = min(lifetime, exp.Sub(sentAt))
+	}
+	if l.maxTTL > 0 {
+		lifetime = min(lifetime, l.maxTTL)
+	}
+	return min(max(lifetime, 0), schema.MaxSeconds*time.Second), noStore
+}
+
+// named is the one that the token service names beside the token.
+func (l *lifetimes) named(a *Answer, sentAt time.Time) (lifetime time.Duration, noStore, ok bool) {
+	if lifetime, ok := expiresIn(a.json(l.expiresInPath)); ok {
+		return lifetime, false, true
+	}
+	if !l.heedsCacheControl {
+		return 0, false, false
+	}
+	if control, ok := allHeaders(a.Headers, "cache-control"); ok {
+		if lifetime, noStore, ok := maxAge(control, a.Headers); ok {
+			return lifetime, noStore, true
+		}
+	}
+	if expires, ok := FirstHeader(a.Headers, "expires"); ok {
+		return untilExpires(expires, a.Headers, sentAt), false, true
+	}
+	return 0, false, false
+}
+
+// expiresIn reads seconds; at least PayPal sends a string where RFC 6749 section 5.1 has a number.
+func expiresIn(value gjson.Result) (time.Duration, bool) {
+	switch value.Type {
+	case gjson.Number:
+		return seconds(value.Num)
+	case gjson.String:
+		n, err := strconv.ParseFloat(strings.TrimSpace(value.String()), 64)
+		if err != nil {
+			return 0, false
+		}
+		return seconds(n)
+	default:
+		return 0, false
+	}
+}
+
+// seconds converts without overflow; what is not a number is no lifetime.
+func seconds(n float64) (time.Duration, bool) {
+	if math.IsNaN(n) {
+		return 0, false
+	}
+	return time.Duration(min(max(n, -1), schema.MaxSeconds) * float64(time.Second)), true
+}
+
+// allHeaders joins the values of one header (RFC 9110 section 5.3).
+func allHeaders(headers [][2]string, name string) (string, bool) {
+	var values []string
+	for _, header := range headers {
+		if header[0] == name {
+			values = append(values, header[1])
+		}
+	}
+	return strings.Join(values, ","), len(values) > 0
+}
+
+// maxAge reads Cache-Control (RFC 9111 section 5.2.2). What a proxy on the way
+// has already used up of the time is in Age (section 5.1).
+func maxAge(control string, headers [][2]string) (lifetime time.Duration, noStore, ok bool) {
+	for directive := range strings.SplitSeq(control, ",") {
+		name, argument, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		switch strings.ToLower(name) {
+		case "no-store", "no-cache":
+			return 0, true, true
+		case "max-age":
+			if n, err := strconv.ParseUint(strings.Trim(argument, `"`), 10, 64); err == nil {
+				ok, lifetime = true, time.Duration(min(n, schema.MaxSeconds))*time.Second
+			}
+		}
+	}
+	if age, hasAge := FirstHeader(headers, "age"); ok && hasAge {
+		if n, err := strconv.ParseUint(age, 10, 32); err == nil {
+			lifetime = max(lifetime-time.Duration(n)*time.Second, 0)
+		}
+	}
+	return lifetime, false, ok
+}
+
+// untilExpires takes the service's own clock, its Date, when it is there; what is
+// not a date has expired (RFC 9111 section 5.3).
+func untilExpires(expires string, headers [][2]string, now time.Time) time.Duration {
+	at, ok := parseDate(expires)
+	if !ok {
+		return 0
+	}
+	if value, found := FirstHeader(headers, "date"); found {
+		if date, ok := parseDate(value); ok {
+			now = date
+		}
+	}
+	return at.Sub(now)
+}
+
+// parseDate reads the three forms of a date that a recipient must know (RFC 9110 section 5.6.7).
+func parseDate(text string) (time.Time, bool) {
+	text = strings.TrimSpace(text)
+	for _, layout := range []string{time.RFC1123, time.RFC850, time.ANSIC} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// jwtExpiry reads the exp of a JWT (RFC 7519 section 4.1.4), with or without a
+// scheme before it. Nothing is verified: the token is not ours to judge, and a
+// wrong exp only makes it live shorter or be refused upstream.
+func jwtExpiry(token string) (time.Time, bool) {
+	if space := strings.LastIndexByte(token, ' '); space >= 0 {
+		token = token[space+1:]
+	}
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return time.Time{}, false
+	}
+	claims, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	if err != nil || !schema.ValidJSON(claims) {
+		return time.Time{}, false
+	}
+	exp := gjson.GetBytes(claims, "exp")
+	if exp.Type != gjson.Number || exp.Num < 0 || exp.Num > math.MaxInt32*100 {
+		return time.Time{}, false
+	}
+	return time.Unix(int64(exp.Num), 0), true
+}

@@ -1,0 +1,162 @@
+package tokenservice
+
+import (
+	"encoding/base64"
+	"net/url"
+	"strings"
+
+	"token-fetch/internal/schema"
+)
+
+// oauth2 is the form and the client's authentication of a token request.
+type oauth2 struct {
+	form          url.Values
+	authorization string        // value of the Authorization header; empty: the credentials are in the form
+	subject       *subjectToken // nil but for token exchange
+}
+
+// subjectToken is the client's own token in a token exchange (RFC 8693 section 2.1).
+type subjectToken struct {
+	header string // lower-case name of the request header that carries it
+	form   url.Values
+}
+
+// oauth2 reads the key oauth2; nil when it is absent.
+func (r reader) oauth2() *oauth2 {
+	if !r.Has(keyOAuth2) {
+		return nil
+	}
+	o := reader{r.Object(keyOAuth2), r.isEnabled}
+	grant := o.String(keyGrantType)
+	request := &oauth2{form: url.Values{"grant_type": {grant}}}
+	if scopes := o.Strings(keyScopes); len(scopes) > 0 {
+		request.form.Set("scope", strings.Join(scopes, " "))
+	}
+	if audience := o.String(keyAudience); audience != "" {
+		request.form.Set("audience", audience)
+	}
+	for _, resource := range o.Strings(keyResource) {
+		request.form.Add("resource", resource)
+	}
+	request.authenticate(o.String(keyAuthStyle), o.required(keyClientID), o.required(keyClientSecret))
+	request.exchange(o, grant)
+	o.params(request)
+	if method := r.String(keyRequestMethod); method != "" && method != "POST" {
+		r.Wrong(keyRequestMethod, "POST with oauth2")
+	}
+	if request.subject != nil {
+		request.subject.form = request.form
+	}
+	return request
+}
+
+// authenticate puts the client's credentials where the authorization server wants
+// them. For Basic they are form-encoded first (RFC 6749 section 2.3.1), which
+// matters for +, % and : in generated secrets.
+func (request *oauth2) authenticate(style, id, secret string) {
+	if style == authStyleBody {
+		request.form.Set("client_id", id)
+		request.form.Set("client_secret", secret)
+		return
+	}
+	pair := url.QueryEscape(id) + ":" + url.QueryEscape(secret)
+	request.authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
+}
+
+func (request *oauth2) exchange(o reader, grant string) {
+	header, tokenType := o.String(keySubjectTokenHeader), o.String(keySubjectTokenType)
+	if grant != grantTokenExchange {
+		for _, k := range []*schema.Key{keySubjectTokenHeader, keySubjectTokenType} {
+			if _, own := o.Own(k.Name); own {
+				o.Unused(k, "it belongs to grantType "+grantTokenExchange)
+			}
+		}
+		return
+	}
+	if !IsSettableHeader(header) {
+		o.Wrong(keySubjectTokenHeader, WantSettableHeader)
+	}
+	request.form.Set("subject_token_type", tokenType)
+	request.subject = &subjectToken{header: strings.ToLower(header)}
+}
+
+// params adds more form fields. They can't replace what other keys set, which would
+// go unnoticed.
+func (r reader) params(request *oauth2) {
+	for _, param := range r.Members(keyParams) {
+		if request.form.Has(param.Name) || param.Name == "subject_token" || param.Name == "client_secret" {
+			r.Fail("invalid %s in config: another key sets it", r.Name(keyParams, param.Name))
+		}
+		request.form.Set(param.Name, param.Value)
+	}
+	if request.form.Get("grant_type") != grantPassword || !r.isEnabled {
+		return
+	}
+	for _, name := range []string{"username", "password"} {
+		if request.form.Get(name) == "" {
+			r.Fail("missing %s in config (grantType %s needs it)", r.Name(keyParams, name), grantPassword)
+		}
+	}
+}
+
+// addHeaders completes the configured headers; these win where both name one.
+func (request *oauth2) addHeaders(headers [][2]string) [][2]string {
+	if request == nil {
+		return headers
+	}
+	needed := [][2]string{
+		{"content-type", "application/x-www-form-urlencoded"},
+		{"accept", "application/json"},
+	}
+	if request.authorization != "" {
+		needed = append(needed, [2]string{"authorization", request.authorization})
+	}
+	for _, header := range needed {
+		if _, configured := FirstHeader(headers, header[0]); !configured {
+			headers = append(headers, header)
+		}
+	}
+	return headers
+}
+
+// body is the form without a subject token; the one of a token exchange comes with each request.
+func (request *oauth2) body() []byte { return []byte(request.form.Encode()) }
+
+// body is the form of an exchange of that token.
+func (t *subjectToken) body(token string) []byte {
+	return []byte(t.form.Encode() + "&" + url.Values{"subject_token": {token}}.Encode())
+}
+
+// bearer takes the token out of the subject header's value: after the scheme
+// Bearer, or the whole value of another header than Authorization. What has
+// other characters than a token's (RFC 6750 section 2.1) is none, for example
+// two tokens in one value.
+func (t *subjectToken) bearer(value string) (string, bool) {
+	scheme, token, hasScheme := strings.Cut(strings.TrimSpace(value), " ")
+	switch {
+	case hasScheme && strings.EqualFold(scheme, "bearer"):
+		token = strings.TrimSpace(token)
+	case hasScheme || t.header == "authorization":
+		return "", false
+	default:
+		token = scheme
+	}
+	const symbols = "-._~+/="
+	return token, token != "" && len(token) <= maxTokenBytes && strings.Trim(token, letters+digits+symbols) == ""
+}
+
+// schemes are the authentication schemes that a token_type may name beside
+// Bearer, as they are written in a header.
+var schemes = []string{"DPoP", "MAC", "PoP", "GNAP", "OAuth", "PrivateToken", "Token", "Basic"}
+
+// schemePrefix is the prefix for an answer's token_type, which is case-insensitive
+// (RFC 6749 section 5.1). What names no scheme, such as N_A (RFC 8693 section
+// 2.2.1), is taken for a bearer token.
+func schemePrefix(tokenType string) string {
+	for _, scheme := range schemes {
+		if strings.EqualFold(scheme, tokenType) {
+			return scheme + " "
+		}
+	}
+	return "Bearer "
+}

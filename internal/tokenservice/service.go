@@ -1,0 +1,126 @@
+// Package tokenservice knows what a token service is asked, and what its answer means: the request with its
+// credentials, OAuth 2.0, callers whose tokens differ, the token in the answer and its lifetime. It calls nobody.
+package tokenservice
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"token-fetch/internal/schema"
+)
+
+// Service is a token service as the configuration describes it. It never changes.
+type Service struct {
+	Name      string        // FQDN with its service type
+	Port      int           // logical port
+	Timeout   time.Duration // of a whole call, retries included
+	Protected []string      // request headers that only the plugin may set: the token's, then those of upstreamHeaders
+	NeedsBody bool          // of a good answer
+	Retries   int           // that Envoy makes of a failed call
+
+	call     Call // but for what comes from the caller
+	forward  []string
+	subject  *subjectToken // nil but for a token exchange
+	answer   answerReader
+	lifetime lifetimes
+	isCached bool // its tokens are kept, so that their lifetimes matter
+}
+
+// Scope is what a part of the configuration says beside the keys of the service itself.
+type Scope struct {
+	Enabled  bool           // false: what is required may be missing
+	Cache    schema.Section // the object that has LifetimeKeys
+	IsCached bool           // it is there
+}
+
+// Read reads Keys and, from the object cache, LifetimeKeys. What is wrong shows in the section's Err.
+func Read(s schema.Section, scope Scope) *Service {
+	r := reader{s, scope.Enabled}
+	auth := r.oauth2()
+	token := r.tokenHeader(auth != nil)
+	upstream := r.upstreamHeaders(token)
+	conditions := r.conditions()
+	service := &Service{
+		Protected: append([]string{token}, names(upstream)...),
+		Timeout:   s.Milliseconds(keyTimeout),
+		Retries:   s.Int(keyRetries),
+		lifetime:  readLifetimes(scope.Cache, auth != nil),
+		isCached:  scope.IsCached || auth != nil,
+	}
+	if auth != nil {
+		service.subject = auth.subject
+	}
+	service.call = r.call(service, auth)
+	service.answer = r.answerReader(token, auth, upstream, conditions)
+	service.forward = r.forwarded(service.call)
+	service.NeedsBody = service.answer.needsBody() || service.isCached
+	return service
+}
+
+// IsOAuth2 reports whether the section describes an authorization server, for which tokens are always cached.
+func IsOAuth2(s schema.Section) bool { return s.Has(keyOAuth2) }
+
+// TokenHeader is the request header that carries the token, as it is written in the configuration.
+func (s *Service) TokenHeader() string { return s.Protected[0] }
+
+// Address is the service's for log lines.
+func (s *Service) Address() string { return s.Name + ":" + strconv.Itoa(s.Port) }
+
+// DependsOnCaller reports whether requests need tokens of their own.
+func (s *Service) DependsOnCaller() bool { return len(s.forward) > 0 || s.subject != nil }
+
+// SubjectHeader is the request header, in lower case, that has the token to be exchanged. isAll reports whether
+// the caller depends on nothing else, so that no other header need be asked for.
+func (s *Service) SubjectHeader() (name string, isAll bool) {
+	if s.subject == nil {
+		return "", false
+	}
+	return s.subject.header, len(s.forward) == 0
+}
+
+// reader reads one part of the configuration.
+type reader struct {
+	schema.Section
+	isEnabled bool
+}
+
+// required is a string that must be there and not be empty, but in a part that is switched off.
+func (r reader) required(k *schema.Key) string {
+	text := r.String(k)
+	if text == "" && r.isEnabled {
+		r.Missing(k)
+	}
+	return text
+}
+
+func (r reader) tokenHeader(isOAuth2 bool) string {
+	if isOAuth2 && !r.Has(keyTokenHeader) {
+		return "Authorization"
+	}
+	name := r.required(keyTokenHeader)
+	if name != "" && !IsSettableHeader(name) {
+		r.Wrong(keyTokenHeader, WantSettableHeader)
+	}
+	return name
+}
+
+// forwarded reads forwardHeaders. They are kept in lower case, as Envoy hands headers out.
+func (r reader) forwarded(call Call) []string {
+	var names []string
+	written, _ := r.Value(keyForwardHeaders)
+	for i, name := range r.Strings(keyForwardHeaders) {
+		if !IsSettableHeader(name) {
+			r.Invalid(keyForwardHeaders, written.Array()[i], WantSettableHeader)
+		}
+		name = strings.ToLower(name)
+		if _, set := FirstHeader(call.Headers, name); set {
+			r.Invalid(keyForwardHeaders, written.Array()[i], "headers that the token call does not set itself")
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}

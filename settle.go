@@ -1,0 +1,204 @@
+package main
+
+import (
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
+
+	"token-fetch/internal/tokencache"
+)
+
+// This file is how a request is settled: sent on with a token or without, or answered.
+// What was paused comes here through Proceed and Fail, all else through forward and
+// forwardWithout. After that nothing touches it.
+
+// forwardWithOwn lets the client's token pass, but not what it says the token service said.
+func (r *requestContext) forwardWithOwn() types.Action {
+	if !r.removeHeaders(r.part.service.Protected[1:]) {
+		return r.forwardWithout(internalError)
+	}
+	r.state, r.ownToken = settled, true
+	return types.ActionContinue
+}
+
+// forward sends the request on with a token, before it was paused.
+func (r *requestContext) forward(t *tokencache.Token) types.Action {
+	if !r.setHeaders(t.Values) {
+		return r.forwardWithout(internalError)
+	}
+	r.token, r.state = t, settled
+	return types.ActionContinue
+}
+
+// forwardWithout does what the policy says, before the request was paused.
+func (r *requestContext) forwardWithout(o outcome) types.Action {
+	if r.settleWithout(o) {
+		return types.ActionContinue
+	}
+	return types.HeaderStopAllIterationAndWatermark
+}
+
+// Proceed sends the paused request on with the token that its call has brought.
+func (r *requestContext) Proceed(t *tokencache.Token) {
+	if !r.enter() {
+		return
+	}
+	defer r.denyOnPanic(nil)
+	if !r.setHeaders(t.Values) {
+		r.deny(internalError)
+		return
+	}
+	r.token, r.state = t, settled
+	r.resume()
+}
+
+// Fail does with the paused request what the policy says.
+func (r *requestContext) Fail(err error) {
+	if !r.enter() {
+		return
+	}
+	defer r.denyOnPanic(nil)
+	if r.settleWithout(outcomeOf(err)) {
+		r.resume()
+	}
+}
+
+// enter makes the request the one that host calls are about, and tells whether it is
+// still there and paused.
+func (r *requestContext) enter() bool {
+	r.place = tokencache.Place{}
+	if r.state != paused {
+		return false
+	}
+	if r.cache == nil {
+		return true // the answer to its own call: the SDK has seen to it
+	}
+	if err := proxywasm.SetEffectiveContext(r.id); err != nil {
+		r.state = settled // its client has gone, and the host has forgotten it
+		return false
+	}
+	return true
+}
+
+func (r *requestContext) resume() {
+	if err := proxywasm.ResumeHttpRequest(); err != nil {
+		r.plugin.logf(logError, "a paused request can't be resumed: %v", err)
+	}
+}
+
+// setHeaders sets the protected headers to the values, and removes those without one.
+func (r *requestContext) setHeaders(values []string) bool {
+	r.keepRoute()
+	for i, name := range r.part.service.Protected {
+		var err error
+		if values[i] == "" {
+			err = proxywasm.RemoveHttpRequestHeader(name)
+		} else {
+			err = proxywasm.ReplaceHttpRequestHeader(name, values[i])
+		}
+		if err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// settleWithout answers the request, or takes the protected headers off and returns true for
+// it to go on. It is the last thing that happens to a request without a token.
+func (r *requestContext) settleWithout(o outcome) (goesOn bool) {
+	if r.part.failure.denies(o) {
+		r.deny(o)
+		return false
+	}
+	if !r.removeHeaders(r.part.service.Protected) {
+		r.deny(internalError)
+		return false
+	}
+	r.plugin.metrics.allowedWithoutToken++
+	r.state = settled
+	return true
+}
+
+func (r *requestContext) removeHeaders(names []string) bool {
+	r.keepRoute()
+	for _, name := range names {
+		if proxywasm.RemoveHttpRequestHeader(name) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// keepRoute has the gateway stay with the route by which the rule was chosen.
+func (r *requestContext) keepRoute() {
+	if r.plugin.keepsRoute {
+		_ = proxywasm.SetProperty([]string{"clear_route_cache"}, []byte("off"))
+	}
+}
+
+// deny answers the request by the scope's policy, or as the caller's fault.
+func (r *requestContext) deny(o outcome) {
+	if o == subjectRefused {
+		r.refuseSubject(errorRefused)
+		return
+	}
+	policy := &r.part.failure
+	r.reply(policy.status, "token_fetch."+o.String(), policy.body, [][2]string{{"content-type", policy.contentType}})
+}
+
+// subjectError is why a request is answered 401 because of its own token (RFC 6750 section 3).
+type subjectError struct{ detail, body string }
+
+var (
+	errorExpired = subjectError{"token_fetch.subject_expired", "the bearer token has expired"}
+	errorRefused = subjectError{"token_fetch.subject_refused", "the bearer token was refused"}
+)
+
+// refuseSubject answers a request whose token can't be exchanged.
+func (r *requestContext) refuseSubject(e subjectError) types.Action {
+	r.plugin.metrics.subjectsRefused++
+	r.challenge(e.detail, e.body, `Bearer realm="`+pluginName+`", error="invalid_token"`)
+	return types.HeaderStopAllIterationAndWatermark
+}
+
+// demandSubjectToken answers a request that brings no token to be exchanged.
+func (r *requestContext) demandSubjectToken() types.Action {
+	r.challenge("token_fetch.no_subject_token", "bearer token required", `Bearer realm="`+pluginName+`"`)
+	return types.HeaderStopAllIterationAndWatermark
+}
+
+func (r *requestContext) challenge(detail, body, challenge string) {
+	r.reply(401, detail, []byte(body), [][2]string{
+		{"www-authenticate", challenge},
+		{"content-type", plainText},
+	})
+}
+
+// reply answers at most once: a second reply would hang the request.
+func (r *requestContext) reply(status uint32, detail string, body []byte, headers [][2]string) {
+	if r.state == settled {
+		return
+	}
+	r.state = settled
+	r.plugin.metrics.denied++
+	if err := proxywasm.SendHttpResponseWithDetail(status, detail, headers, body, -1); err != nil {
+		r.plugin.logf(logError, "a request can't be answered: %v", err)
+	}
+}
+
+// denyOnPanic answers the request when the plugin's own code panics in a callback,
+// in place of a request that hangs or goes on as it came.
+func (r *requestContext) denyOnPanic(action *types.Action) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	logPanic(r.plugin, cause)
+	if action != nil {
+		*action = types.HeaderStopAllIterationAndWatermark
+	}
+	if r.part == nil {
+		r.reply(500, "token_fetch."+internalError.String(), nil, nil)
+		return
+	}
+	r.deny(internalError)
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"time"
+
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
+)
+
+// This file is what a plugin context does outside of requests: it begins fetches, tells waiting
+// requests what became of theirs, and looks after the caches.
+
+const (
+	// tickPeriod is how often a plugin context looks after its tokens and metrics.
+	tickPeriod = 100 * time.Millisecond
+	// turnPeriod is the time between two turns while there is a backlog. A timer lets the worker serve other
+	// requests in between, which a queue does not: Envoy runs what is posted to a worker before it reads
+	// from connections again.
+	turnPeriod = time.Millisecond
+)
+
+// wake has OnQueueReady run right after the callback that is being run. What a request dispatches
+// itself is lost when its client goes away, and the next tick is up to 100 ms off.
+func (p *pluginContext) wake() {
+	if !p.queue.wake() {
+		p.tickFast(true)
+	}
+}
+
+// OnQueueReady runs after wake.
+func (p *pluginContext) OnQueueReady(queue uint32) {
+	defer p.logPanic()
+	_, _ = proxywasm.DequeueSharedQueue(queue)
+	p.Monotonic()
+	p.turn()
+}
+
+// OnTick runs every tickPeriod, or every turnPeriod while there is a backlog.
+func (p *pluginContext) OnTick() {
+	defer p.logPanic()
+	now := p.Monotonic()
+	if !p.ticksFast || now >= p.tickedAt+tickPeriod {
+		p.tickedAt = now
+		p.lookAfter()
+	}
+	p.turn()
+}
+
+func (p *pluginContext) lookAfter() {
+	for _, cache := range p.caches {
+		cache.Tick()
+	}
+	for _, c := range p.clients {
+		c.tick()
+	}
+	p.metrics.flush()
+}
+
+// turn works off a part of the backlog.
+func (p *pluginContext) turn() {
+	more := p.backlog.Turn()
+	// What was told went to other contexts; the timer is this one's.
+	_ = proxywasm.SetEffectiveContext(p.id)
+	p.tickFast(more)
+}
+
+func (p *pluginContext) tickFast(fast bool) {
+	if fast == p.ticksFast {
+		return
+	}
+	p.ticksFast = fast
+	period := tickPeriod
+	if fast {
+		period = turnPeriod
+	}
+	if err := setTickPeriod(period); err != nil {
+		p.logf(logError, "the timer can't be set: %v", err)
+	}
+}
+
+func setTickPeriod(period time.Duration) error {
+	return proxywasm.SetTickPeriodMilliSeconds(uint32(period.Milliseconds())) //nolint:gosec // one of two constants
+}
