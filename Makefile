@@ -11,13 +11,6 @@ VULNDB ?= golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
 
 WASM_BUILD := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -buildmode=c-shared
 
-# Callbacks of the SDK that the plugin has no use for. Envoy skips the entry into
-# the VM for one that is not exported.
-KEEP_OUT := proxy_on_new_connection,proxy_on_downstream_data,proxy_on_downstream_connection_close,$\
-proxy_on_upstream_data,proxy_on_upstream_connection_close,proxy_on_request_body,$\
-proxy_on_response_headers,proxy_on_response_body,proxy_on_response_trailers,$\
-proxy_on_done,proxy_on_redis_call_response
-
 PLUGIN_SOURCES := $(filter-out %_test.go,$(wildcard *.go *.s internal/*/*.go)) go.mod go.sum $(wildcard tools/*/*.go)
 
 .DEFAULT_GOAL := build
@@ -29,7 +22,7 @@ build: main.wasm ## build main.wasm, for the Higress gateway and for stock Envoy
 
 main.wasm: $(PLUGIN_SOURCES) Makefile | needs-go
 	$(WASM_BUILD) -o $(BUILD)/linked.wasm .
-	$(GO) run ./tools/exports -keep-out $(KEEP_OUT) -override own_ -in $(BUILD)/linked.wasm -out $@
+	$(GO) run ./tools/postlink -in $(BUILD)/linked.wasm -out $@
 
 .PHONY: image
 image: build ## build the OCI image IMAGE=registry/name:tag into build/, without a container engine

@@ -94,7 +94,7 @@ func buildWithFaults(t *testing.T) string {
 	linked, wasm := filepath.Join(t.TempDir(), "linked.wasm"), filepath.Join(t.TempDir(), "faults.wasm")
 	build := exec.Command("go", "build", "-tags", "faults", "-buildmode=c-shared", "-o", linked, ".")
 	build.Env = slices.Concat(os.Environ(), []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"})
-	override := exec.Command("go", "run", "./tools/exports", "-override", "own_", "-in", linked, "-out", wasm)
+	override := exec.Command("go", "run", "./tools/postlink", "-in", linked, "-out", wasm)
 	for _, command := range []*exec.Cmd{build, override} {
 		command.Dir = root
 		if output, err := command.CombinedOutput(); err != nil {

@@ -99,13 +99,13 @@ func (m modules) trim(ctx context.Context, source, target string) error {
 			removed = append(removed, name)
 		}
 	}
-	_, err = m.exportsTool(ctx, "-in", m.path(source), "-out", m.path(target), "-keep-out", strings.Join(removed, ","))
+	_, err = m.postlink(ctx, "-in", m.path(source), "-out", m.path(target), "-cut", strings.Join(removed, ","))
 	return err
 }
 
 // exports are the callbacks that a module offers to the host.
 func (m modules) exports(ctx context.Context, name string) (map[string]bool, error) {
-	list, err := m.exportsTool(ctx, "-in", m.path(name), "-list")
+	list, err := m.postlink(ctx, "-in", m.path(name), "-list")
 	if err != nil {
 		return nil, err
 	}
@@ -119,8 +119,8 @@ func (m modules) exports(ctx context.Context, name string) (map[string]bool, err
 	return found, nil
 }
 
-func (m modules) exportsTool(ctx context.Context, args ...string) ([]byte, error) {
-	run := exec.CommandContext(ctx, "go", append([]string{"run", "-C", m.root, "./tools/exports"}, args...)...)
+func (m modules) postlink(ctx context.Context, args ...string) ([]byte, error) {
+	run := exec.CommandContext(ctx, "go", append([]string{"run", "-C", m.root, "./tools/postlink"}, args...)...)
 	return output(run)
 }
 

@@ -1,13 +1,12 @@
-// Exports removes and overrides function exports of a linked WebAssembly module:
+// Postlink makes main.wasm of the linked module:
 //
-//	go run ./tools/exports -keep-out proxy_on_request_body -override own_ -in build/linked.wasm -out main.wasm
+//	go run ./tools/postlink -in build/linked.wasm -out main.wasm
 //
 // The SDK exports every callback of the Proxy-Wasm ABI, whether the plugin has a use
 // for it or not, and Go's linker has no switch for that. The host enters the VM for each
 // callback that is exported, several times per request, so that callbacks that do
-// nothing cost 4 to 8 % of the CPU of a request. Nor does the linker let a program export
-// a function under a name that one of its packages has taken: the plugin's own callbacks
-// have a prefix until here.
+// nothing cost 4 to 8 % of the CPU of a request. What is done to each export, and why, stands in
+// exports.go.
 package main
 
 import (
@@ -28,18 +27,17 @@ func main() {
 	case errors.Is(err, flag.ErrHelp):
 		os.Exit(2)
 	case err != nil:
-		fmt.Fprintln(os.Stderr, "exports:", err)
+		fmt.Fprintln(os.Stderr, "postlink:", err)
 		os.Exit(1)
 	}
 }
 
 func run(args []string, stdout, stderr io.Writer) error {
-	flags := flag.NewFlagSet("exports", flag.ContinueOnError)
+	flags := flag.NewFlagSet("postlink", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	in := flags.String("in", "", "`file` to read")
 	out := flags.String("out", "", "`file` to write; it may be the same")
-	keepOut := flags.String("keep-out", "", "comma-separated `names` of the function exports to remove")
-	override := flags.String("override", "", "`prefix` of the function exports that take the place of those named as their rest")
+	cutNames := flags.String("cut", "", "comma-separated `names`: cut these function exports only, of another module than the plugin's")
 	list := flags.Bool("list", false, "print sections, imports and exports of the file instead")
 	if err := flags.Parse(args); err != nil {
 		return flag.ErrHelp // the flag package has printed what is wrong
@@ -54,25 +52,19 @@ func run(args []string, stdout, stderr io.Writer) error {
 	case *out == "":
 		return errors.New("missing -out")
 	}
-	return rewrite(*in, *out, splitNames(*keepOut), *override)
+	change := applyExports
+	if *cutNames != "" {
+		change = func(data []byte) ([]byte, error) { return wasm.RemoveExports(data, strings.Split(*cutNames, ",")) }
+	}
+	return rewrite(*in, *out, change)
 }
 
-// splitNames allows blanks and line breaks around the names, as a Makefile's
-// continued lines have them.
-func splitNames(list string) []string {
-	return strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(", \t\n", r) })
-}
-
-func rewrite(in, out string, keepOut []string, override string) error {
+func rewrite(in, out string, change func([]byte) ([]byte, error)) error {
 	data, err := os.ReadFile(in)
 	if err != nil {
 		return err
 	}
-	data, err = wasm.RemoveExports(data, keepOut)
-	if err == nil && override != "" {
-		data, err = wasm.OverrideExports(data, override)
-	}
-	if err != nil {
+	if data, err = change(data); err != nil {
 		return fmt.Errorf("%s: %w", in, err)
 	}
 	return writeFile(out, data)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,8 +27,7 @@ func write(t *testing.T, content string) string {
 func TestRun(t *testing.T) {
 	in := write(t, module)
 	out := filepath.Join(t.TempDir(), "main.wasm")
-	// Blanks as they come from a Makefile's continued line.
-	if err := run([]string{"-in", in, "-out", out, "-keep-out", "a, c"}, io.Discard, io.Discard); err != nil {
+	if err := run([]string{"-in", in, "-out", out, "-cut", "a,c"}, io.Discard, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(out)
@@ -52,7 +52,7 @@ func TestRun(t *testing.T) {
 
 func TestRunInPlace(t *testing.T) {
 	path := write(t, module)
-	if err := run([]string{"-in", path, "-out", path, "-keep-out", "b"}, io.Discard, io.Discard); err != nil {
+	if err := run([]string{"-in", path, "-out", path, "-cut", "b"}, io.Discard, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	var list bytes.Buffer
@@ -68,19 +68,80 @@ func TestRunInPlace(t *testing.T) {
 	}
 }
 
-func TestRunOverride(t *testing.T) {
-	// Exports a, b and own_a, functions 0, 1 and 2.
-	path := write(t, module[:8]+"\x07\x11\x03"+"\x01a\x00\x00"+"\x01b\x00\x01"+"\x05own_a\x00\x02")
-	if err := run([]string{"-in", path, "-out", path, "-keep-out", "b", "-override", "own_"}, io.Discard, io.Discard); err != nil {
+// linked is a module that exports the names as functions, memory aside.
+func linked(names ...string) string {
+	var body []byte
+	for i, name := range names {
+		kind := byte(wasm.Function)
+		if name == "memory" {
+			kind = byte(wasm.Memory)
+		}
+		body = append(append(append(body, byte(len(name))), name...), kind, byte(i))
+	}
+	section := append([]byte{byte(len(names))}, body...)
+	size := len(section)
+	return module[:8] + string(append([]byte{7, byte(size) | 0x80, byte(size >> 7)}, section...))
+}
+
+// all is what the plugin's linked file exports.
+func all() []string {
+	var names []string
+	for _, e := range exports {
+		names = append(names, e.name)
+		if e.fate == replaced {
+			names = append(names, ownPrefix+e.name)
+		}
+	}
+	return names
+}
+
+func TestListIsApplied(t *testing.T) {
+	names := all()
+	path := write(t, linked(names...))
+	if err := run([]string{"-in", path, "-out", path}, io.Discard, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile(path)
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := module[:8] + "\x07\x05\x01" + "\x01a\x00\x02"; string(got) != want {
-		t.Errorf("result is %x, want %x", got, want)
+	m, err := wasm.Parse(data)
+	if err != nil {
+		t.Fatal(err)
 	}
+	got := map[string]bool{}
+	for _, e := range m.Exports {
+		got[e.Name] = true
+	}
+	for _, e := range exports {
+		if e.why == "" {
+			t.Errorf("%s: the list has no reason", e.name)
+		}
+		if want := e.fate != cut; got[e.name] != want || got[ownPrefix+e.name] {
+			t.Errorf("%s: exported: %v, under its own name: %v; expected %v and false", e.name, got[e.name], got[ownPrefix+e.name], want)
+		}
+	}
+}
+
+func TestListAndLinkedFileMustAgree(t *testing.T) {
+	tests := map[string]struct {
+		names []string
+		want  string
+	}{
+		"one more":    {append(all(), "proxy_on_grpc_close"), `the linked file exports "proxy_on_grpc_close", which the list in tools/postlink/exports.go does not know`},
+		"one less":    {all()[1:], `the linked file does not export "_initialize", which the list in tools/postlink/exports.go has`},
+		"not its own": {without(all(), ownPrefix+"proxy_on_log"), `the linked file does not export "own_proxy_on_log", which the list in tools/postlink/exports.go has`},
+	}
+	for name, test := range tests {
+		path := write(t, linked(test.names...))
+		if err := run([]string{"-in", path, "-out", path}, io.Discard, io.Discard); err == nil || !strings.HasSuffix(err.Error(), test.want) {
+			t.Errorf("%s: got %v, expected %s", name, err, test.want)
+		}
+	}
+}
+
+func without(names []string, name string) []string {
+	return slices.DeleteFunc(names, func(n string) bool { return n == name })
 }
 
 func TestRunErrors(t *testing.T) {
@@ -97,8 +158,7 @@ func TestRunErrors(t *testing.T) {
 		{"no such file", []string{"-in", "nowhere.wasm", "-out", "out"}, "open nowhere.wasm: no such file or directory"},
 		{"not wasm", []string{"-in", text, "-out", "out"}, text + ": not a WebAssembly module of version 1"},
 		{"list of what is not wasm", []string{"-in", text, "-list"}, text + ": not a WebAssembly module of version 1"},
-		{"unknown prefix", []string{"-in", good, "-out", "out", "-override", "own_"}, good + `: no export has the prefix "own_"`},
-		{"unknown export", []string{"-in", good, "-out", "out", "-keep-out", "a,d"}, good + `: no export named "d"`},
+		{"unknown export", []string{"-in", good, "-out", "out", "-cut", "a,d"}, good + `: no export named "d"`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
