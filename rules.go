@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/wasm-go/pkg/matcher"
 	"github.com/tidwall/gjson"
 
@@ -72,4 +73,32 @@ func withoutPort(authority string) string {
 		return authority
 	}
 	return authority[:colon]
+}
+
+// What rules ask about a request. Each answer costs a host call of some microseconds.
+
+var _ facts = (*requestContext)(nil)
+
+func (r *requestContext) domain() string {
+	authority, _ := proxywasm.GetHttpRequestHeader(":authority")
+	return strings.ToLower(withoutPort(authority)) // hosts know no case (RFC 9110 section 4.2.3)
+}
+
+func (r *requestContext) routeName() string { return r.plugin.xdsProperty("route_name") }
+func (r *requestContext) service() string   { return r.plugin.xdsProperty("cluster_name") }
+
+// xdsProperty reads what the Higress host has as a property of its own, and stock
+// Envoy among its attributes, below xds. Which of the two it is, the first
+// request finds out.
+func (p *pluginContext) xdsProperty(name string) string {
+	if !p.hasXDSAttributes {
+		if value, err := proxywasm.GetProperty([]string{name}); err == nil {
+			return string(value)
+		}
+	}
+	value, err := proxywasm.GetProperty([]string{"xds", name})
+	if err == nil {
+		p.hasXDSAttributes = true
+	}
+	return string(value)
 }

@@ -8,76 +8,8 @@ package tokencache
 
 import (
 	"container/list"
-	"errors"
 	"time"
 )
-
-// Key tells apart what must not share a token. It is a hash, as it is made of secrets.
-type Key = [16]byte
-
-// Caller is whose token it is, where tokens depend on the caller of the gateway.
-type Caller interface {
-	Key() Key
-	Size() int // of what it keeps in memory, in bytes
-}
-
-// Fetcher obtains tokens.
-type Fetcher interface {
-	// Fetch makes a token call; caller is nil where tokens do not depend on it. It runs in the
-	// root context, and tells done the result, now or later. A result that
-	// has not come by the policy's Timeout counts as one that never does.
-	Fetch(caller Caller, done func(Result))
-}
-
-// Result is a Grant or, if Failure is not nil, none.
-type Result struct {
-	Grant   Grant
-	Failure *Failure
-}
-
-// Failure is a fetch that brought no token.
-type Failure struct {
-	Err error // what waiting requests are told
-	// Unavailable: the token service can't answer, whoever calls: no connection, no answer in
-	// time, an error of its own. Anything else refuses this caller's token.
-	Unavailable bool
-	RetryAfter  time.Duration // how long the service asks to be left alone
-}
-
-// Waiter is a request that waits for a token. It is told exactly one of the two, in a turn of the
-// Backlog, unless it leaves before.
-type Waiter interface {
-	Proceed(t *Token)
-	Fail(err error)
-}
-
-// Clock is the host's time.
-type Clock interface {
-	// Monotonic counts from some start that all workers of the process share.
-	Monotonic() time.Duration
-	Wall() time.Time
-}
-
-// Errors of requests for whom no fetch is made.
-var (
-	ErrTooManyWaiting = errors.New("has too many requests waiting for it")
-	ErrTooManyCallers = errors.New("is being called for too many callers at once")
-	ErrNoResult       = errors.New("got no answer in time")
-)
-
-// Worker is what the caches of one root context have in common.
-type Worker struct {
-	Clock   Clock
-	Backlog *Backlog
-	Memory  *Memory // of all root contexts of the VM
-	Stats   *Stats
-	OnPanic func(cause any) // writes about a panic in an answer
-}
-
-// Stats counts what requests met. Whoever owns it writes it to the host.
-type Stats struct {
-	Hits, Misses, Coalesced, Refreshes, StaleServed, Invalidated uint64
-}
 
 // Cache gives requests their tokens: one for all of them or one for each caller.
 type Cache struct {
@@ -160,14 +92,6 @@ func (c *Cache) Find(key Key, now time.Duration) *Entry {
 		c.renew(e, now)
 	}
 	return e
-}
-
-// Reply is what a request is told when it asks for a token: one of the three.
-type Reply struct {
-	Token   *Token
-	Err     error // there is none, and no fetch for this request
-	Waiting bool  // for a fetch: the Waiter will be told
-	Place   Place // of one that waits
 }
 
 // Ask is for a request that found no Fresh token; caller is nil where tokens do not depend on it.
@@ -266,9 +190,6 @@ func (c *Cache) failOnPanic(done func(Result)) {
 		done(Result{Failure: &Failure{Err: ErrPanic}})
 	}
 }
-
-// ErrPanic is what requests are told when the plugin panicked over the answer to their fetch.
-var ErrPanic = errors.New("gave an answer that made the plugin panic")
 
 // end takes the result of a fetch. Every request that waits is told, whatever happens.
 func (c *Cache) end(e *Entry, number int, r Result) {
