@@ -69,7 +69,8 @@ func (f files) writeListener(options Options, version int) error {
 		"Version":       fmt.Sprint(version),
 		"Configuration": configuration,
 		"Env":           environment,
-		"FailOpen":      options.FailOpen,
+		"FailurePolicy": options.failurePolicy(),
+		"StreamIdle":    fmt.Sprintf("%gs", options.StreamIdle.Seconds()),
 		"VMID":          options.VMID,
 		"Wasm":          options.Wasm,
 	})
@@ -77,6 +78,18 @@ func (f files) writeListener(options Options, version int) error {
 		return err
 	}
 	return os.Rename(next, f.listener())
+}
+
+// failurePolicy is empty for Envoy's default, which is to fail closed.
+func (o Options) failurePolicy() string {
+	switch {
+	case o.FailOpen:
+		return "FAIL_OPEN"
+	case o.FailReload:
+		return "FAIL_RELOAD"
+	default:
+		return ""
+	}
 }
 
 func render(text *template.Template, path string, data any) error {

@@ -34,6 +34,8 @@ type Options struct {
 	LogLevel       string            // level of the rest of Envoy; "warn" when empty
 	VMID           string            // vm_id, which names the space of shared data
 	FailOpen       bool              // the filter's failure_policy is FAIL_OPEN: requests pass a plugin whose VM has died
+	FailReload     bool              // it is FAIL_RELOAD: Envoy makes a new VM in the place of a dead one
+	StreamIdle     time.Duration     // Envoy's stream_idle_timeout, which also ends requests that the plugin never lets go on; 0 means none
 	NoTokenCluster bool              // leaves the cluster of token.static out
 	Drain          time.Duration     // how long requests may stay with a replaced configuration, in whole seconds; 0 means 1 s
 	Token          *TokenService     // a new one when nil

@@ -1,0 +1,120 @@
+package e2e_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+// reloadLimit bounds how long a gateway may be without the plugin after its VM has died: Envoy
+// waits a second before it makes a new one, and compiles nothing for it.
+const reloadLimit = 3 * time.Second
+
+// TestTraps ends the VM as no recover can prevent it: by the instruction that traps. The plugin
+// can't answer then, and what becomes of the requests is up to the host.
+func TestTraps(t *testing.T) {
+	wasm := buildWithFaults(t)
+	for _, test := range []struct {
+		name   string
+		fault  string
+		kill   func(*testing.T, *harness.Gateway)
+		reload bool
+	}{
+		{"request, fail closed", "request-trap", killByRequest, false},
+		{"answer, fail closed", "answer-trap", killByAnswer, false},
+		{"request, reload", "request-trap", killByRequest, true},
+		{"answer, reload", "answer-trap", killByAnswer, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			gateway := harness.Start(t, harness.Options{
+				Config:     byHost(faultyConfigs),
+				Wasm:       wasm,
+				Env:        map[string]string{"FAULT": test.fault},
+				FailReload: test.reload,
+				StreamIdle: time.Second,
+			})
+			vms := gateway.Stat(t, activeVMs)
+			if !test.reload {
+				test.kill(t, gateway)
+				checkStaysDead(t, gateway)
+				return
+			}
+			const deaths = 3
+			for range deaths {
+				test.kill(t, gateway)
+				checkReloaded(t, gateway)
+			}
+			waitStat(t, gateway, activeVMs, vms)
+		})
+	}
+}
+
+// activeVMs counts the VMs of the plugin, those of the workers and the one they were cloned from.
+const activeVMs = "wasm.envoy.wasm.runtime.v8.active"
+
+// killByRequest sends a request that ends the VM. Envoy answers it.
+func killByRequest(t *testing.T, gateway *harness.Gateway) {
+	t.Helper()
+	answer := gateway.Post(t, "/", "body", "Host: allow", "X-Token: forged")
+	checkStatus(t, answer, http.StatusServiceUnavailable)
+	checkNotReached(t, gateway)
+}
+
+// killByAnswer ends the VM while requests wait in it. Envoy leaves them alone until its own time
+// limit ends them, whose reply is replaced by that of the dead filter.
+func killByAnswer(t *testing.T, gateway *harness.Gateway) {
+	t.Helper()
+	const waiting = 5
+	release := make(chan struct{})
+	gateway.Token.Handle(harness.Hold(release, harness.HeaderToken("X-Token", "token-1")))
+	gateway.Token.Forget()
+	var requests []*http.Request
+	for range waiting {
+		requests = append(requests, gateway.Request(t, http.MethodPost, "/", "body", "Host: cache-allow", "X-Token: forged"))
+	}
+	answers := sendAll(gateway.Client(), requests...)
+	gateway.Token.WaitCalls(t, 1)
+	waitActive(t, gateway, waiting)
+	close(release)
+	for range waiting {
+		checkStatus(t, await(t, answers), http.StatusServiceUnavailable)
+	}
+	checkNotReached(t, gateway)
+}
+
+// checkStaysDead checks that no request passes a dead VM, whatever the configuration says.
+func checkStaysDead(t *testing.T, gateway *harness.Gateway) {
+	t.Helper()
+	for deadline := time.Now().Add(reloadLimit); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		for _, host := range []string{"plain", "allow", "cache-allow", "no-overwrite", "other"} {
+			answer := gateway.Get(t, "/", "Host: "+host, "X-Token: forged")
+			if answer.Status != http.StatusServiceUnavailable || answer.Body != "" {
+				t.Fatalf("%s was answered %d %q, want 503 without a body", host, answer.Status, answer.Body)
+			}
+		}
+	}
+	checkNotReached(t, gateway)
+}
+
+// checkReloaded waits for the new VM, and logs how long there was none.
+func checkReloaded(t *testing.T, gateway *harness.Gateway) {
+	t.Helper()
+	start := time.Now()
+	for {
+		answer := gateway.Get(t, "/", "Host: other", "X-Token: forged")
+		if answer.Status == http.StatusOK {
+			break
+		}
+		checkStatus(t, answer, http.StatusServiceUnavailable)
+		checkNotReached(t, gateway)
+		if time.Since(start) > reloadLimit {
+			t.Fatalf("not served again within %s", reloadLimit)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Logf("served again after %s", time.Since(start).Round(time.Millisecond))
+	gateway.Upstream.Forget()
+}
