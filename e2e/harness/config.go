@@ -2,7 +2,7 @@ package harness
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -10,52 +10,70 @@ import (
 	"text/template"
 )
 
-//go:embed bootstrap.yaml.tmpl
-var bootstrapText string
-
-//go:embed listener.yaml.tmpl
-var listenerText string
+//go:embed *.yaml.tmpl
+var templateFiles embed.FS
 
 // JSON is YAML too, so it quotes whatever a test puts into a file.
-var templateFunctions = template.FuncMap{"json": func(value any) (string, error) {
+var templates = template.Must(template.New("").Funcs(template.FuncMap{"json": func(value any) (string, error) {
 	data, err := json.Marshal(value)
 	return string(data), err
-}}
+}}).ParseFS(templateFiles, "*.yaml.tmpl"))
 
-var (
-	bootstrapTemplate = template.Must(template.New("bootstrap").Funcs(templateFunctions).Parse(bootstrapText))
-	listenerTemplate  = template.Must(template.New("listener").Funcs(templateFunctions).Parse(listenerText))
-)
-
-// cluster is one entry of the bootstrap file; without a host it has no endpoint.
+// cluster is what Envoy is told of a service; without a host it has no endpoint.
 type cluster struct {
 	Name string
 	Host string
 	Port int
 }
 
-// files are what Envoy reads: the bootstrap once, the listener again after every change.
+// files are what Envoy reads: the bootstrap once, the others again after every change.
 type files struct {
-	dir string
+	dir     string
+	version int // of the last file written
 }
 
-func (f files) bootstrap() string   { return filepath.Join(f.dir, "bootstrap.yaml") }
-func (f files) listenerDir() string { return filepath.Join(f.dir, "lds") }
-func (f files) listener() string    { return filepath.Join(f.listenerDir(), "listener.yaml") }
+func (f *files) bootstrap() string { return filepath.Join(f.dir, "bootstrap.yaml") }
 
-func (f files) writeBootstrap(clusters []cluster) error {
-	if err := os.MkdirAll(f.listenerDir(), 0o755); err != nil {
+// watched is the folder in which Envoy watches for new files.
+func (f *files) watched() string  { return filepath.Join(f.dir, "xds") }
+func (f *files) listener() string { return filepath.Join(f.watched(), "listener.yaml") }
+func (f *files) clusters() string { return filepath.Join(f.watched(), "clusters.yaml") }
+func (f *files) filter() string   { return filepath.Join(f.watched(), "filter.yaml") }
+
+// write writes all files. The dynamic clusters are those that may change.
+func (f *files) write(options Options, static, dynamic []cluster) error {
+	if err := os.MkdirAll(f.watched(), 0o755); err != nil {
 		return err
 	}
-	return render(bootstrapTemplate, f.bootstrap(), map[string]any{
+	err := f.render("bootstrap", f.bootstrap(), map[string]any{
 		"ListenerFile": f.listener(),
-		"ListenerDir":  f.listenerDir(),
-		"Clusters":     clusters,
+		"ClusterFile":  f.clusters(),
+		"Dir":          f.watched(),
+		"Clusters":     static,
 	})
+	if err != nil {
+		return err
+	}
+	if err := f.writeClusters(dynamic); err != nil {
+		return err
+	}
+	if options.ECDS {
+		if err := f.writePlugin(options); err != nil {
+			return err
+		}
+	}
+	return f.writeFilter("listener", f.listener(), options)
 }
 
-// writeListener replaces the listener's file by a rename, which is what Envoy watches for.
-func (f files) writeListener(options Options, version int) error {
+// writePlugin replaces the file with the plugin's configuration.
+func (f *files) writePlugin(options Options) error {
+	if options.ECDS {
+		return f.writeFilter("ecds", f.filter(), options)
+	}
+	return f.writeFilter("listener", f.listener(), options)
+}
+
+func (f *files) writeFilter(template, path string, options Options) error {
 	configuration, err := configurationText(options.Config)
 	if err != nil {
 		return err
@@ -64,20 +82,39 @@ func (f files) writeListener(options Options, version int) error {
 	if environment == nil {
 		environment = map[string]string{}
 	}
-	next := filepath.Join(f.dir, "listener.next.yaml")
-	err = render(listenerTemplate, next, map[string]any{
-		"Version":       fmt.Sprint(version),
+	filterFile := ""
+	if options.ECDS {
+		filterFile = f.filter()
+	}
+	return f.render(template, path, map[string]any{
 		"Configuration": configuration,
 		"Env":           environment,
 		"FailurePolicy": options.failurePolicy(),
 		"StreamIdle":    fmt.Sprintf("%gs", options.StreamIdle.Seconds()),
 		"VMID":          options.VMID,
 		"Wasm":          options.Wasm,
+		"FilterFile":    filterFile,
+		"Dir":           f.watched(),
 	})
-	if err != nil {
+}
+
+func (f *files) writeClusters(clusters []cluster) error {
+	return f.render("cds", f.clusters(), map[string]any{"Clusters": clusters})
+}
+
+// render replaces a file by a rename, which is what Envoy watches for.
+func (f *files) render(template, path string, data map[string]any) error {
+	f.version++
+	data["Version"] = fmt.Sprint(f.version)
+	var buffer bytes.Buffer
+	if err := templates.ExecuteTemplate(&buffer, template+".yaml.tmpl", data); err != nil {
 		return err
 	}
-	return os.Rename(next, f.listener())
+	next := filepath.Join(f.dir, "next.yaml")
+	if err := os.WriteFile(next, buffer.Bytes(), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, path)
 }
 
 // failurePolicy is empty for Envoy's default, which is to fail closed.
@@ -90,14 +127,6 @@ func (o Options) failurePolicy() string {
 	default:
 		return ""
 	}
-}
-
-func render(text *template.Template, path string, data any) error {
-	var buffer bytes.Buffer
-	if err := text.Execute(&buffer, data); err != nil {
-		return err
-	}
-	return os.WriteFile(path, buffer.Bytes(), 0o600)
 }
 
 // configurationText passes a string on unchanged, so that a test can send what is not JSON.

@@ -37,6 +37,7 @@ type Options struct {
 	FailReload     bool              // it is FAIL_RELOAD: Envoy makes a new VM in the place of a dead one
 	StreamIdle     time.Duration     // Envoy's stream_idle_timeout, which also ends requests that the plugin never lets go on; 0 means none
 	NoTokenCluster bool              // leaves the cluster of token.static out
+	ECDS           bool              // the plugin's configuration comes by ECDS, as Istio and Higress send it: an update leaves the connections alone
 	Drain          time.Duration     // how long requests may stay with a replaced configuration, in whole seconds; 0 means 1 s
 	Token          *TokenService     // a new one when nil
 	Upstream       *Upstream         // behind all routes; a new one when nil
@@ -54,7 +55,6 @@ type Gateway struct {
 	options Options
 	process *envoy.Process
 	files   files
-	version int // of the listener's file
 	clients clients
 }
 
@@ -93,10 +93,7 @@ func StartRefused(t testing.TB, options Options) (log string) {
 func launch(t testing.TB, options Options) *Gateway {
 	t.Helper()
 	g := newGateway(t, options)
-	if err := g.files.writeBootstrap(g.clusters()); err != nil {
-		t.Fatal(err)
-	}
-	if err := g.files.writeListener(g.options, g.version); err != nil {
+	if err := g.files.write(g.options, g.clusters(), g.tokenClusters(!options.NoTokenCluster)); err != nil {
 		t.Fatal(err)
 	}
 	process, err := envoy.Start(envoy.Options{
@@ -136,22 +133,25 @@ func newGateway(t testing.TB, options Options) *Gateway {
 		Upstream: options.Upstream,
 		options:  options,
 		files:    files{dir: filepath.Clean(t.TempDir())},
-		version:  1,
 	}
 }
 
 func (g *Gateway) clusters() []cluster {
-	clusters := []cluster{
+	return []cluster{
 		g.Upstream.server.cluster("outbound|80||upstream.dns"),
 		g.Upstream.server.cluster("outbound|80||upstream-a.dns"),
 		// Port 1 is reserved, and nothing listens there.
 		{Name: "outbound|8080||dead.static", Host: "127.0.0.1", Port: 1},
 		{Name: "outbound|80||empty.static"},
 	}
-	if g.options.NoTokenCluster {
-		return clusters
+}
+
+// tokenClusters are those that come by CDS.
+func (g *Gateway) tokenClusters(present bool) []cluster {
+	if !present {
+		return nil
 	}
-	return append(clusters, g.Token.server.cluster("outbound|80||token.static"))
+	return []cluster{g.Token.server.cluster("outbound|80||token.static")}
 }
 
 func binary(t testing.TB) string {

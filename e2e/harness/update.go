@@ -22,7 +22,8 @@ func (g *Gateway) drainArguments() []string {
 
 // Update replaces the plugin's configuration in the running Envoy. It returns
 // when every worker serves with the new one and the old one is gone, which takes
-// about as long as Options.Drain; requests that still wait then are cut.
+// about as long as Options.Drain; requests that still wait then are cut. With ECDS
+// it returns at once, and nothing is cut: requests stay with the old configuration.
 func (g *Gateway) Update(t testing.TB, config any) {
 	t.Helper()
 	before, after := g.push(t, config)
@@ -30,9 +31,12 @@ func (g *Gateway) Update(t testing.TB, config any) {
 		t.Fatalf("the configuration was refused")
 	}
 	g.options.Config = config
+	if g.options.ECDS {
+		return
+	}
 	// The workers take the new listener before the drain of the old one begins,
 	// and its end is counted only once every worker has dropped it.
-	g.poll(t, updateLimit, "the old configuration has drained", func(stats map[string]int) bool {
+	poll(t, updateLimit, "the old configuration has drained", g.updateStats, func(stats map[string]int) bool {
 		return stats["total_listeners_warming"] == 0 && stats["total_listeners_draining"] == 0 &&
 			stats["total_filter_chains_draining"] == 0
 	})
@@ -51,6 +55,21 @@ func (g *Gateway) UpdateRefused(t testing.TB, config any) (log string) {
 	return g.refusalLog(logged)
 }
 
+// SetTokenCluster adds the cluster of token.static to the running Envoy, or removes it.
+func (g *Gateway) SetTokenCluster(t testing.TB, present bool) {
+	t.Helper()
+	read := func(t testing.TB) map[string]int {
+		return g.numbers(t, `^cluster_manager\.(cds\.update_success|warming_clusters)$`)
+	}
+	before := read(t)
+	if err := g.files.writeClusters(g.tokenClusters(present)); err != nil {
+		t.Fatal(err)
+	}
+	poll(t, updateLimit, "envoy has read the clusters", read, func(stats map[string]int) bool {
+		return stats["update_success"] > before["update_success"] && stats["warming_clusters"] == 0
+	})
+}
+
 // refusalLog is the log from an offset to the line that ends a refusal, which
 // may come through Envoy's output a moment later than the statistic.
 func (g *Gateway) refusalLog(from int) string {
@@ -61,28 +80,27 @@ func (g *Gateway) refusalLog(from int) string {
 	return g.Log()[from:]
 }
 
-// push writes the listener's file and returns the listener manager's statistics
-// before it and once Envoy has accepted or refused the file.
+// push writes the plugin's configuration and returns the statistics of updates
+// before it and once Envoy has accepted or refused it.
 func (g *Gateway) push(t testing.TB, config any) (before, after map[string]int) {
 	t.Helper()
-	before = g.listenerStats(t)
-	g.version++
+	before = g.updateStats(t)
 	options := g.options
 	options.Config = config
-	if err := g.files.writeListener(options, g.version); err != nil {
+	if err := g.files.writePlugin(options); err != nil {
 		t.Fatal(err)
 	}
-	after = g.poll(t, updateLimit, "envoy has read the configuration", func(stats map[string]int) bool {
+	after = poll(t, updateLimit, "envoy has read the configuration", g.updateStats, func(stats map[string]int) bool {
 		return stats["update_success"]+stats["update_rejected"] > before["update_success"]+before["update_rejected"]
 	})
 	return before, after
 }
 
-func (g *Gateway) poll(t testing.TB, limit time.Duration, what string, done func(map[string]int) bool) map[string]int {
+func poll(t testing.TB, limit time.Duration, what string, read func(testing.TB) map[string]int, done func(map[string]int) bool) map[string]int {
 	t.Helper()
 	deadline := time.Now().Add(limit)
 	for {
-		stats := g.listenerStats(t)
+		stats := read(t)
 		if done(stats) {
 			return stats
 		}
@@ -93,12 +111,20 @@ func (g *Gateway) poll(t testing.TB, limit time.Duration, what string, done func
 	}
 }
 
-// listenerStats are the listener manager's numbers of one moment, by the last
-// part of their names.
-func (g *Gateway) listenerStats(t testing.TB) map[string]int {
+// updateStats are the numbers of what brings the plugin's configuration, of one
+// moment, by the last part of their names.
+func (g *Gateway) updateStats(t testing.TB) map[string]int {
+	t.Helper()
+	if g.options.ECDS {
+		return g.numbers(t, `\bextension_config_discovery\.http_filter\.token-fetch\.update_(success|rejected)$`)
+	}
+	return g.numbers(t, `^listener_manager\.(lds\.update_(success|rejected)|total_)`)
+}
+
+func (g *Gateway) numbers(t testing.TB, expression string) map[string]int {
 	t.Helper()
 	numbers := map[string]int{}
-	for name, text := range g.Stats(t, `^listener_manager\.(lds\.update_(success|rejected)|total_)`) {
+	for name, text := range g.Stats(t, expression) {
 		number, err := strconv.Atoi(text)
 		if err != nil {
 			t.Fatalf("statistic %s: %v", name, err)
