@@ -1,10 +1,7 @@
 package harness
 
 import (
-	"bufio"
-	"fmt"
 	"net/url"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -69,26 +66,4 @@ func (g *Gateway) WaitCounter(t testing.TB, name string, want int) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-}
-
-// MemoryKB is the resident memory of the Envoy process.
-func (g *Gateway) MemoryKB(t testing.TB) int {
-	t.Helper()
-	file, err := os.Open(fmt.Sprintf("/proc/%d/status", g.process.PID()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) > 1 && fields[0] == "VmRSS:" {
-			kilobytes, err := strconv.Atoi(fields[1])
-			if err != nil {
-				t.Fatal(err)
-			}
-			return kilobytes
-		}
-	}
-	t.Fatal("no VmRSS in the status of the Envoy process")
-	return 0
 }

@@ -1,0 +1,220 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+// TestUpdatesUnderLoad changes the configuration 200 times, or as often as E2E_UPDATES says, while
+// requests come. No request may notice, and nothing of a replaced configuration may stay.
+func TestUpdatesUnderLoad(t *testing.T) {
+	const rate = 300 // requests/s
+	updates := amount(t, "E2E_UPDATES", 200, 40)
+	gateway := startCached(t, harness.Options{Config: generation(0, nil), Workers: workers, ECDS: true, WasmLog: "info"})
+	gateway.Token.Handle(answerGeneration)
+	clients := workerClients(t, gateway)
+	for i := range 10 * len(updatedHosts) * workers { // so that later memory compares with that of a gateway in use
+		checkUpdated(t, gateway, nil, sendUpdated(t, gateway, clients[i%workers], i/workers))
+	}
+	idle := measureIdle(t, gateway)
+
+	stop := make(chan struct{})
+	results := make(chan []sentUpdated, 1)
+	go func() {
+		results <- loadUntil(stop, rate, func(i int) sentUpdated { return sendUpdated(t, gateway, gateway.Client(), i) })
+	}()
+	start := time.Now()
+	history := changeConfigurations(t, gateway, updates)
+	took := time.Since(start)
+	close(stop)
+	sent := <-results
+	for _, result := range sent {
+		checkUpdated(t, gateway, history, result)
+	}
+	t.Logf("%d updates in %s while %d requests came", updates, took.Round(time.Millisecond), len(sent))
+
+	gateway.Client().CloseIdleConnections()
+	waitActive(t, gateway, 0)
+	idle.checkBack(t, gateway)
+	checkSharedAfterUpdates(t, gateway, clients, history)
+}
+
+// updatedHosts are the rules of each generation: a call for each request, a token for all, one
+// for each caller, and calls that fail.
+var updatedHosts = []string{"plain", "cached", "caller", "denied", "allowed"}
+
+// generation is a configuration whose tokens are those of no other number.
+func generation(number int, more map[string]any) map[string]any {
+	configs := map[string]map[string]any{}
+	for _, host := range updatedHosts {
+		configs[host] = merged(unhurried(more), map[string]any{
+			"requestPath": fmt.Sprintf("/%d/%s", number, host),
+			"cache":       map[string]any{},
+		})
+	}
+	delete(configs["plain"], "cache")
+	configs["caller"]["forwardHeaders"] = []string{"X-User"}
+	configs["denied"]["failure"] = map[string]any{"status": 418}
+	configs["allowed"]["failure"] = allow
+	return byHost(configs)
+}
+
+// answerGeneration makes a token that says for whom it is. Some answers are slow, so that each
+// update meets calls under way and requests that wait for them.
+func answerGeneration(w http.ResponseWriter, r *http.Request) {
+	_, host, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	answer := harness.HeaderToken("X-Token", generationToken(r.URL.Path, r.Header.Get("X-User")))
+	if host == "denied" || host == "allowed" {
+		answer = harness.Status(http.StatusServiceUnavailable)
+	}
+	switch now := time.Now(); {
+	case host == "plain" && now.UnixNano()%50 == 0:
+		answer = harness.Delay(2*time.Second, answer)
+	case now.UnixMilli()%1000 < 400:
+		answer = harness.Delay(300*time.Millisecond, answer)
+	}
+	answer(w, r)
+}
+
+func generationToken(path, caller string) string {
+	return secretMark + strings.ReplaceAll(path, "/", "-") + "-" + caller
+}
+
+// invalidConfigs must change nothing.
+var invalidConfigs = []any{
+	"not JSON",
+	map[string]any{"tokenHeadr": "X-Token"},
+	strings.Repeat("[", 20_000),
+	merged(sampleConfig(), map[string]any{"timeout": -1}),
+	merged(sampleConfig(), map[string]any{"_rules_": []any{map[string]any{"_match_domain_": []string{"a"}, "cache": 5}}}),
+}
+
+// period is when a generation was there: from before its configuration was sent until after the
+// next was accepted.
+type period struct{ from, to time.Time }
+
+// changeConfigurations makes every second update a new generation.
+func changeConfigurations(t *testing.T, gateway *harness.Gateway, updates int) (history []period) {
+	t.Helper()
+	const pace = 100 * time.Millisecond
+	history = []period{{from: time.Now()}}
+	ticker := time.NewTicker(pace)
+	defer ticker.Stop()
+	for i := range updates {
+		<-ticker.C
+		switch i % 4 {
+		case 0, 2:
+			from := time.Now()
+			gateway.Update(t, generation(len(history), nil))
+			history[len(history)-1].to = time.Now()
+			history = append(history, period{from: from})
+		case 1:
+			gateway.Update(t, generation(len(history)-1, map[string]any{"timeout": 10_000 + i}))
+		case 3:
+			gateway.UpdateRefused(t, invalidConfigs[i/4%len(invalidConfigs)])
+		}
+	}
+	history[len(history)-1].to = time.Now().Add(time.Hour)
+	return history
+}
+
+// sentUpdated is one request of the load.
+type sentUpdated struct {
+	timed
+	host, caller string
+}
+
+func sendUpdated(t *testing.T, gateway *harness.Gateway, client *http.Client, i int) sentUpdated {
+	t.Helper()
+	host, caller := updatedHosts[i%len(updatedHosts)], fmt.Sprint("user", i/len(updatedHosts)%10)
+	result := getBy(t, gateway, client, host, "X-User: "+caller, "X-Token: forged")
+	if host != "caller" {
+		caller = ""
+	}
+	return sentUpdated{result, host, caller}
+}
+
+// checkUpdated checks the answer to a request, and that its token is one of a generation that was
+// there while the request was under way.
+func checkUpdated(t *testing.T, gateway *harness.Gateway, history []period, sent sentUpdated) {
+	t.Helper()
+	const allowance = time.Second // a worker hears of an update a moment later than the test
+	status, hasToken := http.StatusOK, true
+	switch sent.host {
+	case "denied":
+		status, hasToken = http.StatusTeapot, false
+	case "allowed":
+		hasToken = false
+	}
+	if sent.err != nil || sent.Status != status || (sent.token() != "") != hasToken {
+		t.Errorf("%s was answered %d %q after %s (%v)", sent.host, sent.Status, sent.Body, sent.took(), sent.err)
+		return
+	}
+	if !hasToken || history == nil {
+		return
+	}
+	var number int
+	if _, err := fmt.Sscanf(sent.token(), secretMark+"-%d-", &number); err != nil || number >= len(history) {
+		t.Errorf("%s went on with the token %q", sent.host, sent.token())
+		return
+	}
+	if want := generationToken(fmt.Sprintf("/%d/%s", number, sent.host), sent.caller); sent.token() != want {
+		t.Errorf("%s of %q went on with the token %q", sent.host, sent.caller, sent.token())
+	}
+	if there := history[number]; sent.sentAt.After(there.to.Add(allowance)) || sent.answeredAt.Before(there.from) {
+		t.Errorf("%s went on with a token of generation %d, which was replaced %s before", sent.host, number, sent.sentAt.Sub(there.to))
+	}
+}
+
+// checkSharedAfterUpdates checks that the workers still share tokens: those of the last
+// generation, and those of one more.
+func checkSharedAfterUpdates(t *testing.T, gateway *harness.Gateway, clients []*http.Client, history []period) {
+	t.Helper()
+	next := len(history)
+	gateway.Token.Handle(harness.Delay(50*time.Millisecond, answerGeneration))
+	gateway.Update(t, generation(next, nil))
+	var calls []harness.Call
+	for i := range 5 * len(clients) {
+		result := getBy(t, gateway, clients[i%len(clients)], "cached")
+		result.checkToken(t, generationToken(fmt.Sprintf("/%d/cached", next), ""))
+	}
+	for _, call := range gateway.Token.Calls() {
+		if call.URI == fmt.Sprintf("/%d/cached", next) {
+			calls = append(calls, call)
+		}
+	}
+	if len(calls) != 1 {
+		t.Errorf("%d calls for one token of %d workers, want 1", len(calls), len(clients))
+	}
+}
+
+// loadUntil sends requests at a steady rate per second until it is stopped, whether or not the
+// earlier ones have been answered, and returns when all have been.
+func loadUntil[T any](stop <-chan struct{}, rate int, send func(i int) T) []T {
+	var (
+		group   sync.WaitGroup
+		mu      sync.Mutex // guards results
+		results []T
+	)
+	start := time.Now()
+	for i := 0; ; i++ {
+		select {
+		case <-stop:
+			group.Wait()
+			return results
+		case <-time.After(time.Until(start.Add(time.Duration(i) * time.Second / time.Duration(rate)))):
+		}
+		spawn(&group, func() {
+			result := send(i)
+			mu.Lock()
+			defer mu.Unlock()
+			results = append(results, result)
+		})
+	}
+}
