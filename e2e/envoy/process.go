@@ -155,10 +155,20 @@ func (p *Process) Get(path string) (string, error) {
 	return p.get(context.Background(), path)
 }
 
+// Post does a POST on the admin interface, which is how it is told to do something.
+func (p *Process) Post(path string) error {
+	_, err := p.do(context.Background(), http.MethodPost, path)
+	return err
+}
+
 func (p *Process) get(ctx context.Context, path string) (string, error) {
+	return p.do(ctx, http.MethodGet, path)
+}
+
+func (p *Process) do(ctx context.Context, method, path string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.Admin+path, nil)
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+p.Admin+path, nil)
 	if err != nil {
 		return "", err
 	}
@@ -215,6 +225,20 @@ func (p *Process) Log() string { return p.log.String() }
 
 // LogTail is the last lines of the log.
 func (p *Process) LogTail(lines int) string { return p.log.tail(lines) }
+
+// Signal sends a signal to Envoy.
+func (p *Process) Signal(signal os.Signal) error { return p.cmd.Process.Signal(signal) }
+
+// Wait waits for Envoy's end. It returns an error when the exit status is not 0, and when Envoy
+// does not end within the limit.
+func (p *Process) Wait(limit time.Duration) error {
+	select {
+	case <-p.exited:
+		return p.err
+	case <-time.After(limit):
+		return fmt.Errorf("envoy still runs after %s", limit)
+	}
+}
 
 // Exited is closed when Envoy has ended, whether stopped or by itself.
 func (p *Process) Exited() <-chan struct{} { return p.exited }

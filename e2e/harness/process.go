@@ -11,6 +11,30 @@ import (
 	"time"
 )
 
+// Tell does a POST on Envoy's admin interface.
+func (g *Gateway) Tell(t testing.TB, path string) {
+	t.Helper()
+	if err := g.process.Post(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Signal sends a signal to the Envoy process.
+func (g *Gateway) Signal(t testing.TB, signal os.Signal) {
+	t.Helper()
+	if err := g.process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// CheckEnds fails the test when Envoy does not end within the limit, with exit status 0.
+func (g *Gateway) CheckEnds(t testing.TB, limit time.Duration) {
+	t.Helper()
+	if err := g.process.Wait(limit); err != nil {
+		t.Errorf("envoy was told to end: %v", err)
+	}
+}
+
 // MemoryKB is the resident memory of the Envoy process.
 func (g *Gateway) MemoryKB(t testing.TB) int {
 	t.Helper()

@@ -1,0 +1,163 @@
+package e2e_test
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+// clusterCase is a configuration, and what its requests get while the token service's cluster
+// is there, while it is not, and when it is taken away while their call is under way.
+type clusterCase struct {
+	more                   map[string]any
+	there, gone, takenAway harness.Answer
+}
+
+var (
+	withToken    = harness.Answer{Status: http.StatusOK, Body: "token"}
+	withoutToken = harness.Answer{Status: http.StatusOK}
+	failedReply  = harness.Answer{Status: http.StatusInternalServerError, Body: "http call failed"}
+	ownReply     = harness.Answer{Status: http.StatusTeapot, Body: "denied"}
+)
+
+var (
+	deny         = map[string]any{"status": 418, "body": "denied"}
+	soon         = map[string]any{"backoff": 50}
+	clusterCases = map[string]clusterCase{
+		"plain":       {nil, withToken, withoutToken, failedReply},
+		"denied":      {map[string]any{"failure": deny}, withToken, ownReply, ownReply},
+		"allowed":     {map[string]any{"failure": allow}, withToken, withoutToken, withoutToken},
+		"cached":      {map[string]any{"cache": soon, "failure": deny}, withToken, ownReply, ownReply},
+		"cached-deny": {map[string]any{"cache": soon}, withToken, failedReply, failedReply},
+		"caller":      {map[string]any{"cache": soon, "failure": allow, "forwardHeaders": []string{"X-User"}}, withToken, withoutToken, withoutToken},
+		"warm":        {map[string]any{"cache": map[string]any{}}, withToken, withToken, withToken},
+	}
+)
+
+// TestClusterRemoved takes the token service's cluster away and gives it back, as a control plane
+// does when a service source is removed, while requests come and others wait.
+func TestClusterRemoved(t *testing.T) {
+	t.Parallel()
+	configs := map[string]map[string]any{}
+	hosts := slices.Sorted(maps.Keys(clusterCases))
+	for host, test := range clusterCases {
+		configs[host] = unhurried(test.more)
+		configs[host]["requestPath"] = "/" + host
+	}
+	gateway := harness.Start(t, harness.Options{Config: byHost(configs)})
+	service := newAnswerSwitch(answerUncached)
+	gateway.Token.Handle(service.answer)
+	check := func(t *testing.T, choose func(clusterCase) harness.Answer) {
+		t.Helper()
+		for start := time.Now(); time.Since(start) < 500*time.Millisecond; {
+			for _, host := range hosts {
+				checkClusterAnswer(t, host, sendForged(t, gateway, host), choose(clusterCases[host]))
+			}
+		}
+	}
+	check(t, func(c clusterCase) harness.Answer { return c.there })
+
+	for round := range 3 {
+		t.Run(fmt.Sprint("round ", round+1), func(t *testing.T) {
+			stop, results := make(chan struct{}), make(chan []hostAnswer, 1)
+			go func() {
+				results <- loadUntil(stop, 100, func(i int) hostAnswer {
+					host := hosts[i%len(hosts)]
+					return hostAnswer{host, sendForged(t, gateway, host)}
+				})
+			}()
+
+			service.set(harness.Hang())
+			waiting := map[string]*parallel{}
+			for _, host := range []string{"plain", "denied", "allowed", "warm"} {
+				waiting[host] = sendParallel(gateway.Client(), requestsFor(t, gateway, host, 5)...)
+			}
+			gateway.Token.Forget()
+			gateway.Token.WaitCalls(t, 5)
+			removed := time.Now()
+			gateway.SetTokenCluster(t, false)
+			for host, requests := range waiting {
+				for _, result := range requests.wait() {
+					checkClusterAnswer(t, host, result, clusterCases[host].takenAway)
+					if late := result.answeredAt.Sub(removed); late > 3*time.Second {
+						t.Errorf("%s was answered %s after the cluster was gone", host, late)
+					}
+				}
+			}
+			check(t, func(c clusterCase) harness.Answer { return c.gone })
+
+			service.set(answerUncached)
+			gateway.SetTokenCluster(t, true)
+			waitServed(t, gateway, hosts)
+			check(t, func(c clusterCase) harness.Answer { return c.there })
+			close(stop)
+			for _, result := range <-results {
+				test := clusterCases[result.host]
+				if !slices.ContainsFunc([]harness.Answer{test.there, test.gone, test.takenAway}, result.is) {
+					t.Errorf("%s was answered %d %q (%v)", result.host, result.Status, result.Body, result.err)
+				}
+			}
+		})
+	}
+	waitActive(t, gateway, 0)
+}
+
+// answerUncached gives all but one host a token for one call only.
+func answerUncached(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Token", "token")
+	if r.URL.Path != "/warm" {
+		w.Header().Set("Cache-Control", "no-store")
+	}
+}
+
+// hostAnswer is the answer to a request of the load.
+type hostAnswer struct {
+	host string
+	timed
+}
+
+func (a hostAnswer) is(want harness.Answer) bool { return isClusterAnswer(a.timed, want) }
+
+func sendForged(t *testing.T, gateway *harness.Gateway, host string) timed {
+	t.Helper()
+	return get(t, gateway, host, "X-Token: forged", "X-User: user")
+}
+
+// isClusterAnswer compares the token when the request went on, and the reply when it did not.
+func isClusterAnswer(got timed, want harness.Answer) bool {
+	text := got.Body
+	if got.Status == http.StatusOK {
+		text = got.token()
+	}
+	return got.err == nil && got.Status == want.Status && text == want.Body
+}
+
+func checkClusterAnswer(t *testing.T, host string, got timed, want harness.Answer) {
+	t.Helper()
+	if !isClusterAnswer(got, want) {
+		t.Errorf("%s was answered %d %q (%v), want %d %q", host, got.Status, got.Body, got.err, want.Status, want.Body)
+	}
+}
+
+// waitServed returns once every host's requests go on with a token again.
+func waitServed(t *testing.T, gateway *harness.Gateway, hosts []string) {
+	t.Helper()
+	start := time.Now()
+	for inRow := 0; inRow < 5; {
+		inRow++
+		for _, host := range hosts {
+			if !isClusterAnswer(sendForged(t, gateway, host), withToken) {
+				inRow = 0
+			}
+		}
+		if time.Since(start) > limit {
+			t.Fatalf("not all are served %s after the cluster is back", limit)
+		}
+	}
+	t.Logf("all are served %s after the cluster is back", time.Since(start).Round(time.Millisecond))
+}

@@ -1,0 +1,98 @@
+package e2e_test
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+// stopLimit bounds how long Envoy may take to end, requests that wait or not.
+const stopLimit = 3 * time.Second
+
+// TestStopped ends Envoy while requests wait for their tokens. They are cut, as Envoy does with
+// any request; what it must not do is crash, or wait for the token service.
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		end  func(*testing.T, *harness.Gateway)
+	}{
+		{"SIGTERM", terminate},
+		{"quitquitquit", func(t *testing.T, gateway *harness.Gateway) { gateway.Tell(t, "/quitquitquit") }},
+		{"drained, then SIGTERM", func(t *testing.T, gateway *harness.Gateway) {
+			checkServedInDrain(t, gateway)
+			terminate(t, gateway)
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			gateway := harness.Start(t, harness.Options{Config: byHost(stoppedConfigs()), Workers: 2, Drain: 2 * time.Second})
+			gateway.Token.Handle(harness.Hang())
+			waiting := waitForTokens(t, gateway)
+			test.end(t, gateway)
+			ended := time.Now()
+			gateway.CheckEnds(t, stopLimit)
+			for _, requests := range waiting {
+				for _, result := range requests.wait() {
+					if late := result.answeredAt.Sub(ended); late > stopLimit || result.err == nil && result.Status == 200 {
+						t.Errorf("answered %d %q (%v) %s after the end", result.Status, result.Body, result.err, late)
+					}
+				}
+			}
+			if strings.Contains(gateway.Log(), "[critical]") {
+				t.Errorf("envoy's log has something critical")
+			}
+		})
+	}
+}
+
+// stoppedConfigs have each way of waiting for a token, none of which ends in time by itself.
+func stoppedConfigs() map[string]map[string]any {
+	configs := map[string]map[string]any{}
+	for host, more := range map[string]map[string]any{
+		"alone":  nil,
+		"shared": {"cache": map[string]any{}},
+		"caller": {"cache": map[string]any{}, "forwardHeaders": []string{"X-User"}},
+		"allow":  {"cache": map[string]any{}, "failure": allow},
+	} {
+		configs[host] = merged(unhurried(more), map[string]any{"requestPath": "/" + host, "timeout": 20_000})
+	}
+	return configs
+}
+
+// waitForTokens returns when requests for all hosts wait.
+func waitForTokens(t *testing.T, gateway *harness.Gateway) (waiting []*parallel) {
+	t.Helper()
+	const requests = 10
+	for host := range stoppedConfigs() {
+		waiting = append(waiting, sendParallel(gateway.HTTP2Client(), requestsFor(t, gateway, host, requests/2)...),
+			sendParallel(gateway.Client(), requestsFor(t, gateway, host, requests/2)...))
+	}
+	waitActive(t, gateway, requests*len(stoppedConfigs()))
+	return waiting
+}
+
+// checkServedInDrain checks that requests which wait when Envoy begins to drain get their tokens.
+func checkServedInDrain(t *testing.T, gateway *harness.Gateway) {
+	t.Helper()
+	release := make(chan struct{})
+	gateway.Token.Handle(harness.Hold(release, harness.HeaderToken("X-Token", "token")))
+	waiting := sendParallel(gateway.Client(), requestsFor(t, gateway, "alone", 10)...)
+	gateway.Token.Forget()
+	gateway.Token.WaitCalls(t, 10)
+	gateway.Tell(t, "/healthcheck/fail")
+	gateway.Tell(t, "/drain_listeners?graceful")
+	waitStatChange(t, gateway, "listener_manager.listener_stopped", "0")
+	close(release)
+	for _, result := range waiting.wait() {
+		result.checkToken(t, "token")
+	}
+}
+
+func terminate(t *testing.T, gateway *harness.Gateway) {
+	t.Helper()
+	gateway.Signal(t, syscall.SIGTERM)
+}
