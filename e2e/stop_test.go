@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"net/http"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,21 +18,25 @@ const stopLimit = 3 * time.Second
 func TestStopped(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		name string
-		end  func(*testing.T, *harness.Gateway)
+		name  string
+		drain bool
+		end   func(*testing.T, *harness.Gateway)
 	}{
-		{"SIGTERM", terminate},
-		{"quitquitquit", func(t *testing.T, gateway *harness.Gateway) { gateway.Tell(t, "/quitquitquit") }},
-		{"drained, then SIGTERM", func(t *testing.T, gateway *harness.Gateway) {
-			checkServedInDrain(t, gateway)
-			terminate(t, gateway)
-		}},
+		{"SIGTERM", false, terminate},
+		{"quitquitquit", false, func(t *testing.T, gateway *harness.Gateway) { gateway.Tell(t, "/quitquitquit") }},
+		{"drained, then SIGTERM", true, terminate},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			gateway := harness.Start(t, harness.Options{Config: byHost(stoppedConfigs()), Workers: 2, Drain: 2 * time.Second})
-			gateway.Token.Handle(harness.Hang())
+			release := make(chan struct{})
+			gateway.Token.Handle(answerByPath(map[string]http.HandlerFunc{
+				"drained": harness.Hold(release, harness.HeaderToken("X-Token", "token")),
+			}, harness.Hang()))
 			waiting := waitForTokens(t, gateway)
+			if test.drain {
+				checkDrained(t, gateway, release)
+			}
 			test.end(t, gateway)
 			ended := time.Now()
 			gateway.CheckEnds(t, stopLimit)
@@ -60,6 +65,7 @@ func stoppedConfigs() map[string]map[string]any {
 	} {
 		configs[host] = merged(unhurried(more), map[string]any{"requestPath": "/" + host, "timeout": 20_000})
 	}
+	configs["drained"] = unhurried(map[string]any{"requestPath": "/drained"})
 	return configs
 }
 
@@ -67,22 +73,21 @@ func stoppedConfigs() map[string]map[string]any {
 func waitForTokens(t *testing.T, gateway *harness.Gateway) (waiting []*parallel) {
 	t.Helper()
 	const requests = 10
-	for host := range stoppedConfigs() {
+	hosts := []string{"alone", "shared", "caller", "allow"}
+	for _, host := range hosts {
 		waiting = append(waiting, sendParallel(gateway.HTTP2Client(), requestsFor(t, gateway, host, requests/2)...),
 			sendParallel(gateway.Client(), requestsFor(t, gateway, host, requests/2)...))
 	}
-	waitActive(t, gateway, requests*len(stoppedConfigs()))
+	waitActive(t, gateway, requests*len(hosts))
 	return waiting
 }
 
-// checkServedInDrain checks that requests which wait when Envoy begins to drain get their tokens.
-func checkServedInDrain(t *testing.T, gateway *harness.Gateway) {
+// checkDrained checks that requests which wait when Envoy begins to drain get their tokens.
+func checkDrained(t *testing.T, gateway *harness.Gateway, release chan<- struct{}) {
 	t.Helper()
-	release := make(chan struct{})
-	gateway.Token.Handle(harness.Hold(release, harness.HeaderToken("X-Token", "token")))
-	waiting := sendParallel(gateway.Client(), requestsFor(t, gateway, "alone", 10)...)
-	gateway.Token.Forget()
-	gateway.Token.WaitCalls(t, 10)
+	const requests = 10
+	waiting := sendParallel(gateway.Client(), requestsFor(t, gateway, "drained", requests)...)
+	waitCallsOf(t, gateway, "drained", requests)
 	gateway.Tell(t, "/healthcheck/fail")
 	gateway.Tell(t, "/drain_listeners?graceful")
 	waitStatChange(t, gateway, "listener_manager.listener_stopped", "0")
