@@ -38,6 +38,7 @@ type Options struct {
 	StreamIdle     time.Duration     // Envoy's stream_idle_timeout, which also ends requests that the plugin never lets go on; 0 means none
 	NoTokenCluster bool              // leaves the cluster of token.static out
 	ECDS           bool              // the plugin's configuration comes by ECDS, as Istio and Higress send it: an update leaves the connections alone
+	SetClock       bool              // the wall clock of Envoy can be set; needs a C compiler
 	Drain          time.Duration     // how long requests may stay with a replaced configuration, in whole seconds; 0 means 1 s
 	Token          *TokenService     // a new one when nil
 	Upstream       *Upstream         // behind all routes; a new one when nil
@@ -55,6 +56,7 @@ type Gateway struct {
 	options Options
 	process *envoy.Process
 	files   files
+	clock   wallClock
 	clients clients
 }
 
@@ -93,6 +95,9 @@ func StartRefused(t testing.TB, options Options) (log string) {
 func launch(t testing.TB, options Options) *Gateway {
 	t.Helper()
 	g := newGateway(t, options)
+	if options.SetClock {
+		g.clock = newWallClock(t, g.files.dir)
+	}
 	if err := g.files.write(g.options, g.clusters(), g.tokenClusters(!options.NoTokenCluster)); err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +108,7 @@ func launch(t testing.TB, options Options) *Gateway {
 		LogLevel:    options.LogLevel,
 		WasmLog:     options.WasmLog,
 		ExtraArgs:   g.drainArguments(),
+		ExtraEnv:    g.clock.environment(),
 	})
 	if err != nil {
 		t.Fatal(err)
