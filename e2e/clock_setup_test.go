@@ -84,10 +84,11 @@ var clockedLifetimes = map[string]struct {
 		header.Set("Expires", now.Add(life).UTC().Format(http.TimeFormat))
 		return ""
 	}},
-	"ttl":          {5 * time.Minute, func(http.Header, time.Time, time.Duration) string { return "" }},
-	"busy-seconds": {3 * time.Second, writeExpiresIn},
-	"busy-date":    {3 * time.Second, writeExpiresIn},
-	"busy-backoff": {3 * time.Second, writeExpiresIn},
+	"ttl": {5 * time.Minute, func(http.Header, time.Time, time.Duration) string { return "" }},
+	// Not kept, so that each request needs a call.
+	"busy-seconds": {0, writeExpiresIn},
+	"busy-date":    {0, writeExpiresIn},
+	"busy-backoff": {0, writeExpiresIn},
 }
 
 func writeExpiresIn(_ http.Header, _ time.Time, life time.Duration) string {
