@@ -21,9 +21,10 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{"json": fu
 
 // cluster is what Envoy is told of a service; without a host it has no endpoint.
 type cluster struct {
-	Name string
-	Host string
-	Port int
+	Name  string
+	Host  string
+	Port  int
+	HTTP2 bool // by prior knowledge, without TLS
 }
 
 // files are what Envoy reads: the bootstrap once, the others again after every change.

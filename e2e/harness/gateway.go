@@ -39,6 +39,7 @@ type Options struct {
 	NoTokenCluster bool              // leaves the cluster of token.static out
 	ECDS           bool              // the plugin's configuration comes by ECDS, as Istio and Higress send it: an update leaves the connections alone
 	SetClock       bool              // the wall clock of Envoy can be set; needs a C compiler
+	HTTP2Upstream  bool              // the gateway speaks HTTP/2 with the upstream, so that trailers reach it
 	Drain          time.Duration     // how long requests may stay with a replaced configuration, in whole seconds; 0 means 1 s
 	Token          *TokenService     // a new one when nil
 	Upstream       *Upstream         // behind all routes; a new one when nil
@@ -143,9 +144,11 @@ func newGateway(t testing.TB, options Options) *Gateway {
 }
 
 func (g *Gateway) clusters() []cluster {
+	upstream, upstreamA := g.Upstream.server.cluster("outbound|80||upstream.dns"), g.Upstream.server.cluster("outbound|80||upstream-a.dns")
+	upstream.HTTP2, upstreamA.HTTP2 = g.options.HTTP2Upstream, g.options.HTTP2Upstream
 	return []cluster{
-		g.Upstream.server.cluster("outbound|80||upstream.dns"),
-		g.Upstream.server.cluster("outbound|80||upstream-a.dns"),
+		upstream,
+		upstreamA,
 		// Port 1 is reserved, and nothing listens there.
 		{Name: "outbound|8080||dead.static", Host: "127.0.0.1", Port: 1},
 		{Name: "outbound|80||empty.static"},

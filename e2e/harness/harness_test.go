@@ -1,6 +1,7 @@
 package harness_test
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -90,5 +91,23 @@ func TestStartRefused(t *testing.T) {
 	log := harness.StartRefused(t, harness.Options{Config: "{", FailOpen: true})
 	if !strings.Contains(log, "Unable to create Wasm plugin") {
 		t.Errorf("Envoy's log:\n%s", log)
+	}
+}
+
+func TestHTTP2Upstream(t *testing.T) {
+	gateway := harness.Start(t, harness.Options{Config: config("X-Token"), HTTP2Upstream: true})
+	request := gateway.Request(t, http.MethodPost, "/", "")
+	request.Body, request.ContentLength = io.NopCloser(strings.NewReader("abc")), -1
+	request.Trailer = http.Header{"X-Sum": {"123"}}
+	answer, err := harness.Send(gateway.HTTP2Client(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkToken(t, gateway, answer, "X-Token")
+	if received := gateway.Upstream.Last(t); received.BodyLength != 3 || received.Trailer.Get("X-Sum") != "123" {
+		t.Errorf("the upstream received a body of %d bytes and the trailers %v", received.BodyLength, received.Trailer)
+	}
+	if requests := gateway.Stat(t, "cluster.outbound|80||upstream.dns.upstream_cx_http2_total"); requests != "1" {
+		t.Errorf("the gateway made %q connections over HTTP/2, want 1", requests)
 	}
 }

@@ -48,7 +48,10 @@ func (s *server) resume(t testing.TB) {
 		t.Fatalf("test server: %v", err)
 	}
 	s.address = listener.Addr().String()
-	s.running = &http.Server{Handler: s.handler, ReadHeaderTimeout: time.Minute}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	s.running = &http.Server{Handler: s.handler, ReadHeaderTimeout: time.Minute, Protocols: protocols}
 	go func(running *http.Server) {
 		if err := running.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			t.Errorf("test server: %v", err)

@@ -18,6 +18,7 @@ type Request struct {
 	URI        string // path and query as they were on the wire
 	Host       string
 	Header     http.Header
+	Trailer    http.Header // with Options.HTTP2Upstream; only those that the request announced
 	BodyLength int64
 	BodySHA256 string // in hex
 	Time       time.Time
@@ -53,6 +54,7 @@ func (u *Upstream) serve(w http.ResponseWriter, r *http.Request) {
 		URI:        r.RequestURI,
 		Host:       r.Host,
 		Header:     r.Header.Clone(),
+		Trailer:    r.Trailer.Clone(),
 		BodyLength: length,
 		BodySHA256: hex.EncodeToString(hash.Sum(nil)),
 		Time:       received,
