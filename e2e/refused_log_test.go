@@ -1,0 +1,50 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+// TestRefusedSubjectsAreSummedUp has hundreds of clients whose tokens are refused: they may not
+// fill the gateway's log.
+func TestRefusedSubjectsAreSummedUp(t *testing.T) {
+	t.Parallel()
+	const clients = 300
+	gateway := startCached(t, harness.Options{
+		Config:  byHost(map[string]map[string]any{"plain": oauth2Config("/plain", exchange, nil)}),
+		WasmLog: "info",
+	})
+	refusal, exchanged := refusing(400, "invalid_grant"), harness.JSON(200, `{"access_token":"s3cr3t","expires_in":3600}`)
+	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		if strings.HasSuffix(r.PostForm.Get("subject_token"), "-good") {
+			exchanged(w, r)
+			return
+		}
+		refusal(w, r)
+	})
+	logged := len(gateway.Log())
+	for i := range clients { // in turn with others, whose exchanges succeed
+		subject := fmt.Sprintf("Authorization: Bearer %s-%d", secretMark, i)
+		if checkRefusedSubject(t, gateway.Get(t, "/", "Host: plain", subject)); t.Failed() {
+			break
+		}
+		checkStatus(t, gateway.Get(t, "/", "Host: plain", subject+"-good"), 200)
+	}
+	said := func() []string {
+		return slices.DeleteFunc(strings.Split(gateway.Log()[logged:], "\n"), func(line string) bool { return !strings.Contains(line, "wasm log") })
+	}
+	// A line each ten seconds.
+	for deadline := time.Now().Add(12 * time.Second); len(said()) == 0 && time.Now().Before(deadline); {
+		time.Sleep(100 * time.Millisecond)
+	}
+	if lines := said(); len(lines) == 0 || len(lines) > 3 {
+		t.Errorf("%d refused clients made the plugin write %d lines, want one for all, and little more:\n%s", clients, len(lines), strings.Join(lines, "\n"))
+	}
+}
