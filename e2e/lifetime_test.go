@@ -24,15 +24,21 @@ const (
 
 // tokenAnswer is what the token service says about one token's lifetime.
 type tokenAnswer struct {
-	token   string // X-Token; an opaque one when empty
+	token   string        // X-Token; an opaque one when empty
+	scheme  string        // before a JWT that ends in jwtIn
+	jwtIn   time.Duration // the token is a JWT, with that long to go; 0: it is the token above
 	body    string
 	headers []string // "Name: value"
 	dates   func(now time.Time) (date, expires time.Time)
+	layout  string // of the dates; http.TimeFormat when empty
 }
 
 func (a tokenAnswer) write(w http.ResponseWriter, _ *http.Request) {
 	token := a.token
-	if token == "" {
+	switch {
+	case a.jwtIn != 0:
+		token = a.scheme + jwt(time.Now().Add(a.jwtIn))
+	case token == "":
 		token = secretMark
 	}
 	w.Header().Set("X-Token", token)
@@ -41,9 +47,13 @@ func (a tokenAnswer) write(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Add(name, value)
 	}
 	if a.dates != nil {
+		layout := a.layout
+		if layout == "" {
+			layout = http.TimeFormat
+		}
 		date, expires := a.dates(time.Now().UTC())
-		w.Header().Set("Date", date.Format(http.TimeFormat))
-		w.Header().Set("Expires", expires.Format(http.TimeFormat))
+		w.Header().Set("Date", date.Format(layout))
+		w.Header().Set("Expires", expires.Format(layout))
 	}
 	_, _ = w.Write([]byte(a.body))
 }
@@ -109,6 +119,13 @@ func TestLifetimes(t *testing.T) {
 		{"Cache-Control before Expires", long, tokenAnswer{headers: []string{"Cache-Control: max-age=2"}, dates: expires(time.Hour)}, keptShort},
 		{"Expires before JWT", long, tokenAnswer{token: jwt(start.Add(time.Hour)), dates: expires(2 * time.Second)}, keptShort},
 		{"JWT expired, whatever is said beside it", long, tokenAnswer{token: jwt(start.Add(-time.Hour)), body: `{"expires_in":3600}`}, notKept},
+		{"no longer than JWT: expires_in in milliseconds", long, tokenAnswer{jwtIn: 2 * time.Second, body: `{"expires_in":3600000}`}, keptShort},
+		{"no longer than JWT: expires_in", long, tokenAnswer{jwtIn: 2 * time.Second, body: `{"expires_in":3600}`}, keptShort},
+		{"no longer than JWT: after a scheme", long, tokenAnswer{scheme: "Bearer ", jwtIn: 2 * time.Second, body: `{"expires_in":"3600"}`}, keptShort},
+		{"no longer than JWT: max-age", long, tokenAnswer{jwtIn: 2 * time.Second, headers: []string{"Cache-Control: max-age=3600"}}, keptShort},
+		{"no longer than JWT: Expires", long, tokenAnswer{jwtIn: 2 * time.Second, dates: expires(time.Hour)}, keptShort},
+		{"no longer than JWT: expired", long, tokenAnswer{jwtIn: -2 * time.Second, body: `{"expires_in":3600000}`}, notKept},
+		{"no longer than JWT: shorter", long, tokenAnswer{jwtIn: time.Hour, body: `{"expires_in":2}`}, keptShort},
 		{"JWT before ttl", short, tokenAnswer{token: jwt(start.Add(time.Hour))}, keptLong},
 		{"maxTtl", map[string]any{"ttl": 3600, "refreshBefore": 0, "maxTtl": 2}, tokenAnswer{body: `{"expires_in":1e18}`}, keptShort},
 		{"maxTtl of ttl", map[string]any{"ttl": 3600, "refreshBefore": 0, "maxTtl": 2}, tokenAnswer{}, keptShort},
@@ -125,24 +142,38 @@ func TestLifetimes(t *testing.T) {
 	gateway := startCached(t, harness.Options{Config: byHost(configs)})
 	gateway.Token.Handle(answerByPath(answers, harness.Status(http.StatusTeapot)))
 
-	// All cases at the same time, as most of it is waiting; t.Parallel would run
-	// no more of them at once than there are processors.
-	got := make([]kept, len(tests))
-	var group sync.WaitGroup
+	var hosts []string
 	for i := range tests {
-		spawn(&group, func() { got[i] = observeLifetime(t, gateway, host(i)) })
+		hosts = append(hosts, host(i))
 	}
-	group.Wait()
+	got := observeLifetimes(t, gateway, hosts)
 	for i, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got[i] != test.want {
-				t.Errorf("the token is kept %s, want %s", got[i], test.want)
+			if got[host(i)] != test.want {
+				t.Errorf("the token is kept %s, want %s", got[host(i)], test.want)
 			}
 		})
 	}
 	gateway.WaitCounter(t, "refreshes", 0)
 	gateway.WaitCounter(t, "calls", len(gateway.Token.Calls()))
 	gateway.WaitCounter(t, "call_failures", 0)
+}
+
+// observeLifetimes observes all hosts at the same time, as most of it is waiting; t.Parallel
+// would run no more of them at once than there are processors.
+func observeLifetimes(t *testing.T, gateway *harness.Gateway, hosts []string) map[string]kept {
+	t.Helper()
+	observed := make([]kept, len(hosts))
+	var group sync.WaitGroup
+	for i, host := range hosts {
+		spawn(&group, func() { observed[i] = observeLifetime(t, gateway, host) })
+	}
+	group.Wait()
+	byHost := map[string]kept{}
+	for i, host := range hosts {
+		byHost[host] = observed[i]
+	}
+	return byHost
 }
 
 // observeLifetime asks twice at once, and again after 3 seconds. It may be called from any goroutine.

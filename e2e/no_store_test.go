@@ -1,9 +1,10 @@
 package e2e_test
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -41,11 +42,13 @@ func headed(body string, headers ...string) http.HandlerFunc {
 	}
 }
 
+func oauth2LifetimeHost(name string) string { return hostName(strings.ReplaceAll(name, "'", "")) }
+
 func TestOAuth2Lifetimes(t *testing.T) {
 	t.Parallel()
 	hosts, answers := map[string]map[string]any{}, map[string]http.HandlerFunc{}
 	for name, test := range oauth2Lifetimes {
-		host := hostName(strings.ReplaceAll(name, "'", ""))
+		host := oauth2LifetimeHost(name)
 		hosts[host] = oauth2Config("/"+host, nil, map[string]any{
 			"tokenHeader": "X-Token", "tokenPrefix": "", "cache": map[string]any{"ttl": test.ttl, "refreshBefore": 0},
 		})
@@ -54,22 +57,11 @@ func TestOAuth2Lifetimes(t *testing.T) {
 	gateway := startCached(t, harness.Options{Config: byHost(hosts)})
 	gateway.Token.Handle(answerByPath(answers, harness.Status(http.StatusTeapot)))
 
-	got := map[string]kept{}
-	var mu sync.Mutex // guards got
-	var group sync.WaitGroup
-	for name := range oauth2Lifetimes {
-		spawn(&group, func() {
-			observed := observeLifetime(t, gateway, hostName(strings.ReplaceAll(name, "'", "")))
-			mu.Lock()
-			defer mu.Unlock()
-			got[name] = observed
-		})
-	}
-	group.Wait()
+	got := observeLifetimes(t, gateway, slices.Collect(maps.Keys(hosts)))
 	for name, test := range oauth2Lifetimes {
 		t.Run(name, func(t *testing.T) {
-			if got[name] != test.want {
-				t.Errorf("the token is kept %s, want %s", got[name], test.want)
+			if got := got[oauth2LifetimeHost(name)]; got != test.want {
+				t.Errorf("the token is kept %s, want %s", got, test.want)
 			}
 		})
 	}
