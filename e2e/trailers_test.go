@@ -45,7 +45,7 @@ func trailerToken(w http.ResponseWriter, _ *http.Request) {
 
 func TestTrailers(t *testing.T) {
 	t.Parallel()
-	configs := map[string]map[string]any{"paused": trailerConfig(map[string]any{"cache": map[string]any{}})}
+	configs := map[string]map[string]any{"paused": trailerConfig(map[string]any{"requestPath": "/paused", "cache": map[string]any{}})}
 	for name, test := range trailerCases {
 		configs[hostName(name)] = trailerConfig(test.config)
 	}
