@@ -24,6 +24,10 @@ const (
 // logLines is how much of Envoy's log a failed test prints.
 const logLines = 60
 
+// readyLimit bounds Envoy's start, most of which is V8's compilation of the plugin: on a busy
+// machine it takes ten times as long as on a quiet one.
+const readyLimit = 3 * time.Minute
+
 // Options say how a gateway is run; only Config is needed by most tests.
 type Options struct {
 	Config         any               // plugin configuration: a string or []byte is passed unchanged, another value as JSON
@@ -108,6 +112,7 @@ func launch(t testing.TB, options Options) *Gateway {
 		Concurrency: options.Workers,
 		LogLevel:    options.LogLevel,
 		WasmLog:     options.WasmLog,
+		Ready:       readyLimit,
 		ExtraArgs:   g.drainArguments(),
 		ExtraEnv:    g.clock.environment(),
 	})
