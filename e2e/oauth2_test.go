@@ -434,7 +434,7 @@ func checkNoSubject(t *testing.T, gateway *harness.Gateway) {
 				request.Header["Authorization"] = values
 				answer := gateway.Do(t, request)
 				checkStatus(t, answer, 401)
-				if challenge := answer.Header.Values("WWW-Authenticate"); !slices.Equal(challenge, []string{`Bearer realm="token-fetch"`}) {
+				if challenge := answer.Header.Values("WWW-Authenticate"); !slices.Equal(challenge, []string{missingToken}) {
 					t.Errorf("WWW-Authenticate is %q", challenge)
 				}
 				checkNotReached(t, gateway)
@@ -464,7 +464,7 @@ func checkExchangeFails(t *testing.T, gateway *harness.Gateway) {
 	for _, host := range []string{"plain-exchange", "allow-exchange"} {
 		answer := gateway.Get(t, "/", "Host: "+host, "Authorization: Bearer dave")
 		checkStatus(t, answer, 401)
-		if challenge := answer.Header.Get("WWW-Authenticate"); challenge != `Bearer realm="token-fetch", error="invalid_token"` {
+		if challenge := answer.Header.Get("WWW-Authenticate"); challenge != invalidToken {
 			t.Errorf("WWW-Authenticate is %q", challenge)
 		}
 	}
@@ -493,7 +493,7 @@ func checkSubjectExpires(t *testing.T, gateway *harness.Gateway) {
 	calls := len(gateway.Token.Calls())
 	answer := gateway.Get(t, "/", "Host: expiry-exchange", "Authorization: Bearer "+subject)
 	checkStatus(t, answer, 401)
-	if challenge := answer.Header.Get("WWW-Authenticate"); challenge != `Bearer realm="token-fetch", error="invalid_token"` {
+	if challenge := answer.Header.Get("WWW-Authenticate"); challenge != invalidToken {
 		t.Errorf("WWW-Authenticate is %q", challenge)
 	}
 	checkNotReached(t, gateway)
