@@ -25,7 +25,11 @@ type cluster struct {
 	Host  string
 	Port  int
 	HTTP2 bool // by prior knowledge, without TLS
+	Limit int  // of its circuit breaker: requests, connections and those that wait for one, of all workers
 }
+
+// noLimit is a circuit breaker that never opens.
+const noLimit = 1_000_000
 
 // files are what Envoy reads: the bootstrap once, the others again after every change.
 type files struct {
@@ -93,10 +97,19 @@ func (f *files) writeFilter(template, path string, options Options) error {
 		"FailurePolicy": options.failurePolicy(),
 		"StreamIdle":    fmt.Sprintf("%gs", options.StreamIdle.Seconds()),
 		"VMID":          options.VMID,
+		"Details":       detailsOf(options),
 		"Wasm":          options.Wasm,
 		"FilterFile":    filterFile,
 		"Dir":           f.watched(),
 	})
+}
+
+// detailsOf is the header for the details, empty for none.
+func detailsOf(options Options) string {
+	if options.Details {
+		return DetailsHeader
+	}
+	return ""
 }
 
 func (f *files) writeClusters(clusters []cluster) error {

@@ -15,11 +15,15 @@ import (
 // Service names for plugin configurations, all with the default servicePort 80
 // but DeadName.
 const (
-	TokenName = "token.static" // the gateway's TokenService
-	EmptyName = "empty.static" // a cluster without endpoints
-	DeadName  = "dead.static"  // refuses connections
-	DeadPort  = 8080           // servicePort of DeadName
+	TokenName   = "token.static"   // the gateway's TokenService
+	LimitedName = "limited.static" // the same, but its cluster allows one request at a time
+	EmptyName   = "empty.static"   // a cluster without endpoints
+	DeadName    = "dead.static"    // refuses connections
+	DeadPort    = 8080             // servicePort of DeadName
 )
+
+// DetailsHeader is in every answer that Envoy itself makes, with Options.Details.
+const DetailsHeader = "X-Details"
 
 // logLines is how much of Envoy's log a failed test prints.
 const logLines = 60
@@ -47,12 +51,16 @@ type Options struct {
 	Drain          time.Duration     // how long requests may stay with a replaced configuration, in whole seconds; 0 means 1 s
 	Token          *TokenService     // a new one when nil
 	Upstream       *Upstream         // behind all routes; a new one when nil
+	Sink           *Sink             // in place of the Upstream, for thousands of requests at once
+	Details        bool              // answers of Envoy itself tell their response code details in DetailsHeader
 }
 
 // Gateway is an Envoy that runs the plugin before an upstream. Its routes are
 // named route-a (path prefix /a), route-b (/b) and default (all else). The first
 // leads to the service upstream-a.dns, the others to upstream.dns, both with
-// port 80, and both are the same Upstream.
+// port 80, and both are the same Upstream. Two more are answered by Envoy at once:
+// cut (/cut) with 503, as its cluster's circuit breaker is open, and direct
+// (/direct) with 200.
 type Gateway struct {
 	URL      string // http://127.0.0.1:PORT
 	Token    *TokenService
@@ -149,14 +157,25 @@ func newGateway(t testing.TB, options Options) *Gateway {
 }
 
 func (g *Gateway) clusters() []cluster {
-	upstream, upstreamA := g.Upstream.server.cluster("outbound|80||upstream.dns"), g.Upstream.server.cluster("outbound|80||upstream-a.dns")
-	upstream.HTTP2, upstreamA.HTTP2 = g.options.HTTP2Upstream, g.options.HTTP2Upstream
+	upstream := func(name string) cluster {
+		if g.options.Sink != nil {
+			return g.options.Sink.cluster(name)
+		}
+		c := g.Upstream.server.cluster(name)
+		c.HTTP2 = g.options.HTTP2Upstream
+		return c
+	}
+	cut, limited := upstream("outbound|80||cut.dns"), g.Token.server.cluster("outbound|80||limited.static")
+	// With 0 and 1, a worker knows at once that no request more can go out.
+	cut.Limit, limited.Limit = 0, 1
 	return []cluster{
-		upstream,
-		upstreamA,
+		upstream("outbound|80||upstream.dns"),
+		upstream("outbound|80||upstream-a.dns"),
+		cut,
+		limited,
 		// Port 1 is reserved, and nothing listens there.
-		{Name: "outbound|8080||dead.static", Host: "127.0.0.1", Port: 1},
-		{Name: "outbound|80||empty.static"},
+		{Name: "outbound|8080||dead.static", Host: "127.0.0.1", Port: 1, Limit: noLimit},
+		{Name: "outbound|80||empty.static", Limit: noLimit},
 	}
 }
 

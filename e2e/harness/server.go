@@ -78,5 +78,5 @@ func (s *server) cluster(name string) cluster {
 	if err != nil {
 		panic(err) // the address came from a listener
 	}
-	return cluster{Name: name, Host: address.IP.String(), Port: address.Port}
+	return cluster{Name: name, Host: address.IP.String(), Port: address.Port, Limit: noLimit}
 }
