@@ -1,0 +1,102 @@
+package load_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+// probes are requests that have nothing to do with those of a test: they are left alone by
+// the plugin (host free) or have a cached token (host warm). What they take shows whether
+// the worker serves others meanwhile.
+type probes struct {
+	streams *harness.Streams
+	stop    chan struct{}
+	stopped chan struct{}
+
+	mu     sync.Mutex // guards sent and failed
+	sent   []probe
+	failed harness.StreamAnswer // one that was not answered 200
+}
+
+type probe struct {
+	due, answered time.Time
+}
+
+// probeInterval is between two of them.
+const probeInterval = 2 * time.Millisecond
+
+func startProbes(t *testing.T, gateway *harness.Gateway) *probes {
+	t.Helper()
+	p := &probes{stop: make(chan struct{}), stopped: make(chan struct{})}
+	p.streams = gateway.OpenStreams(t, p.take)
+	go p.run()
+	return p
+}
+
+func (p *probes) run() {
+	defer close(p.stopped)
+	ticker := time.NewTicker(probeInterval)
+	defer ticker.Stop()
+	for number := 0; ; number++ {
+		select {
+		case <-p.stop:
+			return
+		case due := <-ticker.C:
+			p.mu.Lock()
+			p.sent = append(p.sent, probe{due: due})
+			p.mu.Unlock()
+			if p.streams.Send(number, []string{"free", "warm"}[number%2], "/probe") != nil || p.streams.Flush() != nil {
+				return
+			}
+		}
+	}
+}
+
+func (p *probes) take(number int, answer harness.StreamAnswer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sent[number].answered = answer.Time
+	if answer.Status != 200 {
+		p.failed = answer
+	}
+}
+
+// report checks and logs what those took that were under way from one time to another.
+func (p *probes) report(t *testing.T, from, to time.Time) {
+	t.Helper()
+	close(p.stop)
+	<-p.stopped
+	deadline := time.Now().Add(limit)
+	took, complete := p.between(from, to)
+	for ; !complete; took, complete = p.between(from, to) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not all requests of other rules were answered within %s", limit)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if p.failed.Time != (time.Time{}) {
+		t.Errorf("a request of another rule was answered %d %q (%s)", p.failed.Status, p.failed.Body, p.failed.Details)
+	}
+	p50, p99, longest := percentile(took, 0.5), percentile(took, 0.99), percentile(took, 1)
+	t.Logf("%d requests of other rules meanwhile: p50 %s, p99 %s, max %s", len(took), p50, p99, longest)
+	if p99 > 50*time.Millisecond {
+		t.Errorf("requests of other rules took %s (p99), want at most 50 ms", p99)
+	}
+}
+
+func (p *probes) between(from, to time.Time) (took []time.Duration, complete bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, probe := range p.sent {
+		if probe.answered.IsZero() {
+			return nil, false
+		}
+		if probe.answered.After(from) && probe.due.Before(to) {
+			took = append(took, probe.answered.Sub(probe.due))
+		}
+	}
+	return took, true
+}

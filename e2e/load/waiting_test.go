@@ -1,0 +1,246 @@
+package load_test
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+// waitingRequests is how many may wait for one call by default; with -short a part of it,
+// to which the configuration is set.
+func waitingRequests() int {
+	if testing.Short() {
+		return 2_000
+	}
+	return 10_000
+}
+
+// callTimeout is long enough for all of them to arrive before the call ends.
+const callTimeout = 4 * time.Second
+
+// ending is how the call ends for which the requests wait, and what becomes of them.
+type ending struct {
+	timeout time.Duration    // of the call
+	answer  http.HandlerFunc // of the token service, once all requests wait; nil: none, so that the timeout ends the call
+	mode    string           // of the failure
+	path    string           // of the requests; "/n/" goes on with their number
+	status  int              // of every answer
+	body    string
+	reaches bool // they reach the upstream
+	served  bool // with the token
+}
+
+// TestWaiting has as many requests wait for one call as may by default.
+func TestWaiting(t *testing.T) {
+	const denied = "http call failed"
+	endings := map[string]ending{
+		"timeout denied":        {timeout: callTimeout, mode: "deny", path: "/n/", status: 500, body: denied},
+		"timeout allowed":       {timeout: callTimeout, mode: "allow", path: "/n/", status: 200, reaches: true},
+		"reset denied":          {answer: harness.Reset(), mode: "deny", path: "/n/", status: 500, body: denied},
+		"reset allowed":         {answer: harness.Reset(), mode: "allow", path: "/n/", status: 200, reaches: true},
+		"500 denied":            {answer: harness.Status(500), mode: "deny", path: "/n/", status: 500, body: denied},
+		"500 allowed":           {answer: harness.Status(500), mode: "allow", path: "/n/", status: 200, reaches: true},
+		"served":                {answer: pathToken, mode: "deny", path: "/n/", status: 200, reaches: true, served: true},
+		"served cut":            {answer: pathToken, mode: "deny", path: "/cut", status: 503, body: "upstream connect error or disconnect/reset before headers. reset reason: overflow"},
+		"served direct":         {answer: pathToken, mode: "deny", path: "/direct", status: 200, body: "direct"},
+		"allowed cut":           {answer: harness.Reset(), mode: "allow", path: "/cut", status: 503, body: "upstream connect error or disconnect/reset before headers. reset reason: overflow"},
+		"served over HTTP/1.1":  {answer: pathToken, mode: "deny", path: "/n/", status: 200, reaches: true, served: true},
+		"timeout over HTTP/1.1": {timeout: callTimeout, mode: "deny", path: "/n/", status: 500, body: denied},
+	}
+	configs := map[string]map[string]any{
+		"warm": cached("warm", nil),
+		"free": {"enabled": false},
+	}
+	for name, ending := range endings {
+		configs[hostOf(name)] = ending.config(hostOf(name))
+	}
+	sink := harness.NewSink(t)
+	gateway := harness.Start(t, harness.Options{Config: byHost(configs), WasmLog: "warn", Details: true, Sink: sink})
+	gateway.Token.Handle(pathToken)
+	checkLives(t, gateway)
+	for _, name := range slices.Sorted(maps.Keys(endings)) {
+		t.Run(name, func(t *testing.T) { checkWaiting(t, gateway, sink, hostOf(name), endings[name]) })
+	}
+}
+
+func (e ending) config(path string) map[string]any {
+	config := cached(path, map[string]any{
+		"timeout": 50_000, // the token service ends the call
+		"failure": map[string]any{"mode": e.mode},
+	})
+	if e.timeout != 0 {
+		config["timeout"] = e.timeout.Milliseconds()
+	}
+	if testing.Short() {
+		config["cache"] = map[string]any{"maxWaiting": waitingRequests()}
+	}
+	return config
+}
+
+func hostOf(name string) string {
+	return strings.ToLower(strings.NewReplacer(" ", "-", "/", "-").Replace(name))
+}
+
+func checkWaiting(t *testing.T, gateway *harness.Gateway, sink *harness.Sink, host string, want ending) {
+	sink.Forget()
+	gateway.Token.Forget()
+	release := make(chan struct{})
+	answer := want.answer
+	if answer == nil {
+		answer = harness.Hang()
+	}
+	gateway.Token.Handle(harness.Hold(release, answer))
+	requests, inOrder := waitingVolley(t, gateway, host, want.path)
+	checkOneMore(t, gateway, host, want)
+
+	probes := startProbes(t, gateway)
+	released := time.Now()
+	if want.answer != nil {
+		close(release)
+	}
+	answers := requests.wait(t)
+	first, last := span(answers)
+	probes.report(t, first, last)
+	checkAll(t, answers, want.status, want.body)
+	if want.answer == nil {
+		defer close(release)
+		released = requests.sentAt[0].Add(want.timeout)
+	}
+	t.Logf("the first of %d was told %s after the call's end, the last one %s later", len(answers), first.Sub(released), last.Sub(first))
+	if late := first.Sub(released); late > 300*time.Millisecond {
+		t.Errorf("the first request was told %s after the end of the call", late)
+	}
+	if inOrder {
+		checkOrder(t, answers)
+	}
+	checkArrivals(t, sink, host, want, inOrder)
+	if calls := len(gateway.Token.Calls()); calls != 1 {
+		t.Errorf("%d token calls, want 1", calls)
+	}
+	checkLives(t, gateway)
+	gateway.Token.Handle(pathToken)
+	waitToken(t, gateway, sink, host)
+}
+
+// waitingVolley has all requests wait. Over HTTP/1.1, where each has a connection of its
+// own, the order in which the gateway takes them is not known.
+func waitingVolley(t *testing.T, gateway *harness.Gateway, host, path string) (requests *volley, inOrder bool) {
+	t.Helper()
+	fields := func(i int) []string {
+		if path == "/n/" {
+			return []string{host, path + strconv.Itoa(i)}
+		}
+		return []string{host, path}
+	}
+	if strings.Contains(host, "http-1.1") {
+		requests = newVolley(t, gateway, waitingRequests(), waitingRequests(), openPlain)
+		requests.sendAtOnce(t, fields)
+		waitActive(t, gateway, waitingRequests())
+		return requests, false
+	}
+	requests = newVolley(t, gateway, waitingRequests(), waitingRequests()/streamsPerConnection, openStreams)
+	requests.sendInTurn(t, gateway, fields)
+	return requests, true
+}
+
+// checkOneMore sends one request more than may wait.
+func checkOneMore(t *testing.T, gateway *harness.Gateway, host string, want ending) {
+	t.Helper()
+	start := time.Now()
+	answer := gateway.Get(t, strings.Replace(want.path, "/n/", "/one-more", 1), "Host: "+host)
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("the request after the last that may wait was answered after %s", took)
+	}
+	if want.mode == "allow" {
+		if answer.Status != want.status {
+			t.Errorf("the request after the last that may wait was answered %d %q, want %d", answer.Status, answer.Body, want.status)
+		}
+		return
+	}
+	details := answer.Header.Get(harness.DetailsHeader)
+	if answer.Status != 500 || answer.Body != "http call failed" || !strings.Contains(details, "too_many_waiting") {
+		t.Errorf("the request after the last that may wait was answered %d %q (%s), want 500 (too_many_waiting)",
+			answer.Status, answer.Body, details)
+	}
+}
+
+// span is when the first and the last of the answers came.
+func span(answers []harness.StreamAnswer) (first, last time.Time) {
+	first = answers[0].Time
+	for _, answer := range answers {
+		if answer.Time.Before(first) {
+			first = answer.Time
+		}
+		if answer.Time.After(last) {
+			last = answer.Time
+		}
+	}
+	return first, last
+}
+
+// checkOrder checks that the requests were told in the order of their numbers. Those of one
+// connection are answered in exactly this order; of different ones, each of which is read
+// by a goroutine of its own, within the time in which a busy machine reads them.
+func checkOrder(t *testing.T, answers []harness.StreamAnswer) {
+	t.Helper()
+	const readLate = 200 * time.Millisecond
+	latest, latestNumber := answers[0].Time, 0
+	for i, answer := range answers {
+		tolerance := readLate
+		if i/streamsPerConnection == latestNumber/streamsPerConnection {
+			tolerance = 0
+		}
+		if early := latest.Sub(answer.Time); early > tolerance {
+			t.Errorf("request %d was told %s before request %d", i, early, latestNumber)
+			return
+		}
+		if answer.Time.After(latest) {
+			latest, latestNumber = answer.Time, i
+		}
+	}
+}
+
+// checkArrivals checks what the upstream received, besides that of others.
+func checkArrivals(t *testing.T, sink *harness.Sink, host string, want ending, inOrder bool) {
+	t.Helper()
+	token := map[bool]string{true: tokenOf(host)}[want.served]
+	next := 0
+	for _, arrival := range sink.Arrivals() {
+		text, numbered := strings.CutPrefix(arrival.Path, "/n/")
+		if !numbered {
+			continue
+		}
+		if arrival.Token != token {
+			t.Fatalf("request %s reached the upstream with the token %q, want %q", text, arrival.Token, token)
+		}
+		if number, _ := strconv.Atoi(text); number != next && inOrder {
+			t.Fatalf("request %s reached the upstream as number %d", text, next)
+		}
+		next++
+	}
+	if wanted := map[bool]int{true: waitingRequests()}[want.reaches]; next != wanted {
+		t.Errorf("%d requests reached the upstream, want %d", next, wanted)
+	}
+}
+
+// waitToken returns once a request gets a token, and so the backoff is over.
+func waitToken(t *testing.T, gateway *harness.Gateway, sink *harness.Sink, host string) {
+	t.Helper()
+	sink.Forget()
+	for deadline := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+		answer := gateway.Get(t, "/next", "Host: "+host)
+		arrivals := sink.Arrivals()
+		if answer.Status == http.StatusOK && arrivals[len(arrivals)-1].Token == tokenOf(host) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s after the token service is back a request was answered %d %q", limit, answer.Status, answer.Body)
+		}
+	}
+}
