@@ -1,0 +1,120 @@
+package load_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+// defaultTimeout is that of a token call, and answeredLate how much later than it a request
+// that waits for the call may be answered.
+const (
+	defaultTimeout = 500 * time.Millisecond
+	answeredLate   = 300 * time.Millisecond
+)
+
+// TestHangingTokenService has the token service hang, with default settings, under a load for
+// which one call's time is enough to have hundreds of requests wait.
+func TestHangingTokenService(t *testing.T) {
+	const rate = 1500
+	duration := 10 * time.Second
+	if testing.Short() {
+		duration = 3 * time.Second
+	}
+	count := int(duration.Seconds()) * rate
+	hang := harness.Hang()
+	sink := harness.NewSink(t)
+	gateway := harness.Start(t, harness.Options{WasmLog: "warn", Details: true, Sink: sink, Config: byHost(map[string]map[string]any{
+		"warm":  cached("warm", nil),
+		"free":  {"enabled": false},
+		"burst": cached("burst", nil),
+		"down":  cached("down", nil),
+		"stale": cached("stale", map[string]any{"cache": map[string]any{"staleIfError": 300, "ttl": 1}}),
+	})})
+	gateway.Token.Handle(pathToken)
+	checkLives(t, gateway)
+
+	t.Run("400 at once", func(t *testing.T) {
+		gateway.Token.Handle(hang)
+		requests := newVolley(t, gateway, 400, 4, openStreams)
+		requests.sendAtOnce(t, same("burst", "/burst"))
+		answers := requests.wait(t)
+		checkAll(t, answers, http.StatusInternalServerError, "http call failed")
+		checkInTime(t, requests, answers)
+		checkLives(t, gateway)
+		gateway.Token.Handle(pathToken)
+		waitToken(t, gateway, sink, "burst")
+	})
+	t.Run("denied", func(t *testing.T) {
+		gateway.Token.Handle(hang)
+		gateway.Token.Forget()
+		sink.Forget()
+		requests := newVolley(t, gateway, count, 8, openStreams)
+		requests.sendSteadily(t, rate, same("down", "/down"))
+		answers := requests.wait(t)
+		checkAll(t, answers, http.StatusInternalServerError, "http call failed")
+		checkInTime(t, requests, answers)
+		if arrivals := sink.Arrivals(); len(arrivals) != 0 {
+			t.Errorf("%d requests reached the upstream, the first was %+v", len(arrivals), arrivals[0])
+		}
+		checkBackoff(t, gateway.Token.Calls())
+		checkLives(t, gateway)
+		gateway.Token.Handle(pathToken)
+		waitToken(t, gateway, sink, "down")
+	})
+	t.Run("stale", func(t *testing.T) {
+		gateway.Token.Handle(pathToken)
+		waitToken(t, gateway, sink, "stale")
+		gateway.Token.Handle(hang)
+		time.Sleep(1100 * time.Millisecond) // the token has expired
+		gateway.Token.Forget()
+		sink.Forget()
+		requests := newVolley(t, gateway, count, 8, openStreams)
+		requests.sendSteadily(t, rate, same("stale", "/stale"))
+		answers := requests.wait(t)
+		checkAll(t, answers, http.StatusOK, "")
+		checkInTime(t, requests, answers)
+		arrivals := sink.Arrivals()
+		for _, arrival := range arrivals {
+			if arrival.Token != tokenOf("stale") {
+				t.Fatalf("a request reached the upstream with the token %q, want %q", arrival.Token, tokenOf("stale"))
+			}
+		}
+		if len(arrivals) != count {
+			t.Errorf("%d requests reached the upstream, want %d", len(arrivals), count)
+		}
+		checkBackoff(t, gateway.Token.Calls())
+		checkLives(t, gateway)
+	})
+}
+
+// checkInTime checks that no request waited for longer than the call may take.
+func checkInTime(t *testing.T, requests *volley, answers []harness.StreamAnswer) {
+	t.Helper()
+	took := requests.took(answers)
+	longest := percentile(took, 1)
+	t.Logf("%d requests were answered in: p50 %s, p99 %s, max %s", len(took), percentile(took, 0.5), percentile(took, 0.99), longest)
+	if longest > defaultTimeout+answeredLate {
+		t.Errorf("a request was answered after %s, want at most %s", longest, defaultTimeout+answeredLate)
+	}
+}
+
+// checkBackoff checks that calls were made all the time, and each after twice the wait of the
+// one before, and up to a fifth more.
+func checkBackoff(t *testing.T, calls []harness.Call) {
+	t.Helper()
+	const late = 500 * time.Millisecond
+	if len(calls) < 2 {
+		t.Errorf("%d token calls, want several", len(calls))
+	}
+	wait := time.Second
+	for i := 1; i < len(calls); i++ {
+		gap := calls[i].Time.Sub(calls[i-1].Time)
+		if gap < defaultTimeout+wait || gap > defaultTimeout+wait+wait/5+late {
+			t.Errorf("call %d came %s after the one before, want %s and up to a fifth of the wait more", i+1, gap, defaultTimeout+wait)
+		}
+		wait *= 2
+	}
+}
