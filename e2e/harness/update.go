@@ -26,11 +26,7 @@ func (g *Gateway) drainArguments() []string {
 // it returns at once, and nothing is cut: requests stay with the old configuration.
 func (g *Gateway) Update(t testing.TB, config any) {
 	t.Helper()
-	before, after := g.push(t, config)
-	if after["update_rejected"] != before["update_rejected"] {
-		t.Fatalf("the configuration was refused")
-	}
-	g.options.Config = config
+	g.Replace(t, config)
 	if g.options.ECDS {
 		return
 	}
@@ -41,6 +37,16 @@ func (g *Gateway) Update(t testing.TB, config any) {
 			stats["total_filter_chains_draining"] == 0
 	})
 	g.clients.closeIdle()
+}
+
+// Replace is Update without the wait for the old configuration's end.
+func (g *Gateway) Replace(t testing.TB, config any) {
+	t.Helper()
+	before, after := g.push(t, config)
+	if after["update_rejected"] != before["update_rejected"] {
+		t.Fatalf("the configuration was refused")
+	}
+	g.options.Config = config
 }
 
 // UpdateRefused sends a configuration that Envoy must refuse, and returns what

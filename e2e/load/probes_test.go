@@ -64,8 +64,9 @@ func (p *probes) take(number int, answer harness.StreamAnswer) {
 	}
 }
 
-// report checks and logs what those took that were under way from one time to another.
-func (p *probes) report(t *testing.T, from, to time.Time) {
+// report checks and logs what those took that were under way from one time to another: 99 of
+// 100 may take as long as most.
+func (p *probes) report(t *testing.T, from, to time.Time, most time.Duration) {
 	t.Helper()
 	close(p.stop)
 	<-p.stopped
@@ -82,8 +83,8 @@ func (p *probes) report(t *testing.T, from, to time.Time) {
 	}
 	p50, p99, longest := percentile(took, 0.5), percentile(took, 0.99), percentile(took, 1)
 	t.Logf("%d requests of other rules meanwhile: p50 %s, p99 %s, max %s", len(took), p50, p99, longest)
-	if p99 > 50*time.Millisecond {
-		t.Errorf("requests of other rules took %s (p99), want at most 50 ms", p99)
+	if p99 > most {
+		t.Errorf("requests of other rules took %s (p99), want at most %s", p99, most)
 	}
 }
 

@@ -106,7 +106,7 @@ func checkWaiting(t *testing.T, gateway *harness.Gateway, sink *harness.Sink, ho
 	}
 	answers := requests.wait(t)
 	first, last := span(answers)
-	probes.report(t, first, last)
+	probes.report(t, first, last, 50*time.Millisecond)
 	checkAll(t, answers, want.status, want.body)
 	if want.answer == nil {
 		defer close(release)

@@ -1,0 +1,131 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+// TestLogOfFailures has a token service fail every other time, and counts the lines that the
+// plugin writes about it: without a cache, and with one and a caller of its own for each request.
+func TestLogOfFailures(t *testing.T) {
+	t.Parallel()
+	const (
+		requests = 300
+		interval = 10 * time.Second // between two lines about a service that fails
+	)
+	for name, more := range map[string]map[string]any{
+		"uncached": {},
+		"cached":   {"forwardHeaders": []string{"X-User"}, "cache": map[string]any{"backoff": 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gateway := harness.Start(t, harness.Options{Config: unhurried(more), WasmLog: "info"})
+			good := harness.HeaderToken("X-Token", "t")
+			bad := harness.Status(http.StatusInternalServerError)
+
+			gateway.Token.Handle(bad)
+			checkStatus(t, gateway.Get(t, "/"), http.StatusInternalServerError)
+			waitLines(t, gateway, 1, time.Second)
+			if lines := serviceLines(gateway); len(lines) > 0 && !strings.Contains(lines[0], "[error]") {
+				t.Errorf("the first failure is logged as %q, want it as an error", lines[0])
+			}
+
+			began, failures := time.Now(), 1
+			for i := range requests {
+				gateway.Token.Handle([]http.HandlerFunc{good, bad}[i%2])
+				checkCallFor(t, gateway, []int{http.StatusOK, http.StatusInternalServerError}[i%2])
+				failures += i % 2
+			}
+			// One at once, one an interval, and one that it is over.
+			allowed := 3 + int(time.Since(began)/interval)
+			if lines := serviceLines(gateway); len(lines) > allowed {
+				t.Errorf("%d lines about %d failures in %s, want at most %d, such as:\n%s",
+					len(lines), failures, time.Since(began), allowed, strings.Join(lines[:min(6, len(lines))], "\n"))
+			}
+
+			// What was not said yet comes out though nothing more happens.
+			for deadline := time.Now().Add(interval + 5*time.Second); toldFailures(gateway) < failures; time.Sleep(50 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					break
+				}
+			}
+			if told := toldFailures(gateway); told != failures {
+				t.Errorf("the lines tell of %d failures, want %d:\n%s", told, failures, strings.Join(serviceLines(gateway), "\n"))
+			}
+
+			// The end is told once it lasts.
+			gateway.Token.Handle(good)
+			checkCallFor(t, gateway, http.StatusOK)
+			isOver := func() bool { return strings.Contains(strings.Join(serviceLines(gateway), "\n"), "gives tokens again") }
+			for deadline := time.Now().Add(interval + 5*time.Second); !isOver(); time.Sleep(50 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("no line tells that it is over:\n%s", strings.Join(serviceLines(gateway), "\n"))
+				}
+			}
+			t.Logf("%d failures in %d lines:\n%s", failures, len(serviceLines(gateway)), strings.Join(serviceLines(gateway), ""))
+		})
+	}
+}
+
+// checkCallFor sends requests until one has made a call, whose answer decides about the status:
+// with a cache, those before it are answered by the backoff of a millisecond.
+func checkCallFor(t *testing.T, gateway *harness.Gateway, want int) {
+	t.Helper()
+	calls := len(gateway.Token.Calls())
+	for deadline := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
+		answer := gateway.Get(t, "/", fmt.Sprintf("X-User: %d", time.Now().UnixNano()))
+		if len(gateway.Token.Calls()) > calls {
+			checkStatus(t, answer, want)
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no request has made a call within %s", limit)
+		}
+	}
+}
+
+// serviceLines are the lines of the plugin about the token service.
+func serviceLines(gateway *harness.Gateway) []string {
+	var lines []string
+	for line := range strings.Lines(gateway.Log()) {
+		if strings.Contains(line, "token service ") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+func waitLines(t *testing.T, gateway *harness.Gateway, want int, within time.Duration) {
+	t.Helper()
+	for deadline := time.Now().Add(within); len(serviceLines(gateway)) < want; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Errorf("%d lines about the token service within %s, want %d", len(serviceLines(gateway)), within, want)
+			return
+		}
+	}
+}
+
+var moreFailures = regexp.MustCompile(`and (\d+) failures? more since the last line`)
+
+// toldFailures is how many failures the lines tell of: each its own, and those that it sums up.
+func toldFailures(gateway *harness.Gateway) int {
+	told := 0
+	for _, line := range serviceLines(gateway) {
+		if !strings.Contains(line, "answered 500") {
+			continue
+		}
+		told++
+		if match := moreFailures.FindStringSubmatch(line); match != nil {
+			more, _ := strconv.Atoi(match[1])
+			told += more
+		}
+	}
+	return told
+}
