@@ -106,7 +106,7 @@ func checkBurst(t *testing.T, gateway *harness.Gateway, host string, b burst) {
 	}
 	answers := requests.wait(t)
 	first, last := span(answers)
-	probes.report(t, first, last, burstTime)
+	probes.report(t, first, last)
 	checkAll(t, answers, http.StatusInternalServerError, "http call failed")
 	took := requests.took(answers)
 	t.Logf("%d token calls; the requests were answered in: p50 %s, max %s", len(gateway.Token.Calls()), percentile(took, 0.5), percentile(took, 1))

@@ -64,9 +64,9 @@ func (p *probes) take(number int, answer harness.StreamAnswer) {
 	}
 }
 
-// report checks and logs what those took that were under way from one time to another: 99 of
-// 100 may take as long as most.
-func (p *probes) report(t *testing.T, from, to time.Time, most time.Duration) {
+// report logs what those took that were under way from one time to another, and returns the
+// time that half of them took at most, and 99 of 100.
+func (p *probes) report(t *testing.T, from, to time.Time) (p50, p99 time.Duration) {
 	t.Helper()
 	close(p.stop)
 	<-p.stopped
@@ -81,11 +81,9 @@ func (p *probes) report(t *testing.T, from, to time.Time, most time.Duration) {
 	if p.failed.Time != (time.Time{}) {
 		t.Errorf("a request of another rule was answered %d %q (%s)", p.failed.Status, p.failed.Body, p.failed.Details)
 	}
-	p50, p99, longest := percentile(took, 0.5), percentile(took, 0.99), percentile(took, 1)
-	t.Logf("%d requests of other rules meanwhile: p50 %s, p99 %s, max %s", len(took), p50, p99, longest)
-	if p99 > most {
-		t.Errorf("requests of other rules took %s (p99), want at most %s", p99, most)
-	}
+	p50, p99 = percentile(took, 0.5), percentile(took, 0.99)
+	t.Logf("%d requests of other rules meanwhile: p50 %s, p99 %s, max %s", len(took), p50, p99, percentile(took, 1))
+	return p50, p99
 }
 
 func (p *probes) between(from, to time.Time) (took []time.Duration, complete bool) {
