@@ -25,7 +25,12 @@ func waitingRequests() int {
 const othersWait = 50 * time.Millisecond
 
 // callTimeout is long enough for all of them to arrive before the call ends.
-const callTimeout = 4 * time.Second
+func callTimeout() time.Duration {
+	if testing.Short() {
+		return 2 * time.Second
+	}
+	return 4 * time.Second
+}
 
 // ending is how the call ends for which the requests wait, and what becomes of them.
 type ending struct {
@@ -43,8 +48,8 @@ type ending struct {
 func TestWaiting(t *testing.T) {
 	const denied = "http call failed"
 	endings := map[string]ending{
-		"timeout denied":        {timeout: callTimeout, mode: "deny", path: "/n/", status: 500, body: denied},
-		"timeout allowed":       {timeout: callTimeout, mode: "allow", path: "/n/", status: 200, reaches: true},
+		"timeout denied":        {timeout: callTimeout(), mode: "deny", path: "/n/", status: 500, body: denied},
+		"timeout allowed":       {timeout: callTimeout(), mode: "allow", path: "/n/", status: 200, reaches: true},
 		"reset denied":          {answer: harness.Reset(), mode: "deny", path: "/n/", status: 500, body: denied},
 		"reset allowed":         {answer: harness.Reset(), mode: "allow", path: "/n/", status: 200, reaches: true},
 		"500 denied":            {answer: harness.Status(500), mode: "deny", path: "/n/", status: 500, body: denied},
@@ -54,7 +59,7 @@ func TestWaiting(t *testing.T) {
 		"served direct":         {answer: pathToken, mode: "deny", path: "/direct", status: 200, body: "direct"},
 		"allowed cut":           {answer: harness.Reset(), mode: "allow", path: "/cut", status: 503, body: "upstream connect error or disconnect/reset before headers. reset reason: overflow"},
 		"served over HTTP/1.1":  {answer: pathToken, mode: "deny", path: "/n/", status: 200, reaches: true, served: true},
-		"timeout over HTTP/1.1": {timeout: callTimeout, mode: "deny", path: "/n/", status: 500, body: denied},
+		"timeout over HTTP/1.1": {timeout: callTimeout(), mode: "deny", path: "/n/", status: 500, body: denied},
 	}
 	configs := map[string]map[string]any{
 		"warm": cached("warm", nil),
