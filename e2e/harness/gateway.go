@@ -4,6 +4,7 @@
 package harness
 
 import (
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -53,6 +54,9 @@ type Options struct {
 	Upstream       *Upstream         // behind all routes; a new one when nil
 	Sink           *Sink             // in place of the Upstream, for thousands of requests at once
 	Details        bool              // answers of Envoy itself tell their response code details in DetailsHeader
+	Services       []Service         // further ones, or others in the place of the harness' own
+	LogTo          io.Writer         // also gets Envoy's log while it runs; may be nil
+	KeepLog        int               // bytes of the log's end that are kept; 0 means all
 }
 
 // Gateway is an Envoy that runs the plugin before an upstream. Its routes are
@@ -111,7 +115,7 @@ func launch(t testing.TB, options Options) *Gateway {
 	if options.SetClock {
 		g.clock = newWallClock(t, g.files.dir)
 	}
-	if err := g.files.write(g.options, g.clusters(), g.tokenClusters(!options.NoTokenCluster)); err != nil {
+	if err := g.files.write(g.options, g.withServices(g.clusters()), g.tokenClusters(!options.NoTokenCluster)); err != nil {
 		t.Fatal(err)
 	}
 	process, err := envoy.Start(envoy.Options{
@@ -121,6 +125,8 @@ func launch(t testing.TB, options Options) *Gateway {
 		LogLevel:    options.LogLevel,
 		WasmLog:     options.WasmLog,
 		Ready:       readyLimit,
+		Output:      options.LogTo,
+		KeepLog:     options.KeepLog,
 		ExtraArgs:   g.drainArguments(),
 		ExtraEnv:    g.clock.environment(),
 	})
@@ -183,6 +189,9 @@ func (g *Gateway) clusters() []cluster {
 func (g *Gateway) tokenClusters(present bool) []cluster {
 	if !present {
 		return nil
+	}
+	if replaced, found := g.service(TokenName); found {
+		return []cluster{replaced}
 	}
 	return []cluster{g.Token.server.cluster("outbound|80||token.static")}
 }
