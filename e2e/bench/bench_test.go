@@ -23,7 +23,7 @@ func TestQuickRun(t *testing.T) {
 	}
 	dir := t.TempDir()
 	readme := filepath.Join(dir, "README.md")
-	if err := os.WriteFile(readme, []byte(readmePart.begin()+readmePart.end()), 0o600); err != nil {
+	if err := os.WriteFile(readme, []byte(readmePart.Begin()+readmePart.End()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	report, err := Run(context.Background(), Options{

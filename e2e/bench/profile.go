@@ -160,10 +160,10 @@ func (p *Profile) Write() error {
 		return err
 	}
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		start := "# Profile\n\n" + profilePart.begin() + profilePart.end()
+		start := "# Profile\n\n" + profilePart.Begin() + profilePart.End()
 		if err := os.WriteFile(path, []byte(start), 0o644); err != nil {
 			return err
 		}
 	}
-	return profilePart.replace(path, p.Markdown())
+	return profilePart.Replace(path, p.Markdown())
 }

@@ -3,6 +3,14 @@ package bench
 import (
 	"fmt"
 	"strings"
+
+	"token-fetch/e2e/page"
+)
+
+// What the benchmark writes of pages that people write otherwise.
+var (
+	profilePart = page.Part{By: "make bench BENCH_FLAGS=-profile"}
+	readmePart  = page.Part{By: "make bench"}
 )
 
 // readmeCandidates are the rows of the README's table.

@@ -41,7 +41,7 @@ func (r *Report) Write() error {
 	if r.Options.Readme == "" {
 		return nil
 	}
-	return readmePart.replace(r.Options.Readme, r.Readme())
+	return readmePart.Replace(r.Options.Readme, r.Readme())
 }
 
 // tooMuchOther is how much of a core other processes may take before the report says so.
