@@ -62,6 +62,12 @@ test-unit: build ## unit tests, native and compiled to Wasm, with short fuzzing
 test-e2e: build ## end-to-end tests in a real Envoy
 	$(GO) -C e2e test -p 1 -timeout 20m ./...
 
+# How long the load of faults runs after its warm-up; before a release, FAULTS=20m. FAULTS_SEED=N repeats a run.
+FAULTS ?= 60s
+.PHONY: test-faults
+test-faults: build ## faults of token services and clients for FAULTS (60s); writes docs/reliability.md
+	FAULTS=$(FAULTS) RELIABILITY_PAGE=write $(GO) -C e2e test -count 1 -v -timeout 0 ./faults
+
 # Every target of both modules, one after the other, for example with FUZZ_FLAGS=-parallel=1. What
 # a target finds is written to testdata/fuzz/ beside it and is a case of go test from then on.
 FUZZ_TIME  ?= 2m

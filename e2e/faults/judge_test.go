@@ -1,0 +1,278 @@
+package faults_test
+
+import (
+	"slices"
+	"sort"
+	"strings"
+	"time"
+)
+
+const (
+	// lateAllowed is how much later than the timeout of its token call an answer may come.
+	lateAllowed = 300 * time.Millisecond
+	// clockAllowed is for what happens between two looks at the clock in different places.
+	clockAllowed = 50 * time.Millisecond
+	// longestHold is the longest backoff, with its random part.
+	longestHold = 36 * time.Second
+)
+
+// judge holds all that has happened against the contract.
+type judge struct {
+	*ledger
+	lag *lag
+
+	lateness map[*request]time.Duration // beyond what is allowed, of those that the machine held up
+	asked    map[*rule]map[string]bool  // for whom calls were made
+}
+
+func newJudge(l *ledger, machine *lag) *judge {
+	return &judge{ledger: l, lag: machine, lateness: map[*request]time.Duration{}, asked: map[*rule]map[string]bool{}}
+}
+
+// all judges each request. Nothing may be under way any more.
+func (j *judge) all() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for r, calls := range j.calls {
+		j.asked[r] = map[string]bool{}
+		for _, c := range calls {
+			j.asked[r][c.key] = true
+		}
+	}
+	for _, r := range j.requests {
+		j.answer(r)
+		j.time(r)
+		if !r.reachedAt.IsZero() && r.values > 0 {
+			j.token(r)
+		}
+		j.outcome(r)
+	}
+}
+
+// answer: everybody got one that the contract knows.
+func (j *judge) answer(r *request) {
+	switch r.came {
+	case nothing, connectionError:
+		if !r.leaves {
+			j.violateLocked("no answer", "%s: %s", r, r.detail)
+		}
+	case somethingElse:
+		j.violateLocked("an answer that the contract does not know", "%s: %s", r, r.detail)
+	case reached:
+		if r.reachedAt.IsZero() {
+			j.violateLocked("an answer of an upstream that has seen nothing", "%s", r)
+		}
+	}
+}
+
+// time: nobody was answered later than timeout + 300 ms.
+func (j *judge) time(r *request) {
+	at := r.answeredAt
+	if !r.reachedAt.IsZero() && (r.slowBody || r.leaves) {
+		at = r.reachedAt // what comes after that is the client's own pace
+	} else if r.leaves {
+		return
+	}
+	late := at.Sub(r.countFrom) - callTimeout - lateAllowed
+	if late <= 0 || r.came == connectionError {
+		return
+	}
+	j.lateness[r] = late
+	if held := j.lag.during(span{r.countFrom, at}); late > held {
+		j.violateLocked("an answer that came late", "%s: %s after %s, of which the machine held up %s",
+			r, r.came, at.Sub(r.countFrom).Round(time.Millisecond), held.Round(time.Millisecond))
+	}
+}
+
+// token: no upstream sees a wrong, expired, forged or another's token.
+func (j *judge) token(r *request) {
+	token, hasPrefix := strings.CutPrefix(r.token, r.rule.prefix)
+	issue := j.tokens[token]
+	switch {
+	case r.values > 1:
+		j.violateLocked("more than one token", "%s: %.200q", r, r.token)
+	case strings.Contains(r.token, forgedMark):
+		j.violateLocked("a forged token", "%s: %.200q", r, r.token)
+	case issue == nil || !hasPrefix:
+		j.violateLocked("a token that is none", "%s: %.200q", r, r.token)
+	case issue.call.fault.late && !j.wasInTime(issue.call):
+		j.violateLocked("a token that came after the timeout", "%s: %.200q", r, r.token)
+	case issue.call.rule != r.rule || issue.call.key != r.key:
+		j.violateLocked("another's token", "%s: %.200q, issued for %s %.100q", r, r.token, issue.call.rule.name, issue.call.key)
+	case r.rule.callEach && (issue.usedTimes > 1 || issue.call.receivedAt.Before(r.sentAt)):
+		j.violateLocked("another request's token", "%s: %.200q, issued %s before it was sent, used %d times",
+			r, r.token, r.sentAt.Sub(issue.call.receivedAt), issue.usedTimes)
+	default:
+		j.expiry(r, issue)
+	}
+}
+
+// expiry: a token serves until its end, and those requests that waited for it.
+func (j *judge) expiry(r *request, i *issue) {
+	at, held := r.reachedAt, j.lag.during(r.during())
+	if i.call.endedAt.IsZero() || !r.sentAt.After(i.call.endedAt) {
+		at = r.sentAt // it waited, for however long
+	}
+	if r.subject != nil && !r.subject.expiresAt.IsZero() && at.Sub(r.subject.expiresAt) > clockAllowed+held {
+		j.violateLocked("a token that outlives its subject", "%s: %s after the end", r, at.Sub(r.subject.expiresAt))
+	}
+	if at.Equal(r.sentAt) {
+		return
+	}
+	end := i.expiresAt().Add(clockAllowed + held)
+	switch {
+	case !at.After(end):
+	case r.rule.staleFor == 0 || at.After(end.Add(r.rule.staleFor)):
+		j.violateLocked("an expired token", "%s: %s after its end (%s, lifetime %s)", r, at.Sub(i.expiresAt()), i.call.fault.name, i.lifetime)
+	case !j.happened(r, unavailable, span{i.call.receivedAt, at}):
+		j.violateLocked("an expired token though the token service can answer", "%s: %s after its end", r, at.Sub(i.expiresAt()))
+	}
+}
+
+// outcome: each answer follows the contract's table for what the token service did.
+func (j *judge) outcome(r *request) {
+	switch {
+	case r.subject != nil && r.subject.want != nothing:
+		j.withoutCall(r)
+	case r.rule.exact():
+		j.byOwnCall(r)
+	default:
+		j.byAnyCall(r)
+	}
+}
+
+// withoutCall: a request that can't be served makes no call.
+func (j *judge) withoutCall(r *request) {
+	if r.came != r.subject.want && r.came != r.subject.either && !r.leaves || !r.reachedAt.IsZero() {
+		j.violateLocked("against the table: a subject token that is no good", "%s: %s", r, r.came)
+	}
+	if r.subject.want == subjectRefused && j.asked[r.rule][r.subject.token] {
+		j.violateLocked("a call for a subject that has expired", "%s", r)
+	}
+}
+
+// byOwnCall knows exactly what the token service did for the request.
+func (j *judge) byOwnCall(r *request) {
+	own := j.ownCalls[r.id]
+	var may outcome
+	switch {
+	case own != nil:
+		may = j.outcomeOf(own, r)
+	case j.wasCut(r.rule, r.during()):
+		may = unavailable
+	case r.leaves:
+		return
+	case r.during().length() > callTimeout-clockAllowed && j.lag.during(r.during()) > callTimeout/2:
+		may = unavailable // the machine was so busy that the service did not get to read it
+	default:
+		j.violateLocked("no call was made", "%s: %s after %s, of which the machine held up %s", r, r.came, r.during().length(), j.lag.during(r.during()))
+		return
+	}
+	if r.came != nothing && r.came != reached && r.came != connectionError && !r.rule.become(may)[r.came] {
+		j.violateLocked("against the table", "%s: %s, its call was: %s", r, r.came, faultName(own))
+	}
+	if r.reachedAt.IsZero() {
+		return
+	}
+	if r.values == 0 && !r.rule.mayGoWithout(may) {
+		j.violateLocked("against the table: sent on without a token", "%s, its call was: %s", r, faultName(own))
+	}
+	if r.values > 0 && !may.may(gotToken) {
+		j.violateLocked("against the table: sent on with a token", "%s, its call was: %s", r, faultName(own))
+	}
+}
+
+func faultName(c *call) string {
+	if c == nil {
+		return "connection refused"
+	}
+	return c.fault.name
+}
+
+// byAnyCall looks for something that can have been the reason.
+func (j *judge) byAnyCall(r *request) {
+	before := span{r.sentAt, r.during().to}
+	if !r.rule.callEach {
+		before.from = before.from.Add(-longestHold)
+	}
+	withoutToken := !r.reachedAt.IsZero() && r.values == 0
+	switch {
+	case withoutToken && r.rule.onNone == deniedThen:
+		j.violateLocked("against the table: sent on without a token", "%s", r)
+	case withoutToken && r.rule.onNoCall == deniedThen && !j.happened(r, noToken, before):
+		j.violateLocked("against the table: sent on without a token", "%s, no call has brought none", r)
+	case withoutToken && !j.happened(r, noToken|unavailable|refused, before):
+		j.violateLocked("against the table: sent on without a token", "%s, no call has failed", r)
+	case r.came == denied && !j.happened(r, noToken|unavailable|refused, before):
+		j.violateLocked("against the table: denied", "%s, no call has failed", r)
+	case r.came == denied && r.rule.onNoCall == goesOnThen:
+		j.violateLocked("against the table: denied", "%s: its failure mode is allow", r)
+	case r.came == subjectMissing:
+		j.violateLocked("against the table: a subject token that was overlooked", "%s", r)
+	case r.came == subjectRefused && !j.subjectEnded(r) && !j.happened(r, badSubject, before):
+		j.violateLocked("against the table: a subject token refused", "%s, no call has refused it", r)
+	}
+}
+
+func (j *judge) subjectEnded(r *request) bool {
+	return !r.subject.expiresAt.IsZero() && !r.answeredAt.Before(r.subject.expiresAt.Add(-clockAllowed))
+}
+
+// happened tells whether a call in that time can have had one of the outcomes. That the
+// service can't answer concerns all callers, anything else only the one.
+func (j *judge) happened(r *request, o outcome, when span) bool {
+	calls := j.calls[r.rule]
+	after := sort.Search(len(calls), func(i int) bool { return calls[i].receivedAt.After(when.to) })
+	for _, c := range slices.Backward(calls[:after]) {
+		if c.receivedAt.Before(when.from.Add(-2 * time.Second)) {
+			break
+		}
+		may := j.outcomeOf(c, r) & o
+		if may.may(unavailable) || may != 0 && (c.key == r.key || r.rule.keyedBy == "") {
+			return true
+		}
+	}
+	return o.may(unavailable) && j.wasCut(r.rule, when)
+}
+
+// outcomeOf is what may have come of a call. A good answer that comes near the timeout, by
+// the clock of a machine that was busy, may have been too late.
+func (j *judge) outcomeOf(c *call, r *request) outcome {
+	may := c.fault.outcome(c.rule)
+	from := c.receivedAt
+	if c.rule.callEach {
+		from = r.sentAt
+	}
+	ended := c.endedAt
+	if ended.IsZero() {
+		return may | unavailable
+	}
+	held := j.lag.during(span{from, ended.Add(clockAllowed)})
+	if c.fault.late && j.wasInTime(c) {
+		may |= gotToken
+	}
+	if took := ended.Sub(from) + held; took > callTimeout-2*clockAllowed {
+		may |= unavailable
+	}
+	return may
+}
+
+// wasInTime tells whether the gateway may have taken an answer for one in time that came
+// after the timeout, because the machine held it up.
+func (j *judge) wasInTime(c *call) bool {
+	took := span{c.receivedAt, c.endedAt}
+	return took.length()-callTimeout < j.lag.during(took)
+}
+
+// wasCut allows for the time that the machine may have held up the gateway: that long it
+// can take to notice that a connection has been closed.
+func (j *judge) wasCut(r *rule, when span) bool {
+	held := j.lag.during(when)
+	when.from, when.to = when.from.Add(-held), when.to.Add(held)
+	for _, cut := range j.cuts[r] {
+		if cut.overlaps(when) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,189 @@
+// Package faults_test runs a gateway among token services, clients and upstreams that do
+// whatever can go wrong, at random, and holds all that happened against the contract.
+package faults_test
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+// TestFaults has all faults at once, for a minute or as long as FAULTS says.
+func TestFaults(t *testing.T) {
+	settings := readSettings(t)
+	t.Logf("seed %d; again with: make test-faults FAULTS=%s FAULTS_SEED=%d", settings.seed, settings.load, settings.seed)
+	s := start(t, settings)
+	before := s.state(t)
+
+	s.underFaults(t, settings.warmUp())
+	s.waitIdle(t)
+	warm := s.gateway.MemoryKB(t)
+	s.underFaults(t, settings.load)
+	s.waitIdle(t)
+	after := s.gateway.MemoryKB(t)
+	t.Logf("Envoy's memory was %d kB after the warm-up and %d kB at the end", warm, after)
+	if after > warm+warm/10 {
+		t.Errorf("Envoy's memory is %d kB, want within 10 %% of the %d kB after the warm-up", after, warm)
+	}
+	s.recover(t)
+	s.waitIdle(t)
+	s.checkState(t, before)
+	judge := newJudge(s.ledger, s.lag)
+	judge.all()
+	s.reportViolations(t)
+	s.write(t, judge, memory{warm, after})
+}
+
+// suite is the gateway and all that is around it.
+type suite struct {
+	settings settings
+	ledger   *ledger
+	rules    []*rule
+	gateway  *harness.Gateway
+	lag      *lag
+	log      *logWatch
+	load     *load
+	goneAway map[*rule]int // how often token services refused connections
+}
+
+func start(t *testing.T, settings settings) *suite {
+	t.Helper()
+	s := &suite{settings: settings, ledger: newLedger(), rules: newRules(), goneAway: map[*rule]int{}}
+	chooseFaults(s.rules)
+	s.log = &logWatch{ledger: s.ledger}
+	upstream := startUpstream(t, s.ledger)
+	services := []harness.Service{
+		{Name: "upstream.dns", Address: upstream.address},
+		{Name: "upstream-a.dns", Address: upstream.address, HTTP2: true},
+	}
+	for _, r := range s.rules {
+		r.service = startTokenService(t, r, s.ledger, settings.seed)
+		services = append(services, harness.Service{Name: r.serviceName(), Address: r.service.address})
+	}
+	s.gateway = harness.Start(t, harness.Options{
+		Config:   configuration(s.rules),
+		Workers:  4,
+		Services: services,
+		// Of the wasm component only: at that level Envoy's own components print headers.
+		WasmLog: "trace",
+		LogTo:   s.log,
+		KeepLog: 1 << 20,
+	})
+	s.lag = measureLag(t, s.gateway.PID())
+	s.load = newLoad(s.gateway, s.ledger, s.rules, settings.seed)
+	return s
+}
+
+// underFaults runs the load, while token services now and then go away.
+func (s *suite) underFaults(t *testing.T, duration time.Duration) {
+	t.Helper()
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	for i, r := range s.rules {
+		random := rand.New(rand.NewPCG(s.settings.seed, uint64(1000+i)))
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			s.goAwayNowAndThen(t, r, random, stop)
+		}()
+	}
+	s.load.run(t, duration)
+	close(stop)
+	group.Wait()
+	if s.load.stopped.Load() {
+		s.reportViolations(t)
+		t.Fatal("the plugin is dead, so the load was ended")
+	}
+}
+
+func (s *suite) goAwayNowAndThen(t *testing.T, r *rule, random *rand.Rand, stop <-chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		case <-time.After(time.Second + time.Duration(random.Int64N(int64(4*time.Second)))):
+		}
+		err := r.service.goAway(50*time.Millisecond + time.Duration(random.Int64N(int64(150*time.Millisecond))))
+		if err != nil {
+			t.Errorf("the token service of %s can't come back: %v", r.name, err)
+			return
+		}
+		s.ledger.change(func() { s.goneAway[r]++ })
+	}
+}
+
+// reportViolations fails the test with all that must not be.
+func (s *suite) reportViolations(t *testing.T) {
+	t.Helper()
+	for _, kind := range s.ledger.kindsOfViolations() {
+		v := s.ledger.violations[kind]
+		t.Errorf("%d times %s, for example:\n\t%s", v.count, kind, strings.Join(v.examples, "\n\t"))
+	}
+	if t.Failed() {
+		t.Logf("Envoy's log without trace and debug, the latest lines:\n%s", strings.Join(s.log.latest(), "\n"))
+	}
+}
+
+// recoveryLimit is how long it may take until every rule serves again: the longest backoff, and some.
+const recoveryLimit = longestHold + 4*time.Second
+
+var recovering = &client{name: "after the faults", send: nil}
+
+// recover has the token services give good answers only. Before the longest backoff is
+// over, every worker must serve every rule again.
+func (s *suite) recover(t *testing.T) {
+	t.Helper()
+	for _, r := range s.rules {
+		r.service.healthy.Store(true)
+	}
+	began := time.Now()
+	for _, r := range s.rules {
+		s.recoverRule(t, r, began.Add(recoveryLimit))
+	}
+	t.Logf("%s after the faults every rule served again", time.Since(began).Round(time.Millisecond))
+}
+
+// recoverRule asks over many new connections, so that every worker is asked.
+func (s *suite) recoverRule(t *testing.T, r *rule, deadline time.Time) {
+	t.Helper()
+	const connections = 40
+	for {
+		without := 0
+		for range connections {
+			if entry := s.ask(t, r); entry.came != reached || entry.values != 1 {
+				without++
+			}
+		}
+		if without == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%s: %d of %d requests had no token %s after the faults", r.name, without, connections, recoveryLimit)
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// ask sends one request over a connection of its own.
+func (s *suite) ask(t *testing.T, r *rule) *request {
+	t.Helper()
+	entry := &request{rule: r, client: recovering}
+	switch {
+	case r.exchange:
+		entry.subject = s.load.subjects.callers[0]
+		entry.key = entry.subject.token
+	case r.keyedBy == tenantHeader:
+		entry.key = "tenant-1"
+	}
+	s.ledger.newRequest(entry)
+	request := s.load.newHTTPRequest(t.Context(), entry, http.MethodGet, nil, s.load.random)
+	request.Close = true
+	s.load.do(s.gateway.Client(), entry, request)
+	return entry
+}
