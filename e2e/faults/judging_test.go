@@ -1,0 +1,87 @@
+package faults_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// TestJudge shows that the judge finds what must not be, and nothing else.
+func TestJudge(t *testing.T) {
+	began := time.Now()
+	at := func(milliseconds int) time.Time { return began.Add(time.Duration(milliseconds) * time.Millisecond) }
+	rules := newRules()
+	configuration(rules)
+	chooseFaults(rules)
+	called := func(name string) *rule {
+		return rules[slices.IndexFunc(rules, func(r *rule) bool { return r.name == name })]
+	}
+	played := func(name string) *fault {
+		return allFaults[slices.IndexFunc(allFaults, func(f *fault) bool { return f.name == name })]
+	}
+	good, hanging, empty, late := played("a good answer"), played("no answer at all"), played("nothing: an empty 200"), played("an answer after the timeout")
+	client := allClients[0]
+	own, cached, allow, stale := called("json-of-caller"), called("cached"), called("allow"), called("stale")
+
+	// One call, received after 10 ms and through after 20, which issued the token t for a second; one request.
+	tests := map[string]struct {
+		rule    *rule
+		fault   *fault
+		change  func(r *request, c *call)
+		request request // sent after 5 ms and answered after 30 unless it says otherwise
+		want    string  // kind of violation; "" for none
+	}{
+		"served":           {rule: own, fault: good, request: request{came: reached, token: "t"}},
+		"served, cached":   {rule: cached, fault: good, request: request{came: reached, token: "t", sentAt: at(900), answeredAt: at(910)}},
+		"denied":           {rule: own, fault: hanging, request: request{came: denied}},
+		"denied wrongly":   {rule: own, fault: good, request: request{came: denied}, want: "against the table"},
+		"served wrongly":   {rule: own, fault: empty, request: request{came: reached, token: "t"}, want: "against the table: sent on with a token"},
+		"on without":       {rule: own, fault: empty, request: request{came: reached}, want: "against the table: sent on without a token"},
+		"allowed":          {rule: allow, fault: empty, request: request{came: reached}},
+		"allowed wrongly":  {rule: allow, fault: good, request: request{came: reached}, want: "against the table: sent on without a token"},
+		"denied by allow":  {rule: allow, fault: hanging, request: request{came: denied}, want: "against the table: denied"},
+		"denied, cached":   {rule: cached, fault: good, request: request{came: denied}, want: "against the table: denied"},
+		"forged":           {rule: cached, fault: good, request: request{came: reached, token: forgedMark}, want: "a forged token"},
+		"never issued":     {rule: cached, fault: good, request: request{came: reached, token: "u"}, want: "a token that is none"},
+		"two tokens":       {rule: cached, fault: good, request: request{came: reached, token: "t and t", values: 2}, want: "more than one token"},
+		"expired":          {rule: cached, fault: good, request: request{came: reached, token: "t", sentAt: at(1100), answeredAt: at(1110)}, want: "an expired token"},
+		"stale, no reason": {rule: stale, fault: good, request: request{came: reached, token: "t", sentAt: at(1100), answeredAt: at(1110)}, want: "an expired token though the token service can answer"},
+		"after timeout":    {rule: cached, fault: late, change: func(_ *request, c *call) { c.endedAt = at(900) }, request: request{came: reached, token: "t"}, want: "a token that came after the timeout"},
+		"late":             {rule: own, fault: hanging, request: request{came: denied, answeredAt: at(900)}, want: "an answer that came late"},
+		"no answer":        {rule: own, fault: hanging, request: request{came: connectionError}, want: "no answer"},
+		"left":             {rule: own, fault: hanging, request: request{leaves: true}},
+		"another's":        {rule: cached, fault: good, change: func(_ *request, c *call) { c.key = "somebody" }, request: request{came: reached, token: "t"}, want: "another's token"},
+		"no call":          {rule: own, fault: good, change: func(r *request, _ *call) { r.id = 1 }, request: request{came: denied}, want: "no call was made"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			l := newLedger()
+			c := &call{rule: test.rule, fault: test.fault, receivedAt: at(10), endedAt: at(20)}
+			r := &test.request
+			r.rule, r.client = test.rule, client
+			if r.sentAt.IsZero() {
+				r.sentAt = at(5)
+			}
+			if r.answeredAt.IsZero() {
+				r.answeredAt = at(30)
+			}
+			r.countFrom = r.sentAt
+			if r.came == reached {
+				r.reachedAt = r.answeredAt
+			}
+			if r.token != "" && r.values == 0 {
+				r.values = 1
+			}
+			if test.change != nil {
+				test.change(r, c)
+			}
+			l.requests, l.calls[test.rule], l.tokens["t"] = []*request{r}, []*call{c}, &issue{call: c, lifetime: time.Second}
+			l.ownCalls[0] = c
+			newJudge(l, &lag{}).all()
+			got := l.kindsOfViolations()
+			if test.want == "" && len(got) > 0 || test.want != "" && !slices.Equal(got, []string{test.want}) {
+				t.Errorf("got %q, expected %q", got, test.want)
+			}
+		})
+	}
+}
