@@ -199,7 +199,7 @@ func (r *rule) classify(status int, header http.Header, body string) (came, stri
 	case status == http.StatusUnauthorized && r.exchange && authenticate == `Bearer realm="token-fetch"`:
 		return subjectMissing, ""
 	case status == http.StatusUnauthorized && r.exchange && authenticate == `Bearer realm="token-fetch", error="invalid_token"` &&
-		body == "the bearer token was refused":
+		(body == "the bearer token was refused" || body == "the bearer token has expired"):
 		return subjectRefused, ""
 	case status == r.status && body == r.body:
 		return denied, ""

@@ -95,13 +95,17 @@ func (c *conversation) withToken(token string, lifetime time.Duration) reply {
 	if c.call.rule.json {
 		return jsonReply(fmt.Sprintf(`{"access_token":%q,"token_type":"Bearer","expires_in":%d}`, token, seconds))
 	}
-	r := reply{status: "200 OK", headers: []string{"X-Token: " + token}}
 	if c.random.IntN(2) == 0 {
-		r.headers = append(r.headers, fmt.Sprintf("Cache-Control: private, max-age=%d", seconds))
-		return r
+		return inHeaders(token, lifetime)
 	}
-	r.body = fmt.Sprintf(`{"expires_in":"%d"}`, seconds)
-	return r
+	return reply{status: "200 OK", headers: []string{"X-Token: " + token}, body: fmt.Sprintf(`{"expires_in":"%d"}`, seconds)}
+}
+
+// inHeaders is a good answer of which nothing is in the body.
+func inHeaders(token string, lifetime time.Duration) reply {
+	return reply{status: "200 OK", headers: []string{
+		"X-Token: " + token, fmt.Sprintf("Cache-Control: private, max-age=%d", int(lifetime/time.Second)),
+	}}
 }
 
 func jsonReply(body string) reply {

@@ -178,6 +178,10 @@ func playHuge(c *conversation) bool { return c.send(jsonReply(hugeBody()).bytes(
 
 func playGzip(c *conversation) bool {
 	r := c.good()
+	if !c.call.rule.json {
+		lifetime := c.lifetime()
+		r = inHeaders(c.newToken(lifetime), lifetime)
+	}
 	var body bytes.Buffer
 	writer := gzip.NewWriter(&body)
 	_, _ = writer.Write([]byte(r.body))
@@ -192,7 +196,7 @@ func playInvalidUTF8(c *conversation) bool {
 	if !c.call.rule.json {
 		return c.send(c.withToken(token, lifetime).bytes())
 	}
-	return c.send(jsonReply(`{"access_token":"` + token + `","text":"` + "\xed\xa0\x80\xf8\"}").bytes())
+	return c.send(jsonReply(fmt.Sprintf(`{"access_token":"%s","expires_in":%d,"text":"%s"}`, token, int(lifetime/time.Second), "\xed\xa0\x80\xf8")).bytes())
 }
 
 // playDeep has good things before the depth.
@@ -210,8 +214,8 @@ func playDeep(c *conversation) bool {
 	if c.call.rule.json {
 		return c.send(jsonReply(`{"access_token":"` + c.unissued() + `","deep":` + deep + "}").bytes())
 	}
-	r := c.withToken(c.newToken(lifetime), lifetime)
-	r.body = `{"expires_in":1,"deep":` + deep + "}"
+	r := inHeaders(c.newToken(lifetime), lifetime)
+	r.body = `{"expires_in":3600,"deep":` + deep + "}"
 	return c.send(r.bytes())
 }
 

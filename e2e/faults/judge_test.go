@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"fmt"
 	"slices"
 	"sort"
 	"strings"
@@ -169,24 +170,25 @@ func (j *judge) byOwnCall(r *request) {
 		return
 	}
 	if r.came != nothing && r.came != reached && r.came != connectionError && !r.rule.become(may)[r.came] {
-		j.violateLocked("against the table", "%s: %s, its call was: %s", r, r.came, faultName(own))
+		j.violateLocked("against the table", "%s: %s after %s, its call was: %s", r, r.came, r.during().length(), j.describe(own, r))
 	}
 	if r.reachedAt.IsZero() {
 		return
 	}
 	if r.values == 0 && !r.rule.mayGoWithout(may) {
-		j.violateLocked("against the table: sent on without a token", "%s, its call was: %s", r, faultName(own))
+		j.violateLocked("against the table: sent on without a token", "%s, its call was: %s", r, j.describe(own, r))
 	}
 	if r.values > 0 && !may.may(gotToken) {
-		j.violateLocked("against the table: sent on with a token", "%s, its call was: %s", r, faultName(own))
+		j.violateLocked("against the table: sent on with a token", "%s, its call was: %s", r, j.describe(own, r))
 	}
 }
 
-func faultName(c *call) string {
+func (j *judge) describe(c *call, r *request) string {
 	if c == nil {
 		return "connection refused"
 	}
-	return c.fault.name
+	return fmt.Sprintf("%s, received after %s, done after %s, the machine held up %s",
+		c.fault.name, c.receivedAt.Sub(r.sentAt), c.endedAt.Sub(r.sentAt), j.lag.during(r.during()))
 }
 
 // byAnyCall looks for something that can have been the reason.

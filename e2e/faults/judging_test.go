@@ -20,7 +20,6 @@ func TestJudge(t *testing.T) {
 		return allFaults[slices.IndexFunc(allFaults, func(f *fault) bool { return f.name == name })]
 	}
 	good, hanging, empty, late := played("a good answer"), played("no answer at all"), played("nothing: an empty 200"), played("an answer after the timeout")
-	client := allClients[0]
 	own, cached, allow, stale := called("json-of-caller"), called("cached"), called("allow"), called("stale")
 
 	// One call, received after 10 ms and through after 20, which issued the token t for a second; one request.
@@ -55,26 +54,12 @@ func TestJudge(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			l := newLedger()
 			c := &call{rule: test.rule, fault: test.fault, receivedAt: at(10), endedAt: at(20)}
-			r := &test.request
-			r.rule, r.client = test.rule, client
-			if r.sentAt.IsZero() {
-				r.sentAt = at(5)
-			}
-			if r.answeredAt.IsZero() {
-				r.answeredAt = at(30)
-			}
-			r.countFrom = r.sentAt
-			if r.came == reached {
-				r.reachedAt = r.answeredAt
-			}
-			if r.token != "" && r.values == 0 {
-				r.values = 1
-			}
+			r := filledIn(test.request, test.rule, at)
 			if test.change != nil {
 				test.change(r, c)
 			}
+			l := newLedger()
 			l.requests, l.calls[test.rule], l.tokens["t"] = []*request{r}, []*call{c}, &issue{call: c, lifetime: time.Second}
 			l.ownCalls[0] = c
 			newJudge(l, &lag{}).all()
@@ -84,4 +69,23 @@ func TestJudge(t *testing.T) {
 			}
 		})
 	}
+}
+
+// filledIn is a request with what its case leaves out.
+func filledIn(r request, of *rule, at func(milliseconds int) time.Time) *request {
+	r.rule, r.client = of, allClients[0]
+	if r.sentAt.IsZero() {
+		r.sentAt = at(5)
+	}
+	if r.answeredAt.IsZero() {
+		r.answeredAt = at(30)
+	}
+	r.countFrom = r.sentAt
+	if r.came == reached {
+		r.reachedAt = r.answeredAt
+	}
+	if r.token != "" && r.values == 0 {
+		r.values = 1
+	}
+	return &r
 }

@@ -18,6 +18,7 @@ type ledger struct {
 	ownCalls   map[int]*call // of rules where it is known for which request a call was made
 	tokens     map[string]*issue
 	cuts       map[*rule][]span // when a token service took no calls, or closed a connection that may have been used again
+	floods     int              // connections that Envoy cut as a client pipelined
 	violations map[string]*violation
 }
 
@@ -103,7 +104,6 @@ type issue struct {
 	call      *call
 	lifetime  time.Duration // from when the call was received, which is later than when it was sent
 	notAfter  time.Time     // the end that stands in the token, or in the one it was exchanged for
-	surplus   bool          // another one came before it in the same answer
 	usedTimes int
 }
 

@@ -26,7 +26,7 @@ var secretsInLog = [][]byte{
 func (w *logWatch) Write(data []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	text := append(w.rest, data...)
+	text := slices.Concat(w.rest, data)
 	for {
 		end := bytes.IndexByte(text, '\n')
 		if end < 0 {

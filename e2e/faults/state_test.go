@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"maps"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,9 @@ func (s *suite) checkState(t *testing.T, before map[string]string) {
 	}
 	if after := s.state(t); !maps.Equal(after, before) {
 		t.Errorf("Envoy's VMs were %v and are %v", before, after)
+	}
+	if counted := s.gateway.Stat(t, "http1.response_flood"); counted != strconv.Itoa(s.ledger.floods) {
+		t.Errorf("Envoy has cut %q connections with too many answers queued, and %d were cut", counted, s.ledger.floods)
 	}
 	if named := s.gateway.Stats(t, secretMark); len(named) != 0 {
 		t.Errorf("statistics have a secret in their names: %v", named)

@@ -85,7 +85,7 @@ func expired(random *rand.Rand) *subject {
 func deepSubject(random *rand.Rand) *subject {
 	claims := strings.Repeat("[", 12_000)
 	if random.IntN(2) == 0 {
-		claims = `{"exp":1,"a":` + strings.Repeat(`{"a":`, 2_200) + "1" + strings.Repeat("}", 2_200) + "}"
+		claims = `{"exp":1,"a":` + strings.Repeat(`{"a":`, 1_900) + "1" + strings.Repeat("}", 1_900) + "}"
 	}
 	return bearer("a JWT of deep JSON", jwt(claims, secretMark+"-deep"), time.Time{})
 }

@@ -11,8 +11,10 @@ import (
 // Part is what a command writes of a page. It stands between two lines that name it.
 type Part struct{ By string }
 
-// Begin and End are the two lines.
+// Begin is the line before it.
 func (p Part) Begin() string { return "<!-- written by " + p.By + ": begin -->\n" }
+
+// End is the line after it.
 func (p Part) End() string   { return "<!-- written by " + p.By + ": end -->\n" }
 
 // Read returns what the page has between the lines.
