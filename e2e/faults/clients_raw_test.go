@@ -19,6 +19,15 @@ import (
 type rawConnection struct {
 	net.Conn
 	reader *bufio.Reader
+	begin  []byte // of what was read, for error messages
+}
+
+func (c *rawConnection) Read(data []byte) (int, error) {
+	n, err := c.Conn.Read(data)
+	if room := 300 - len(c.begin); room > 0 {
+		c.begin = append(c.begin, data[:min(n, room)]...)
+	}
+	return n, err
 }
 
 func (l *load) dial() (*rawConnection, error) {
@@ -27,7 +36,9 @@ func (l *load) dial() (*rawConnection, error) {
 		return nil, err
 	}
 	_ = connection.SetDeadline(time.Now().Add(patience))
-	return &rawConnection{connection, bufio.NewReader(connection)}, nil
+	c := &rawConnection{Conn: connection}
+	c.reader = bufio.NewReader(c)
+	return c, nil
 }
 
 // head is a request up to the empty line. What is forged comes as it is written in lines.
@@ -45,7 +56,7 @@ func (r *request) head(method string, header http.Header, lines ...string) strin
 func (c *rawConnection) read() (*http.Response, string, error) {
 	response, err := http.ReadResponse(c.reader, nil)
 	if err != nil {
-		return nil, "", err
+		return nil, "", fmt.Errorf("%w, the connection began with %.300q", err, c.begin)
 	}
 	if response.StatusCode == http.StatusSwitchingProtocols || response.StatusCode == http.StatusContinue {
 		return response, "", nil

@@ -13,6 +13,8 @@ const (
 	lateAllowed = 300 * time.Millisecond
 	// clockAllowed is for what happens between two looks at the clock in different places.
 	clockAllowed = 50 * time.Millisecond
+	// connectTimeout is that of the gateway's clusters.
+	connectTimeout = 2 * time.Second
 	// longestHold is the longest backoff, with its random part.
 	longestHold = 36 * time.Second
 )
@@ -58,6 +60,9 @@ func (j *judge) answer(r *request) {
 			j.violateLocked("no answer", "%s: %s", r, r.detail)
 		}
 	case somethingElse:
+		if strings.Contains(r.detail, "upstream connect error") && j.heldAround(r) > connectTimeout/2 {
+			return // Envoy says so of the upstream, to which it could not connect in 2 s
+		}
 		j.violateLocked("an answer that the contract does not know", "%s: %s", r, r.detail)
 	case reached:
 		if r.reachedAt.IsZero() {
@@ -253,7 +258,7 @@ func (j *judge) outcomeOf(c *call, r *request) outcome {
 	if c.fault.late && j.wasInTime(c) {
 		may |= gotToken
 	}
-	if took := ended.Sub(from) + held; took > callTimeout-2*clockAllowed {
+	if took := ended.Sub(from) + held; took > callTimeout-2*clockAllowed || j.wasCut(c.rule, span{from, ended.Add(clockAllowed)}) {
 		may |= unavailable
 	}
 	return may
@@ -266,10 +271,17 @@ func (j *judge) wasInTime(c *call) bool {
 	return took.length()-callTimeout < j.lag.during(took)
 }
 
+// heldAround is for how long the machine may have held up Envoy while it had the request, or shortly before.
+func (j *judge) heldAround(r *request) time.Duration {
+	when := r.during()
+	return j.lag.during(span{when.from.Add(-connectTimeout), when.to})
+}
+
 // wasCut allows for the time that the machine may have held up the gateway: that long it
-// can take to notice that a connection has been closed.
+// can take to notice that a connection has been closed. When it finds that it can't
+// connect, Envoy gives up all calls that wait for a connection then.
 func (j *judge) wasCut(r *rule, when span) bool {
-	held := j.lag.during(when)
+	held := j.lag.during(span{when.from.Add(-connectTimeout), when.to})
 	when.from, when.to = when.from.Add(-held), when.to.Add(held)
 	for _, cut := range j.cuts[r] {
 		if cut.overlaps(when) {
