@@ -15,7 +15,7 @@ type Part struct{ By string }
 func (p Part) Begin() string { return "<!-- written by " + p.By + ": begin -->\n" }
 
 // End is the line after it.
-func (p Part) End() string   { return "<!-- written by " + p.By + ": end -->\n" }
+func (p Part) End() string { return "<!-- written by " + p.By + ": end -->\n" }
 
 // Read returns what the page has between the lines.
 func (p Part) Read(path string) (string, error) {
