@@ -3,7 +3,6 @@ package main
 import (
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,7 +16,8 @@ var (
 // A promise whose test was renamed or removed is none.
 func TestSecurityPageNamesTests(t *testing.T) {
 	declared := map[string]bool{}
-	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+	tree := os.DirFS(".")
+	err := fs.WalkDir(tree, ".", func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -26,7 +26,7 @@ func TestSecurityPageNamesTests(t *testing.T) {
 		case !strings.HasSuffix(path, "_test.go"):
 			return nil
 		}
-		source, err := os.ReadFile(path)
+		source, err := fs.ReadFile(tree, path)
 		for _, match := range declaredTest.FindAllSubmatch(source, -1) {
 			declared[string(match[1])] = true
 		}

@@ -42,7 +42,8 @@ func (*recorder) Helper()                 {}
 func (r *recorder) Errorf(string, ...any) { r.failed = true }
 
 func work(duration time.Duration) {
-	for start := threadTime(); threadTime()-start < duration; {
+	for start, now := threadTime(), threadTime(); now-start < duration; {
+		now = threadTime()
 	}
 }
 
