@@ -11,7 +11,7 @@ VULNDB ?= golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
 
 WASM_BUILD := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -buildmode=c-shared
 
-PLUGIN_SOURCES := $(filter-out %_test.go,$(wildcard *.go *.s internal/*/*.go)) go.mod go.sum $(wildcard tools/*/*.go)
+PLUGIN_SOURCES := $(filter-out %_test.go,$(wildcard *.go internal/*/*.go internal/*/*.s)) go.mod go.sum $(wildcard tools/*/*.go)
 
 .DEFAULT_GOAL := build
 

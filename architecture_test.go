@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"internal/tokenservice": {thisModule + "internal/schema", gjsonPath},
 	"internal/tokencache":   {thisModule + "internal/schema"},
 	"internal/abi":          {sdk},
+	"internal/fault":        nil,
 }
 
 func TestImports(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/higress-group/wasm-go/pkg/wrapper"
 
+	"token-fetch/internal/fault"
 	"token-fetch/internal/tokencache"
 	"token-fetch/internal/tokenservice"
 )
@@ -75,7 +76,7 @@ func (c *client) Fetch(caller tokencache.Caller, done func(tokencache.Result)) {
 
 func (f *fetch) answered(a *tokenservice.Answer) {
 	defer f.failOnPanic()
-	injectFault(faultOnAnswer)
+	fault.Inject(fault.OnAnswer)
 	took := f.client.host.Monotonic() - f.sentAt
 	f.client.metrics.callDuration.record(took)
 	grant, failed := f.client.part.service.Grant(a, f.caller, f.wallSentAt())

@@ -7,6 +7,7 @@ import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
 
 	"token-fetch/internal/abi"
+	"token-fetch/internal/fault"
 	"token-fetch/internal/tokencache"
 	"token-fetch/internal/tokenservice"
 )
@@ -80,7 +81,7 @@ func (r *requestContext) OnHttpRequestHeaders(int, bool) (action types.Action) {
 	if r.part == nil {
 		return types.ActionContinue
 	}
-	injectFault(faultOnRequest)
+	fault.Inject(fault.OnRequest)
 	if !r.part.overwrite && r.bringsToken() {
 		return r.forwardWithOwn()
 	}

@@ -1,19 +1,20 @@
 //go:build faults
 
-package main
+package fault
 
 import (
 	"os"
 )
 
+// Places where the plugin fails.
 const (
-	faultOnRequest = "request"
-	faultOnAnswer  = "answer"
+	OnRequest = "request"
+	OnAnswer  = "answer"
 )
 
-// injectFault panics at the place that the VM's environment variable FAULT names, or ends
+// Inject panics at the place that the VM's environment variable FAULT names, or ends
 // the VM there when it names the place with "-trap" after it.
-func injectFault(at string) {
+func Inject(at string) {
 	switch os.Getenv("FAULT") {
 	case at:
 		panic("injected fault")

@@ -1,6 +1,6 @@
 //go:build faults && !wasm
 
-package main
+package fault
 
 // trap ends no VM where there is none.
 func trap() { panic("injected trap") }
