@@ -106,9 +106,10 @@ type sharedQueue struct {
 	id   uint32
 }
 
-// wake reports whether the context will be run.
-func (q sharedQueue) wake() bool {
-	return q.name != "" && proxywasm.EnqueueSharedQueue(q.id, []byte{1}) == nil
+func (q sharedQueue) wake() {
+	if q.name != "" {
+		_ = proxywasm.EnqueueSharedQueue(q.id, []byte{1})
+	}
 }
 
 // sharedQueues are those of a VM. A host has no way to remove one, so that a configuration leaves its

@@ -19,12 +19,9 @@ const (
 )
 
 // wake has OnQueueReady run right after the callback that is being run. What a request dispatches
-// itself is lost when its client goes away, and the next tick is up to 100 ms off.
-func (p *pluginContext) wake() {
-	if !p.queue.wake() {
-		p.tickFast(true)
-	}
-}
+// itself is lost when its client goes away, and the next tick is up to 100 ms off: but it comes, should
+// the queue fail. The timer can't be set here, as the host would take it for the request's own.
+func (p *pluginContext) wake() { p.queue.wake() }
 
 // OnQueueReady runs after wake.
 func (p *pluginContext) OnQueueReady(queue uint32) {
