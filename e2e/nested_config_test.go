@@ -40,12 +40,12 @@ func TestNestedConfiguration(t *testing.T) {
 			checkStatus(t, gateway.Get(t, "/"), 200)
 		})
 	}
-	clear := regexp.MustCompile(`^invalid config: .*(not JSON at line \d+, column \d+|\b64\b)`)
+	tooDeep := regexp.MustCompile(`^invalid config: .*(not JSON at line \d+, column \d+|\b64\b)`)
 	for name, config := range deep {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
 			log := gateway.UpdateRefused(t, config)
-			if text := startError(log); !clear.MatchString(text) || len(text) > 200 {
+			if text := startError(log); !tooDeep.MatchString(text) || len(text) > 200 {
 				t.Errorf("Envoy logged %.300q, want that the configuration is nested too deep", text)
 			}
 			if took := time.Since(start); took > 10*time.Second {
