@@ -100,9 +100,15 @@ func TestRefusedCallersNeedNoMemory(t *testing.T) {
 // TestCallersMemoryIsBounded has 12,000 callers, or as many as E2E_CALLERS says, each with a large
 // token of its own and a large one for it: 360 MB, of which a worker may keep 64 MiB.
 func TestCallersMemoryIsBounded(t *testing.T) {
+	for _, shared := range []bool{true, false} {
+		t.Run(fmt.Sprint("shared ", shared), func(t *testing.T) { checkCallersMemory(t, shared) })
+	}
+}
+
+func checkCallersMemory(t *testing.T, shared bool) {
 	const allowedKB = 250_000 // V8's memory does not shrink, and Go's collector lets it double
 	callers := amount(t, "E2E_CALLERS", 12_000, 12_000)
-	gateway := startExchanging(t, map[string]any{"maxEntries": 100_000})
+	gateway := startExchanging(t, map[string]any{"maxEntries": 100_000, "shared": shared})
 	gateway.Token.Handle(exchangeGood(largeText))
 	subject := func(i int) string { return fmt.Sprint("good-", i, "-", largeText) }
 	ask := func(i int) {
@@ -123,13 +129,16 @@ func TestCallersMemoryIsBounded(t *testing.T) {
 	gateway.WaitCounter(t, "calls", callers)
 
 	// The bound is used: the latest are there, and only the old ones are exchanged again.
-	const surelyKept = 1500 // of 30 kB each
+	const surelyKept = 1000 // of 30 kB each: half of the bound
 	gateway.Token.Forget()
 	for _, i := range []int{callers - 1, callers - surelyKept/2, callers - surelyKept} {
 		ask(i)
 	}
 	if calls := len(gateway.Token.Calls()); calls != 0 {
 		t.Errorf("%d of the latest callers were exchanged again, want none", calls)
+	}
+	if shared {
+		return // the workers' common memory may have old ones, too
 	}
 	ask(0)
 	ask(callers / 4)
