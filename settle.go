@@ -62,7 +62,7 @@ func (r *requestContext) Fail(err error) {
 	}
 }
 
-// enter makes the request the one that host calls are about, and tells whether it is
+// enter makes the request the one that host calls are about, and reports whether it is
 // still there and paused.
 func (r *requestContext) enter() bool {
 	r.place = tokencache.Place{}
@@ -186,7 +186,7 @@ func (r *requestContext) reply(status uint32, detail string, body []byte, header
 }
 
 // denyOnPanic answers the request when the plugin's own code panics in a callback,
-// in place of a request that hangs or goes on as it came.
+// in place of a request that hangs or goes on unchanged.
 func (r *requestContext) denyOnPanic(action *types.Action) {
 	cause := recover()
 	if cause == nil {

@@ -74,7 +74,7 @@ func (c candidate) Config() (string, error) {
 	return string(text), err
 }
 
-// isPlugin tells whether the candidate is this project's plugin.
+// isPlugin reports whether the candidate is this project's plugin.
 func (c candidate) isPlugin() bool { return c.module == pluginModule }
 
 // benchCandidates are the rows of the benchmark.

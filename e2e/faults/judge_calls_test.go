@@ -97,7 +97,7 @@ func (j *judge) subjectEnded(r *request) bool {
 	return !r.subject.expiresAt.IsZero() && !r.answeredAt.Before(r.subject.expiresAt.Add(-clockAllowed))
 }
 
-// happened tells whether a call in that time can have had one of the outcomes. That the
+// happened reports whether a call in that time can have had one of the outcomes. That the
 // service can't answer concerns all callers, anything else only the one.
 func (j *judge) happened(r *request, o outcome, when span) bool {
 	calls := j.calls[r.rule]
@@ -136,7 +136,7 @@ func (j *judge) outcomeOf(c *call, r *request) outcome {
 	return may
 }
 
-// wasInTime tells whether the gateway may have taken an answer for one in time that came
+// wasInTime reports whether the gateway may have taken an answer for one in time that came
 // after the timeout, because the machine held it up.
 func (j *judge) wasInTime(c *call) bool {
 	took := span{c.receivedAt, c.endedAt}

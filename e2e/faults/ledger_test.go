@@ -43,7 +43,7 @@ const (
 	nothing         came = iota
 	reached              // the upstream's answer
 	denied               // the reply of the rule's failure
-	subjectMissing       // 401 for want of a token to exchange
+	subjectMissing       // 401 because there is no token to exchange
 	subjectRefused       // 401 as the caller's own token is no good
 	emptyReply           // 503 without a body: what Envoy says with a dead VM
 	somethingElse        // that the contract does not know

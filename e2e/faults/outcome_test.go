@@ -60,7 +60,7 @@ func (r *rule) become(o outcome) map[came]bool {
 	return may
 }
 
-// mayGoWithout tells whether a request may reach the upstream without a token after it.
+// mayGoWithout reports whether a request may reach the upstream without a token after it.
 func (r *rule) mayGoWithout(o outcome) bool {
 	return o.may(noToken) && r.onNone == goesOnThen || o.may(unavailable|refused) && r.onNoCall == goesOnThen
 }

@@ -151,5 +151,5 @@ func (r *rule) fillIn() {
 
 func (r *rule) serviceName() string { return r.name + ".static" }
 
-// exact tells whether it is known which call was made for which request.
+// exact reports whether it is known which call was made for which request.
 func (r *rule) exact() bool { return r.callEach && r.keyedBy == idHeader }

@@ -161,7 +161,7 @@ func hashOf(name string) uint64 {
 	return sum
 }
 
-// receivedCall is a call as it came over the wire.
+// receivedCall is a call as it was on the wire.
 type receivedCall struct {
 	path    string
 	headers map[string][]string // by lower-case names

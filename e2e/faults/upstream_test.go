@@ -60,7 +60,7 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "the upstream")
 }
 
-// see notes the request as it came.
+// see notes the request unchanged.
 func (u *upstream) see(entry *request, r *http.Request) {
 	now, values := time.Now(), r.Header.Values(entry.rule.header)
 	u.ledger.mu.Lock()

@@ -26,7 +26,7 @@ func FuzzDecodeRecord(f *testing.F) {
 		fuzzing.InTime(t, len(data), func() { r, ok = decodeRecord(data) })
 		if !ok {
 			if r.token != nil || r.renewedUntil != 0 || r.rejections.count != 0 {
-				t.Errorf("got %+v from a record that makes no sense, expected nothing", r)
+				t.Errorf("got %+v from a record that is malformed, expected nothing", r)
 			}
 			return
 		}

@@ -131,12 +131,12 @@ func maxAge(control string, headers [][2]string) (lifetime time.Duration, noStor
 // untilExpires takes the service's own clock, its Date, when it is there; what is
 // not a date has expired (RFC 9111 section 5.3).
 func untilExpires(expires string, headers [][2]string, now time.Time) time.Duration {
-	at, ok := parseDate(expires)
+	at, ok := parseDate(expires, now)
 	if !ok {
 		return 0
 	}
 	if value, found := FirstHeader(headers, "date"); found {
-		if date, ok := parseDate(value); ok {
+		if date, ok := parseDate(value, now); ok {
 			now = date
 		}
 	}
@@ -144,12 +144,19 @@ func untilExpires(expires string, headers [][2]string, now time.Time) time.Durat
 }
 
 // parseDate reads the three forms of a date that a recipient must know (RFC 9110 section 5.6.7).
-func parseDate(text string) (time.Time, bool) {
+func parseDate(text string, now time.Time) (time.Time, bool) {
 	text = strings.TrimSpace(text)
 	for _, layout := range []string{time.RFC1123, time.RFC850, time.ANSIC} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at, true
+		at, err := time.Parse(layout, text)
+		if err != nil {
+			continue
 		}
+		// Of a year's two digits, Go takes 69 to 99 for the last century's. RFC 9110 has them in the
+		// next one, unless that is more than 50 years ahead.
+		if next := at.AddDate(100, 0, 0); layout == time.RFC850 && !next.After(now.AddDate(50, 0, 0)) {
+			at = next
+		}
+		return at, true
 	}
 	return time.Time{}, false
 }

@@ -14,7 +14,7 @@ func retryAfter(a *Answer, now time.Time) time.Duration {
 	if n, err := strconv.ParseUint(value, 10, 32); err == nil {
 		return time.Duration(n) * time.Second
 	}
-	if at, ok := parseDate(value); ok {
+	if at, ok := parseDate(value, now); ok {
 		return max(at.Sub(now), 0)
 	}
 	return 0
