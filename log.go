@@ -41,6 +41,14 @@ func (p *pacer) more(what string) string {
 	return fmt.Sprintf(", and %d %s since the last line", p.unsaid-1, what)
 }
 
+// count is a number of things, of which there may be one.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 func (p *pacer) written(h logger) { p.unsaid, p.next = 0, h.Monotonic()+lineInterval }
 
 // failureLog writes about the failures of one token service: the first at once,
@@ -85,7 +93,7 @@ func (l *failureLog) tick(h logger) {
 func (l *failureLog) succeeded(h logger) {
 	if l.isFailing {
 		lasted := (h.Monotonic() - l.since).Round(time.Millisecond)
-		h.logf(logInfo, "token service %s gives tokens again, after %d failures in %s", l.service, l.total, lasted)
+		h.logf(logInfo, "token service %s gives tokens again, after %s in %s", l.service, count(l.total, "failure"), lasted)
 		l.isFailing, l.pace.unsaid = false, 0
 	}
 	l.total = 0

@@ -43,7 +43,7 @@ func TestIdleAfterUpdates(t *testing.T) {
 	use()
 	updated := time.Now()
 	after := wakeups(t, gateway, measured)
-	// Envoy sometimes keeps the last replaced configuration for some seconds after its drain.
+	// For some seconds after requests a worker may wake more often, which it was seen to do before any update too.
 	for after > before+tolerance && time.Since(updated) < 30*time.Second {
 		after = wakeups(t, gateway, measured)
 	}
