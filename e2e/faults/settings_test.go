@@ -38,4 +38,4 @@ func readSettings(t *testing.T) settings {
 
 // warmUp is how long the load runs before memory is measured for the first time: until
 // the workers' heaps and the caches are as large as they get.
-func (s settings) warmUp() time.Duration { return min(max(s.load/2, 20*time.Second), 2*time.Minute) }
+func (s settings) warmUp() time.Duration { return min(max(s.load/2, 30*time.Second), 2*time.Minute) }
