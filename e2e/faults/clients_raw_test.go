@@ -52,37 +52,52 @@ func (r *request) head(method string, header http.Header, lines ...string) strin
 	return text.String() + "\r\n"
 }
 
+// rawAnswer is an answer whose body has been read.
+type rawAnswer struct {
+	status int
+	header http.Header
+	body   string
+	closes bool // the connection
+}
+
 // read reads an answer; the request's method is GET or POST.
-func (c *rawConnection) read() (*http.Response, string, error) {
+func (c *rawConnection) read() (rawAnswer, error) {
 	response, err := http.ReadResponse(c.reader, nil)
 	if err != nil {
-		return nil, "", fmt.Errorf("%w, the connection began with %.300q", err, c.begin)
-	}
-	if response.StatusCode == http.StatusSwitchingProtocols || response.StatusCode == http.StatusContinue {
-		return response, "", nil
+		return rawAnswer{}, fmt.Errorf("%w, the connection began with %.300q", err, c.begin)
 	}
 	defer response.Body.Close()
+	answer := rawAnswer{status: response.StatusCode, header: response.Header, closes: response.Close}
+	if answer.status == http.StatusSwitchingProtocols || answer.status == http.StatusContinue {
+		return answer, nil
+	}
 	body, err := io.ReadAll(response.Body)
-	return response, string(body), err
+	answer.body = string(body)
+	return answer, err
 }
 
 // exchange writes a request and reads its answer.
-func (l *load) exchange(c *rawConnection, r *request, text string) (*http.Response, bool) {
+func (l *load) exchange(c *rawConnection, r *request, text string) (status int) {
 	l.sending(r)
 	_, err := io.WriteString(c, text)
 	if err != nil {
 		l.failed(r, err)
-		return nil, false
+		return 0
 	}
-	response, body, err := c.read()
+	return l.await(c, r)
+}
+
+// await reads the answer of a request that has been written, and returns its status.
+func (l *load) await(c *rawConnection, r *request) (status int) {
+	answer, err := c.read()
 	if err != nil {
 		l.failed(r, err)
-		return nil, false
+		return 0
 	}
-	if response.StatusCode != http.StatusContinue {
-		l.answered(r, response.StatusCode, response.Header, body)
+	if answer.status != http.StatusContinue {
+		l.answered(r, answer.status, answer.header, answer.body)
 	}
-	return response, true
+	return answer.status
 }
 
 // connected does something over a new connection.
@@ -100,9 +115,9 @@ func (l *load) connected(r *request, do func(c *rawConnection)) {
 func webSocket(l *load, requests []*request, random *rand.Rand) {
 	r := requests[0]
 	l.connected(r, func(c *rawConnection) {
-		response, ok := l.exchange(c, r, r.head(http.MethodGet, r.header(random), "Connection: Upgrade", "Upgrade: websocket",
+		status := l.exchange(c, r, r.head(http.MethodGet, r.header(random), "Connection: Upgrade", "Upgrade: websocket",
 			"Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="))
-		if !ok || response.StatusCode != http.StatusSwitchingProtocols {
+		if status != http.StatusSwitchingProtocols {
 			return
 		}
 		const text = "frames"
@@ -121,8 +136,8 @@ func expectContinue(l *load, requests []*request, random *rand.Rand) {
 	r := requests[0]
 	l.connected(r, func(c *rawConnection) {
 		const body = "a body"
-		response, ok := l.exchange(c, r, r.head(http.MethodPost, r.header(random), "Expect: 100-continue", fmt.Sprintf("Content-Length: %d", len(body))))
-		if !ok || response.StatusCode != http.StatusContinue {
+		status := l.exchange(c, r, r.head(http.MethodPost, r.header(random), "Expect: 100-continue", fmt.Sprintf("Content-Length: %d", len(body))))
+		if status != http.StatusContinue {
 			return // it is answered without the body
 		}
 		_, err := io.WriteString(c, body)
@@ -130,12 +145,7 @@ func expectContinue(l *load, requests []*request, random *rand.Rand) {
 			l.failed(r, err)
 			return
 		}
-		response, answer, err := c.read()
-		if err != nil {
-			l.failed(r, err)
-			return
-		}
-		l.answered(r, response.StatusCode, response.Header, answer)
+		l.await(c, r)
 	})
 }
 
@@ -152,12 +162,11 @@ func pipeline(l *load, requests []*request, random *rand.Rand) {
 		_, err := io.WriteString(c, text.String())
 		flooded := false
 		for i, r := range requests {
-			var response *http.Response
-			var body string
+			var answer rawAnswer
 			now := time.Now()
 			l.ledger.change(func() { r.countFrom = now })
 			if err == nil {
-				response, body, err = c.read()
+				answer, err = c.read()
 			}
 			if err != nil {
 				if !flooded && i >= 2 && errors.Is(err, io.ErrUnexpectedEOF) {
@@ -168,8 +177,8 @@ func pipeline(l *load, requests []*request, random *rand.Rand) {
 				l.failed(r, err)
 				continue
 			}
-			l.answered(r, response.StatusCode, response.Header, body)
-			if response.Close {
+			l.answered(r, answer.status, answer.header, answer.body)
+			if answer.closes {
 				err = errors.New("the gateway has closed the connection")
 			}
 		}
