@@ -20,7 +20,7 @@ func TestUpdatesUnderLoad(t *testing.T) {
 	gateway.Token.Handle(answerGeneration)
 	clients := workerClients(t, gateway)
 	for i := range 10 * len(updatedHosts) * workers { // so that later memory compares with that of a gateway in use
-		checkUpdated(t, gateway, nil, sendUpdated(t, gateway, clients[i%workers], i/workers))
+		checkUpdated(t, nil, sendUpdated(t, gateway, clients[i%workers], i/workers))
 	}
 	idle := measureIdle(t, gateway)
 
@@ -35,7 +35,7 @@ func TestUpdatesUnderLoad(t *testing.T) {
 	close(stop)
 	sent := <-results
 	for _, result := range sent {
-		checkUpdated(t, gateway, history, result)
+		checkUpdated(t, history, result)
 	}
 	t.Logf("%d updates in %s while %d requests came", updates, took.Round(time.Millisecond), len(sent))
 
@@ -142,7 +142,7 @@ func sendUpdated(t *testing.T, gateway *harness.Gateway, client *http.Client, i 
 
 // checkUpdated checks the answer to a request, and that its token is one of a generation that was
 // there while the request was under way.
-func checkUpdated(t *testing.T, gateway *harness.Gateway, history []period, sent sentUpdated) {
+func checkUpdated(t *testing.T, history []period, sent sentUpdated) {
 	t.Helper()
 	const allowance = time.Second // a worker hears of an update a moment later than the test
 	status, hasToken := http.StatusOK, true
