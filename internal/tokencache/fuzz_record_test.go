@@ -41,7 +41,7 @@ func FuzzDecodeRecord(f *testing.F) {
 func checkRecord(t *testing.T, r record, size int) {
 	t.Helper()
 	now, wall := time.Hour, time.Unix(1_764_000_000, 0)
-	_ = r.isOver(now)
+	_ = r.inUseSince(now)
 	token := r.tokenAt(now, wall)
 	if (token == nil) != (r.token == nil) {
 		t.Fatalf("tokenAt has %+v of %+v", token, r.token)

@@ -2,6 +2,7 @@ package tokencache
 
 import (
 	"encoding/binary"
+	"math"
 	"time"
 )
 
@@ -19,10 +20,19 @@ type record struct {
 	rejections   backoff       // after tokens that the upstream rejected; without first
 }
 
-// isOver reports whether nothing in the record matters any more, so that another owner may have
-// its place.
-func (r *record) isOver(now time.Duration) bool {
-	return !r.token.serves(now) && now >= r.renewedUntil && (r.rejections.count == 0 || r.rejections.forgotten(now))
+// unused is when a record came into use that nobody needs.
+const unused time.Duration = math.MinInt64
+
+// inUseSince is when the record's token was fetched; unused if nothing in the record matters any more.
+func (r *record) inUseSince(now time.Duration) time.Duration {
+	switch {
+	case r.token.serves(now):
+		return r.token.issuedAt
+	case now < r.renewedUntil || r.rejections.count > 0 && !r.rejections.forgotten(now):
+		return now
+	default:
+		return unused
+	}
 }
 
 // tokenAt is the record's token at a moment of both clocks.

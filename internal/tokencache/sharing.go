@@ -16,7 +16,8 @@ type Store interface {
 
 // Shared data of a host can't be deleted, so that records have a fixed number of places for all
 // configurations that there ever are. Each has a few places where it may stand, and takes
-// the first that nobody uses any more. One that finds none is not shared.
+// the first that nobody uses any more, else the one whose token is the oldest: a configuration that is
+// in use renews its token, one that was replaced does not.
 const (
 	places        = 256
 	placesEach    = 4
@@ -35,25 +36,26 @@ type sharing struct {
 	values int // of a token of this configuration
 }
 
-// find reads the record of this configuration, or the place that it may take. ok is false when
-// there is none.
-func (s *sharing) find(now time.Duration) (place string, r record, version uint32, ok bool) {
-	free := record{owner: s.key}
-	var freePlace string
-	var freeVersion uint32
+// find reads the record of this configuration or, where it has none, returns an empty one for the place
+// that it may take.
+func (s *sharing) find(now time.Duration) (place string, r record, version uint32) {
+	var oldest time.Duration
 	for i := range placesEach {
-		place := s.place(i)
-		data, version := s.store.Load(place)
-		r, wellFormed := decodeRecord(data)
-		wellFormed = wellFormed && (r.token == nil || r.owner != s.key || len(r.token.Values) == s.values)
-		if wellFormed && r.owner == s.key {
-			return place, r, version, true
+		candidate := s.place(i)
+		data, v := s.store.Load(candidate)
+		found, wellFormed := decodeRecord(data)
+		if wellFormed && found.owner == s.key && (found.token == nil || len(found.token.Values) == s.values) {
+			return candidate, found, v
 		}
-		if !ok && (!wellFormed || r.isOver(now)) {
-			freePlace, freeVersion, ok = place, version, true
+		age := found.inUseSince(now)
+		if !wellFormed {
+			age = unused
+		}
+		if i == 0 || age < oldest {
+			place, version, oldest = candidate, v, age
 		}
 	}
-	return freePlace, free, freeVersion, ok
+	return place, record{owner: s.key}, version
 }
 
 func (s *sharing) place(attempt int) string {
@@ -64,8 +66,8 @@ func (s *sharing) place(attempt int) string {
 // change returns false when there is nothing to write.
 func (s *sharing) update(now time.Duration, change func(*record) bool) bool {
 	for range writeAttempts {
-		place, r, version, ok := s.find(now)
-		if !ok || !change(&r) {
+		place, r, version := s.find(now)
+		if !change(&r) {
 			return false
 		}
 		if s.store.Swap(place, r.encode(), version) {
@@ -80,8 +82,8 @@ func (c *Cache) adoptShared(e *Entry, now time.Duration) bool {
 	if c.workers == nil {
 		return false
 	}
-	_, r, _, ok := c.workers.find(now)
-	if !ok || !e.adopt(now, r.tokenAt(now, c.Clock.Wall())) {
+	_, r, _ := c.workers.find(now)
+	if !e.adopt(now, r.tokenAt(now, c.Clock.Wall())) {
 		return false
 	}
 	c.outage.succeeded(now)
@@ -106,10 +108,7 @@ func (c *Cache) takeLease(_ *Entry, now, until time.Duration) bool {
 	if c.workers == nil {
 		return true
 	}
-	place, r, version, ok := c.workers.find(now)
-	if !ok {
-		return true
-	}
+	place, r, version := c.workers.find(now)
 	if now < r.renewedUntil {
 		return false
 	}
@@ -135,10 +134,7 @@ func (c *Cache) heardOfRejection(e *Entry, t *Token) bool {
 	if c.workers == nil {
 		return false
 	}
-	_, r, _, ok := c.workers.find(c.Clock.Monotonic())
-	if !ok {
-		return false
-	}
+	_, r, _ := c.workers.find(c.Clock.Monotonic())
 	if !r.token.same(t) {
 		return true
 	}
@@ -152,11 +148,7 @@ func (c *Cache) withdraw(e *Entry, t *Token) bool {
 	if c.workers == nil {
 		return true
 	}
-	now := c.Clock.Monotonic()
-	if _, _, _, ok := c.workers.find(now); !ok {
-		return true
-	}
-	return c.workers.update(now, func(r *record) bool {
+	return c.workers.update(c.Clock.Monotonic(), func(r *record) bool {
 		if !r.token.same(t) {
 			return false
 		}
