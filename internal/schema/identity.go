@@ -68,7 +68,9 @@ func (h Hasher) Add(fields ...string) {
 	}
 }
 
-func (h Hasher) length(n int) { h.hash.Write(binary.LittleEndian.AppendUint64(nil, uint64(n))) }
+func (h Hasher) length(n int) {
+	h.hash.Write(binary.LittleEndian.AppendUint64(nil, uint64(n))) //nolint:gosec // a length
+}
 
 // Sum is half of the digest, which is enough to tell apart whatever there will be.
 func (h Hasher) Sum() (id [16]byte) {

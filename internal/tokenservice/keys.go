@@ -5,7 +5,7 @@ import "token-fetch/internal/schema"
 // Grants and ways of authentication.
 const (
 	grantClientCredentials = "client_credentials"                              // RFC 6749 section 4.4
-	grantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
+	grantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" //nolint:gosec // no credential: RFC 8693
 	grantPassword          = "password"                                        // RFC 6749 section 4.3
 
 	authStyleHeader = "header"
