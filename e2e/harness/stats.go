@@ -67,3 +67,13 @@ func (g *Gateway) WaitCounter(t testing.TB, name string, want int) {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
+
+// Scrape is what Prometheus gets of Envoy.
+func (g *Gateway) Scrape(t testing.TB) string {
+	t.Helper()
+	body, err := g.process.Get("/stats/prometheus")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}

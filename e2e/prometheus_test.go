@@ -1,0 +1,48 @@
+package e2e_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"token-fetch/e2e/harness"
+)
+
+// documentedMetric is a row of the table in docs/metrics.md.
+var documentedMetric = regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (counter|histogram) \\|")
+
+// TestPrometheus scrapes every metric of the documentation's table, as they are named there: Envoy leaves
+// its own prefix wasmcustom out.
+func TestPrometheus(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(projectRoot(t), "docs", "metrics.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := documentedMetric.FindAllStringSubmatch(string(page), -1)
+	if len(rows) == 0 {
+		t.Fatal("docs/metrics.md has no table of metrics")
+	}
+	gateway := harness.Start(t, harness.Options{Config: unhurried(nil)})
+	gateway.Token.Handle(harness.HeaderToken("X-Token", "token-1"))
+	gateway.Get(t, "/")
+	gateway.WaitCounter(t, "calls", 1)
+	scrape := gateway.Scrape(t)
+	for _, row := range rows {
+		name, kind := "token_fetch_"+row[1], row[2]
+		series := map[string]string{"counter": name + "{} ", "histogram": name + "_count{} "}[kind]
+		for _, want := range []string{"# TYPE " + name + " " + kind + "\n", "\n" + series} {
+			if !strings.Contains(scrape, want) {
+				t.Errorf("got a scrape without %q", want)
+			}
+		}
+	}
+	if want := "\ntoken_fetch_calls{} 1\n"; !strings.Contains(scrape, want) {
+		t.Errorf("after one call: got a scrape without %q", want)
+	}
+	if strings.Contains(scrape, "wasmcustom") {
+		t.Error("got a scrape with wasmcustom, expected Envoy to leave it out")
+	}
+}
