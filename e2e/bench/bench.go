@@ -19,7 +19,6 @@ import (
 type Options struct {
 	Root        string         // folder of main.wasm
 	Out         string         // folder for the report
-	Readme      string         // page that gets the main numbers; empty for none
 	Rounds      int            // of each measurement; the median counts
 	Duration    time.Duration  // of one candidate in one round
 	Connections int            // that are kept busy

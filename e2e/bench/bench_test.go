@@ -22,12 +22,8 @@ func TestQuickRun(t *testing.T) {
 		t.Skip("starts Envoy eight times")
 	}
 	dir := t.TempDir()
-	readme := filepath.Join(dir, "README.md")
-	if err := os.WriteFile(readme, []byte(readmePart.Begin()+readmePart.End()), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	report, err := Run(context.Background(), Options{
-		Root: "../..", Out: dir, Readme: readme, Rounds: 1, Duration: 100 * time.Millisecond,
+		Root: "../..", Out: dir, Rounds: 1, Duration: 100 * time.Millisecond,
 		Connections: 4, Quick: true, Progress: testLog{t}, Command: "go test",
 	})
 	if err != nil {
@@ -36,7 +32,7 @@ func TestQuickRun(t *testing.T) {
 	if err := report.Write(); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"benchmark.md", "benchmark.svg", "README.md"} {
+	for _, name := range []string{"benchmark.md", "benchmark.svg"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() < 500 {
 			t.Errorf("%s was not written (%v)", name, err)
 		}
@@ -95,14 +91,8 @@ func checkMarkdown(t *testing.T, report *Report) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme := report.Readme()
-	for _, name := range readmeCandidates {
-		if !strings.Contains(readme, "| "+name+" |") {
-			t.Errorf("the README's part lacks %s", name)
-		}
-	}
 	for _, unwanted := range []string{root, "NaN", "%!"} {
-		if strings.Contains(page+readme, unwanted) {
+		if strings.Contains(page, unwanted) {
 			t.Errorf("the report has %q in it", unwanted)
 		}
 	}

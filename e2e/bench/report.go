@@ -26,8 +26,7 @@ type Report struct {
 	Footprints []footprint
 }
 
-// Write puts benchmark.md and benchmark.svg into the folder of the options, and the main
-// numbers into the README.
+// Write puts benchmark.md and benchmark.svg into the folder of the options.
 func (r *Report) Write() error {
 	if err := os.MkdirAll(r.Options.Out, 0o755); err != nil {
 		return err
@@ -35,13 +34,7 @@ func (r *Report) Write() error {
 	if err := os.WriteFile(filepath.Join(r.Options.Out, "benchmark.md"), []byte(r.Markdown()), 0o644); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(r.Options.Out, "benchmark.svg"), []byte(r.chart()), 0o644); err != nil {
-		return err
-	}
-	if r.Options.Readme == "" {
-		return nil
-	}
-	return readmePart.Replace(r.Options.Readme, r.Readme())
+	return os.WriteFile(filepath.Join(r.Options.Out, "benchmark.svg"), []byte(r.chart()), 0o644)
 }
 
 // tooMuchOther is how much of a core other processes may take before the report says so.

@@ -66,9 +66,8 @@ func parseFlags(args []string) (options bench.Options, profile bool, err error) 
 	}
 	if options.Out == "" {
 		options.Out = filepath.Join(options.Root, "docs")
-		options.Readme = filepath.Join(options.Root, "README.md")
 		if options.Quick || options.Only != nil { // not a whole report
-			options.Out, options.Readme = filepath.Join(options.Root, "build"), ""
+			options.Out = filepath.Join(options.Root, "build")
 		}
 	}
 	options.Command = strings.TrimSpace("make bench " + benchFlags(args))

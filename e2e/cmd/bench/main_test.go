@@ -9,20 +9,19 @@ func TestParseFlags(t *testing.T) {
 	for _, test := range []struct {
 		args    []string
 		out     string
-		readme  string
 		command string
 	}{
-		{nil, "../docs", "../README.md", "make bench"},
-		{[]string{"-rounds", "9"}, "../docs", "../README.md", "make bench BENCH_FLAGS='-rounds 9'"},
-		{[]string{"-quick", "-root", ".."}, "../build", "", "make bench BENCH_FLAGS='-quick'"},
-		{[]string{"-only=router", "-out=/tmp/x"}, "/tmp/x", "", "make bench BENCH_FLAGS='-only=router'"},
+		{nil, "../docs", "make bench"},
+		{[]string{"-rounds", "9"}, "../docs", "make bench BENCH_FLAGS='-rounds 9'"},
+		{[]string{"-quick", "-root", ".."}, "../build", "make bench BENCH_FLAGS='-quick'"},
+		{[]string{"-only=router", "-out=/tmp/x"}, "/tmp/x", "make bench BENCH_FLAGS='-only=router'"},
 	} {
 		options, _, err := parseFlags(test.args)
 		if err != nil {
 			t.Errorf("%q: %v", test.args, err)
 		}
-		if options.Out != test.out || options.Readme != test.readme || options.Command != test.command {
-			t.Errorf("%q: out %q, readme %q, command %q", test.args, options.Out, options.Readme, options.Command)
+		if options.Out != test.out || options.Command != test.command {
+			t.Errorf("%q: out %q, command %q", test.args, options.Out, options.Command)
 		}
 	}
 }
