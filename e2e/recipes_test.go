@@ -12,11 +12,11 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// minRecipes is how many configurations the README must at least have: for
+// minRecipes is how many configurations docs/recipes.md must at least have: for
 // Keycloak, Auth0, Entra ID, a token service of one's own, and token exchange.
 const minRecipes = 5
 
-// recipe is a configuration in the README.
+// recipe is a configuration in docs/recipes.md.
 type recipe struct {
 	name   string
 	config map[string]any
@@ -27,12 +27,12 @@ var (
 	variable   = regexp.MustCompile(`(?:^|[^$])\$\{([A-Za-z0-9_]+)\}`)
 )
 
-// TestRecipes starts the plugin with every configuration that the README marks
+// TestRecipes starts the plugin with every configuration that docs/recipes.md marks
 // as a recipe, as the gateway's control plane would hand it over: as JSON.
 func TestRecipes(t *testing.T) {
 	recipes, environment := readRecipes(t)
 	if len(recipes) < minRecipes {
-		t.Fatalf("the README has %d recipes, want at least %d", len(recipes), minRecipes)
+		t.Fatalf("docs/recipes.md has %d recipes, want at least %d", len(recipes), minRecipes)
 	}
 	gateway := harness.Start(t, harness.Options{Config: recipes[0].config, Env: environment})
 	for _, recipe := range recipes {
@@ -47,7 +47,7 @@ func readRecipes(t *testing.T) (recipes []recipe, environment map[string]string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	text, err := os.ReadFile(filepath.Join(root, "docs", "recipes.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
