@@ -18,6 +18,10 @@ const (
 	cached             = "token-fetch, cached"
 	cachedRouteRules   = "token-fetch, cached, 3 route rules"
 	cachedDomainRules  = "token-fetch, cached, 3 domain rules"
+	manyRouteRules     = "token-fetch, cached, 1,000 route rules"
+	manyDomainRules    = "token-fetch, cached, 1,000 domain rules"
+	cachedPerCaller    = "token-fetch, cached per caller"
+	cachedExchange     = "token-fetch, cached exchange"
 	extAuthz           = "ext_authz, HTTP service"
 	luaCall            = "Lua, httpCall"
 	uncached           = "token-fetch, no cache"
@@ -28,6 +32,8 @@ const (
 	cachedPlain        = "token-fetch, cached, `invalidateOn: []`"
 	bareAllExports     = "SDK, one header, every export"
 	cachedSDK          = "token-fetch, cached, the SDK's callbacks"
+	fewRules           = "token-fetch, cached, 5 rules"
+	veryManyRules      = "token-fetch, cached, 5,000 rules"
 )
 
 // staticToken is the value in the candidates that fetch none.
@@ -89,8 +95,14 @@ func benchCandidates() []candidate {
 		candidate{Name: credentialInjector, About: "C++", filter: "credential_injector", Wants: "authorization: Bearer " + oauthToken, calls: true},
 		candidate{Name: gcpAuthn, About: "C++", filter: "gcp_authn", Wants: "authorization: Bearer " + jwt(), calls: true},
 		plugin(cached, "this plugin, `cache: {}`", map[string]any{"cache": map[string]any{}}),
-		plugin(cachedRouteRules, "this plugin, the third of three `_match_route_` rules matches", withRules("_match_route_", "orders", "invoices", "bench")),
+		plugin(cachedRouteRules, "this plugin, the third of three `_match_route_` rules matches", withRules("_match_route_", "orders", "invoices", routeName)),
 		plugin(cachedDomainRules, "this plugin, the third of three `_match_domain_` rules matches", withRules("_match_domain_", "shop.example.com", "*.example.org", requestHost)),
+		plugin(manyRouteRules, "this plugin, the last of 1,000 `_match_route_` rules matches", withRules("_match_route_", append(routes(999), routeName)...)),
+		plugin(manyDomainRules, "this plugin, the last of 1,000 `_match_domain_` rules matches, one in ten begins with `*`", withRules("_match_domain_", append(domains(999), requestHost)...)),
+		plugin(cachedPerCaller, "this plugin, `forwardHeaders: [x-user]`: a token for each user", map[string]any{
+			"cache": map[string]any{}, "forwardHeaders": []string{userHeader},
+		}),
+		tokenExchange(),
 	)...)
 	return append(all, grouped("one token call per request",
 		candidate{Name: extAuthz, About: "C++", filter: "ext_authz", Wants: "x-token: " + token, calls: true},
@@ -142,7 +154,51 @@ func plugin(name, about string, settings map[string]any) candidate {
 	}
 }
 
-// withRules has three rules of one kind, each with a token of its own.
+// tokenExchange has a token for each bearer token of a client.
+func tokenExchange() candidate {
+	c := plugin(cachedExchange, fmt.Sprintf("this plugin, `oauth2` with token exchange: a token for each bearer token, here of %d bytes", len(bearerToken())), map[string]any{
+		"requestPath": "/oauth", "tokenHeader": "Authorization",
+		"oauth2": map[string]any{
+			"grantType": "urn:ietf:params:oauth:grant-type:token-exchange", "clientId": "benchmark", "clientSecret": "benchmark",
+		},
+	})
+	c.Wants = "authorization: Bearer " + oauthToken
+	return c
+}
+
+// startCandidates differ in their number of rules, and are started only.
+func startCandidates() []candidate {
+	return []candidate{
+		plugin(fewRules, "this plugin, five rules with a token each", withRules("_match_route_", append(routes(4), routeName)...)),
+		plugin(veryManyRules, "this plugin, 5,000 rules with a token each", withRules("_match_route_", append(routes(4999), routeName)...)),
+	}
+}
+
+// routeName is the one route's of the measured Envoy.
+const routeName = "bench"
+
+// routes are names of routes that a gateway with many of them could have.
+func routes(count int) []string {
+	names := make([]string, count)
+	for i := range names {
+		names[i] = fmt.Sprintf("team-%d/route-%d", i%10, i)
+	}
+	return names
+}
+
+// domains are those of a gateway with many of them.
+func domains(count int) []string {
+	names := make([]string, count)
+	for i := range names {
+		names[i] = fmt.Sprintf("shop-%d.example.com", i)
+		if i%10 == 0 {
+			names[i] = "*." + names[i]
+		}
+	}
+	return names
+}
+
+// withRules has rules of one kind, each with a token of its own.
 func withRules(kind string, values ...string) map[string]any {
 	var rules []any
 	for i, value := range values {

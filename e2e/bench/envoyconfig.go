@@ -25,10 +25,13 @@ const (
 // jwt is an identity token as a metadata server gives it, unsigned and valid for
 // long: gcp_authn caches only what it can read as one.
 func jwt() string {
+	return encodeJWT(`{"aud":"http://upstream.static","exp":4102444800,"iat":1700000000,"iss":"benchmark"}`, []byte("not a signature"))
+}
+
+func encodeJWT(claims string, signature []byte) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	header := encode([]byte(`{"alg":"RS256","typ":"JWT"}`))
-	claims := encode([]byte(`{"aud":"http://upstream.static","exp":4102444800,"iat":1700000000,"iss":"benchmark"}`))
-	return header + "." + claims + "." + encode([]byte("not a signature"))
+	return header + "." + encode([]byte(claims)) + "." + encode(signature)
 }
 
 // listener is what the templates know of a candidate.

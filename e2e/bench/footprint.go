@@ -17,10 +17,13 @@ type footprint struct {
 	PerWorker series  // bytes of memory that each further worker takes
 }
 
-// footprints compares the plugin with the wrapper's hello-world, each alone in an Envoy.
+// footprints compares the plugin with the wrapper's hello-world, and few rules with many, each
+// alone in an Envoy.
 func (b *bench) footprints(ctx context.Context, all []candidate) ([]footprint, error) {
 	compared := named(all, hello, cached)
-	if len(compared) < 2 {
+	if len(compared) == 2 {
+		compared = append(compared, startCandidates()...)
+	} else if compared = matching(startCandidates(), b.Only); b.Only == nil || len(compared) < 2 {
 		return nil, nil
 	}
 	results := make([]footprint, len(compared))

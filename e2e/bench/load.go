@@ -11,9 +11,6 @@ import (
 	fortiolog "fortio.org/log"
 )
 
-// requestHost is the :authority of every request: a domain as a gateway has it.
-const requestHost = "api.example.com"
-
 // loader sends requests to one listener over connections that stay open.
 type loader struct {
 	connections []*connection
@@ -34,8 +31,10 @@ func newLoader(address string, connections int) (*loader, error) {
 	for range connections {
 		options := fhttp.NewHTTPOptions("http://" + address + "/")
 		options.HTTPReqTimeOut = 10 * time.Second
-		if err := options.AddAndValidateExtraHeader("Host: " + requestHost); err != nil {
-			return nil, err
+		for _, header := range requestHeaders() {
+			if err := options.AddAndValidateExtraHeader(header[0] + ": " + header[1]); err != nil {
+				return nil, err
+			}
 		}
 		client, err := fhttp.NewFastClient(options)
 		if err != nil {

@@ -118,6 +118,9 @@ func echoes(ctx context.Context, address, wants string) error {
 		return err
 	}
 	request.Host = requestHost
+	for _, header := range requestHeaders() {
+		request.Header.Set(header[0], header[1])
+	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err
