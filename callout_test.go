@@ -146,11 +146,11 @@ func TestExchangedTokenDoesNotOutliveItsSubject(t *testing.T) {
 
 func callerWith(t *testing.T, c *client, subject string) *tokenservice.Caller {
 	t.Helper()
-	caller, err := c.part.service.Caller([][2]string{{"authorization", "bearer " + subject}})
+	values, err := c.part.service.AppendCaller(nil, [][2]string{{"authorization", "bearer " + subject}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return caller
+	return c.part.service.Caller(values)
 }
 
 func unsignedJWT(claims string) string {

@@ -5,6 +5,7 @@
 //
 //	plugin.go, turns.go      the contexts of the gateway: its VM, and a configuration in it
 //	request.go, settle.go    a request arrives; how it ends
+//	caller.go                what it brings of its caller
 //	config.go, rules.go      what is configured, and which part of it a request belongs to
 //	callout.go, host.go      the token call through the gateway
 //	failure.go               what becomes of a request without a token

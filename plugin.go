@@ -75,7 +75,8 @@ type pluginContext struct {
 	// hasXDSAttributes: the route's and cluster's names are attributes below xds.
 	hasXDSAttributes bool
 
-	unused []*requestContext // for new requests, so that one with a cached token allocates nothing
+	unused  []*requestContext // for new requests, so that one with a cached token allocates nothing
+	callers callerRoom
 	// now is the monotonic clock as it was read last, at most a tick ago: exact
 	// enough for tokens that are far from their end, and free.
 	now       time.Duration

@@ -9,7 +9,6 @@ import (
 	"token-fetch/internal/abi"
 	"token-fetch/internal/fault"
 	"token-fetch/internal/tokencache"
-	"token-fetch/internal/tokenservice"
 )
 
 // requestContext is one request on its way to the upstream.
@@ -98,11 +97,11 @@ func (leftAlone) take(*requestContext) types.Action { return types.ActionContinu
 func (m callPerRequest) take(r *requestContext) types.Action {
 	var caller tokencache.Caller
 	if m.part.service.DependsOnCaller() {
-		of, err := r.caller()
+		values, err := r.callerValues()
 		if err != nil {
 			return r.demandSubjectToken()
 		}
-		caller = of
+		caller = m.part.service.Caller(values)
 	}
 	r.pause()
 	call := &requestCall{request: r}
@@ -136,13 +135,13 @@ func (c *requestCall) end(result tokencache.Result) {
 func (m cached) take(r *requestContext) types.Action {
 	r.cache = m.cache
 	now := r.plugin.now
-	var caller *tokenservice.Caller
+	var values []byte // of the caller
 	if r.entry = m.cache.Common(); r.entry == nil {
 		var err error
-		if caller, err = r.caller(); err != nil {
+		if values, err = r.callerValues(); err != nil {
 			return r.demandSubjectToken()
 		}
-		r.entry = m.cache.Find(caller.Key(), now)
+		r.entry = m.cache.Find(values, now)
 	}
 	if r.entry != nil {
 		if t := r.entry.Fresh(now); t != nil {
@@ -150,13 +149,17 @@ func (m cached) take(r *requestContext) types.Action {
 			return r.forward(t)
 		}
 	}
-	if caller != nil && caller.HasExpired(r.plugin.Wall()) {
+	if m.cache.Common() != nil {
+		return m.ask(r, nil)
+	}
+	caller := r.part.service.Caller(values)
+	if caller.HasExpired(r.plugin.Wall()) {
 		return r.refuseSubject(errorExpired)
 	}
 	return m.ask(r, caller)
 }
 
-func (m cached) ask(r *requestContext, caller *tokenservice.Caller) types.Action {
+func (m cached) ask(r *requestContext, caller tokencache.Caller) types.Action {
 	// Before asking: a result could come while this function still runs.
 	r.pause()
 	entry, reply := m.cache.Ask(caller, r)
@@ -172,18 +175,6 @@ func (m cached) ask(r *requestContext, caller *tokenservice.Caller) types.Action
 		m.client.logFailure(reply.Err)
 	}
 	return r.forwardWithout(outcomeOf(reply.Err))
-}
-
-// caller reads what the token depends on.
-func (r *requestContext) caller() (*tokenservice.Caller, error) {
-	service := r.part.service
-	var headers [][2]string
-	if name, isAll := service.SubjectHeader(); !isAll {
-		headers, _ = proxywasm.GetHttpRequestHeaders()
-	} else if value, err := proxywasm.GetHttpRequestHeader(name); err == nil {
-		headers = [][2]string{{name, value}}
-	}
-	return service.Caller(headers)
 }
 
 func (r *requestContext) pause() { r.state, r.wasPaused = paused, true }

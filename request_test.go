@@ -5,6 +5,7 @@ import (
 
 	"github.com/higress-group/wasm-go/pkg/test"
 
+	"token-fetch/internal/abi"
 	"token-fetch/internal/tokencache"
 	"token-fetch/internal/tokenservice"
 )
@@ -65,6 +66,22 @@ func TestCachedPathAllocatesNothing(t *testing.T) {
 		}
 		if hits := p.metrics.cache.Hits; hits != 10_001 {
 			t.Errorf("cache_hits: got %d, expected 10001: the requests did not take the cached path", hits)
+		}
+	})
+}
+
+// What a caller's request costs beside it is what the emulator and the SDK allocate to hand out one header.
+func TestCallersCachedPathAllocatesNothing(t *testing.T) {
+	test.RunGoTest(t, func(t *testing.T) {
+		const exchange = `{"serviceName": "as.dns", "requestPath": "/token", "oauth2": {"clientId": "id", "clientSecret": "s",
+			"grantType": "urn:ietf:params:oauth:grant-type:token-exchange", "subjectTokenHeader": "x-token"}}`
+		v, p := newPlugin(t, exchange)
+		r := newRequest(v, 1, p.id)
+		r.part = p.global.requests()
+		handingOut := testing.AllocsPerRun(1000, func() { abi.RequestHeader("x-token") })
+		values := testing.AllocsPerRun(1000, func() { _, _ = r.callerValues() })
+		if values != handingOut {
+			t.Errorf("got %v allocations a request, expected the %v of the host", values, handingOut)
 		}
 	})
 }

@@ -3,10 +3,10 @@ package main
 import (
 	"strings"
 
-	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/wasm-go/pkg/matcher"
 	"github.com/tidwall/gjson"
 
+	"token-fetch/internal/abi"
 	"token-fetch/internal/schema"
 )
 
@@ -80,25 +80,25 @@ func withoutPort(authority string) string {
 var _ facts = (*requestContext)(nil)
 
 func (r *requestContext) domain() string {
-	authority, _ := proxywasm.GetHttpRequestHeader(":authority")
+	authority, _ := abi.RequestHeader(":authority")
 	return strings.ToLower(withoutPort(authority)) // hosts know no case (RFC 9110 section 4.2.3)
 }
 
-func (r *requestContext) routeName() string { return r.plugin.xdsProperty("route_name") }
-func (r *requestContext) service() string   { return r.plugin.xdsProperty("cluster_name") }
+func (r *requestContext) routeName() string { return r.plugin.xdsProperty("xds\x00route_name") }
+func (r *requestContext) service() string   { return r.plugin.xdsProperty("xds\x00cluster_name") }
 
 // xdsProperty reads what the Higress host has as a property of its own, and stock
 // Envoy among its attributes, below xds. Which of the two it is, the first
 // request finds out.
-func (p *pluginContext) xdsProperty(name string) string {
+func (p *pluginContext) xdsProperty(path string) string {
 	if !p.hasXDSAttributes {
-		if value, err := proxywasm.GetProperty([]string{name}); err == nil {
-			return string(value)
+		if value, ok := abi.Property(strings.TrimPrefix(path, "xds\x00")); ok {
+			return value
 		}
 	}
-	value, err := proxywasm.GetProperty([]string{"xds", name})
-	if err == nil {
+	value, ok := abi.Property(path)
+	if ok {
 		p.hasXDSAttributes = true
 	}
-	return string(value)
+	return value
 }

@@ -20,6 +20,7 @@ type Cache struct {
 
 	common   *Entry // of the token that is the same for all; nil where it depends on the caller
 	entries  map[Key]*Entry
+	found    map[string]*Entry // those that are kept, by the values of their callers
 	lists    [holdings]entryList
 	underWay []begunFetch // in the order of their deadlines
 	outage   backoff      // after fetches that found no service, whoever the caller
@@ -43,7 +44,7 @@ func New(policy *Policy, fetcher Fetcher, worker Worker, store Store, key Key) *
 // NewPerCaller returns a cache with a token for each caller.
 func NewPerCaller(policy *Policy, fetcher Fetcher, worker Worker) *Cache {
 	c := newCache(policy, fetcher, worker)
-	c.entries = map[Key]*Entry{}
+	c.entries, c.found = map[Key]*Entry{}, map[string]*Entry{}
 	c.Memory.add(c)
 	return c
 }
@@ -74,19 +75,17 @@ func (c *Cache) Close() {
 // Common is the entry of the token that is the same for all; nil where it depends on the caller.
 func (c *Cache) Common() *Entry { return c.common }
 
-// Find returns the caller's entry, or nil. Those that were found last are dropped last. now
-// may be a little behind.
-func (c *Cache) Find(key Key, now time.Duration) *Entry {
-	e := c.entries[key]
+// Find returns the entry of the caller with these values, or nil when none is kept. Those that were
+// found last are dropped last. now may be a little behind.
+func (c *Cache) Find(values []byte, now time.Duration) *Entry {
+	e := c.found[string(values)] // to hash them for entries would cost more than all else
 	if e == nil {
 		return nil
 	}
-	if e.holding == kept {
-		if c.nextToSweep == e.element {
-			c.nextToSweep = e.element.Prev()
-		}
-		c.lists[kept].MoveToFront(e.element)
+	if c.nextToSweep == e.element {
+		c.nextToSweep = e.element.Prev()
 	}
+	c.lists[kept].MoveToFront(e.element)
 	// Tick renews too, but comes to each of many callers only from time to time.
 	if e.token != nil && now >= e.token.refreshAt && e.due(now) {
 		c.renew(e, now)
@@ -149,7 +148,9 @@ func (c *Cache) entry(caller Caller, now time.Duration) *Entry {
 	if e == nil {
 		e = c.newEntry(caller.Key(), caller)
 	}
-	e.caller = caller // of one who was refused, only the key was kept
+	if e.caller == nil {
+		e.caller = caller // of one who was refused, only the key was kept
+	}
 	if e.holding == kept || e.holding == pending || !e.retry.open(now) {
 		return e
 	}

@@ -27,7 +27,7 @@ func TestEachCallerHasATokenOfItsOwn(t *testing.T) {
 			t.Errorf("%s: got %s, expected its own", name, reply)
 		}
 	}
-	if w.Find(named("c").Key(), w.clock.now) != nil {
+	if w.find(named("c")) != nil {
 		t.Error("an unknown caller is found")
 	}
 }
@@ -39,7 +39,7 @@ func TestLeastRecentlyUsedCallerGoes(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		w.fetchFor(t, named(name), good(name, time.Minute))
 	}
-	w.Find(named("a").Key(), w.clock.now)
+	w.find(named("a"))
 	w.fetchFor(t, named("c"), good("c", time.Minute))
 	if !w.has(named("a")) || !w.has(named("c")) || w.has(named("b")) {
 		t.Error("expected b to go: a was used after it")
@@ -82,7 +82,7 @@ func TestRefusedCallersPushNobodyOut(t *testing.T) {
 	if !errors.Is(latest.Err, errRefused) {
 		t.Errorf("the latest refused caller: got %s, expected to be denied without a fetch", latest)
 	}
-	if e := w.Find(callerOf(4999, 0).Key(), w.clock.now); e.caller != nil {
+	if e := w.entries[callerOf(4999, 0).Key()]; e.caller != nil || len(w.found) != 1 {
 		t.Error("a refused caller's own token is kept")
 	}
 }
@@ -254,5 +254,34 @@ func TestRejectionsOfACallerAreSpaced(t *testing.T) {
 	}
 	if n := len(w.fetches); n > 8 {
 		t.Errorf("a minute of rejections: got %d fetches, expected at most 8", n)
+	}
+}
+
+// Each request of a gateway with tokens for its callers comes this way.
+func TestFindAllocatesNothing(t *testing.T) {
+	w := newPerCallerWorker(defaults(), &Memory{})
+	w.fetchFor(t, named("a"), good("t1", time.Minute))
+	values := []byte("a")
+	if n := testing.AllocsPerRun(1000, func() { w.Find(values, w.clock.now) }); n != 0 {
+		t.Errorf("got %v allocations, expected none", n)
+	}
+}
+
+// Find compares the values and not their hash, and does not find one that was dropped.
+func TestFindTellsCallersApartByTheirValues(t *testing.T) {
+	w := newPerCallerWorker(defaults(), &Memory{})
+	long := "0123456789abcdef" // as long as the key
+	w.fetchFor(t, named(long+"a"), good("t1", time.Minute))
+	if w.find(named(long+"b")) != nil || w.find(named(long)) != nil {
+		t.Error("another caller is found")
+	}
+	e := w.find(named(long + "a"))
+	if e == nil || e.token.Values[0] != "t1" {
+		t.Fatalf("got %v, expected the entry with t1", e)
+	}
+	w.clock.pass(time.Minute + time.Second)
+	w.tick()
+	if w.find(named(long+"a")) != nil || len(w.found)+len(w.entries) != 0 {
+		t.Error("a caller whose token has ended is found")
 	}
 }

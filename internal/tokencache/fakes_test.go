@@ -77,8 +77,12 @@ type fakeCaller struct {
 	size int
 }
 
-func (c *fakeCaller) Key() (k Key) { copy(k[:], c.name); return k }
-func (c *fakeCaller) Size() int    { return c.size }
+func (c *fakeCaller) Values() string { return c.name }
+func (c *fakeCaller) Key() (k Key)   { copy(k[:], c.name); return k }
+func (c *fakeCaller) Size() int      { return c.size }
+
+// find is Find for a caller.
+func (w *worker) find(caller Caller) *Entry { return w.Find([]byte(caller.Values()), w.clock.now) }
 
 // request waits. It records what it was told, and how often.
 type request struct {

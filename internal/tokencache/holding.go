@@ -21,8 +21,8 @@ const (
 var limits = [holdings]int{pending: 16 << 20, kept: 40 << 20, refused: 8 << 20}
 
 // entryOverhead is what an entry takes beside its caller and its token: the entry, its list
-// element, its place in a map that grows by doubling.
-const entryOverhead = 640
+// element, its places in maps that grow by doubling.
+const entryOverhead = 704
 
 // Memory bounds what a worker keeps for callers, whatever their number and the size of
 // their tokens. It is one for all caches of the VM.
@@ -101,11 +101,17 @@ func (c *Cache) hold(e *Entry, h holding) {
 	c.lists[h].bytes += size
 	c.Memory.used[h] += size
 	c.entries[e.key] = e
+	if h == kept {
+		c.found[e.caller.Values()] = e
+	}
 }
 
 func (c *Cache) release(e *Entry) {
 	if e.holding == nowhere {
 		return
+	}
+	if e.holding == kept {
+		delete(c.found, e.caller.Values())
 	}
 	list := &c.lists[e.holding]
 	if c.nextToSweep == e.element {

@@ -127,7 +127,7 @@ func TestManyTokensAreRenewedInTurns(t *testing.T) {
 	everyone(func(c Caller) { w.askFor(c) })
 	w.run()
 	w.clock.pass(80 * time.Second)
-	everyone(func(c Caller) { w.Find(c.Key(), w.clock.now).Fresh(w.clock.now) })
+	everyone(func(c Caller) { w.find(c).Fresh(w.clock.now) })
 	w.clock.pass(10 * time.Second)
 	w.tick()
 	if n := len(w.fetches) - callers; n == 0 || n > maxSweep {
@@ -135,7 +135,7 @@ func TestManyTokensAreRenewedInTurns(t *testing.T) {
 	}
 	last := &fakeCaller{name: fmt.Sprint(callers - 1)}
 	before := len(w.fetches)
-	w.Find(last.Key(), w.clock.now)
+	w.find(last)
 	w.run()
 	if len(w.fetches) != before+1 {
 		t.Errorf("one that is used: got %d fetches more, expected 1", len(w.fetches)-before)

@@ -10,8 +10,9 @@ type Key = [16]byte
 
 // Caller is whose token it is, where tokens depend on the caller of the gateway.
 type Caller interface {
-	Key() Key
-	Size() int // of what it keeps in memory, in bytes
+	Values() string // tell callers apart; Find looks for them
+	Key() Key       // the same as a hash
+	Size() int      // of what it keeps in memory, in bytes
 }
 
 // Fetcher obtains tokens.

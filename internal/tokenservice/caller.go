@@ -1,10 +1,10 @@
 package tokenservice
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"time"
-
-	"token-fetch/internal/schema"
 )
 
 // ErrNoSubjectToken says that a request brings no token that could be exchanged.
@@ -12,22 +12,22 @@ var ErrNoSubjectToken = errors.New("the request has no bearer token to exchange"
 
 // Caller is what a token depends on beside the configuration: values of the client's request.
 type Caller struct {
-	key       [16]byte // hash of the values below
+	values    string // as AppendCaller writes them; those below are parts of it
+	key       [16]byte
 	forwarded [][2]string
 	subject   string // the token to be exchanged; empty without an exchange
 }
 
-// Key tells callers apart.
+// Values tells callers apart. It has their secrets.
+func (c *Caller) Values() string { return c.values }
+
+// Key tells callers apart as well. It is a hash of the values.
 func (c *Caller) Key() [16]byte { return c.key }
 
 // Size is what the caller keeps in memory, in bytes.
 func (c *Caller) Size() int {
-	const stringHeaders = 32 // of a name and a value
-	size := len(c.subject)
-	for _, header := range c.forwarded {
-		size += len(header[0]) + len(header[1]) + stringHeaders
-	}
-	return size
+	const headerStrings = 32 // of a name and a value
+	return len(c.values) + len(c.forwarded)*headerStrings
 }
 
 // HasExpired reports whether the token that is to be exchanged says so itself. It is not verified.
@@ -36,27 +36,53 @@ func (c *Caller) HasExpired(now time.Time) bool {
 	return ok && !now.Before(expiry)
 }
 
-// Caller reads the request headers that the token depends on. The error is ErrNoSubjectToken.
-func (s *Service) Caller(headers [][2]string) (*Caller, error) {
-	c := &Caller{}
-	h := schema.NewHasher()
-	for _, name := range s.forward {
+// AppendCaller appends the values of the request headers that the token depends on. The error is
+// ErrNoSubjectToken. It is apart from Caller for requests that find their token: they need no more.
+//
+// Each value has the number of its header in the configuration and its length before it, so that
+// different values can't look the same, wherever one ends and the next begins.
+func (s *Service) AppendCaller(to []byte, headers [][2]string) ([]byte, error) {
+	for number, name := range s.forward {
 		for _, header := range headers {
 			if header[0] == name {
-				h.Add(name, header[1])
-				c.forwarded = append(c.forwarded, header)
+				to = appendValue(to, number, header[1])
 			}
 		}
 	}
-	if s.subject != nil {
-		value, _ := FirstHeader(headers, s.subject.header)
-		subject, ok := s.subject.bearer(value)
-		if !ok {
-			return nil, ErrNoSubjectToken
-		}
-		c.subject = subject
-		h.Add("subject", subject)
+	if s.subject == nil {
+		return to, nil
 	}
-	c.key = h.Sum()
-	return c, nil
+	value, _ := FirstHeader(headers, s.subject.header)
+	subject, ok := s.subject.bearer(value)
+	if !ok {
+		return nil, ErrNoSubjectToken
+	}
+	return appendValue(to, len(s.forward), subject), nil
+}
+
+func appendValue(to []byte, number int, value string) []byte {
+	to = binary.AppendUvarint(to, uint64(number)) //nolint:gosec // of a configured header
+	to = binary.AppendUvarint(to, uint64(len(value)))
+	return append(to, value...)
+}
+
+// Caller is the one whose values AppendCaller has written. What the token service is sent comes from nothing else.
+func (s *Service) Caller(values []byte) *Caller {
+	c := &Caller{values: string(values)}
+	digest := sha256.Sum256(values)
+	copy(c.key[:], digest[:]) // half of it tells apart whatever there will be
+	for at := 0; at < len(values); {
+		number, size := binary.Uvarint(values[at:])
+		at += size
+		length, size := binary.Uvarint(values[at:])
+		at += size
+		value := c.values[at : at+int(length)] //nolint:gosec // of what AppendCaller has appended
+		at += len(value)
+		if number == uint64(len(s.forward)) {
+			c.subject = value
+			continue
+		}
+		c.forwarded = append(c.forwarded, [2]string{s.forward[number], value})
+	}
+	return c
 }

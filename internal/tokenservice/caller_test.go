@@ -1,6 +1,7 @@
 package tokenservice
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -18,21 +19,21 @@ func TestCallersAreKeptApart(t *testing.T) {
 		"empty value":               {{"x-user", ""}},
 		"separator by another name": {{"x-user", "a\x00x-orgb"}},
 	}
-	seen := map[[16]byte]string{}
+	keys, values := map[[16]byte]string{}, map[string]string{}
 	for name, headers := range requests {
-		c, err := service.Caller(headers)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if other, taken := seen[c.key]; taken {
+		c := callerOf(t, service, headers)
+		if other, taken := keys[c.key]; taken {
 			t.Errorf("%s and %s have the same key", name, other)
 		}
-		seen[c.key] = name
+		if other, taken := values[c.values]; taken {
+			t.Errorf("%s and %s have the same values", name, other)
+		}
+		keys[c.key], values[c.values] = name, name
 		if strings.Contains(string(c.key[:]), "x-org") {
 			t.Errorf("%s: the key holds a value", name)
 		}
 	}
-	c, _ := service.Caller([][2]string{{"x-user", "a"}, {"x-other", "c"}})
+	c := callerOf(t, service, [][2]string{{"x-user", "a"}, {"x-other", "c"}})
 	call := service.Call(c)
 	if value, _ := FirstHeader(call.Headers, "x-user"); value != "a" {
 		t.Errorf("forwarded: got %q, expected a", value)
@@ -42,6 +43,40 @@ func TestCallersAreKeptApart(t *testing.T) {
 	}
 	if len(service.call.Headers) != 3 {
 		t.Errorf("the service's own call has changed: %v", service.call.Headers)
+	}
+}
+
+func callerOf(t *testing.T, s *Service, headers [][2]string) *Caller {
+	t.Helper()
+	values, err := s.AppendCaller(nil, headers)
+	if err != nil {
+		t.Fatalf("%v: %v", headers, err)
+	}
+	return s.Caller(values)
+}
+
+// The token service is sent what tells the caller apart, all of it and in the order in which it came.
+func TestCallerHasWhatItsRequestBrings(t *testing.T) {
+	long := strings.Repeat("x", 70_000)
+	forwarding := mustRead(t, extended(`"cache": {}, "forwardHeaders": ["X-User", "X-Org"]`))
+	exchange := `"oauth2": {"clientId": "id", "clientSecret": "s", "grantType": "urn:ietf:params:oauth:grant-type:token-exchange"}`
+	tests := map[string]struct {
+		service   *Service
+		headers   [][2]string
+		forwarded [][2]string
+		subject   string
+	}{
+		"nothing":  {forwarding, [][2]string{{"x-other", "c"}}, nil, ""},
+		"repeated": {forwarding, [][2]string{{"x-org", "c"}, {"x-user", "a"}, {"x-user", ""}, {"x-user", "b"}}, [][2]string{{"x-user", "a"}, {"x-user", ""}, {"x-user", "b"}, {"x-org", "c"}}, ""},
+		"long":     {forwarding, [][2]string{{"x-org", long}, {"x-user", "a"}}, [][2]string{{"x-user", "a"}, {"x-org", long}}, ""},
+		"subject":  {mustRead(t, extended(exchange)), [][2]string{{"authorization", "Bearer abc"}}, nil, "abc"},
+		"both":     {mustRead(t, extended(exchange+`, "forwardHeaders": ["X-User"]`)), [][2]string{{"authorization", "Bearer abc"}, {"x-user", "a"}}, [][2]string{{"x-user", "a"}}, "abc"},
+	}
+	for name, c := range tests {
+		got := callerOf(t, c.service, c.headers)
+		if !slices.Equal(got.forwarded, c.forwarded) || got.subject != c.subject {
+			t.Errorf("%s: got %.80q and %q, expected %.80q and %q", name, got.forwarded, got.subject, c.forwarded, c.subject)
+		}
 	}
 }
 

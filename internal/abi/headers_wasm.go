@@ -1,0 +1,61 @@
+//go:build wasip1
+
+package abi
+
+import "unsafe"
+
+//go:wasmimport env proxy_get_header_map_value
+func getHeaderMapValue(headers uint32, name *byte, nameSize int32, value, size unsafe.Pointer) (failed uint32)
+
+//go:wasmimport env proxy_get_header_map_pairs
+func getHeaderMapPairs(headers uint32, pairs, size unsafe.Pointer) (failed uint32)
+
+//go:wasmimport env proxy_get_property
+func getProperty(path *byte, pathSize int32, value, size unsafe.Pointer) (failed uint32)
+
+// The ABI's numbers of headers.
+const (
+	requestHeaders  = 0
+	responseHeaders = 2
+)
+
+// handedOut and handedOutSize are where the host says what it hands out. On the stack they could
+// move while the host calls back for memory, and on the heap every request would leave
+// them to be collected, as it does with the SDK's functions.
+var (
+	handedOut     *byte
+	handedOutSize int32
+)
+
+// take returns what the host has just handed out.
+func take() string {
+	text := unsafe.String(handedOut, handedOutSize)
+	handedOut, handedOutSize = nil, 0
+	return text
+}
+
+func headerValue(headers uint32, name string) (value string, ok bool) {
+	if getHeaderMapValue(headers, unsafe.StringData(name), int32(len(name)), unsafe.Pointer(&handedOut), unsafe.Pointer(&handedOutSize)) != 0 {
+		return "", false
+	}
+	return take(), true
+}
+
+// RequestHeader is the first one of that name.
+func RequestHeader(name string) (value string, ok bool) { return headerValue(requestHeaders, name) }
+
+// RequestHeaders appends all of them to a slice, with their names in lower case.
+func RequestHeaders(to [][2]string) [][2]string {
+	if getHeaderMapPairs(requestHeaders, unsafe.Pointer(&handedOut), unsafe.Pointer(&handedOutSize)) != 0 {
+		return to
+	}
+	return appendPairs(to, take())
+}
+
+// Property reads the one whose path has the given parts, with a zero byte between each two.
+func Property(path string) (value string, ok bool) {
+	if getProperty(unsafe.StringData(path), int32(len(path)), unsafe.Pointer(&handedOut), unsafe.Pointer(&handedOutSize)) != 0 {
+		return "", false
+	}
+	return take(), true
+}
