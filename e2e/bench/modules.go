@@ -112,11 +112,16 @@ func (m modules) exports(ctx context.Context, name string) (map[string]bool, err
 	found := map[string]bool{}
 	for lines := bufio.NewScanner(bytes.NewReader(list)); lines.Scan(); {
 		fields := strings.Fields(lines.Text())
-		if len(fields) == 3 && fields[0] == "export" && strings.HasPrefix(fields[1], "proxy_on_") {
+		if len(fields) == 3 && fields[0] == "export" && isCallback(fields[1]) {
 			found[fields[1]] = true
 		}
 	}
 	return found, nil
+}
+
+// isCallback reports whether a host, or after linking the plugin's own callback, is behind an export.
+func isCallback(export string) bool {
+	return strings.HasPrefix(export, "proxy_on_") || strings.HasPrefix(export, "own_")
 }
 
 func (m modules) postlink(ctx context.Context, args ...string) ([]byte, error) {

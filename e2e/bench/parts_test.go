@@ -24,6 +24,31 @@ func TestSeries(t *testing.T) {
 	}
 }
 
+func TestConfidence(t *testing.T) {
+	var values series
+	for i := range 40 {
+		values = append(values, float64((i*7)%40+1)) // 1 to 40 in some order
+	}
+	// The table of the sign test: of 40 values, the 14th and the 27th.
+	if low, high := values.confidence(); low != 14 || high != 27 {
+		t.Errorf("got %v to %v, expected 14 to 27", low, high)
+	}
+	// A wild value moves neither.
+	values[3] = 1e9
+	if low, high := values.confidence(); low < 13 || high > 28 {
+		t.Errorf("with a wild value: got %v to %v", low, high)
+	}
+	if low, high := (series{1, 2, 3, 4, 5, 6}).confidence(); low != 1 || high != 6 {
+		t.Errorf("of six: got %v to %v, expected 1 to 6", low, high)
+	}
+	if low, _ := (series{1, 2, 3, 4, 5}).confidence(); !math.IsNaN(low) {
+		t.Errorf("of five: got %v, expected that they are too few", low)
+	}
+	if low, _ := (series{}).confidence(); !math.IsNaN(low) {
+		t.Errorf("of none: got %v", low)
+	}
+}
+
 func TestPercentile(t *testing.T) {
 	var samples []sent
 	for i := range 200 {

@@ -15,7 +15,10 @@ import (
 )
 
 // profilePart is what the benchmark writes of docs/profile.md, which people write otherwise.
-var profilePart = page.Part{By: "make bench BENCH_FLAGS=-profile"}
+var (
+	profilePart   = page.Part{By: "make bench BENCH_FLAGS=-profile"}
+	callbacksPart = page.Part{By: "make bench BENCH_FLAGS=-callbacks"}
+)
 
 // Profile is where the time of a request with a cached token goes.
 type Profile struct {
@@ -94,17 +97,20 @@ func (p *Profile) step(name string) profileStep {
 // Markdown is the part of the page that is measured.
 func (p *Profile) Markdown() string {
 	var page strings.Builder
-	cores := "on a core of its own"
-	if !p.Separate {
-		cores = "sharing its cores with client and upstream"
-	}
-	fmt.Fprintf(&page, "Envoy %s, one worker, %s; %s, %d cores, %s; Go %s; %s; `%s`.\n\n",
-		p.Machine.EnvoyVersion, cores, orUnknown(p.Machine.CPU), p.Machine.Cores, p.Machine.System,
-		p.Machine.Go, p.Began.UTC().Format("2006-01-02"), p.Options.Command)
+	writeCircumstances(&page, p.Machine, p.Separate, p.Began, p.Options.Command)
 	p.writeParts(&page)
 	page.WriteString("\n")
 	p.writeSteps(&page)
 	return page.String()
+}
+
+func writeCircumstances(page *strings.Builder, m machine, separate bool, began time.Time, command string) {
+	cores := "on a core of its own"
+	if !separate {
+		cores = "sharing its cores with client and upstream"
+	}
+	fmt.Fprintf(page, "Envoy %s, one worker, %s; %s, %d cores, %s; Go %s; %s; `%s`.\n\n",
+		m.EnvoyVersion, cores, orUnknown(m.CPU), m.Cores, m.System, m.Go, began.UTC().Format("2006-01-02"), command)
 }
 
 // writeParts splits the CPU time of a request with a cached token by the
@@ -159,16 +165,21 @@ func part(cpu, share float64) string {
 }
 
 // Write replaces the measured part of profile.md, or starts the page.
-func (p *Profile) Write() error {
-	path := filepath.Join(p.Options.Out, "profile.md")
-	if err := os.MkdirAll(p.Options.Out, 0o755); err != nil {
+func (p *Profile) Write() error { return writeProfilePart(p.Options.Out, profilePart, p.Markdown()) }
+
+func writeProfilePart(out string, part page.Part, text string) error {
+	path := filepath.Join(out, "profile.md")
+	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		start := "# Profile\n\n" + profilePart.Begin() + profilePart.End()
+		start := "# Profile\n\n"
+		for _, part := range []page.Part{profilePart, callbacksPart} {
+			start += part.Begin() + part.End()
+		}
 		if err := os.WriteFile(path, []byte(start), 0o644); err != nil {
 			return err
 		}
 	}
-	return profilePart.Replace(path, p.Markdown())
+	return part.Replace(path, text)
 }

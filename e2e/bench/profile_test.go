@@ -34,6 +34,31 @@ func TestProfileParts(t *testing.T) {
 	}
 }
 
+func TestCallbacksPage(t *testing.T) {
+	level := func(value float64) (s series) {
+		for i := range 40 {
+			s = append(s, value+float64(i%5))
+		}
+		return s
+	}
+	c := &Callbacks{Options: Options{Rounds: 40, Out: t.TempDir()}, Busy: pair{level(36), level(34.5)}, Idle: pair{level(60), level(60)}}
+	if err := c.Write(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := callbacksPart.Read(filepath.Join(c.Options.Out, "profile.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"| busy | 38.0 | 36.5 | 1.50 (1.50 to 1.50) | 3.9 % | pays |",
+		"| 3,000 requests/s | 62.0 | 62.0 | 0.00 (0.00 to 0.00) | 0.0 % | the interval includes zero |",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %q:\n%s", want, text)
+		}
+	}
+}
+
 // What people wrote around the numbers stays.
 func TestProfileKeepsThePage(t *testing.T) {
 	dir := t.TempDir()

@@ -49,6 +49,25 @@ func (s series) mean() float64 {
 	return sum / float64(len(s.known()))
 }
 
+// confidence is the 95 % confidence interval of the median, by the order of the values alone: whatever their
+// distribution, each of them is as likely above it as below. NaN for too few values.
+func (s series) confidence() (low, high float64) {
+	values := s.known()
+	slices.Sort(values)
+	n := len(values)
+	outside := 0 // as many of the lowest, and of the highest
+	for chance, sum := math.Pow(0.5, float64(n)), 0.0; ; outside++ {
+		if sum += chance; sum > 0.025 {
+			break
+		}
+		chance *= float64(n-outside) / float64(outside+1)
+	}
+	if outside == 0 {
+		return math.NaN(), math.NaN()
+	}
+	return values[outside-1], values[n-outside]
+}
+
 // scatter is the distance of the extremes as a part of the median.
 func (s series) scatter() float64 { return (s.max() - s.min()) / s.median() }
 

@@ -19,18 +19,14 @@ import (
 )
 
 func main() {
-	options, profile, err := parseFlags(os.Args[1:])
+	options, run, err := parseFlags(os.Args[1:])
 	if err != nil {
 		os.Exit(2) // the flag package has printed what is wrong
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	// The second signal ends the program at once, as usual.
 	context.AfterFunc(ctx, stop)
-	run := runBenchmark
-	if profile {
-		run = runProfile
-	}
-	err = run(ctx, options)
+	err = runs[run](ctx, options)
 	if ctx.Err() != nil {
 		err = errors.New("stopped")
 	}
@@ -41,25 +37,52 @@ func main() {
 	}
 }
 
-func parseFlags(args []string) (options bench.Options, profile bool, err error) {
+// What is measured.
+const (
+	runAll       = "all"
+	runProfile   = "profile"
+	runCallbacks = "callbacks"
+)
+
+var runs = map[string]func(context.Context, bench.Options) error{
+	runAll:       benchmark,
+	runProfile:   func(ctx context.Context, o bench.Options) error { return write(bench.RunProfile(ctx, o)) },
+	runCallbacks: func(ctx context.Context, o bench.Options) error { return write(bench.RunCallbacks(ctx, o)) },
+}
+
+func parseFlags(args []string) (options bench.Options, run string, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&options.Root, "root", "..", "folder of main.wasm")
 	flags.StringVar(&options.Out, "out", "", "`folder` for the report (default docs; build with -quick or -only)")
-	flags.IntVar(&options.Rounds, "rounds", 9, "rounds over all candidates; the median counts")
+	flags.IntVar(&options.Rounds, "rounds", 0, "rounds over all candidates, of which the median counts (default 9; 40 with -callbacks)")
 	flags.DurationVar(&options.Duration, "duration", time.Second, "time for one candidate in one round")
 	flags.IntVar(&options.Connections, "connections", 16, "connections that send requests")
 	flags.BoolVar(&options.Quick, "quick", false, "a smoke test: one short round, numbers without meaning")
-	flags.BoolVar(&profile, "profile", false, "measure where the time of the cached path goes instead")
+	run = runAll
+	for name, usage := range map[string]string{
+		runProfile:   "measure where the time of the cached path goes instead",
+		runCallbacks: "measure whether it pays to replace the SDK's callbacks instead",
+	} {
+		flags.BoolFunc(name, usage, func(string) error { run = name; return nil })
+	}
 	flags.Func("only", "`regexp` of the candidates to measure", func(text string) (err error) {
 		options.Only, err = regexp.Compile(text)
 		return err
 	})
 	if err := flags.Parse(args); err != nil {
-		return options, false, err
+		return options, "", err
+	}
+	isSet := false
+	flags.Visit(func(f *flag.Flag) { isSet = isSet || f.Name == "rounds" })
+	if !isSet {
+		options.Rounds = 9
+		if run == runCallbacks {
+			options.Rounds = 40
+		}
 	}
 	if options.Rounds < 1 || options.Duration <= 0 || options.Connections < 1 || flags.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "bench: -rounds, -duration and -connections must be positive, and there are no other arguments")
-		return options, false, flag.ErrHelp
+		return options, "", flag.ErrHelp
 	}
 	if options.Quick {
 		options.Rounds, options.Duration = 1, 200*time.Millisecond
@@ -72,7 +95,7 @@ func parseFlags(args []string) (options bench.Options, profile bool, err error) 
 	}
 	options.Command = strings.TrimSpace("make bench " + benchFlags(args))
 	options.Progress, options.Terminal = os.Stderr, isTerminal(os.Stderr)
-	return options, profile, nil
+	return options, run, nil
 }
 
 // benchFlags is how the Makefile is given flags other than the folders.
@@ -94,7 +117,7 @@ func benchFlags(args []string) string {
 	return "BENCH_FLAGS='" + strings.Join(kept, " ") + "'"
 }
 
-func runBenchmark(ctx context.Context, options bench.Options) error {
+func benchmark(ctx context.Context, options bench.Options) error {
 	report, err := bench.Run(ctx, options)
 	if err != nil {
 		return err
@@ -114,12 +137,17 @@ func isTerminal(file *os.File) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-func runProfile(ctx context.Context, options bench.Options) error {
-	profile, err := bench.RunProfile(ctx, options)
+// measured is a part of docs/profile.md.
+type measured interface {
+	Markdown() string
+	Write() error
+}
+
+func write(m measured, err error) error {
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(os.Stderr)
-	fmt.Print(profile.Markdown())
-	return profile.Write()
+	fmt.Print(m.Markdown())
+	return m.Write()
 }

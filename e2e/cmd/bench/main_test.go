@@ -27,12 +27,29 @@ func TestParseFlags(t *testing.T) {
 }
 
 func TestQuickIsShort(t *testing.T) {
-	options, profile, err := parseFlags([]string{"-quick", "-profile"})
-	if err != nil || !profile {
-		t.Fatalf("profile %v, error %v", profile, err)
+	options, run, err := parseFlags([]string{"-quick", "-profile"})
+	if err != nil || run != runProfile {
+		t.Fatalf("got run %q, error %v", run, err)
 	}
 	if options.Rounds != 1 || options.Duration > time.Second {
 		t.Errorf("%d rounds of %s", options.Rounds, options.Duration)
+	}
+}
+
+func TestRounds(t *testing.T) {
+	for _, test := range []struct {
+		args   []string
+		run    string
+		rounds int
+	}{
+		{nil, runAll, 9},
+		{[]string{"-callbacks"}, runCallbacks, 40},
+		{[]string{"-callbacks", "-rounds", "5"}, runCallbacks, 5},
+	} {
+		options, run, err := parseFlags(test.args)
+		if err != nil || run != test.run || options.Rounds != test.rounds {
+			t.Errorf("%q: got %q with %d rounds and error %v, expected %q with %d", test.args, run, options.Rounds, err, test.run, test.rounds)
+		}
 	}
 }
 
