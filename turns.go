@@ -37,14 +37,15 @@ func (p *pluginContext) OnTick() {
 	now := p.Monotonic()
 	if !p.ticksFast || now >= p.tickedAt+tickPeriod {
 		p.tickedAt = now
-		p.lookAfter()
+		p.lookAfter(now)
 	}
 	p.turn()
 }
 
-func (p *pluginContext) lookAfter() {
+func (p *pluginContext) lookAfter(now time.Duration) {
+	wall := p.Wall()
 	for _, cache := range p.caches {
-		cache.Tick()
+		cache.Tick(now, wall)
 	}
 	for _, c := range p.clients {
 		c.tick()

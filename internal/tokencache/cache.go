@@ -53,7 +53,7 @@ func newCache(policy *Policy, fetcher Fetcher, worker Worker) *Cache {
 	return &Cache{
 		Worker: worker, policy: policy, fetcher: fetcher,
 		outage: backoff{first: policy.Backoff},
-		ahead:  wallAhead(worker.Clock, worker.Clock.Monotonic()),
+		ahead:  wallAhead(worker.Clock.Monotonic(), worker.Clock.Wall()),
 	}
 }
 

@@ -30,9 +30,12 @@ var steps = map[string]func(*exploration) bool{
 	"refusal":      func(x *exploration) bool { return x.end(refusal()) },
 	"no service":   func(x *exploration) bool { return x.end(unavailable()) },
 	"time passes":  func(x *exploration) bool { x.worker.clock.pass(timeout); return true },
-	"tick":         func(x *exploration) bool { x.worker.Tick(); return true },
-	"late result":  func(x *exploration) bool { return x.late() },
-	"record":       func(x *exploration) bool { return x.record() },
+	"tick": func(x *exploration) bool {
+		x.worker.Tick(x.worker.clock.Monotonic(), x.worker.clock.Wall())
+		return true
+	},
+	"late result": func(x *exploration) bool { return x.late() },
+	"record":      func(x *exploration) bool { return x.record() },
 }
 
 func (x *exploration) ask(i int) bool {

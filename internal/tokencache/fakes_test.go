@@ -150,7 +150,7 @@ func (w *worker) run() {
 }
 
 func (w *worker) tick() {
-	w.Tick()
+	w.Tick(w.clock.Monotonic(), w.clock.Wall())
 	w.run()
 }
 

@@ -14,10 +14,10 @@ const maxSweep = 1024
 
 // Tick looks after the entries: fetches that the host never ended, tokens that are due,
 // entries that are of no use any more, and after a failure what another worker may have
-// stored. The root context calls it some ten times a second.
-func (c *Cache) Tick() {
-	now := c.Clock.Monotonic()
-	c.heedClockJump(now)
+// stored. The root context calls it some ten times a second, with the time: a configuration may have
+// thousands of caches, and for each of them the host would have to be asked twice.
+func (c *Cache) Tick(now time.Duration, wall time.Time) {
+	c.heedClockJump(wallAhead(now, wall))
 	c.endOverdue(now)
 	if c.common != nil {
 		c.tickCommon(now)
@@ -93,15 +93,14 @@ func (c *Cache) sweepRefused(now time.Duration) {
 // jumpTolerance is what the two clocks may drift apart between two ticks without it being a jump.
 const jumpTolerance = time.Second
 
-func wallAhead(clock Clock, now time.Duration) time.Duration {
-	return time.Duration(clock.Wall().UnixNano()) - now
+func wallAhead(now time.Duration, wall time.Time) time.Duration {
+	return time.Duration(wall.UnixNano()) - now
 }
 
 // heedClockJump shortens the life of all tokens when the wall clock jumps ahead: either it was
 // wrong when their end was read from it, or the machine has slept, which the monotonic clock
 // does not count. A clock that is set back lengthens nothing.
-func (c *Cache) heedClockJump(now time.Duration) {
-	ahead := wallAhead(c.Clock, now)
+func (c *Cache) heedClockJump(ahead time.Duration) {
 	jump := ahead - c.ahead
 	if jump < jumpTolerance && jump > -jumpTolerance {
 		return
