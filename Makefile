@@ -40,7 +40,7 @@ run: build ## run the plugin in a real Envoy on 127.0.0.1:10000, with an httpbin
 	@$(GO) -C e2e build -o ../$(BUILD)/demo ./cmd/demo
 	@exec $(BUILD)/demo -root .
 
-# For example BENCH_FLAGS="-only cached", or BENCH_FLAGS=-profile for docs/profile.md.
+# For example BENCH_FLAGS="-only cached", or BENCH_FLAGS=-profile or -callbacks for docs/profile.md.
 BENCH_FLAGS ?=
 
 .PHONY: bench

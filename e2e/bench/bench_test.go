@@ -19,7 +19,7 @@ import (
 // every candidate does its work, and nothing is missing from the report.
 func TestQuickRun(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts Envoy eight times")
+		t.Skip("starts Envoy a dozen times")
 	}
 	dir := t.TempDir()
 	report, err := Run(context.Background(), Options{
