@@ -144,7 +144,8 @@ func hideSecrets(spec *schema.Key, written any) any {
 	case map[string]any:
 		for name, member := range value {
 			for _, known := range spec.Keys {
-				if known.Name == name && known.Secret {
+				_, isObject := member.(map[string]any)
+				if known.Name == name && known.Secret && (known.Kind != schema.Object || !isObject) {
 					value[name] = allMarked(member)
 				} else if known.Name == name {
 					value[name] = hideSecrets(known, member)

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tidwall/gjson"
 )
@@ -24,21 +25,34 @@ func (s Section) Members(k *Key) []Member {
 		return nil
 	}
 	var members []Member
-	seen := map[string]bool{}
-	for _, layer := range s.layers {
+	seen := map[string]int{} // in which layer
+	for i, layer := range s.layers {
 		object, set := layer[k.Name]
 		if set && object.Type == gjson.Null {
 			break
 		}
 		object.ForEach(func(name, member gjson.Result) bool {
-			if at := k.Name + "." + printable(name.String()); !seen[name.String()] {
-				seen[name.String()] = true
+			at, known := k.Name+"."+printable(name.String()), k.memberName(name.String())
+			above, isSeen := seen[known]
+			switch {
+			case isSeen && above == i:
+				s.Fail("duplicate key %s%s in config", s.prefix, at)
+			case !isSeen:
+				seen[known] = i
 				members = s.appendMember(members, k, at, name.String(), member)
 			}
 			return true
 		})
 	}
 	return members
+}
+
+// memberName is the name by which members are told apart.
+func (k *Key) memberName(name string) string {
+	if k.FoldCase {
+		return strings.ToLower(name)
+	}
+	return name
 }
 
 func (s Section) appendMember(members []Member, k *Key, at, name string, member gjson.Result) []Member {

@@ -86,14 +86,22 @@ func Shown(value gjson.Result) string {
 	case value.IsArray():
 		return "a list"
 	case value.Type == gjson.String:
-		text, query, hasQuery := strings.Cut(value.String(), "?")
-		if hasQuery && query != "" {
-			text += "?…" // a query may hold a key
-		}
-		return strconv.Quote(printable(text))
+		return strconv.Quote(printable(withoutCredentials(value.String())))
 	default:
 		return printable(value.Raw)
 	}
+}
+
+// withoutCredentials leaves out what an address may have of them: a user before its host, and its query.
+func withoutCredentials(text string) string {
+	text, query, _ := strings.Cut(text, "?")
+	if query != "" {
+		text += "?…"
+	}
+	if at := strings.LastIndexByte(text, '@'); at >= 0 {
+		text = "…" + text[at:]
+	}
+	return text
 }
 
 // printable keeps an error one short line, whatever the configuration has in its place.

@@ -28,7 +28,8 @@ func (s Section) addIdentity(h Hasher) {
 func (s Section) addValue(h Hasher, k *Key) {
 	switch k.Kind {
 	case Text:
-		h.Add(s.String(k))
+		// An empty one may mean something else than none, where the default depends on other keys.
+		h.Add(s.String(k), strconv.FormatBool(k.Default == nil && s.Has(k)))
 	case Integer:
 		value, ok := s.Value(k)
 		if !ok {

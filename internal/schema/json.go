@@ -17,6 +17,16 @@ const MaxDepth = 64
 // comes first.
 func ValidJSON(data []byte) bool { return nestsWithin(data, MaxDepth) && gjson.ValidBytes(data) }
 
+// gjson's modifier @fromstr makes JSON of a text, whose brackets do not count for the depth of what it stands in.
+func init() {
+	gjson.AddModifier("fromstr", func(text, _ string) string {
+		if inner := gjson.Parse(text).String(); ValidJSON([]byte(inner)) {
+			return inner
+		}
+		return ""
+	})
+}
+
 // nestsWithin reports whether the brackets of a JSON text nest at most limit deep, in one pass and without
 // a stack. What is not JSON may get either answer.
 func nestsWithin(data []byte, limit int) bool {

@@ -49,6 +49,7 @@ func (b *Backlog) Turn() (more bool) {
 func (b *Backlog) beginFetches() {
 	for range min(len(b.fetches), TurnSize) {
 		next := b.fetches[0]
+		b.fetches[0] = wantedFetch{} // the array must not keep what is done
 		b.fetches = b.fetches[1:]
 		next.cache.begin(next.entry)
 	}
@@ -59,6 +60,7 @@ func (b *Backlog) tellWaiters() {
 		next := b.results[0]
 		first := next.waiters.Front()
 		if first == nil {
+			b.results[0] = delivery{}
 			b.results = b.results[1:]
 			continue
 		}

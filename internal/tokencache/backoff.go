@@ -33,6 +33,9 @@ func (b *backoff) failed(begunAt, now, least time.Duration) {
 		b.until = max(b.until, now+least)
 		return
 	}
+	if b.forgotten(now) {
+		b.count = 0
+	}
 	wait := b.first << min(b.count, 20)
 	wait += rand.N(wait/5 + 1) //nolint:gosec // no secret: it only spreads gateways
 	wait = max(min(wait, MaxBackoff), least)

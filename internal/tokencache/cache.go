@@ -23,6 +23,7 @@ type Cache struct {
 	found    map[string]*Entry // those that are kept, by the values of their callers
 	lists    [holdings]entryList
 	underWay []begunFetch // in the order of their deadlines
+	fetching int          // fetches that are wanted or under way
 	outage   backoff      // after fetches that found no service, whoever the caller
 	noAnswer error        // of the latest of them
 
@@ -114,7 +115,7 @@ func (c *Cache) Ask(caller Caller, w Waiter) (*Entry, Reply) {
 
 func (c *Cache) askForFetch(e *Entry, now time.Duration, w Waiter) Reply {
 	isUnderWay := e.fetch.state != idle
-	mayFetch := isUnderWay || c.outage.open(now) && e.retry.open(now)
+	mayFetch := isUnderWay || c.mayFetch(now) && e.retry.open(now)
 	// After a failure nobody waits to see whether the next fetch fails as well.
 	if t := e.stale(now); t != nil && c.outage.count > 0 {
 		if mayFetch {
@@ -159,76 +160,6 @@ func (c *Cache) entry(caller Caller, now time.Duration) *Entry {
 		return nil
 	}
 	return e
-}
-
-// want has the root context fetch the entry's token, if no fetch is under way.
-func (c *Cache) want(e *Entry, isRenewal bool) {
-	if !e.fetch.want() {
-		return
-	}
-	e.fetch.renewal = isRenewal
-	c.Backlog.fetch(c, e)
-}
-
-// begin runs in the root context, in a turn of the Backlog.
-func (c *Cache) begin(e *Entry) {
-	now := c.Clock.Monotonic()
-	number, ok := e.fetch.begin(now, now+c.policy.Timeout)
-	if !ok {
-		c.settle(e, now)
-		return
-	}
-	c.underWay = append(c.underWay, begunFetch{e, number})
-	done := func(r Result) { c.end(e, number, r) }
-	defer c.failOnPanic(done) // the fetches after this one must be begun
-	c.fetcher.Fetch(e.caller, done)
-}
-
-// failOnPanic leaves nobody waiting when a fetch or its answer made the plugin panic.
-func (c *Cache) failOnPanic(done func(Result)) {
-	if cause := recover(); cause != nil {
-		c.OnPanic(cause)
-		done(Result{Failure: &Failure{Err: ErrPanic}})
-	}
-}
-
-// end takes the result of a fetch. Every request that waits is told, whatever happens.
-func (c *Cache) end(e *Entry, number int, r Result) {
-	waiters, ok := e.fetch.end(number)
-	if !ok {
-		return // given up before: its requests have been told
-	}
-	now := c.Clock.Monotonic()
-	if r.Failure == nil {
-		c.succeed(e, now, r.Grant, delivery{waiters: waiters})
-	} else {
-		c.fail(e, now, r.Failure, delivery{waiters: waiters})
-	}
-	c.settle(e, now)
-}
-
-func (c *Cache) succeed(e *Entry, now time.Duration, g Grant, d delivery) {
-	d.token = c.policy.newToken(g, e.fetch.sentAt)
-	c.outage.succeeded(e.fetch.sentAt)
-	e.store(now, d.token, d.waiters != nil && d.waiters.Len() > 0)
-	c.Backlog.deliver(d)
-	c.publish(e, now)
-}
-
-func (c *Cache) fail(e *Entry, now time.Duration, f *Failure, d delivery) {
-	d.err = f.Err
-	if f.Unavailable {
-		c.outage.failed(e.fetch.sentAt, now, f.RetryAfter)
-		c.noAnswer = f.Err
-		d.token = e.stale(now)
-	} else {
-		e.refuse(now, f.Err)
-	}
-	if d.token != nil && d.waiters != nil {
-		c.Stats.StaleServed += uint64(d.waiters.Len()) //nolint:gosec // a length
-	}
-	c.Backlog.deliver(d)
-	c.holdBackRenewal(e, now)
 }
 
 // Reject is for a token that the upstream has rejected.

@@ -82,10 +82,13 @@ func (e *Entry) store(now time.Duration, t *Token, isUsed bool) {
 
 // adopt takes a token that another worker stored, and reports whether it is news.
 func (e *Entry) adopt(now time.Duration, t *Token) bool {
+	if t.same(e.token) && t.staleUntil < e.token.staleUntil {
+		e.token = t // another worker was refused
+	}
 	if !t.validAt(now) || t.same(e.token) {
 		return false
 	}
-	e.retry.succeeded(now)
+	e.retry.succeeded(t.issuedAt)
 	e.token = t
 	return true
 }
@@ -99,9 +102,7 @@ func (e *Entry) refuse(now time.Duration, err error) {
 		e.token = nil
 		return
 	}
-	ending := *e.token
-	ending.staleUntil = ending.expiresAt
-	e.token = &ending
+	e.token = e.token.withoutStale()
 }
 
 // reject drops the token that the upstream has rejected, so that the next request gets a
@@ -111,9 +112,6 @@ func (e *Entry) refuse(now time.Duration, err error) {
 func (e *Entry) reject(now time.Duration, t *Token) bool {
 	if !e.token.same(t) || !e.rejections.open(now) {
 		return false
-	}
-	if e.rejections.forgotten(now) {
-		e.rejections.succeeded(now)
 	}
 	e.rejections.failed(now, now, 0)
 	e.token = nil

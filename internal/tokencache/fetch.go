@@ -20,8 +20,8 @@ const (
 //
 //	          want           begin               end: result
 //	idle ───────────▶ wanted ─────────▶ underWay ─── or deadline ──▶ idle
-//	                    │  cancel: nobody waits any more                ▲
-//	                    └────────────────────────────────────────────────┘
+//	                    │  callOff: nobody waits any more                ▲
+//	                    └─────────────────────────────────────────────────┘
 //
 // Requests join and leave in wanted and underWay. The zero value is idle.
 type fetch struct {
@@ -72,14 +72,23 @@ func (f *fetch) join(w Waiter) Place {
 	return Place{f.waiters, f.waiters.PushBack(w)}
 }
 
+// isNeeded reports whether a wanted fetch is for anybody.
+func (f *fetch) isNeeded() bool { return f.renewal || f.waiting() > 0 }
+
+// callOff returns the requests that wait for a fetch that is wanted and will not be made.
+func (f *fetch) callOff() (waiters *list.List, ok bool) {
+	if f.state != wanted {
+		return nil, false
+	}
+	waiters = f.waiters
+	f.state, f.renewal, f.waiters = idle, false, nil
+	return waiters, true
+}
+
 // begin returns the number with which the fetch must be ended. ok is false when none is
-// wanted, or nobody waits for it any more.
+// wanted.
 func (f *fetch) begin(now, deadline time.Duration) (number int, ok bool) {
 	if f.state != wanted {
-		return 0, false
-	}
-	if !f.renewal && f.waiting() == 0 {
-		f.state = idle
 		return 0, false
 	}
 	f.state = underWay

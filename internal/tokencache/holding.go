@@ -154,6 +154,6 @@ func (c *Cache) settle(e *Entry, now time.Duration) {
 		c.hold(e, belongs)
 	}
 	if belongs == refused {
-		e.caller = nil
+		e.caller, e.token = nil, nil
 	}
 }

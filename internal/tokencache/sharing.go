@@ -86,8 +86,22 @@ func (c *Cache) adoptShared(e *Entry, now time.Duration) bool {
 	if !e.adopt(now, r.tokenAt(now, c.Clock.Wall())) {
 		return false
 	}
-	c.outage.succeeded(now)
+	c.outage.succeeded(e.token.issuedAt)
 	return true
+}
+
+// shareRefusal has the other workers know that the token does not stand in after its end.
+func (c *Cache) shareRefusal(e *Entry, now time.Duration) {
+	if c.workers == nil || e.token == nil {
+		return
+	}
+	c.workers.update(now, func(r *record) bool {
+		if !r.token.same(e.token) {
+			return false
+		}
+		r.token = r.token.withoutStale()
+		return true
+	})
 }
 
 // publish gives the other workers the token that has just come.

@@ -38,7 +38,7 @@ func (c *Cache) tickCommon(now time.Duration) {
 
 // renew fetches a new token ahead of time, unless another worker does or did.
 func (c *Cache) renew(e *Entry, now time.Duration) {
-	if !c.outage.open(now) || c.adoptShared(e, now) || !c.takeLease(e, now, now+c.policy.Timeout) {
+	if !c.mayFetch(now) || c.adoptShared(e, now) || !c.takeLease(e, now, now+c.policy.Timeout) {
 		return
 	}
 	c.Stats.Refreshes++
@@ -53,6 +53,7 @@ func (c *Cache) endOverdue(now time.Duration) {
 		if isUnderWay && !first.entry.fetch.overdue(now) {
 			return
 		}
+		c.underWay[0] = begunFetch{} // the array must not keep what is over
 		c.underWay = c.underWay[1:]
 		if isUnderWay {
 			c.end(first.entry, first.number, Result{Failure: &Failure{Err: ErrNoResult, Unavailable: true}})

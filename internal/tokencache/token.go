@@ -53,6 +53,13 @@ func (t *Token) serves(now time.Duration) bool { return t != nil && now < t.stal
 
 func (t *Token) same(other *Token) bool { return t != nil && other != nil && t.id == other.id }
 
+// withoutStale is the token, which does not stand in after its end.
+func (t *Token) withoutStale() *Token {
+	ending := *t
+	ending.staleUntil = ending.expiresAt
+	return &ending
+}
+
 // earlier is the token with all its times moved towards now.
 func (t *Token) earlier(by time.Duration) *Token {
 	moved := *t

@@ -20,13 +20,13 @@ var (
 	keyTokenHeader     = &schema.Key{Name: "tokenHeader", Kind: schema.Text, Required: true, Identity: true}
 	keyServiceHost     = &schema.Key{Name: "serviceHost", Kind: schema.Text, Identity: true}
 	keyRequestMethod   = &schema.Key{Name: "requestMethod", Kind: schema.Text, OneOf: []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, Identity: true}
-	keyRequestHeaders  = &schema.Key{Name: "requestHeaders", Kind: schema.TextMap, Secret: true, Identity: true}
+	keyRequestHeaders  = &schema.Key{Name: "requestHeaders", Kind: schema.TextMap, Secret: true, FoldCase: true, Identity: true}
 	keyRequestBody     = &schema.Key{Name: "requestBody", Kind: schema.Text, Secret: true, Identity: true}
 	keyTimeout         = &schema.Key{Name: "timeout", Kind: schema.Integer, Default: 500, Min: 1, Max: 60000}
 	keyRetries         = &schema.Key{Name: "retries", Kind: schema.Integer, Default: 0, Min: 0, Max: 5}
 	keyTokenPath       = &schema.Key{Name: "tokenPath", Kind: schema.Text, Identity: true}
 	keyResponseHeader  = &schema.Key{Name: "responseHeader", Kind: schema.Text, Identity: true}
-	keyUpstreamHeaders = &schema.Key{Name: "upstreamHeaders", Kind: schema.TextMap, Identity: true}
+	keyUpstreamHeaders = &schema.Key{Name: "upstreamHeaders", Kind: schema.TextMap, FoldCase: true, Identity: true}
 	keySuccessWhen     = &schema.Key{Name: "successWhen", Kind: "a list of objects with header or path, and equals", Identity: true,
 		Keys: []*schema.Key{keyConditionHeader, keyConditionPath, keyConditionEquals}}
 	keyTokenPrefix    = &schema.Key{Name: "tokenPrefix", Kind: schema.Text, Identity: true}
@@ -47,7 +47,7 @@ var (
 	keySubjectTokenType   = &schema.Key{Name: "subjectTokenType", Kind: schema.Text, Default: "urn:ietf:params:oauth:token-type:access_token", Identity: true}
 	keyParams             = &schema.Key{Name: "params", Kind: schema.TextMap, Secret: true, Identity: true}
 
-	keyOAuth2 = &schema.Key{Name: "oauth2", Kind: schema.Object, Identity: true, Keys: []*schema.Key{
+	keyOAuth2 = &schema.Key{Name: "oauth2", Kind: schema.Object, Secret: true, Identity: true, Keys: []*schema.Key{
 		keyClientID, keyClientSecret, keyGrantType, keyScopes, keyAudience, keyResource,
 		keyAuthStyle, keySubjectTokenHeader, keySubjectTokenType, keyParams,
 	}}
