@@ -37,3 +37,24 @@ func TestJSONDepth(t *testing.T) {
 		}
 	}
 }
+
+// The error says where, and shows nothing of a text that holds secrets.
+func TestConfigurationThatIsNotJSON(t *testing.T) {
+	const notAnObject = `invalid config: not a JSON object`
+	tests := map[string]struct{ text, want string }{
+		"empty":                  {``, `invalid config: it is empty (want a JSON object)`},
+		"spaces":                 {`  `, `invalid config: not JSON at line 1, column 2`},
+		"ends early":             {`{"a": `, `invalid config: not JSON at line 1, column 6`},
+		"on the second line":     {"{\"a\": 1,\n \"clientSecret\": \"s3cr3t\" oops}", `invalid config: not JSON at line 2, column 27`},
+		"a line break in a text": {"{\"a\": \"b\nc\"}", `invalid config: not JSON at line 1, column 9`},
+		"more behind it":         {`{} {}`, `invalid config: not JSON at line 1, column 4`},
+		"list":                   {`["a"]`, notAnObject},
+		"text":                   {`"a"`, notAnObject},
+		"null":                   {`null`, notAnObject},
+		"too deep":               {nested(`{"a":`, "1", "}", 65), `invalid config: it is nested too deep (want at most 64 levels)`},
+		"deep and not closed":    {strings.Repeat("[", 1_000_000), `invalid config: it is nested too deep (want at most 64 levels)`},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) { checkErr(t, parse(test.text), test.want) })
+	}
+}
