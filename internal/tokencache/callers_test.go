@@ -148,67 +148,6 @@ func TestOutageCountsOnce(t *testing.T) {
 	}
 }
 
-func TestMemoryIsBounded(t *testing.T) {
-	p := defaults()
-	p.MaxEntries = 100_000
-	memory := &Memory{}
-	w := newPerCallerWorker(p, memory)
-	other := newPerCallerWorker(p, memory)
-	token := good(string(make([]byte, 15_000)), time.Hour)
-	for i := range 3000 {
-		w.fetchFor(t, callerOf(i, 15_000), token)
-	}
-	if used := memory.used[kept]; used > limits[kept] || used < limits[kept]-31_000 {
-		t.Errorf("kept: got %d bytes, expected just below %d", used, limits[kept])
-	}
-	if w.has(callerOf(0, 15_000)) || !w.has(callerOf(2999, 15_000)) {
-		t.Error("expected the oldest token to be dropped, and the latest to be kept")
-	}
-	other.fetchFor(t, named("elsewhere"), token)
-	if !other.has(named("elsewhere")) {
-		t.Error("a cache finds no room beside a large one")
-	}
-	sum := 0
-	for _, e := range w.entries {
-		if e.holding == kept {
-			sum += entrySize(e, kept)
-		}
-	}
-	if sum != w.lists[kept].bytes || memory.used[kept] != sum+other.lists[kept].bytes {
-		t.Errorf("counted %d bytes, expected %d", w.lists[kept].bytes, sum)
-	}
-	w.run()
-	w.Close()
-	other.Close()
-	if memory.used != [holdings]int{} || len(memory.caches) != 0 {
-		t.Errorf("after Close: got %v, expected nothing", memory.used)
-	}
-}
-
-func TestFetchesUnderWayAreBounded(t *testing.T) {
-	w := newPerCallerWorker(defaults(), &Memory{})
-	waiting, denied := 0, 0
-	for i := range 2000 {
-		switch _, reply := w.askFor(callerOf(i, 16<<10)); {
-		case reply.Waiting:
-			waiting++
-		case errors.Is(reply.Err, ErrTooManyCallers):
-			denied++
-		}
-	}
-	if fits := limits[pending] / (16<<10 + entryOverhead); waiting != fits || denied != 2000-fits {
-		t.Errorf("got %d waiting and %d denied, expected %d and %d", waiting, denied, fits, 2000-fits)
-	}
-	w.run()
-	for _, fetch := range w.fetches {
-		fetch.done(unavailable())
-	}
-	w.run()
-	if w.Memory.used != [holdings]int{} || len(w.entries) != 0 {
-		t.Errorf("after they have failed: got %v, expected nothing", w.Memory.used)
-	}
-}
-
 func TestExpiredTokensAreDropped(t *testing.T) {
 	w := newPerCallerWorker(defaults(), &Memory{})
 	for i := range 10 {

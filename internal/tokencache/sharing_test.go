@@ -1,7 +1,6 @@
 package tokencache
 
 import (
-	"fmt"
 	"testing"
 	"time"
 )
@@ -59,20 +58,6 @@ func TestFailedRenewalHoldsColleaguesBack(t *testing.T) {
 	}
 }
 
-func TestLeaseIsTakenOnce(t *testing.T) {
-	a, b := twoWorkers()
-	a.fetchOnce(t, good("t1", 100*time.Second))
-	a.clock.pass(90 * time.Second)
-	a.serves(t, "t1")
-	b.serves(t, "t1")
-	// b renews between a's read of the record and its write.
-	a.store.onLoad = func() { a.store.onLoad = b.tick }
-	a.tick()
-	if fetches := len(a.fetches) - 1 + len(b.fetches); fetches != 1 {
-		t.Errorf("two workers renew at once: got %d fetches, expected 1", fetches)
-	}
-}
-
 func TestOutageEndsForAllWorkers(t *testing.T) {
 	a, b := twoWorkers()
 	b.fetchOnce(t, unavailable())
@@ -105,87 +90,6 @@ func TestSharedTokenAfterTheClockWasSet(t *testing.T) {
 		a.clock.pass(time.Minute)
 		if _, reply := b.ask(); reply.Token != nil {
 			t.Errorf("%s, after its end: got %s, expected no token", name, reply)
-		}
-	}
-}
-
-// Configurations come and go for years, and shared data is never deleted.
-func TestRecordsHaveAFixedNumberOfPlaces(t *testing.T) {
-	clock, store := newFakeClock(), newFakeStore()
-	for i := range 10_000 {
-		w := &worker{clock: clock, store: store}
-		w.Cache = New(defaults(), w, w.common(&Memory{}), store, Key{byte(i), byte(i >> 8), 1})
-		w.fetchOnce(t, good(fmt.Sprintf("t%d", i), time.Minute))
-		colleague := newColleague(defaults(), clock, store)
-		colleague.Cache = New(defaults(), colleague, colleague.common(&Memory{}), store, Key{byte(i), byte(i >> 8), 1})
-		colleague.serves(t, fmt.Sprintf("t%d", i))
-		clock.pass(time.Second)
-	}
-	if n := len(store.data); n > places {
-		t.Errorf("keys of shared data: got %d, expected at most %d", n, places)
-	}
-}
-
-func TestConfigurationsThatWantTheSamePlace(t *testing.T) {
-	clock, store := newFakeClock(), newFakeStore()
-	var workers []*worker
-	for i := range placesEach + 2 {
-		clock.pass(time.Second)
-		w := &worker{clock: clock, store: store}
-		w.Cache = New(defaults(), w, w.common(&Memory{}), store, Key{7, byte(i)})
-		w.fetchOnce(t, good(fmt.Sprintf("t%d", i), time.Minute))
-		workers = append(workers, w)
-	}
-	for i, w := range workers {
-		w.Common().token = nil // as a worker that has not fetched it
-		_, reply := w.ask()
-		if want := i >= 2; (reply.Token != nil) != want || want && reply.Token.Values[0] != fmt.Sprintf("t%d", i) {
-			t.Errorf("configuration %d: got %s, expected its own token: %v", i, reply, want)
-		}
-		reply.Place.Leave()
-	}
-}
-
-func TestRecordThatIsMalformed(t *testing.T) {
-	a := newWorker(defaults())
-	a.fetchOnce(t, good("t1", time.Minute))
-	two := defaults()
-	two.Values = 2
-	foreign := newWorker(two)
-	foreign.fetchOnce(t, Result{Grant: Grant{Values: []string{"t1", "more"}, Lifetime: time.Minute}})
-	for name, spoil := range map[string]func([]byte) []byte{
-		"empty":  func([]byte) []byte { return nil },
-		"cut":    func(data []byte) []byte { return data[:len(data)-1] },
-		"longer": func(data []byte) []byte { return append(data, 0) },
-		"the number of values": func([]byte) []byte {
-			for _, data := range foreign.store.data {
-				return data
-			}
-			return nil
-		},
-	} {
-		b := newColleague(defaults(), a.clock, newFakeStore())
-		for key, data := range a.store.data {
-			b.store.Swap(key, spoil(append([]byte(nil), data...)), 0)
-		}
-		_, reply := b.ask()
-		if !reply.Waiting {
-			t.Errorf("%s: got %s, expected a fetch", name, reply)
-		}
-	}
-}
-
-func TestRecordRoundTrip(t *testing.T) {
-	records := map[string]record{
-		"a token": {owner: ownKey, endsAt: time.Unix(1, 2), renewedUntil: 5, token: &Token{
-			Values: []string{"Bearer a", "", "c"}, id: 9, issuedAt: 1, refreshAt: 2, expiresAt: 3, staleUntil: 4}},
-		"no token": {owner: ownKey, rejections: backoff{count: 3, until: time.Hour}},
-	}
-	for name, want := range records {
-		got, ok := decodeRecord(want.encode())
-		if !ok || fmt.Sprintf("%+v", got.token) != fmt.Sprintf("%+v", want.token) || got.owner != want.owner ||
-			got.renewedUntil != want.renewedUntil || got.rejections != want.rejections || !got.endsAt.Equal(want.endsAt) {
-			t.Errorf("%s: got %+v (%v), expected %+v", name, got, ok, want)
 		}
 	}
 }
