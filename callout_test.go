@@ -21,8 +21,9 @@ func body(status int, text string) *tokenservice.Answer {
 	return &tokenservice.Answer{Status: status, Body: []byte(text)}
 }
 
-// What an answer means for other requests: whether a stale token serves, whom the wait holds back, who is to blame.
-func TestKindsOfFailure(t *testing.T) {
+// What each kind of failure means for the cache: whether a stale token serves, whom the wait holds back; and for the
+// client: who is to blame.
+func TestFailuresForTheCache(t *testing.T) {
 	retryAfter := func(a *tokenservice.Answer) *tokenservice.Answer {
 		a.Headers = [][2]string{{"retry-after", "7"}}
 		return a
@@ -34,21 +35,11 @@ func TestKindsOfFailure(t *testing.T) {
 		unavailable bool
 		retryAfter  time.Duration
 	}{
-		"no answer":             {&tokenservice.Answer{}, callFailed, true, 0},
-		"500":                   {body(500, ""), callFailed, true, 0},
-		"503 with Retry-After":  {retryAfter(body(503, "")), callFailed, true, 7 * time.Second},
-		"429 with Retry-After":  {retryAfter(body(429, "")), callFailed, true, 7 * time.Second},
-		"500 and invalid_grant": {body(500, grant), callFailed, true, 0},
-		"invalid_grant":         {body(400, grant), subjectRefused, false, 0},
-		"invalid_token":         {body(401, `{"error": "invalid_token"}`), subjectRefused, false, 0},
-		"invalid_request":       {body(400, `{"error": "invalid_request"}`), subjectRefused, false, 0},
-		"invalid_grant, 403":    {body(403, grant), callFailed, false, 0},
-		"invalid_client":        {body(401, `{"error": "invalid_client"}`), callFailed, false, 0},
-		"invalid_scope":         {retryAfter(body(400, `{"error": "invalid_scope"}`)), callFailed, false, 0},
-		"no code":               {body(400, "no"), callFailed, false, 0},
-		"deep":                  {body(400, `{"error": "invalid_grant", "a": `+strings.Repeat("[", 64)+strings.Repeat("]", 64)+"}"), callFailed, false, 0},
-		"a redirect":            {body(302, ""), callFailed, false, 0},
-		"no token":              {body(200, "{}"), noToken, false, 0},
+		"unavailable":             {&tokenservice.Answer{}, callFailed, true, 0},
+		"unavailable for a while": {retryAfter(body(429, "")), callFailed, true, 7 * time.Second},
+		"the subject is refused":  {body(400, grant), subjectRefused, false, 0},
+		"refused":                 {body(401, `{"error": "invalid_client"}`), callFailed, false, 0},
+		"no token":                {body(200, "{}"), noToken, false, 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -69,14 +60,6 @@ func TestKindsOfFailure(t *testing.T) {
 				t.Errorf("log: got %q", h.lines)
 			}
 		})
-	}
-}
-
-func TestOnlyAnExchangeRefusesSubjects(t *testing.T) {
-	c, h := newTestClient(t, `{"serviceName": "idp.dns", "requestPath": "/token", "oauth2": {"clientId": "id", "clientSecret": "s"}}`)
-	result := fetchOnce(t, c, h, nil, body(400, `{"error": "invalid_grant"}`))
-	if got := outcomeOf(result.Failure.Err); got != callFailed {
-		t.Errorf("client credentials: got %s, expected %s", got, callFailed)
 	}
 }
 
@@ -136,9 +119,6 @@ func TestExchangedTokenDoesNotOutliveItsSubject(t *testing.T) {
 	c, h := newTestClient(t, exchangeConfig)
 	subject := unsignedJWT(fmt.Sprintf(`{"exp": %d}`, h.wall.Add(20*time.Second).Unix()))
 	result := fetchOnce(t, c, h, callerWith(t, c, subject), body(200, `{"access_token": "t1", "token_type": "Bearer", "expires_in": 3600}`))
-	if form := string(h.calls[0].call.Body); !strings.Contains(form, "&subject_token="+subject) || !strings.Contains(form, "subject_token_type=urn%3Aietf") {
-		t.Errorf("body: got %q", form)
-	}
 	if g := result.Grant; g.Lifetime != 20*time.Second || g.SubjectLifetime != 20*time.Second {
 		t.Errorf("lifetimes: got %s and %s, expected the subject's 20s", g.Lifetime, g.SubjectLifetime)
 	}

@@ -1,12 +1,9 @@
 package tokenservice
 
 import (
-	"encoding/base64"
 	"strings"
 	"testing"
 	"time"
-
-	"token-fetch/internal/schema"
 )
 
 // gotToken is no kind of failure.
@@ -17,10 +14,6 @@ func kindOf(f *Failure) Kind {
 		return gotToken
 	}
 	return f.Kind
-}
-
-func jwt(claims string) string {
-	return "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
 }
 
 func TestReadAnswer(t *testing.T) {
@@ -144,101 +137,27 @@ func TestOAuth2Answers(t *testing.T) {
 	}
 }
 
-func TestLifetime(t *testing.T) {
-	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	header := func(pairs ...string) (headers [][2]string) {
-		for i := 0; i < len(pairs); i += 2 {
-			headers = append(headers, [2]string{pairs[i], pairs[i+1]})
-		}
-		return headers
+// What is configured goes before what an authorization server usually answers.
+func TestOAuth2AnswersAsConfigured(t *testing.T) {
+	answer := Answer{
+		Status:  200,
+		Headers: [][2]string{{"x-auth", "t2"}},
+		Body:    []byte(`{"access_token": "t1", "id_token": "t3", "token_type": "DPoP"}`),
 	}
-	const year10 = schema.MaxSeconds * time.Second
-	tests := map[string]struct {
-		headers [][2]string
-		body    string
-		token   string
-		maxTTL  time.Duration
-		oauth2  bool
-		want    time.Duration
-		noStore bool
-	}{
-		"nothing said":                          {want: 300 * time.Second},
-		"number":                                {body: `{"expires_in": 60}`, want: 60 * time.Second},
-		"fraction":                              {body: `{"expires_in": 1.5}`, want: 1500 * time.Millisecond},
-		"numeric string":                        {body: `{"expires_in": "60"}`, want: 60 * time.Second},
-		"zero":                                  {body: `{"expires_in": 0}`, want: 0},
-		"negative":                              {body: `{"expires_in": -5}`, want: 0},
-		"absurd":                                {body: `{"expires_in": 1e18}`, want: year10},
-		"beyond a float":                        {body: `{"expires_in": 1e999}`, want: year10},
-		"null":                                  {body: `{"expires_in": null}`, want: 300 * time.Second},
-		"word":                                  {body: `{"expires_in": "soon"}`, want: 300 * time.Second},
-		"NaN":                                   {body: `{"expires_in": "NaN"}`, want: 300 * time.Second},
-		"boolean":                               {body: `{"expires_in": true}`, want: 300 * time.Second},
-		"before Cache-Control":                  {headers: header("cache-control", "no-store"), body: `{"expires_in": 60}`, want: 60 * time.Second},
-		"max-age":                               {headers: header("cache-control", "private, max-age=20"), want: 20 * time.Second},
-		"max-age in capitals":                   {headers: header("cache-control", "Max-Age=20"), want: 20 * time.Second},
-		"max-age in quotes":                     {headers: header("cache-control", `max-age="20"`), want: 20 * time.Second},
-		"max-age and Age":                       {headers: header("cache-control", "max-age=20", "age", "5"), want: 15 * time.Second},
-		"max-age used up":                       {headers: header("cache-control", "max-age=20", "age", "25"), want: 0},
-		"absurd max-age":                        {headers: header("cache-control", "max-age=99999999999999999"), want: year10},
-		"no-store":                              {headers: header("cache-control", "no-store"), want: 0, noStore: true},
-		"no-store beats max-age":                {headers: header("cache-control", "max-age=20", "cache-control", "no-store"), want: 0, noStore: true},
-		"no-cache":                              {headers: header("cache-control", "no-cache"), want: 0, noStore: true},
-		"other directive":                       {headers: header("cache-control", "private"), want: 300 * time.Second},
-		"bad max-age":                           {headers: header("cache-control", "max-age=x"), want: 300 * time.Second},
-		"Expires":                               {headers: header("expires", "Mon, 23 Nov 2026 12:00:40 GMT"), want: 40 * time.Second},
-		"Expires and Date":                      {headers: header("expires", "Mon, 23 Nov 2026 13:00:40 GMT", "date", "Mon, 23 Nov 2026 13:00:00 GMT"), want: 40 * time.Second},
-		"Expires in the past":                   {headers: header("expires", "Mon, 23 Nov 2026 11:00:00 GMT"), want: 0},
-		"Expires 0":                             {headers: header("expires", "0"), want: 0},
-		"max-age beats Expires":                 {headers: header("expires", "0", "cache-control", "max-age=7"), want: 7 * time.Second},
-		"JWT":                                   {token: "Bearer " + jwt(`{"exp": 1795435220}`), want: 20 * time.Second},
-		"JWT expired":                           {token: jwt(`{"exp": 1795435100}`), want: 0},
-		"JWT without exp":                       {token: jwt(`{"sub": "a"}`), want: 300 * time.Second},
-		"JWT with a text as exp":                {token: jwt(`{"exp": "1795435220"}`), want: 300 * time.Second},
-		"not a JWT":                             {token: "a.b.c", want: 300 * time.Second},
-		"Expires before JWT":                    {headers: header("expires", "Mon, 23 Nov 2026 12:00:10 GMT"), token: jwt(`{"exp": 1795435220}`), want: 10 * time.Second},
-		"Expires beyond JWT":                    {headers: header("expires", "Mon, 23 Nov 2026 12:00:40 GMT"), token: jwt(`{"exp": 1795435220}`), want: 20 * time.Second},
-		"expires_in beyond JWT":                 {body: `{"expires_in": 3600000}`, token: jwt(`{"exp": 1795435220}`), want: 20 * time.Second},
-		"ttl is not beside JWT":                 {token: jwt(`{"exp": 1795438800}`), want: time.Hour},
-		"deep JWT":                              {token: "a." + base64.RawURLEncoding.EncodeToString([]byte(`{"exp": 1795435220, "a": `+strings.Repeat("[", 64)+strings.Repeat("]", 64)+"}")) + ".c", want: 300 * time.Second},
-		"Expires, RFC 850":                      {headers: header("expires", "Monday, 23-Nov-26 12:00:40 GMT"), want: 40 * time.Second},
-		"Expires, RFC 850, of the next century": {headers: header("expires", "Monday, 23-Nov-71 12:00:00 GMT"), want: year10},
-		"Expires, RFC 850, too far ahead":       {headers: header("expires", "Tuesday, 23-Nov-77 12:00:00 GMT"), want: 0},
-		"Expires, asctime":                      {headers: header("expires", "Mon Nov 23 12:00:40 2026"), want: 40 * time.Second},
-		"OAuth with no-store":                   {headers: header("cache-control", "no-store", "expires", "0"), oauth2: true, want: 300 * time.Second},
-		"OAuth with expires_in":                 {headers: header("cache-control", "no-store"), body: `{"expires_in": 60}`, oauth2: true, want: 60 * time.Second},
-		"capped":                                {body: `{"expires_in": 60}`, maxTTL: 10 * time.Second, want: 10 * time.Second},
-		"cap above":                             {body: `{"expires_in": 60}`, maxTTL: 100 * time.Second, want: 60 * time.Second},
-		"cap on the configured ttl":             {maxTTL: 10 * time.Second, want: 10 * time.Second},
-	}
-	if got := time.Unix(1795435200, 0).UTC(); !got.Equal(now) {
-		t.Fatalf("the test's own clock: got %s, expected %s", got, now)
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			policy := lifetimes{ttl: 300 * time.Second, maxTTL: test.maxTTL, expiresInPath: "expires_in", heedsCacheControl: !test.oauth2}
-			got, noStore := policy.of(&Answer{Status: 200, Headers: test.headers, Body: []byte(test.body)}, test.token, now)
-			if got != test.want || noStore != test.noStore {
-				t.Errorf("got %s and no-store %v, expected %s and %v", got, noStore, test.want, test.noStore)
-			}
-		})
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	for value, want := range map[string]time.Duration{
-		"7":                              7 * time.Second,
-		"Mon, 23 Nov 2026 12:00:40 GMT":  40 * time.Second,
-		"Monday, 23-Nov-26 12:00:40 GMT": 40 * time.Second,
-		"Mon Nov 23 12:00:40 2026":       40 * time.Second,
-		"Mon, 23 Nov 2026 11:00:00 GMT":  0,
-		"-7":                             0,
-		"soon":                           0,
-		"":                               0,
+	for keys, want := range map[string]string{
+		``:                           "DPoP t1",
+		`"tokenPrefix": "Token "`:    "Token t1",
+		`"tokenPrefix": ""`:          "t1",
+		`"tokenPath": "id_token"`:    "DPoP t3",
+		`"responseHeader": "X-Auth"`: "DPoP t2",
 	} {
-		if got := retryAfter(&Answer{Headers: [][2]string{{"retry-after", value}}}, now); got != want {
-			t.Errorf("%q: got %s, expected %s", value, got, want)
+		if keys != "" {
+			keys = ", " + keys
+		}
+		reader := mustRead(t, oauth2Config(`"clientId": "id", "clientSecret": "s"`, keys)).answer
+		values, failed := reader.read(&answer, time.Time{})
+		if failed != nil || values[0] != want {
+			t.Errorf("%s: got %q and %v, expected %q", keys, values, failed, want)
 		}
 	}
 }

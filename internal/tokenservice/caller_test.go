@@ -1,9 +1,12 @@
 package tokenservice
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestCallersAreKeptApart(t *testing.T) {
@@ -59,7 +62,6 @@ func callerOf(t *testing.T, s *Service, headers [][2]string) *Caller {
 func TestCallerHasWhatItsRequestBrings(t *testing.T) {
 	long := strings.Repeat("x", 70_000)
 	forwarding := mustRead(t, extended(`"cache": {}, "forwardHeaders": ["X-User", "X-Org"]`))
-	exchange := `"oauth2": {"clientId": "id", "clientSecret": "s", "grantType": "urn:ietf:params:oauth:grant-type:token-exchange"}`
 	tests := map[string]struct {
 		service   *Service
 		headers   [][2]string
@@ -69,8 +71,8 @@ func TestCallerHasWhatItsRequestBrings(t *testing.T) {
 		"nothing":  {forwarding, [][2]string{{"x-other", "c"}}, nil, ""},
 		"repeated": {forwarding, [][2]string{{"x-org", "c"}, {"x-user", "a"}, {"x-user", ""}, {"x-user", "b"}}, [][2]string{{"x-user", "a"}, {"x-user", ""}, {"x-user", "b"}, {"x-org", "c"}}, ""},
 		"long":     {forwarding, [][2]string{{"x-org", long}, {"x-user", "a"}}, [][2]string{{"x-user", "a"}, {"x-org", long}}, ""},
-		"subject":  {mustRead(t, extended(exchange)), [][2]string{{"authorization", "Bearer abc"}}, nil, "abc"},
-		"both":     {mustRead(t, extended(exchange+`, "forwardHeaders": ["X-User"]`)), [][2]string{{"authorization", "Bearer abc"}, {"x-user", "a"}}, [][2]string{{"x-user", "a"}}, "abc"},
+		"subject":  {mustRead(t, oauth2Config(exchange, "")), [][2]string{{"authorization", "Bearer abc"}}, nil, "abc"},
+		"both":     {mustRead(t, oauth2Config(exchange, `, "forwardHeaders": ["X-User"]`)), [][2]string{{"authorization", "Bearer abc"}, {"x-user", "a"}}, [][2]string{{"x-user", "a"}}, "abc"},
 	}
 	for name, c := range tests {
 		got := callerOf(t, c.service, c.headers)
@@ -80,30 +82,84 @@ func TestCallerHasWhatItsRequestBrings(t *testing.T) {
 	}
 }
 
-func TestNoSubjectToken(t *testing.T) {
-	exchange := &subjectToken{header: "authorization"}
-	custom := &subjectToken{header: "x-user-token"}
+// An exchange's tokens depend on the token alone, however it is sent.
+func TestCallersOfAnExchange(t *testing.T) {
+	service := mustRead(t, oauth2Config(exchange, ""))
+	key := func(value string) [16]byte {
+		return callerOf(t, service, [][2]string{{"x-other", value}, {"authorization", value}}).Key()
+	}
+	if key("Bearer abc") != key("bearer  abc ") {
+		t.Error("the same token has two keys")
+	}
+	if key("Bearer abc") == key("Bearer abd") {
+		t.Error("two tokens have the same key")
+	}
+	for _, headers := range [][][2]string{nil, {{"authorization", "Basic YTpi"}}, {{"x-token", "Bearer abc"}}} {
+		if values, err := service.AppendCaller(nil, headers); !errors.Is(err, ErrNoSubjectToken) || values != nil {
+			t.Errorf("%v: got %q and %v, expected %v", headers, values, err, ErrNoSubjectToken)
+		}
+	}
+	if got, want := ErrNoSubjectToken.Error(), "the request has no bearer token to exchange"; got != want {
+		t.Errorf("got %q, expected %q", got, want)
+	}
+}
+
+func TestCallersWithForwardedHeadersAndASubject(t *testing.T) {
+	service := mustRead(t, oauth2Config(exchange, `, "forwardHeaders": ["X-User"]`))
+	keys, values := map[[16]byte]string{}, map[string]string{}
+	for _, user := range []string{"", "a", "b"} {
+		for _, subject := range []string{"abc", "abd"} {
+			c := callerOf(t, service, [][2]string{{"x-user", user}, {"authorization", "Bearer " + subject}})
+			who := fmt.Sprintf("%q with %s", user, subject)
+			if other, taken := keys[c.Key()]; taken {
+				t.Errorf("%s and %s have the same key", who, other)
+			}
+			if other, taken := values[c.Values()]; taken {
+				t.Errorf("%s and %s have the same values", who, other)
+			}
+			keys[c.Key()], values[c.Values()] = who, who
+		}
+	}
+}
+
+// The memory for callers is bounded by what they say of themselves.
+func TestSizeOfACaller(t *testing.T) {
+	// Each value has its number and its length before it, and a forwarded one is two strings.
 	tests := map[string]struct {
-		subject *subjectToken
-		value   string
-		want    string
+		config  string
+		headers [][2]string
+		want    int
 	}{
-		"bearer":                 {exchange, "Bearer abc.def", "abc.def"},
-		"other case and spaces":  {exchange, " bEARER   abc ", "abc"},
-		"empty":                  {exchange, "", ""},
-		"scheme only":            {exchange, "Bearer ", ""},
-		"basic":                  {exchange, "Basic YTpi", ""},
-		"no scheme":              {exchange, "abc", ""},
-		"two tokens":             {exchange, "Bearer abc, Bearer def", ""},
-		"form injection":         {exchange, "Bearer abc&scope=admin", ""},
-		"own header":             {custom, "abc", "abc"},
-		"own header with bearer": {custom, "Bearer abc", "abc"},
-		"own header, two words":  {custom, "Token abc", ""},
+		"nothing forwarded":    {extended(`"forwardHeaders": ["a"]`), [][2]string{{"b", "123"}}, 0},
+		"a header":             {extended(`"forwardHeaders": ["a"]`), [][2]string{{"a", "123"}}, 2 + 3 + 32},
+		"two values":           {extended(`"forwardHeaders": ["a"]`), [][2]string{{"a", "123"}, {"a", "1234"}}, 4 + 7 + 2*32},
+		"a subject":            {oauth2Config(exchange, ""), [][2]string{{"authorization", "Bearer 12345"}}, 2 + 5},
+		"subject and a header": {oauth2Config(exchange, `, "forwardHeaders": ["a"]`), [][2]string{{"a", "123"}, {"authorization", "Bearer 12345"}}, 4 + 5 + 3 + 32},
 	}
 	for name, test := range tests {
-		got, ok := test.subject.bearer(test.value)
-		if ok != (test.want != "") || ok && got != test.want {
-			t.Errorf("%s: got %q and %v, expected %q", name, got, ok, test.want)
+		if got := callerOf(t, mustRead(t, test.config), test.headers).Size(); got != test.want {
+			t.Errorf("%s: got %d, expected %d", name, got, test.want)
+		}
+	}
+}
+
+func TestExpiredSubject(t *testing.T) {
+	now := time.Unix(1795435200, 0)
+	tests := map[string]struct {
+		subject string
+		want    bool
+	}{
+		"opaque":         {"abc", false},
+		"no exp":         {jwt(`{"sub": "a"}`), false},
+		"still good":     {jwt(`{"exp": 1795435201}`), false},
+		"at its end":     {jwt(`{"exp": 1795435200}`), true},
+		"after its end":  {jwt(`{"exp": 1795435199}`), true},
+		"malformed":      {"a.b.c", false},
+		"exp is no time": {jwt(`{"exp": "1795435199"}`), false},
+	}
+	for name, test := range tests {
+		if got := (&Caller{subject: test.subject}).HasExpired(now); got != test.want {
+			t.Errorf("%s: got %v, expected %v", name, got, test.want)
 		}
 	}
 }

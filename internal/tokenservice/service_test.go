@@ -1,40 +1,115 @@
 package tokenservice
 
 import (
-	"strings"
+	"fmt"
+	"slices"
 	"testing"
-
-	"token-fetch/internal/schema"
+	"time"
 )
 
-// environment stands for the VM's in tests.
-func environment(name string) (string, bool) {
-	value, ok := map[string]string{"NAME": "value", "SECRET": "s3cr3t"}[name]
-	return value, ok
+// What stands in the configuration must be there, and be what the call to the service needs.
+func TestServiceErrors(t *testing.T) {
+	checkErrors(t, map[string]errorCase{
+		"no path":                {`{"tokenHeader": "X-Token"}`, `missing requestPath in config`},
+		"nothing":                {`{}`, `missing tokenHeader in config`},
+		"token header":           {withKey(`"tokenHeader": "X Token"`), `invalid tokenHeader in config: "X Token" (want ` + settable + `)`},
+		"token header is host":   {withKey(`"tokenHeader": "Host"`), `invalid tokenHeader in config: "Host" (want ` + settable + `)`},
+		"token header is number": {withKey(`"tokenHeader": 5`), `invalid tokenHeader in config: 5 (want a string)`},
+		"timeout too small":      {extended(`"timeout": 0`), `invalid timeout in config: 0 (want 1 to 60000)`},
+		"timeout too large":      {extended(`"timeout": 60001`), `invalid timeout in config: 60001 (want 1 to 60000)`},
+		"retries":                {extended(`"retries": 6`), `invalid retries in config: 6 (want 0 to 5)`},
+		"forwarded pseudo-header": {extended(`"forwardHeaders": [":path"]`),
+			`invalid forwardHeaders in config: ":path" (want ` + settable + `)`},
+		"forwarded and configured": {extended(`"forwardHeaders": ["X-A", "X-Key"], "requestHeaders": {"x-key": "s3cr3t"}`),
+			`invalid forwardHeaders in config: "X-Key" (want headers that the token call does not set itself)`},
+		"forwarded and OAuth's": {oauth2Config(`"clientId": "id", "clientSecret": "s"`, `, "forwardHeaders": ["Authorization"]`),
+			`invalid forwardHeaders in config: "Authorization" (want headers that the token call does not set itself)`},
+		"forwarded type":    {extended(`"forwardHeaders": "cookie"`), `invalid forwardHeaders in config: "cookie" (want a list of strings)`},
+		"forwarded element": {extended(`"forwardHeaders": [1]`), `invalid forwardHeaders[0] in config: 1 (want a string)`},
+		"ttl too small":     {extended(`"cache": {"ttl": 0}`), `invalid cache.ttl in config: 0 (want 1 to 315360000)`},
+		"ttl too large":     {extended(`"cache": {"ttl": 315360001}`), `invalid cache.ttl in config: 315360001 (want 1 to 315360000)`},
+		"maxTtl too small":  {extended(`"cache": {"maxTtl": 0}`), `invalid cache.maxTtl in config: 0 (want 1 to 315360000)`},
+		"expiresInPath":     {extended(`"cache": {"expiresInPath": " "}`), `invalid cache.expiresInPath in config: " " (want a path into the JSON answer, for example data.token)`},
+	})
 }
 
-const sampleJSON = `{"serviceName": "token.dns", "servicePort": 8080, "requestPath": "/token", "tokenHeader": "X-Token"}`
-
-// extended is the sample's configuration with more keys.
-func extended(more string) string {
-	return strings.TrimSuffix(sampleJSON, "}") + ", " + more + "}"
-}
-
-// keyCache is the object that has the lifetimes; its other keys belong to others.
-var keyCache = &schema.Key{Name: "cache", Kind: schema.Object, Keys: LifetimeKeys}
-
-func read(config string) (*Service, error) {
-	root := &schema.Key{Kind: schema.Object, Keys: append([]*schema.Key{keyCache}, Keys...)}
-	s := schema.Parse([]byte(config), root, environment)
-	service := Read(s, Scope{Enabled: true, Cache: s.Object(keyCache), IsCached: s.Has(keyCache)})
-	return service, s.Err()
-}
-
-func mustRead(t testing.TB, config string) *Service {
-	t.Helper()
-	service, err := read(config)
-	if err != nil {
-		t.Fatalf("%s: %v", config, err)
+// A part that is switched off may lack what is required, but what it has must be good.
+func TestPartThatIsOff(t *testing.T) {
+	for config, want := range map[string]string{
+		`{}`:                                    ``,
+		`{"oauth2": {}}`:                        ``,
+		`{"timeout": 0}`:                        `invalid timeout in config: 0 (want 1 to 60000)`,
+		`{"oauth2": {"grantType": "password"}}`: ``,
+		`{"oauth2": {"grantType": "implicit"}}`: `invalid oauth2.grantType in config: "implicit" (want client_credentials, urn:ietf:params:oauth:grant-type:token-exchange, password)`,
+	} {
+		_, s := readPart(config, false)
+		if got := fmt.Sprint(s.Err()); got != want && (want != "" || s.Err() != nil) {
+			t.Errorf("%s: got %s, expected %q", config, got, want)
+		}
 	}
-	return service
+}
+
+func TestService(t *testing.T) {
+	const credentials = `"clientId": "id", "clientSecret": "s"`
+	type facts struct {
+		tokenHeader, address, subject               string
+		isOAuth2, dependsOnCaller, isAll, needsBody bool
+	}
+	tests := map[string]struct {
+		config string
+		want   facts
+	}{
+		"the sample":               {sampleJSON, facts{tokenHeader: "X-Token", address: "token.dns:8080"}},
+		"no port":                  {`{"serviceName": "a.dns", "requestPath": "/", "tokenHeader": "T"}`, facts{tokenHeader: "T", address: "a.dns:80"}},
+		"cached":                   {extended(`"cache": {}`), facts{tokenHeader: "X-Token", address: "token.dns:8080", needsBody: true}},
+		"token in the body":        {extended(`"tokenPath": "a"`), facts{tokenHeader: "X-Token", address: "token.dns:8080", needsBody: true}},
+		"upstream header":          {extended(`"upstreamHeaders": {"A": "header:a"}`), facts{tokenHeader: "X-Token", address: "token.dns:8080"}},
+		"upstream header of body":  {extended(`"upstreamHeaders": {"A": "body:a"}`), facts{tokenHeader: "X-Token", address: "token.dns:8080", needsBody: true}},
+		"condition":                {extended(`"successWhen": [{"header": "a", "equals": "1"}]`), facts{tokenHeader: "X-Token", address: "token.dns:8080"}},
+		"condition on the body":    {extended(`"successWhen": [{"path": "a", "equals": "1"}]`), facts{tokenHeader: "X-Token", address: "token.dns:8080", needsBody: true}},
+		"forwarding":               {extended(`"forwardHeaders": ["X-User"]`), facts{tokenHeader: "X-Token", address: "token.dns:8080", dependsOnCaller: true}},
+		"client credentials":       {oauth2Config(credentials, ""), facts{tokenHeader: "Authorization", address: "idp.dns:80", isOAuth2: true, needsBody: true}},
+		"OAuth with its header":    {oauth2Config(credentials, `, "tokenHeader": "X-Token"`), facts{tokenHeader: "X-Token", address: "idp.dns:80", isOAuth2: true, needsBody: true}},
+		"exchange":                 {oauth2Config(exchange, ""), facts{"Authorization", "idp.dns:80", "authorization", true, true, true, true}},
+		"exchange by other header": {oauth2Config(exchange+`, "subjectTokenHeader": "X-Subject"`, ""), facts{"Authorization", "idp.dns:80", "x-subject", true, true, true, true}},
+		"exchange and forwarding":  {oauth2Config(exchange, `, "forwardHeaders": ["X-User"]`), facts{"Authorization", "idp.dns:80", "authorization", true, true, false, true}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			service, s := readPart(test.config, true)
+			if s.Err() != nil {
+				t.Fatal(s.Err())
+			}
+			subject, isAll := service.SubjectHeader()
+			got := facts{service.TokenHeader(), service.Address(), subject, IsOAuth2(s), service.DependsOnCaller(), isAll, service.NeedsBody}
+			if got != test.want {
+				t.Errorf("got      %+v\nexpected %+v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestTimeoutAndRetries(t *testing.T) {
+	if s := mustRead(t, sampleJSON); s.Timeout != 500*time.Millisecond || s.Retries != 0 {
+		t.Errorf("the sample: got %s and %d retries, expected 500ms and none", s.Timeout, s.Retries)
+	}
+	if s := mustRead(t, extended(`"timeout": 700, "retries": 5`)); s.Timeout != 700*time.Millisecond || s.Retries != 5 {
+		t.Errorf("got %s and %d retries, expected 700ms and 5", s.Timeout, s.Retries)
+	}
+}
+
+// The token's header comes first.
+func TestProtectedHeaders(t *testing.T) {
+	got := mustRead(t, extended(`"upstreamHeaders": {"X-User": "header:a", "X-Role": "body:b"}`)).Protected
+	if want := []string{"X-Token", "X-User", "X-Role"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, expected %q", got, want)
+	}
+}
+
+// Names are in lower case, as the host's are, and none is there twice.
+func TestForwardedHeaders(t *testing.T) {
+	got := mustRead(t, extended(`"forwardHeaders": ["X-User", "x-user", "${HEADER}"]`)).forward
+	if want := []string{"x-user", "x-tenant"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, expected %q", got, want)
+	}
 }

@@ -1,0 +1,127 @@
+package tokenservice
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestCallErrors(t *testing.T) {
+	const (
+		wantName = `the service's FQDN with its type, without scheme and port, for example token.dns`
+		wantPath = `path and query, with spaces, # and other special characters escaped`
+		wantHost = `a host name, with its port if it needs one`
+	)
+	checkErrors(t, map[string]errorCase{
+		"no service":               {`{"tokenHeader": "X-Token", "requestPath": "/"}`, `missing serviceName in config`},
+		"empty service":            {withKey(`"serviceName": ""`), `missing serviceName in config`},
+		"null service":             {withKey(`"serviceName": null`), `missing serviceName in config`},
+		"service with scheme":      {withKey(`"serviceName": "http://token.dns"`), `invalid serviceName in config: "http://token.dns" (want ` + wantName + `)`},
+		"service with port":        {withKey(`"serviceName": "token.dns:80"`), `invalid serviceName in config: "token.dns:80" (want ` + wantName + `)`},
+		"service with empty port":  {withKey(`"serviceName": "token.dns:"`), `invalid serviceName in config: "token.dns:" (want ` + wantName + `)`},
+		"a whole cluster":          {withKey(`"serviceName": "outbound|80||token.dns"`), `invalid serviceName in config: "outbound|80||token.dns" (want ` + wantName + `)`},
+		"service with space":       {withKey(`"serviceName": "token dns"`), `invalid serviceName in config: "token dns" (want ` + wantName + `)`},
+		"service not in ASCII":     {withKey(`"serviceName": "tökén.dns"`), `invalid serviceName in config: "tökén.dns" (want ` + wantName + `)`},
+		"port too large":           {withKey(`"servicePort": 65536`), `invalid servicePort in config: 65536 (want 1 to 65535)`},
+		"port as word":             {withKey(`"servicePort": "http"`), `invalid servicePort in config: "http" (want 1 to 65535)`},
+		"port as boolean":          {withKey(`"servicePort": true`), `invalid servicePort in config: true (want 1 to 65535)`},
+		"path with space":          {withKey(`"requestPath": "/a b?key=s3cr3t"`), `invalid requestPath in config: "/a b?…" (want ` + wantPath + `)`},
+		"path with fragment":       {withKey(`"requestPath": "/a#b"`), `invalid requestPath in config: "/a#b" (want ` + wantPath + `)`},
+		"path with line feed":      {withKey(`"requestPath": "/a\nb"`), `invalid requestPath in config: "/a�b" (want ` + wantPath + `)`},
+		"path is a URL":            {withKey(`"requestPath": "https://token.dns/"`), `invalid requestPath in config: "https://token.dns/" (want path and query only; the host goes to serviceHost)`},
+		"path is a plain URL":      {withKey(`"requestPath": "http://token.dns/"`), `invalid requestPath in config: "http://token.dns/" (want path and query only; the host goes to serviceHost)`},
+		"host with path":           {extended(`"serviceHost": "token.example.com/"`), `invalid serviceHost in config: "token.example.com/" (want ` + wantHost + `)`},
+		"host with space":          {extended(`"serviceHost": "token example"`), `invalid serviceHost in config: "token example" (want ` + wantHost + `)`},
+		"method":                   {extended(`"requestMethod": "FETCH"`), `invalid requestMethod in config: "FETCH" (want GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS)`},
+		"header map":               {extended(`"requestHeaders": ["a"]`), `invalid requestHeaders in config (want an object of strings)`},
+		"header value type":        {extended(`"requestHeaders": {"X-Key": 5}`), `invalid requestHeaders.X-Key in config (want a string)`},
+		"header value":             {extended(`"requestHeaders": {"X-Key": "s3cr3t\n"}`), `invalid requestHeaders.X-Key in config (want ` + headerValue + `)`},
+		"header value of variable": {extended(`"requestHeaders": {"X-Key": "${NEWLINE}"}`), `invalid requestHeaders.X-Key in config (want ` + headerValue + `)`},
+		"host header":              {extended(`"requestHeaders": {"Host": "a"}`), `invalid requestHeaders.Host in config (want it in serviceHost)`},
+		"length header":            {extended(`"requestHeaders": {"Content-Length": "5"}`), `invalid requestHeaders.Content-Length in config (want ` + settable + `)`},
+		"pseudo-header":            {extended(`"requestHeaders": {":path": "/"}`), `invalid requestHeaders.:path in config (want ` + settable + `)`},
+		"unset variable":           {extended(`"requestBody": "${NOT_SET}"`), `invalid requestBody in config: environment variable NOT_SET is not set in the VM`},
+		"unset variable in map":    {extended(`"requestHeaders": {"X-Key": "${NOT_SET}"}`), `invalid requestHeaders.X-Key in config: environment variable NOT_SET is not set in the VM`},
+		"open variable":            {extended(`"requestBody": "s3cr3t ${NAME"`), "invalid requestBody in config: ${ without } (want ${NAME}, or $${ for a literal ${)"},
+		"bad variable name":        {extended(`"requestBody": "${a-b}"`), "invalid requestBody in config: a variable's name in ${…} has other characters than letters, digits and _ (write $${ for a literal ${)"},
+		"body type":                {extended(`"requestBody": {"key": "s3cr3t"}`), `invalid requestBody in config (want a string)`},
+	})
+}
+
+func TestCall(t *testing.T) {
+	const get, post = ":method=GET :path=/token :authority=token.dns", ":method=POST :path=/token :authority=token.dns"
+	tests := map[string]struct{ config, headers, body string }{
+		"the sample":                    {sampleJSON, get, ""},
+		"path without slash":            {withKey(`"requestPath": "t%20k?x=%2F"`), ":method=GET :path=/t%20k?x=%2F :authority=token.dns", ""},
+		"host":                          {extended(`"serviceHost": "token.example.com:8443"`), ":method=GET :path=/token :authority=token.example.com:8443", ""},
+		"empty host":                    {extended(`"serviceHost": ""`), get, ""},
+		"a body makes it a POST":        {extended(`"requestBody": "a"`), post, "a"},
+		"but not where a method is set": {extended(`"requestBody": "a", "requestMethod": "GET"`), get, "a"},
+		"empty body":                    {extended(`"requestBody": ""`), get, ""},
+		"POST without a body":           {extended(`"requestMethod": "POST"`), post + " content-length=0", ""},
+		"PUT without a body":            {extended(`"requestMethod": "PUT"`), ":method=PUT :path=/token :authority=token.dns content-length=0", ""},
+		"DELETE without a body":         {extended(`"requestMethod": "DELETE"`), ":method=DELETE :path=/token :authority=token.dns", ""},
+		"headers in lower case":         {extended(`"requestHeaders": {"X-B": "${SECRET}", "X-A": ""}`), get + " x-b=s3cr3t x-a=", ""},
+		"retries":                       {extended(`"retries": 3`), get + " x-envoy-retry-on=connect-failure,reset,5xx x-envoy-max-retries=3", ""},
+		"variables":                     {extended(`"requestBody": "${NAME} $${NAME} ${secret.ns/name.key} $NAME"`), post, "value ${NAME} ${secret.ns/name.key} $NAME"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			call := mustRead(t, test.config).Call(nil)
+			if got := written(call.Headers); got != test.headers {
+				t.Errorf("headers:\ngot      %s\nexpected %s", got, test.headers)
+			}
+			if string(call.Body) != test.body || (call.Body == nil) != (test.body == "") {
+				t.Errorf("body: got %q, expected %q", call.Body, test.body)
+			}
+		})
+	}
+}
+
+func written(headers [][2]string) string {
+	var list []string
+	for _, header := range headers {
+		list = append(list, header[0]+"="+header[1])
+	}
+	return strings.Join(list, " ")
+}
+
+func TestServicesOfOtherRegistries(t *testing.T) {
+	for _, name := range []string{"token.dns", "token.default.svc.cluster.local", "token.DEFAULT-GROUP.public.nacos", "consumers:token.zookeeper", "providers:com.example.Token:1.0.0.nacos"} {
+		if got := mustRead(t, withKey(`"serviceName": "`+name+`"`)).Name; got != name {
+			t.Errorf("got %q, expected %q", got, name)
+		}
+	}
+}
+
+// The sample took a port in quotes, and none where it was 0.
+func TestServicePort(t *testing.T) {
+	for written, want := range map[string]int{`8081`: 8081, `"8081"`: 8081, `0`: 80, `"0"`: 80, `null`: 80, `65535`: 65535} {
+		if got := mustRead(t, withKey(`"servicePort": `+written)).Port; got != want {
+			t.Errorf("%s: got %d, expected %d", written, got, want)
+		}
+	}
+}
+
+// Calls of several callers are under way at once, and share what the configuration gives.
+func TestCallsOfCallersAreIndependent(t *testing.T) {
+	service := mustRead(t, oauth2Config(exchange, `, "forwardHeaders": ["X-User"], "retries": 1`))
+	service.call.Headers = slices.Grow(service.call.Headers, 1) // room in which both would write
+	own := slices.Clone(service.call.Headers)
+	var calls []Call
+	for _, user := range []string{"a", "b"} {
+		c := callerOf(t, service, [][2]string{{"x-user", user}, {"authorization", "Bearer of-" + user}})
+		calls = append(calls, service.Call(c))
+	}
+	for i, user := range []string{"a", "b"} {
+		if got, want := written(calls[i].Headers), written(own)+" x-user="+user; got != want {
+			t.Errorf("headers of %s:\ngot      %s\nexpected %s", user, got, want)
+		}
+		if !strings.HasSuffix(string(calls[i].Body), "&subject_token=of-"+user) {
+			t.Errorf("body of %s: got %q", user, calls[i].Body)
+		}
+	}
+	if !slices.Equal(service.call.Headers, own) {
+		t.Errorf("the service's own call has changed: %v", service.call.Headers)
+	}
+}

@@ -1,0 +1,41 @@
+package tokenservice
+
+import "testing"
+
+func TestSettableHeaders(t *testing.T) {
+	tests := map[string]bool{
+		"X-Token": true, "authorization": true, "a": true, "!#$%&'*+-.^_`|~09": true,
+		"": false, ":path": false, "a b": false, "a\n": false, "a:": false, "ä": false, "a\"": false,
+		"Host": false, "Content-Length": false, "Transfer-Encoding": false, "Connection": false, "Keep-Alive": false,
+		"Proxy-Connection": false, "TE": false, "Trailer": false, "Upgrade": false, "Expect": false,
+	}
+	for name, want := range tests {
+		if got := IsSettableHeader(name); got != want {
+			t.Errorf("%q: got %v, expected %v", name, got, want)
+		}
+	}
+}
+
+func TestHeaderValues(t *testing.T) {
+	tests := map[string]bool{
+		"": true, "a b": true, "~": true, "ä": true, "\x80\xff": true,
+		"a\nb": false, "a\r": false, "\x00": false, "\t": false, "\x1f": false, "\x7f": false,
+	}
+	for value, want := range tests {
+		if got := IsHeaderValue(value); got != want {
+			t.Errorf("%q: got %v, expected %v", value, got, want)
+		}
+	}
+}
+
+func TestFirstHeader(t *testing.T) {
+	headers := [][2]string{{"a", ""}, {"b", "1"}, {"b", "2"}}
+	for name, want := range map[string]struct {
+		value string
+		found bool
+	}{"a": {"", true}, "b": {"1", true}, "c": {"", false}, "B": {"", false}} {
+		if value, found := FirstHeader(headers, name); value != want.value || found != want.found {
+			t.Errorf("%s: got %q and %v, expected %q and %v", name, value, found, want.value, want.found)
+		}
+	}
+}
