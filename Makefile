@@ -53,9 +53,15 @@ bench: build ## measure against Envoy's own filters; writes docs/benchmark.md
 .PHONY: test
 test: test-unit test-e2e ## all tests: native, compiled to Wasm, and end to end in a real Envoy
 
+# What needs no host is covered by its own native tests, to this many percent at least.
+COVERED  := ./internal/schema ./internal/tokenservice ./internal/tokencache
+COVERAGE := 95
+
 .PHONY: test-unit
-test-unit: build ## unit tests, native and compiled to Wasm, with short fuzzing
+test-unit: build ## unit tests, native and compiled to Wasm, their coverage, and short fuzzing
 	$(GO) test ./...
+	@$(GO) test -cover $(COVERED) | awk '{ print } $$1 == "ok" && $$5 + 0 >= $(COVERAGE) { good++ } \
+		END { if (good != $(words $(COVERED))) { print "expected a coverage of at least $(COVERAGE)% each"; exit 1 } }'
 	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=3s
 
 .PHONY: test-e2e
