@@ -8,10 +8,10 @@ import (
 
 // encodePairs is what a host does.
 func encodePairs(pairs [][2]string) string {
-	data := binary.LittleEndian.AppendUint32(nil, uint32(len(pairs))) //nolint:gosec // few
+	data := binary.LittleEndian.AppendUint32(nil, uint32(len(pairs)))
 	for _, pair := range pairs {
 		for _, text := range pair {
-			data = binary.LittleEndian.AppendUint32(data, uint32(len(text))) //nolint:gosec // short
+			data = binary.LittleEndian.AppendUint32(data, uint32(len(text)))
 		}
 	}
 	for _, pair := range pairs {
