@@ -126,3 +126,16 @@ func TestTokenThatIsWithdrawnByTwo(t *testing.T) {
 		t.Errorf("invalidations: got %d and %d, expected 0 and 1", a.stats.Invalidated, b.stats.Invalidated)
 	}
 }
+
+// That the record is gone does not mean that another worker has withdrawn the token: the rejection counts, and
+// an upstream that rejects every token is kept away from the token service.
+func TestRejectionByAConfigurationThatLostItsPlace(t *testing.T) {
+	w, _ := displaced(t)
+	w.Reject(w.Common(), w.serves(t, "t1"))
+	if w.stats.Invalidated != 1 {
+		t.Errorf("invalidations: got %d, expected 1", w.stats.Invalidated)
+	}
+	w.fetchOnce(t, good("t2", 100*time.Second))
+	w.Reject(w.Common(), w.serves(t, "t2")) // within the wait
+	w.serves(t, "t2")
+}

@@ -44,3 +44,14 @@ func TestUnusedResponseHeader(t *testing.T) {
 		t.Errorf("got %q and %v, expected %q", got, s.Err(), want)
 	}
 }
+
+// Not as an object with an unknown key.
+func TestConditionThatIsNoObject(t *testing.T) {
+	const want = `invalid successWhen[0] in config (want a list of objects with header or path, and equals)`
+	checkErrors(t, map[string]errorCase{
+		"null":   {extended(`"successWhen": [null]`), want},
+		"text":   {extended(`"successWhen": ["s3cr3t"]`), want},
+		"number": {extended(`"successWhen": [5]`), want},
+		"list":   {extended(`"successWhen": [["a"]]`), want},
+	})
+}
