@@ -38,7 +38,6 @@ func TestErrorsShowNoCredentials(t *testing.T) {
 		`{"serviceName": "user:s3cr3t@token.dns", "requestPath": "/token", "tokenHeader": "X-Token"}`,
 		`{"serviceName": "token.dns", "serviceHost": "user:s3cr3t@token.example.com", "requestPath": "/token", "tokenHeader": "X-Token"}`,
 		`{"serviceName": "token.dns", "requestPath": "https://user:s3cr3t@token.example.com/", "tokenHeader": "X-Token"}`,
-		`{"serviceName": "token.dns", "requestPath": "/", "oauth2": "id:s3cr3t"}`,
 	} {
 		_, err := parseConfig([]byte(config), func(string) (string, bool) { return "", false })
 		if err == nil {

@@ -48,7 +48,13 @@ func (p *pluginContext) dispatch(to cluster, call tokenservice.Call, done answer
 // onHTTPCallResponse reads what the host has of the answer: no headers at all mean a
 // timeout or a reset.
 func (p *pluginContext) onHTTPCallResponse(headers, bodySize int, needsBody bool, done answered) {
-	defer p.logPanic()
+	isRead := false
+	defer func() {
+		p.logPanicOf(recover())
+		if !isRead {
+			done.answered(&tokenservice.Answer{}) // as if none had come
+		}
+	}()
 	a := &tokenservice.Answer{}
 	if headers > 0 {
 		a.Headers, _ = proxywasm.GetHttpCallResponseHeaders()
@@ -58,6 +64,7 @@ func (p *pluginContext) onHTTPCallResponse(headers, bodySize int, needsBody bool
 	if bodySize > 0 && (needsBody || a.Status/100 != 2) {
 		a.Body, _ = proxywasm.GetHttpCallResponseBody(0, min(bodySize, tokenservice.MaxAnswerBytes+1))
 	}
+	isRead = true
 	done.answered(a)
 }
 

@@ -227,8 +227,10 @@ func (p *pluginContext) close() {
 	}
 }
 
-func (p *pluginContext) logPanic() {
-	if cause := recover(); cause != nil {
+func (p *pluginContext) logPanic() { p.logPanicOf(recover()) }
+
+func (p *pluginContext) logPanicOf(cause any) {
+	if cause != nil {
 		logPanic(p, cause)
 	}
 }

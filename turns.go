@@ -43,6 +43,7 @@ func (p *pluginContext) OnTick() {
 }
 
 func (p *pluginContext) lookAfter(now time.Duration) {
+	defer p.logPanic() // the requests that wait must be told all the same
 	wall := p.Wall()
 	for _, cache := range p.caches {
 		cache.Tick(now, wall)

@@ -68,7 +68,13 @@ func (s Section) WrongWhole(want string) {
 // Unused warns of a key that has no effect, and why.
 func (s Section) Unused(k *Key, why string) { s.warn(s.Name(k) + " is not used: " + why) }
 
-func (s Section) warn(text string) { s.reader.warnings = append(s.reader.warnings, text) }
+// warn says it once: a key is read more than once, and thousands of rules inherit it.
+func (s Section) warn(text string) {
+	if !s.reader.warned[text] {
+		s.reader.warned[text] = true
+		s.reader.warnings = append(s.reader.warnings, text)
+	}
+}
 
 func (s Section) invalidAt(k *Key, name string, value gjson.Result, want string) {
 	if k.Secret {

@@ -31,11 +31,12 @@ type reader struct {
 	env      LookupEnv
 	err      error    // the first one
 	warnings []string // about what is allowed but probably not meant
+	warned   map[string]bool
 }
 
 // Parse begins to read a configuration whose keys are those of root. What is wrong with it shows in Err.
 func Parse(data []byte, root *Key, env LookupEnv) Section {
-	r := &reader{env: env}
+	r := &reader{env: env, warned: map[string]bool{}}
 	whole, err := parseJSON(data)
 	if err != nil {
 		r.err = err

@@ -72,6 +72,7 @@ func (s Section) LenientInt(k *Key) int {
 		return k.Default.(int)
 	case !isInteger || n < k.Min || n > k.Max:
 		s.Invalid(k, value, k.limits())
+		return 0
 	}
 	return int(n)
 }

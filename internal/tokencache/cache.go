@@ -27,6 +27,7 @@ type Cache struct {
 	outage   backoff      // after fetches that found no service, whoever the caller
 	noAnswer error        // of the latest of them
 
+	isClosed    bool          // an answer that comes late changes nothing any more
 	nextToSweep *list.Element // of the kept entries, see Tick
 	ahead       time.Duration // of the wall clock before the monotonic one, at the latest Tick
 }
@@ -68,6 +69,7 @@ func (c *Cache) newEntry(key Key, caller Caller) *Entry {
 
 // Close gives back what the cache has taken of the worker's memory.
 func (c *Cache) Close() {
+	c.isClosed = true
 	if c.entries != nil {
 		c.Memory.remove(c)
 	}

@@ -67,23 +67,24 @@ func (c *Cache) end(e *Entry, number int, r Result) {
 	}
 	c.fetching--
 	now := c.Clock.Monotonic()
+	d := delivery{waiters: waiters, err: ErrPanic} // unless something better comes
+	defer func() { c.deliver(d, now) }()
 	if r.Failure == nil {
-		c.succeed(e, now, r.Grant, delivery{waiters: waiters})
+		c.succeed(e, now, r.Grant, &d)
 	} else {
-		c.fail(e, now, r.Failure, delivery{waiters: waiters})
+		c.fail(e, now, r.Failure, &d)
 	}
 	c.settle(e, now)
 }
 
-func (c *Cache) succeed(e *Entry, now time.Duration, g Grant, d delivery) {
+func (c *Cache) succeed(e *Entry, now time.Duration, g Grant, d *delivery) {
 	d.token = c.policy.newToken(g, e.fetch.sentAt)
 	c.outage.succeeded(e.fetch.sentAt)
 	e.store(now, d.token, d.waiters != nil && d.waiters.Len() > 0)
-	c.deliver(d, now)
 	c.publish(e, now)
 }
 
-func (c *Cache) fail(e *Entry, now time.Duration, f *Failure, d delivery) {
+func (c *Cache) fail(e *Entry, now time.Duration, f *Failure, d *delivery) {
 	d.err = f.Err
 	if f.Unavailable {
 		c.outage.failed(e.fetch.sentAt, now, f.RetryAfter)
@@ -95,7 +96,6 @@ func (c *Cache) fail(e *Entry, now time.Duration, f *Failure, d delivery) {
 		c.shareRefusal(e, now)
 		e.refuse(now, f.Err)
 	}
-	c.deliver(d, now)
 	c.holdBackRenewal(e, now)
 }
 

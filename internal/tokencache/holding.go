@@ -138,7 +138,7 @@ func (c *Cache) dropOldest(h holding) bool {
 
 // settle puts an entry where it belongs after something has happened to it.
 func (c *Cache) settle(e *Entry, now time.Duration) {
-	if e == c.common {
+	if e == c.common || c.isClosed {
 		return
 	}
 	belongs := nowhere

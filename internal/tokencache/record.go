@@ -20,6 +20,9 @@ type record struct {
 	rejections   backoff       // after tokens that the upstream rejected; without first
 }
 
+// isAbsent reports whether the record has never been written, or another configuration has taken its place.
+func (r *record) isAbsent() bool { return r.token == nil && r.rejections.count == 0 }
+
 // unused is when a record came into use that nobody needs.
 const unused time.Duration = math.MinInt64
 

@@ -149,6 +149,9 @@ func (c *Cache) heardOfRejection(e *Entry, t *Token) bool {
 		return false
 	}
 	_, r, _ := c.workers.find(c.Clock.Monotonic())
+	if r.isAbsent() {
+		return false
+	}
 	if !r.token.same(t) {
 		return true
 	}
@@ -163,7 +166,7 @@ func (c *Cache) withdraw(e *Entry, t *Token) bool {
 		return true
 	}
 	return c.workers.update(c.Clock.Monotonic(), func(r *record) bool {
-		if !r.token.same(t) {
+		if !r.isAbsent() && !r.token.same(t) {
 			return false
 		}
 		*r = record{owner: r.owner, rejections: e.rejections}

@@ -78,12 +78,11 @@ func (r reader) conditions() []condition {
 	}
 	var conditions []condition
 	for i, entry := range value.Array() {
-		section := r.Element(keySuccessWhen, i, entry)
 		if !entry.IsObject() {
-			section.WrongWhole(string(keySuccessWhen.Kind))
+			r.Fail("invalid %s[%d] in config (want %s)", r.Name(keySuccessWhen), i, keySuccessWhen.Kind)
 			return nil
 		}
-		conditions = append(conditions, readCondition(section))
+		conditions = append(conditions, readCondition(r.Element(keySuccessWhen, i, entry)))
 	}
 	return conditions
 }
@@ -93,8 +92,11 @@ func readCondition(s schema.Section) condition {
 	if (c.header == "") == (c.path == "") {
 		s.WrongWhole("one of header and path")
 	}
+	if c.header != "" && !isToken(c.header) {
+		s.Wrong(keyConditionHeader, "the name of a response header")
+	}
 	value, ok := s.Value(keyConditionEquals)
-	if !ok {
+	if !ok || value.IsArray() && len(value.Array()) == 0 {
 		s.Missing(keyConditionEquals)
 		return c
 	}

@@ -47,7 +47,7 @@ var (
 	keySubjectTokenType   = &schema.Key{Name: "subjectTokenType", Kind: schema.Text, Default: "urn:ietf:params:oauth:token-type:access_token", Identity: true}
 	keyParams             = &schema.Key{Name: "params", Kind: schema.TextMap, Secret: true, Identity: true}
 
-	keyOAuth2 = &schema.Key{Name: "oauth2", Kind: schema.Object, Secret: true, Identity: true, Keys: []*schema.Key{
+	keyOAuth2 = &schema.Key{Name: "oauth2", Kind: schema.Object, Identity: true, Keys: []*schema.Key{
 		keyClientID, keyClientSecret, keyGrantType, keyScopes, keyAudience, keyResource,
 		keyAuthStyle, keySubjectTokenHeader, keySubjectTokenType, keyParams,
 	}}

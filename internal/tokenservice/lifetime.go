@@ -115,14 +115,14 @@ func maxAge(control string, headers [][2]string) (lifetime time.Duration, noStor
 		case "no-store", "no-cache":
 			return 0, true, true
 		case "max-age":
-			if n, err := strconv.ParseUint(strings.Trim(argument, `"`), 10, 64); err == nil {
-				ok, lifetime = true, time.Duration(min(n, schema.MaxSeconds))*time.Second
+			if seconds, isNumber := deltaSeconds(strings.Trim(argument, `"`)); isNumber {
+				ok, lifetime = true, seconds
 			}
 		}
 	}
 	if age, hasAge := FirstHeader(headers, "age"); ok && hasAge {
-		if n, err := strconv.ParseUint(age, 10, 32); err == nil {
-			lifetime = max(lifetime-time.Duration(n)*time.Second, 0)
+		if used, isNumber := deltaSeconds(strings.TrimSpace(age)); isNumber {
+			lifetime = max(lifetime-used, 0)
 		}
 	}
 	return lifetime, false, ok

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"token-fetch/internal/schema"
 )
 
 // retryAfter is how long a token service that can't answer asks to be left alone (RFC 9110
@@ -11,11 +13,24 @@ import (
 func retryAfter(a *Answer, now time.Time) time.Duration {
 	value, _ := FirstHeader(a.Headers, "retry-after")
 	value = strings.TrimSpace(value)
-	if n, err := strconv.ParseUint(value, 10, 32); err == nil {
-		return time.Duration(n) * time.Second
+	if delay, ok := deltaSeconds(value); ok {
+		return delay
 	}
 	if at, ok := parseDate(value, now); ok {
 		return max(at.Sub(now), 0)
 	}
 	return 0
+}
+
+// deltaSeconds reads a number of seconds as HTTP writes it (RFC 9111 section 1.2.2). One that is too large is a
+// very long time.
+func deltaSeconds(text string) (time.Duration, bool) {
+	if text == "" || strings.Trim(text, digits) != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		n = schema.MaxSeconds
+	}
+	return time.Duration(min(n, schema.MaxSeconds)) * time.Second, true //nolint:gosec // ten years at most
 }
