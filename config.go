@@ -79,7 +79,7 @@ func readPart(s schema.Section) *part {
 		enabled:   !isSet || s.Bool(keyEnabled),
 		overwrite: s.Bool(keyOverwrite),
 	}
-	p.service = tokenservice.Read(s, tokenservice.Scope{Enabled: p.enabled, Cache: cache, IsCached: hasCache})
+	p.service = tokenservice.Read(s, tokenservice.Part{Enabled: p.enabled, Cache: cache, IsCached: hasCache})
 	if hasCache || tokenservice.IsOAuth2(s) {
 		p.cache = readCachePolicy(cache, p.service)
 	}

@@ -186,7 +186,7 @@ func newCache(of *part, c *client, worker tokencache.Worker, store tokencache.St
 	}
 }
 
-// isHigress tells the Higress host by a function that no other has.
+// isHigress recognizes the Higress host by a function that no other has.
 func isHigress() bool {
 	_, err := proxywasm.CallForeignFunction("get_log_level", nil)
 	return err == nil

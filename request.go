@@ -223,7 +223,7 @@ func (r *requestContext) heedUpstream() {
 	}
 }
 
-// isFromUpstream tells the upstream's answer from one that another filter has given.
+// isFromUpstream distinguishes the upstream's answer from one that another filter has given.
 func isFromUpstream() bool {
 	details, err := proxywasm.GetProperty([]string{"response", "code_details"})
 	return err != nil || string(details) == "via_upstream"

@@ -135,7 +135,7 @@ func (r *requestContext) keepRoute() {
 	}
 }
 
-// deny answers the request by the scope's policy, or as the caller's fault.
+// deny answers the request by the part's policy, or as the caller's fault.
 func (r *requestContext) deny(o outcome) {
 	if o == subjectRefused {
 		r.refuseSubject(errorRefused)

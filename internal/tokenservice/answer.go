@@ -52,7 +52,7 @@ type condition struct {
 	equals []string
 }
 
-// read returns the values of the scope's protected headers, the token first and
+// read returns the values of the protected headers, the token first and
 // "" for one that is missing, or what went wrong.
 func (r *answerReader) read(a *Answer, now time.Time) (values []string, failed *Failure) {
 	switch {

@@ -47,7 +47,7 @@ var keyCache = &schema.Key{Name: "cache", Kind: schema.Object, Keys: LifetimeKey
 func readPart(config string, isEnabled bool) (*Service, schema.Section) {
 	root := &schema.Key{Kind: schema.Object, Keys: append([]*schema.Key{keyCache}, Keys...)}
 	s := schema.Parse([]byte(config), root, environment)
-	return Read(s, Scope{Enabled: isEnabled, Cache: s.Object(keyCache), IsCached: s.Has(keyCache)}), s
+	return Read(s, Part{Enabled: isEnabled, Cache: s.Object(keyCache), IsCached: s.Has(keyCache)}), s
 }
 
 func read(config string) (*Service, error) {

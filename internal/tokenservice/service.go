@@ -28,16 +28,16 @@ type Service struct {
 	isCached bool // its tokens are kept, so that their lifetimes matter
 }
 
-// Scope is what a part of the configuration says beside the keys of the service itself.
-type Scope struct {
+// Part is what a part of the configuration says beside the keys of the service itself.
+type Part struct {
 	Enabled  bool           // false: what is required may be missing
 	Cache    schema.Section // the object that has LifetimeKeys
 	IsCached bool           // it is there
 }
 
 // Read reads Keys and, from the object cache, LifetimeKeys. What is wrong shows in the section's Err.
-func Read(s schema.Section, scope Scope) *Service {
-	r := reader{s, scope.Enabled}
+func Read(s schema.Section, part Part) *Service {
+	r := reader{s, part.Enabled}
 	auth := r.oauth2()
 	token := r.tokenHeader(auth != nil)
 	upstream := r.upstreamHeaders(token)
@@ -46,8 +46,8 @@ func Read(s schema.Section, scope Scope) *Service {
 		Protected: append([]string{token}, names(upstream)...),
 		Timeout:   s.Milliseconds(keyTimeout),
 		Retries:   s.Int(keyRetries),
-		lifetime:  readLifetimes(scope.Cache, auth != nil),
-		isCached:  scope.IsCached || auth != nil,
+		lifetime:  readLifetimes(part.Cache, auth != nil),
+		isCached:  part.IsCached || auth != nil,
 	}
 	if auth != nil {
 		service.subject = auth.subject
