@@ -50,5 +50,5 @@ func heap() int {
 	runtime.GC()
 	runtime.GC()
 	runtime.ReadMemStats(&stats)
-	return int(stats.HeapAlloc) //nolint:gosec // of a test
+	return int(stats.HeapAlloc)
 }

@@ -32,5 +32,5 @@ func deltaSeconds(text string) (time.Duration, bool) {
 	if err != nil {
 		n = schema.MaxSeconds
 	}
-	return time.Duration(min(n, schema.MaxSeconds)) * time.Second, true //nolint:gosec // ten years at most
+	return time.Duration(min(n, schema.MaxSeconds)) * time.Second, true
 }
