@@ -59,7 +59,7 @@ func (b *bench) callbacks(ctx context.Context, candidates []candidate) (*Callbac
 		_, cpu, err := b.paced(ctx, s, of, idleRate, round)
 		return cpu, err
 	}
-	for round := range uint64(b.Rounds) + 1 { //nolint:gosec // a flag
+	for round := range uint64(b.Rounds) + 1 {
 		for _, kind := range []struct {
 			of      *pair
 			measure func(candidate, uint64) (float64, error)
