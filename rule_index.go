@@ -13,7 +13,7 @@ type facts interface {
 	service() string   // the cluster's name
 }
 
-// ruleIndex finds the rule of a request, at the same cost for a thousand rules as for three. It decides
+// ruleIndex finds the rule of a request without going through all of them. It decides
 // as wasm-go's matcher does, which goes through all rules and asks the host for three values on
 // every request; this one asks for what can still matter.
 type ruleIndex struct {

@@ -81,7 +81,7 @@ func (c *Cache) Common() *Entry { return c.common }
 // Find returns the entry of the caller with these values, or nil when none is kept. Those that were
 // found last are dropped last. now may be a little behind.
 func (c *Cache) Find(values []byte, now time.Duration) *Entry {
-	e := c.found[string(values)] // to hash them for entries would cost more than all else
+	e := c.found[string(values)] // and not by their hash, which costs more than this look-up
 	if e == nil {
 		return nil
 	}
