@@ -66,7 +66,7 @@ test-unit: build ## unit tests, native and compiled to Wasm, their coverage, and
 
 .PHONY: test-e2e
 test-e2e: build ## end-to-end tests in a real Envoy
-	$(GO) -C e2e test -p 1 -timeout 20m ./...
+	$(GO) -C e2e test -p 1 -timeout 45m ./...
 
 # How long the load of faults runs after its warm-up; before a release, FAULTS=20m. FAULTS_SEED=N repeats a run.
 FAULTS ?= 60s
