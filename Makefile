@@ -74,6 +74,12 @@ FAULTS ?= 60s
 test-faults: build ## faults of token services and clients for FAULTS (60s); writes docs/reliability.md
 	FAULTS=$(FAULTS) RELIABILITY_PAGE=write $(GO) -C e2e test -count 1 -v -timeout 0 ./faults
 
+# The tests at the size that is promised, of updates, traps and memory, for their figures.
+.PHONY: reliability
+reliability: build ## the tests of sizes, updates, traps and memory; writes docs/reliability.md
+	RELIABILITY_PAGE=write $(GO) -C e2e test -count 1 -p 1 -timeout 45m \
+		-run 'Waiting$$|HangingTokenService|CallsOfTheirOwn|UpdatesUnderLoad|Traps|NeedNoMemory' ./load .
+
 # Every target of both modules, one after the other, for example with FUZZ_FLAGS=-parallel=1. What
 # a target finds is written to testdata/fuzz/ beside it and is a case of go test from then on.
 FUZZ_TIME  ?= 2m

@@ -28,10 +28,10 @@ func measureIdle(t *testing.T, gateway *harness.Gateway) idleGateway {
 }
 
 // checkBack checks that the gateway, which is idle again, costs about what it did before.
-func (before idleGateway) checkBack(t *testing.T, gateway *harness.Gateway) {
+func (before idleGateway) checkBack(t *testing.T, gateway *harness.Gateway) (after idleGateway) {
 	t.Helper()
 	waitStat(t, gateway, activeVMs, before.vms)
-	after := measureIdle(t, gateway)
+	after = measureIdle(t, gateway)
 	t.Logf("idle before: %+v, after: %+v", before, after)
 	if limit := before.wakeups + outOfStep; after.wakeups > limit {
 		t.Errorf("an idle worker wakes up %.1f times a second, want at most %.1f", after.wakeups, limit)
@@ -39,4 +39,5 @@ func (before idleGateway) checkBack(t *testing.T, gateway *harness.Gateway) {
 	if limit := before.memoryKB * 5 / 4; after.memoryKB > limit {
 		t.Errorf("memory is %d kB, want at most %d kB", after.memoryKB, limit)
 	}
+	return after
 }
