@@ -1,7 +1,6 @@
 package reliability
 
 import (
-	"path"
 	"strings"
 	"testing"
 )
@@ -10,13 +9,13 @@ import (
 const triedPart = "make reliability"
 
 // Tried puts what a test has measured into the table of sizes, updates, traps and clocks. The fault is named by what
-// and the last part of the test's name.
+// and the part of the test.
 func Tried(t testing.TB, what, gateway, measured string) {
 	t.Helper()
-	test, _, _ := strings.Cut(t.Name(), "/")
+	test, part, isPart := strings.Cut(t.Name(), "/")
 	fault := what
-	if strings.Contains(t.Name(), "/") {
-		fault += ": " + strings.ReplaceAll(path.Base(t.Name()), "_", " ")
+	if isPart {
+		fault += ": " + strings.ReplaceAll(part, "_", " ")
 	}
 	Record(t, triedPart, Row{Fault: fault, Gateway: gateway, Measured: measured, Command: "go -C e2e test -v -run " + test + " ./..."})
 }
