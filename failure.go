@@ -38,11 +38,8 @@ func (o outcome) String() string {
 	return [...]string{"no_token", "call_failed", "no_cluster", "too_many_waiting", "subject_refused", "internal_error"}[o]
 }
 
-// Errors of the gateway, beside those of tokenservice and tokencache.
-var (
-	errNoCluster = errors.New("is unknown to the gateway")
-	errInternal  = errors.New("the plugin failed")
-)
+// errNoCluster is the gateway's own error, beside those of tokenservice and tokencache.
+var errNoCluster = errors.New("is unknown to the gateway")
 
 // outcomeOf is what an error means for the request that is told of it.
 func outcomeOf(err error) outcome {
@@ -56,7 +53,7 @@ func outcomeOf(err error) outcome {
 		return noCluster
 	case errors.Is(err, tokencache.ErrTooManyWaiting), errors.Is(err, tokencache.ErrTooManyCallers):
 		return tooMany
-	case errors.Is(err, tokencache.ErrPanic), errors.Is(err, errInternal):
+	case errors.Is(err, tokencache.ErrPanic):
 		return internalError
 	default:
 		return callFailed

@@ -44,7 +44,6 @@ func TestOutcomeOf(t *testing.T) {
 		tokencache.ErrNoResult:                                   callFailed,
 		dispatchError(errors.New("no"), true, "a"):               noCluster,
 		dispatchError(errors.New("no"), false, "a"):              callFailed,
-		errInternal: internalError,
 	} {
 		if got := outcomeOf(err); got != want {
 			t.Errorf("%v: got %s, expected %s", err, got, want)

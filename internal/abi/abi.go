@@ -19,7 +19,7 @@
 //
 // What breaks it when the SDK is updated: a callback of the SDK that is renamed or takes other arguments fails to
 // link (make build). One that is made to do more shows in the end-to-end tests in a real Envoy, above
-// all TestPanic and TestMemory, and for a new callback in the list of tools/postlink, which refuses to build.
+// all TestPanics and TestMemory, and for a new callback in the list of tools/postlink, which refuses to build.
 package abi
 
 import "github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"

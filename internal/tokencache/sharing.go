@@ -118,7 +118,7 @@ func (c *Cache) publish(e *Entry, now time.Duration) {
 
 // takeLease makes this worker the one that renews the token, until a time by which it has done so or
 // has failed.
-func (c *Cache) takeLease(_ *Entry, now, until time.Duration) bool {
+func (c *Cache) takeLease(now, until time.Duration) bool {
 	if c.workers == nil {
 		return true
 	}

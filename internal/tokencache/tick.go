@@ -38,7 +38,7 @@ func (c *Cache) tickCommon(now time.Duration) {
 
 // renew fetches a new token ahead of time, unless another worker does or did.
 func (c *Cache) renew(e *Entry, now time.Duration) {
-	if !c.mayFetch(now) || c.adoptShared(e, now) || !c.takeLease(e, now, now+c.policy.Timeout) {
+	if !c.mayFetch(now) || c.adoptShared(e, now) || !c.takeLease(now, now+c.policy.Timeout) {
 		return
 	}
 	c.Stats.Refreshes++
