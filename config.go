@@ -43,6 +43,8 @@ type part struct {
 	cache     *cachePolicy // nil: a token call for every request
 	failure   failurePolicy
 	identity  tokencache.Key // of what its tokens depend on
+
+	callerHeaders []callerHeader
 }
 
 // cachePolicy is the key cache, but for how long tokens live.
@@ -85,6 +87,7 @@ func readPart(s schema.Section) *part {
 	}
 	p.failure = readFailurePolicy(s, p.cache != nil)
 	p.identity = s.Identity()
+	p.callerHeaders = callerHeaders(p.service)
 	return p
 }
 

@@ -104,7 +104,7 @@ func (r *requestContext) setHeaders(values []string) bool {
 
 // settleWithout answers the request, or takes the protected headers off and returns true for
 // it to go on. It is the last thing that happens to a request without a token.
-func (r *requestContext) settleWithout(o outcome) (goesOn bool) {
+func (r *requestContext) settleWithout(o outcome) (forwarded bool) {
 	if r.part.failure.denies(o) {
 		r.deny(o)
 		return false

@@ -46,8 +46,8 @@ func (b *bench) starts() int {
 	return 3
 }
 
-// feelRequests is how many requests the slow token service is measured with.
-func (b *bench) feelRequests() int {
+// slowServiceRequests is how many requests the slow token service is measured with.
+func (b *bench) slowServiceRequests() int {
 	if b.Quick {
 		return 500
 	}
@@ -108,7 +108,7 @@ func (b *bench) measure(ctx context.Context, candidates []candidate) (*Report, e
 		return nil, err
 	}
 	// The Envoy with all candidates is stopped: it is not in the way of what follows.
-	if report.Feels, err = b.feels(ctx, candidates); err != nil {
+	if report.SlowService, err = b.slowService(ctx, candidates); err != nil {
 		return nil, err
 	}
 	if report.Footprints, err = b.footprints(ctx, candidates); err != nil {

@@ -38,7 +38,7 @@ func TestQuickRun(t *testing.T) {
 		}
 	}
 	checkThroughput(t, report)
-	checkFeels(t, report)
+	checkSlowService(t, report)
 	checkMarkdown(t, report)
 	checkChart(t, report)
 	for _, target := range report.targets() {
@@ -67,11 +67,11 @@ func checkThroughput(t *testing.T, report *Report) {
 	}
 }
 
-func checkFeels(t *testing.T, report *Report) {
-	if len(report.Feels) != 2 {
-		t.Fatalf("%d candidates with a slow token service, want 2", len(report.Feels))
+func checkSlowService(t *testing.T, report *Report) {
+	if len(report.SlowService) != 2 {
+		t.Fatalf("%d candidates with a slow token service, want 2", len(report.SlowService))
 	}
-	slow, fast := report.Feels[0], report.Feels[1]
+	slow, fast := report.SlowService[0], report.SlowService[1]
 	if slow.Calls != 10_000 || slow.P50 < slowness {
 		t.Errorf("sample: %v calls per 10,000 requests, p50 %s", slow.Calls, slow.P50)
 	}

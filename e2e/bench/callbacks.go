@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 )
 
 // idleRate is that of a worker which has much time left, in requests per second.
@@ -13,12 +12,9 @@ const idleRate = 3000
 // Callbacks is what it saves to replace the SDK's callbacks: the plugin as make builds it, beside the same
 // file with the SDK's callbacks in their place.
 type Callbacks struct {
-	Options  Options
-	Machine  machine
-	Began    time.Time
-	Separate bool // the measured Envoy had a core of its own
-	Busy     pair // as many requests as it can serve
-	Idle     pair // idleRate
+	circumstances
+	Busy pair // as many requests as it can serve
+	Idle pair // idleRate
 }
 
 // pair is Envoy's CPU with each of the two, in microseconds per request, round by round.
@@ -40,17 +36,12 @@ func RunCallbacks(ctx context.Context, options Options) (*Callbacks, error) {
 }
 
 func (b *bench) callbacks(ctx context.Context, candidates []candidate) (*Callbacks, error) {
-	s, err := b.ready(ctx, candidates)
+	s, under, end, err := b.measuredApart(ctx, candidates)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = s.Stop() }()
-	restore, separate := separateCores(s.PID(), b.backend.PID())
-	defer restore()
-	c := &Callbacks{Options: b.Options, Began: b.began, Separate: separate}
-	if c.Machine, err = describeMachine(s.Process); err != nil {
-		return nil, err
-	}
+	defer end()
+	c := &Callbacks{circumstances: under}
 	busy := func(of candidate, _ uint64) (float64, error) {
 		measured, err := b.saturate(ctx, s, of)
 		return measured.cpu, err
@@ -91,7 +82,7 @@ func alternate(a, b candidate, round uint64, measure func(candidate, uint64) (fl
 // Markdown is the part of the page that is measured.
 func (c *Callbacks) Markdown() string {
 	var page strings.Builder
-	writeCircumstances(&page, c.Machine, c.Separate, c.Began, c.Options.Command)
+	c.write(&page)
 	var rows [][]string
 	for _, load := range []struct {
 		name string

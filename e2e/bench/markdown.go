@@ -17,7 +17,7 @@ func (r *Report) Markdown() string {
 	r.writeThroughput(&page)
 	r.writeWarnings(&page)
 	r.writeLatencies(&page)
-	r.writeFeels(&page)
+	r.writeSlowService(&page)
 	r.writeFootprints(&page)
 	r.writeMethod(&page)
 	return page.String()
@@ -97,14 +97,14 @@ func (r *Report) writeLatencies(page *strings.Builder) {
 	writeTable(page, []string{"candidate", "p50, µs", "p99, µs", "p99 with the machine's pauses, µs", "CPU of Envoy, µs per request"}, rows)
 }
 
-func (r *Report) writeFeels(page *strings.Builder) {
-	if len(r.Feels) == 0 {
+func (r *Report) writeSlowService(page *strings.Builder) {
+	if len(r.SlowService) == 0 {
 		return
 	}
 	fmt.Fprintf(page, "\n## What a client notices\n\nThe token service takes %s; %s requests at %s requests/s, from a cold start.\n\n",
-		slowness, thousands(float64(r.Feels[0].Requests)), thousands(feelRate))
+		slowness, thousands(float64(r.SlowService[0].Requests)), thousands(slowServiceRate))
 	var rows [][]string
-	for _, f := range r.Feels {
+	for _, f := range r.SlowService {
 		rows = append(rows, []string{f.Name, millis(f.P50), millis(f.P99), thousands(f.Calls)})
 	}
 	writeTable(page, []string{"candidate", "p50", "p99", "token calls per 10,000 requests"}, rows)

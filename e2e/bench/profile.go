@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"token-fetch/e2e/page"
 )
@@ -22,12 +21,9 @@ var (
 
 // Profile is where the time of a request with a cached token goes.
 type Profile struct {
-	Options  Options
-	Machine  machine
-	Began    time.Time
-	Separate bool // the measured Envoy had a core of its own
-	Steps    []profileStep
-	NoPerf   string // why there are no samples; empty when there are
+	circumstances
+	Steps  []profileStep
+	NoPerf string // why there are no samples; empty when there are
 }
 
 type profileStep struct {
@@ -46,17 +42,12 @@ func RunProfile(ctx context.Context, options Options) (*Profile, error) {
 }
 
 func (b *bench) profile(ctx context.Context, candidates []candidate) (*Profile, error) {
-	s, err := b.ready(ctx, candidates)
+	s, under, end, err := b.measuredApart(ctx, candidates)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = s.Stop() }()
-	restore, separate := separateCores(s.PID(), b.backend.PID())
-	defer restore()
-	p := &Profile{Options: b.Options, Began: b.began, Separate: separate}
-	if p.Machine, err = describeMachine(s.Process); err != nil {
-		return nil, err
-	}
+	defer end()
+	p := &Profile{circumstances: under}
 	rounds, err := b.throughputRounds(ctx, s)
 	if err != nil {
 		return nil, err
@@ -97,20 +88,11 @@ func (p *Profile) step(name string) profileStep {
 // Markdown is the part of the page that is measured.
 func (p *Profile) Markdown() string {
 	var page strings.Builder
-	writeCircumstances(&page, p.Machine, p.Separate, p.Began, p.Options.Command)
+	p.write(&page)
 	p.writeParts(&page)
 	page.WriteString("\n")
 	p.writeSteps(&page)
 	return page.String()
-}
-
-func writeCircumstances(page *strings.Builder, m machine, separate bool, began time.Time, command string) {
-	cores := "on a core of its own"
-	if !separate {
-		cores = "sharing its cores with client and upstream"
-	}
-	fmt.Fprintf(page, "Envoy %s, one worker, %s; %s, %d cores, %s; Go %s; %s; `%s`.\n\n",
-		m.EnvoyVersion, cores, orUnknown(m.CPU), m.Cores, m.System, m.Go, began.UTC().Format("2006-01-02"), command)
 }
 
 // writeParts splits the CPU time of a request with a cached token by the

@@ -8,7 +8,7 @@ import (
 )
 
 func testProfile(dir string) *Profile {
-	p := &Profile{Options: Options{Out: dir}, NoPerf: "perf is not installed"}
+	p := &Profile{circumstances: circumstances{Options: Options{Out: dir}}, NoPerf: "perf is not installed"}
 	for i, c := range profileCandidates() {
 		cpu := float64(50 + 10*i)
 		p.Steps = append(p.Steps, profileStep{
@@ -41,7 +41,7 @@ func TestCallbacksPage(t *testing.T) {
 		}
 		return s
 	}
-	c := &Callbacks{Options: Options{Rounds: 40, Out: t.TempDir()}, Busy: pair{level(36), level(34.5)}, Idle: pair{level(60), level(60)}}
+	c := &Callbacks{circumstances: circumstances{Options: Options{Rounds: 40, Out: t.TempDir()}}, Busy: pair{level(36), level(34.5)}, Idle: pair{level(60), level(60)}}
 	if err := c.Write(); err != nil {
 		t.Fatal(err)
 	}

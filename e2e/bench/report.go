@@ -15,15 +15,15 @@ const tooMuchScatter = 0.20
 
 // Report is what one run has measured.
 type Report struct {
-	Options    Options
-	Machine    machine
-	Began      time.Time
-	Took       time.Duration
-	Separate   bool // the measured Envoy had a core of its own
-	Throughput []throughput
-	Latencies  latencies
-	Feels      []feel
-	Footprints []footprint
+	Options     Options
+	Machine     machine
+	Began       time.Time
+	Took        time.Duration
+	Separate    bool // the measured Envoy had a core of its own
+	Throughput  []throughput
+	Latencies   latencies
+	SlowService []slowServiceResult
+	Footprints  []footprint
 }
 
 // Write puts benchmark.md and benchmark.svg into the folder of the options.

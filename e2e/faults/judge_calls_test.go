@@ -84,7 +84,7 @@ func (j *judge) byAnyCall(r *request) {
 		j.violateLocked("against the table: sent on without a token", "%s, no call has failed", r)
 	case r.came == denied && !j.happened(r, noToken|unavailable|refused, before):
 		j.violateLocked("against the table: denied", "%s, no call has failed", r)
-	case r.came == denied && r.rule.onNoCall == goesOnThen:
+	case r.came == denied && r.rule.onNoCall == forwardedThen:
 		j.violateLocked("against the table: denied", "%s: its failure mode is allow", r)
 	case r.came == subjectMissing:
 		j.violateLocked("against the table: a subject token that was overlooked", "%s", r)

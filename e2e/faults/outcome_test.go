@@ -39,7 +39,7 @@ func (o outcome) gateway() string {
 func (r *rule) become(o outcome) map[came]bool {
 	may := map[came]bool{}
 	add := func(policy missing) {
-		if policy == goesOnThen {
+		if policy == forwardedThen {
 			may[reached] = true
 			return
 		}
@@ -62,5 +62,5 @@ func (r *rule) become(o outcome) map[came]bool {
 
 // mayGoWithout reports whether a request may reach the upstream without a token after it.
 func (r *rule) mayGoWithout(o outcome) bool {
-	return o.may(noToken) && r.onNone == goesOnThen || o.may(unavailable|refused) && r.onNoCall == goesOnThen
+	return o.may(noToken) && r.onNone == forwardedThen || o.may(unavailable|refused) && r.onNoCall == forwardedThen
 }

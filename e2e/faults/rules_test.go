@@ -51,7 +51,7 @@ type missing int
 
 const (
 	deniedThen missing = iota
-	goesOnThen
+	forwardedThen
 )
 
 const failedBody = "http call failed"
@@ -67,11 +67,11 @@ func newRules() []*rule {
 	}
 	return []*rule{
 		{
-			name: "sample", share: 12, callEach: true, onNone: goesOnThen,
+			name: "sample", share: 12, callEach: true, onNone: forwardedThen,
 			config: map[string]any{"tokenHeader": "X-Token"},
 		},
 		{
-			name: "sample-of-caller", share: 14, callEach: true, onNone: goesOnThen, keyedBy: idHeader,
+			name: "sample-of-caller", share: 14, callEach: true, onNone: forwardedThen, keyedBy: idHeader,
 			config: map[string]any{"tokenHeader": "X-Token", "forwardHeaders": []string{idHeader}},
 		},
 		{
@@ -86,7 +86,7 @@ func newRules() []*rule {
 			config: map[string]any{"tokenHeader": "X-Token", "tokenPath": "access_token", "cache": cache(nil)},
 		},
 		{
-			name: "allow", share: 10, onNoCall: goesOnThen, onNone: goesOnThen,
+			name: "allow", share: 10, onNoCall: forwardedThen, onNone: forwardedThen,
 			config: map[string]any{"tokenHeader": "X-Token", "cache": cache(nil), "failure": map[string]any{"mode": "allow"}},
 		},
 		{

@@ -141,9 +141,10 @@ func (t *subjectToken) bearer(value string) (string, bool) {
 	default:
 		token = scheme
 	}
-	const symbols = "-._~+/="
-	return token, token != "" && len(token) <= maxTokenBytes && strings.Trim(token, letters+digits+symbols) == ""
+	return token, len(token) <= maxTokenBytes && bearerBytes.isOf(token)
 }
+
+var bearerBytes = newByteSet(letters + digits + "-._~+/=")
 
 // schemes are the authentication schemes that a token_type may name beside
 // Bearer, as they are written in a header.

@@ -71,13 +71,13 @@ func (s *Service) Address() string { return s.Name + ":" + strconv.Itoa(s.Port) 
 // DependsOnCaller reports whether requests need tokens of their own.
 func (s *Service) DependsOnCaller() bool { return len(s.forward) > 0 || s.subject != nil }
 
-// SubjectHeader is the request header, in lower case, that has the token to be exchanged. isAll reports whether
-// the caller depends on nothing else, so that no other header need be asked for.
-func (s *Service) SubjectHeader() (name string, isAll bool) {
-	if s.subject == nil {
-		return "", false
+// CallerHeaders are the request headers, in lower case, that the caller depends on.
+func (s *Service) CallerHeaders() []string {
+	names := slices.Clone(s.forward)
+	if s.subject != nil {
+		names = append(names, s.subject.header)
 	}
-	return s.subject.header, len(s.forward) == 0
+	return names
 }
 
 // reader reads one part of the configuration.

@@ -3,6 +3,7 @@ package tokenservice
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -52,8 +53,8 @@ func TestPartThatIsOff(t *testing.T) {
 func TestService(t *testing.T) {
 	const credentials = `"clientId": "id", "clientSecret": "s"`
 	type facts struct {
-		tokenHeader, address, subject               string
-		isOAuth2, dependsOnCaller, isAll, needsBody bool
+		tokenHeader, address, callerHeaders  string
+		isOAuth2, dependsOnCaller, needsBody bool
 	}
 	tests := map[string]struct {
 		config string
@@ -67,12 +68,12 @@ func TestService(t *testing.T) {
 		"upstream header of body":  {extended(`"upstreamHeaders": {"A": "body:a"}`), facts{tokenHeader: "X-Token", address: "token.dns:8080", needsBody: true}},
 		"condition":                {extended(`"successWhen": [{"header": "a", "equals": "1"}]`), facts{tokenHeader: "X-Token", address: "token.dns:8080"}},
 		"condition on the body":    {extended(`"successWhen": [{"path": "a", "equals": "1"}]`), facts{tokenHeader: "X-Token", address: "token.dns:8080", needsBody: true}},
-		"forwarding":               {extended(`"forwardHeaders": ["X-User"]`), facts{tokenHeader: "X-Token", address: "token.dns:8080", dependsOnCaller: true}},
+		"forwarding":               {extended(`"forwardHeaders": ["X-User"]`), facts{tokenHeader: "X-Token", address: "token.dns:8080", callerHeaders: "x-user", dependsOnCaller: true}},
 		"client credentials":       {oauth2Config(credentials, ""), facts{tokenHeader: "Authorization", address: "idp.dns:80", isOAuth2: true, needsBody: true}},
 		"OAuth with its header":    {oauth2Config(credentials, `, "tokenHeader": "X-Token"`), facts{tokenHeader: "X-Token", address: "idp.dns:80", isOAuth2: true, needsBody: true}},
-		"exchange":                 {oauth2Config(exchange, ""), facts{"Authorization", "idp.dns:80", "authorization", true, true, true, true}},
-		"exchange by other header": {oauth2Config(exchange+`, "subjectTokenHeader": "X-Subject"`, ""), facts{"Authorization", "idp.dns:80", "x-subject", true, true, true, true}},
-		"exchange and forwarding":  {oauth2Config(exchange, `, "forwardHeaders": ["X-User"]`), facts{"Authorization", "idp.dns:80", "authorization", true, true, false, true}},
+		"exchange":                 {oauth2Config(exchange, ""), facts{"Authorization", "idp.dns:80", "authorization", true, true, true}},
+		"exchange by other header": {oauth2Config(exchange+`, "subjectTokenHeader": "X-Subject"`, ""), facts{"Authorization", "idp.dns:80", "x-subject", true, true, true}},
+		"exchange and forwarding":  {oauth2Config(exchange, `, "forwardHeaders": ["X-User"]`), facts{"Authorization", "idp.dns:80", "x-user authorization", true, true, true}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -80,8 +81,8 @@ func TestService(t *testing.T) {
 			if s.Err() != nil {
 				t.Fatal(s.Err())
 			}
-			subject, isAll := service.SubjectHeader()
-			got := facts{service.TokenHeader(), service.Address(), subject, IsOAuth2(s), service.DependsOnCaller(), isAll, service.NeedsBody}
+			callerHeaders := strings.Join(service.CallerHeaders(), " ")
+			got := facts{service.TokenHeader(), service.Address(), callerHeaders, IsOAuth2(s), service.DependsOnCaller(), service.NeedsBody}
 			if got != test.want {
 				t.Errorf("got      %+v\nexpected %+v", got, test.want)
 			}

@@ -7,21 +7,21 @@ import (
 )
 
 const (
-	feelRate        = 1000 // requests per second
-	feelConnections = 128  // enough for the requests that wait for a slow token
+	slowServiceRate        = 1000 // requests per second
+	slowServiceConnections = 128  // enough for the requests that wait for a slow token
 )
 
-// feel is what a client notices when the token service is slow.
-type feel struct {
+// slowServiceResult is what a client notices when the token service is slow.
+type slowServiceResult struct {
 	candidate
 	Requests int
 	P50, P99 time.Duration
 	Calls    float64 // token calls per 10,000 requests
 }
 
-// feels runs the sample and the plugin, from a cold start, with a token service
+// slowService runs the sample and the plugin, from a cold start, with a token service
 // that takes its time.
-func (b *bench) feels(ctx context.Context, all []candidate) ([]feel, error) {
+func (b *bench) slowService(ctx context.Context, all []candidate) ([]slowServiceResult, error) {
 	compared := named(all, sample, cached)
 	if len(compared) < 2 {
 		return nil, nil
@@ -32,9 +32,9 @@ func (b *bench) feels(ctx context.Context, all []candidate) ([]feel, error) {
 		return nil, err
 	}
 	defer func() { _ = s.Stop() }()
-	var results []feel
+	var results []slowServiceResult
 	for _, c := range compared {
-		result, err := b.feel(ctx, s, c)
+		result, err := b.withSlowService(ctx, s, c)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Name, err)
 		}
@@ -44,25 +44,25 @@ func (b *bench) feels(ctx context.Context, all []candidate) ([]feel, error) {
 	return results, nil
 }
 
-func (b *bench) feel(ctx context.Context, s *stage, c candidate) (feel, error) {
-	load, err := s.loader(c, feelConnections)
+func (b *bench) withSlowService(ctx context.Context, s *stage, c candidate) (slowServiceResult, error) {
+	load, err := s.loader(c, slowServiceConnections)
 	if err != nil {
-		return feel{}, err
+		return slowServiceResult{}, err
 	}
 	defer load.close()
-	samples, err := load.openLoop(ctx, feelRate, b.feelRequests(), 1)
+	samples, err := load.openLoop(ctx, slowServiceRate, b.slowServiceRequests(), 1)
 	if err != nil {
-		return feel{}, err
+		return slowServiceResult{}, err
 	}
 	counted, err := s.counts(c)
 	if err != nil {
-		return feel{}, err
+		return slowServiceResult{}, err
 	}
 	// Checked afterwards: before, it would have fetched the token.
 	if err := s.verify(ctx, c); err != nil {
-		return feel{}, err
+		return slowServiceResult{}, err
 	}
-	return feel{
+	return slowServiceResult{
 		candidate: c, Requests: len(samples),
 		P50: percentile(samples, 0.50), P99: percentile(samples, 0.99),
 		Calls: float64(counted.tokenCalls) * 10_000 / float64(counted.requests),
