@@ -16,6 +16,10 @@ var higressOnly = []string{
 	"proxy_get_upstream_hosts", "proxy_set_upstream_override_host",
 }
 
+// notEverywhere are functions of WASI that an Envoy of make test-matrix lacks or, as to the last one, answers with an error
+// that ends the VM at Go's next garbage collection.
+var notEverywhere = []string{"path_filestat_get", "fd_filestat_get", "poll_oneoff"}
+
 func TestBuiltFileLoadsInBothHosts(t *testing.T) {
 	data, err := os.ReadFile("main.wasm")
 	if err != nil {
@@ -52,6 +56,9 @@ func TestBuiltFileLoadsInBothHosts(t *testing.T) {
 		}
 		if slices.Contains(higressOnly, function.Name) {
 			t.Errorf("%s: stock Envoy does not have it", function.Name)
+		}
+		if slices.Contains(notEverywhere, function.Name) {
+			t.Errorf("%s: not all versions of Envoy have it as Go needs it", function.Name)
 		}
 	}
 }

@@ -7,6 +7,9 @@
 // callback that is exported, several times per request, so that callbacks that do
 // nothing cost 4 to 8 % of the CPU of a request. What is done to each export, and why, stands in
 // exports.go.
+//
+// Go's standard library imports functions of WASI that some hosts lack, or answer with an error that
+// Go takes for fatal. Which ones become functions of the file itself, and why the others may stay, stands in imports.go.
 package main
 
 import (
@@ -52,11 +55,20 @@ func run(args []string, stdout, stderr io.Writer) error {
 	case *out == "":
 		return errors.New("missing -out")
 	}
-	change := applyExports
+	change := applyLists
 	if *cutNames != "" {
 		change = func(data []byte) ([]byte, error) { return wasm.RemoveExports(data, strings.Split(*cutNames, ",")) }
 	}
 	return rewrite(*in, *out, change)
+}
+
+// applyLists makes of the linked file what hosts are given.
+func applyLists(data []byte) ([]byte, error) {
+	data, err := applyExports(data)
+	if err != nil {
+		return nil, err
+	}
+	return applyImports(data)
 }
 
 func rewrite(in, out string, change func([]byte) ([]byte, error)) error {

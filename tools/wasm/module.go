@@ -1,5 +1,5 @@
-// Package wasm reads the exports and imports of a WebAssembly module, and removes and
-// overrides exports. It knows as much of the binary format as that needs:
+// Package wasm reads the exports and imports of a WebAssembly module, removes and
+// overrides exports, and puts functions in the place of imports. It knows as much of the binary format as that needs:
 // https://webassembly.github.io/spec/core/binary/modules.html
 package wasm
 
@@ -35,11 +35,17 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind %d", byte(k))
 }
 
-// Numbers of the sections that are read; all others are only measured.
+// Numbers of the sections that are known; Parse reads three of them and only measures all others.
 const (
-	customSection = 0
-	importSection = 2
-	exportSection = 7
+	customSection   = 0
+	typeSection     = 1
+	importSection   = 2
+	functionSection = 3
+	globalSection   = 6
+	exportSection   = 7
+	startSection    = 8
+	elementSection  = 9
+	codeSection     = 10
 )
 
 // Module is what Parse found.
@@ -55,7 +61,8 @@ type Section struct {
 	Name string // of a custom section, else empty
 	Size int    // in bytes, with the section's own header
 
-	start int // offset of its first byte in the file
+	start int    // offset of its first byte in the file
+	body  []byte // what comes after its number and size
 }
 
 func (s Section) end() int { return s.start + s.Size }
@@ -65,6 +72,9 @@ type Import struct {
 	Module string
 	Name   string
 	Kind   Kind
+
+	typeIndex uint32 // of a function
+	raw       string // the whole entry, as it stands in the file
 }
 
 // Export is something that the host can reach.
@@ -72,6 +82,7 @@ type Export struct {
 	Name string
 	Kind Kind
 
+	index     uint32 // among all that is of its kind, with the imports first
 	raw       []byte // the whole entry, as it stands in the file
 	afterName int    // where in raw the name ends
 }
@@ -85,14 +96,14 @@ func Parse(data []byte) (*Module, error) {
 	m := &Module{}
 	r := &reader{data: data, pos: len(header)}
 	for !r.done() {
-		section, body := readSection(r)
+		section := readSection(r)
 		if r.err != nil {
 			return nil, fmt.Errorf("section at offset %d: %w", section.start, r.err)
 		}
 		if section.ID != customSection && m.has(section.ID) {
 			return nil, fmt.Errorf("section %d at offset %d: there is one already", section.ID, section.start)
 		}
-		if err := m.readBody(&section, body); err != nil {
+		if err := m.readBody(&section); err != nil {
 			return nil, fmt.Errorf("section %d at offset %d: %w", section.ID, section.start, err)
 		}
 		m.Sections = append(m.Sections, section)
@@ -104,19 +115,18 @@ func (m *Module) has(id byte) bool {
 	return slices.ContainsFunc(m.Sections, func(s Section) bool { return s.ID == id })
 }
 
-func readSection(r *reader) (Section, []byte) {
+func readSection(r *reader) Section {
 	section := Section{start: r.pos}
 	section.ID = r.byte()
-	size := r.uint32()
-	body := r.bytes(size)
+	section.body = r.bytes(r.uint32())
 	section.Size = r.pos - section.start
-	return section, body
+	return section
 }
 
 // readBody reads the sections it knows to their last byte; what a custom section
 // holds after its name is its own matter.
-func (m *Module) readBody(section *Section, body []byte) error {
-	r := &reader{data: body}
+func (m *Module) readBody(section *Section) error {
+	r := &reader{data: section.body}
 	switch section.ID {
 	case customSection:
 		section.Name = r.name()
@@ -132,10 +142,7 @@ func (m *Module) readBody(section *Section, body []byte) error {
 	default:
 		return nil
 	}
-	if r.err == nil && r.pos != len(body) {
-		r.fail(fmt.Errorf("%d bytes too many", len(body)-r.pos))
-	}
-	return r.err
+	return r.end()
 }
 
 func readExport(r *reader) Export {
@@ -143,16 +150,17 @@ func readExport(r *reader) Export {
 	e := Export{Name: r.name()}
 	e.afterName = r.pos - start
 	e.Kind = Kind(r.byte())
-	r.uint32() // index of what is exported
+	e.index = r.uint32()
 	e.raw = r.data[start:r.pos]
 	return e
 }
 
 func readImport(r *reader) Import {
+	start := r.pos
 	i := Import{Module: r.name(), Name: r.name(), Kind: Kind(r.byte())}
 	switch i.Kind {
 	case Function:
-		r.uint32() // index of its type
+		i.typeIndex = r.uint32()
 	case Table:
 		r.byte() // type of its elements
 		skipLimits(r)
@@ -166,6 +174,7 @@ func readImport(r *reader) Import {
 	default:
 		r.fail(fmt.Errorf("import %q is of unknown %s", i.Name, i.Kind))
 	}
+	i.raw = string(r.data[start:r.pos])
 	return i
 }
 

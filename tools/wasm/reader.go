@@ -24,6 +24,14 @@ func (r *reader) fail(err error) {
 
 func (r *reader) done() bool { return r.err != nil || r.pos >= len(r.data) }
 
+// end returns the first error, or one that says that not all has been read.
+func (r *reader) end() error {
+	if left := len(r.data) - r.pos; left > 0 {
+		r.fail(fmt.Errorf("%d bytes too many", left))
+	}
+	return r.err
+}
+
 func (r *reader) byte() byte {
 	if r.done() {
 		r.fail(errTruncated)
@@ -68,6 +76,16 @@ func (r *reader) leb128(bits uint) uint64 {
 	}
 	r.fail(fmt.Errorf("number at offset %d has more than %d bits", r.pos, bits))
 	return 0
+}
+
+// skipSigned reads over a signed LEB128 number.
+func (r *reader) skipSigned(bits int) {
+	for range (bits + 6) / 7 {
+		if r.byte() < 0x80 { // also after an error
+			return
+		}
+	}
+	r.fail(fmt.Errorf("number at offset %d has more than %d bits", r.pos, bits))
 }
 
 // appendUint32 appends value as LEB128 in as few bytes as possible.

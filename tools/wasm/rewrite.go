@@ -86,7 +86,7 @@ func (m *Module) checkFunction(name string) error {
 
 func (e Export) renamed(name string) Export {
 	raw := append(appendUint32(nil, uint32(len(name))), name...)
-	return Export{Name: name, Kind: e.Kind, raw: append(raw, e.raw[e.afterName:]...)}
+	return Export{Name: name, Kind: e.Kind, index: e.index, raw: append(raw, e.raw[e.afterName:]...)}
 }
 
 // withExports copies the module with another export section; it has one.
@@ -105,6 +105,9 @@ func encodeExports(exports []Export) []byte {
 	for _, e := range exports {
 		body = append(body, e.raw...)
 	}
-	section := appendUint32([]byte{exportSection}, uint32(len(body)))
-	return append(section, body...)
+	return encodeSection(exportSection, body)
+}
+
+func encodeSection(id byte, body []byte) []byte {
+	return append(appendUint32([]byte{id}, uint32(len(body))), body...)
 }
