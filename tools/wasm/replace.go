@@ -46,11 +46,12 @@ func ReplaceImports(data []byte, locals []Local) ([]byte, error) {
 
 // replacement is what becomes of the imports of a module.
 type replacement struct {
-	kept    []Import // of all kinds
-	to      []uint32 // the new number of each imported function
-	types   []uint32 // indices of the types of those that are replaced
-	code    [][]byte // bodies of the functions in their place
-	exports []Export
+	kept     []Import // of all kinds
+	to       []uint32 // the new number of each imported function
+	replaced []int    // those of the imported functions, by their old numbers, that the module gets functions for
+	types    []uint32 // indices of their types
+	code     [][]byte // bodies of the functions in their places
+	exports  []Export
 }
 
 func (m *Module) replacement(locals []Local) (*replacement, error) {
@@ -61,35 +62,43 @@ func (m *Module) replacement(locals []Local) (*replacement, error) {
 	if !m.has(functionSection) || !m.has(codeSection) {
 		return nil, errors.New("the module has no functions of its own")
 	}
+	for _, l := range locals {
+		if !slices.ContainsFunc(m.Imports, l.replaces) {
+			return nil, fmt.Errorf("no import named %q of %q", l.Name, l.Module)
+		}
+	}
 	r := &replacement{exports: m.Exports}
-	var replaced []int // numbers of imported functions
-	found := make([]bool, len(locals))
 	for _, i := range m.Imports {
-		if i.Kind != Function {
-			r.kept = append(r.kept, i)
-			continue
-		}
-		r.to = append(r.to, uint32(len(r.to)-len(replaced)))
-		at := slices.IndexFunc(locals, func(l Local) bool { return l.Module == i.Module && l.Name == i.Name })
-		if at < 0 {
-			r.kept = append(r.kept, i)
-			continue
-		}
-		found[at] = true
-		if err := locals[at].checkType(types, i.typeIndex); err != nil {
+		if err := r.add(i, locals, types); err != nil {
 			return nil, err
 		}
-		replaced = append(replaced, len(r.to)-1)
-		r.types = append(r.types, i.typeIndex)
-		r.code = append(r.code, locals[at].body())
 	}
-	if at := slices.Index(found, false); at >= 0 {
-		return nil, fmt.Errorf("no import named %q of %q", locals[at].Name, locals[at].Module)
-	}
-	for n, number := range replaced {
-		r.to[number] = uint32(len(r.to) - len(replaced) + n)
+	kept := len(r.to) - len(r.replaced)
+	for n, number := range r.replaced {
+		r.to[number] = uint32(kept + n)
 	}
 	return r, nil
+}
+
+// add is for one import after the other. The number of one that is replaced is known only when all are.
+func (r *replacement) add(i Import, locals []Local, types []string) error {
+	number := len(r.to)
+	if i.Kind == Function {
+		r.to = append(r.to, uint32(number-len(r.replaced)))
+	}
+	at := slices.IndexFunc(locals, func(l Local) bool { return l.replaces(i) })
+	if at < 0 {
+		r.kept = append(r.kept, i)
+		return nil
+	}
+	r.replaced = append(r.replaced, number)
+	r.types = append(r.types, i.typeIndex)
+	r.code = append(r.code, locals[at].body())
+	return locals[at].checkType(types, i.typeIndex)
+}
+
+func (l Local) replaces(i Import) bool {
+	return i.Kind == Function && i.Module == l.Module && i.Name == l.Name
 }
 
 func (l Local) checkType(types []string, index uint32) error {
