@@ -68,7 +68,7 @@ test-unit: build ## unit tests, native and compiled to Wasm, their coverage, and
 test-e2e: build ## end-to-end tests in a real Envoy
 	$(GO) -C e2e test -p 1 -timeout 45m ./...
 
-# For example MATRIX_FLAGS='-versions 1.36.4 -run TestCache'. Some fifteen minutes for each version.
+# For example MATRIX_FLAGS='-versions 1.36.4 -run TestCallers'. Some fifteen minutes for each version.
 MATRIX_FLAGS ?=
 .PHONY: test-matrix
 test-matrix: build ## the end-to-end tests, with 200,000 token calls, on each version of Envoy that the plugin is for

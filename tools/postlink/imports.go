@@ -38,9 +38,9 @@ var wasiFunctions = []struct {
 	{"sched_yield", nil, "Go's runtime, while it collects garbage; since Envoy 1.33"},
 
 	{"path_filestat_get", notSupported("(i32 i32 i32 i32 i32) i32"),
-		"linked by the SDK with package os; Envoy before 1.38 lacks it, and refuses the file"},
+		"linked by the SDK with package os; Envoy up to 1.37 lacks it, and refuses the file"},
 	{"poll_oneoff", noEvents,
-		"Go's runtime sleeps by it, also while it collects garbage; Envoy before 1.38 answers with an error, upon which the runtime gives up"},
+		"Go's runtime sleeps by it, also while it collects garbage; Envoy up to 1.37 answers with an error, upon which the runtime gives up"},
 }
 
 // notSupported is a function that only answers what Envoy does since it has path_filestat_get.

@@ -56,7 +56,7 @@ func parseFlags(args []string) (matrix.Options, error) {
 	flags := flag.NewFlagSet("matrix", flag.ContinueOnError)
 	flags.StringVar(&options.Root, "root", "..", "folder of main.wasm")
 	flags.StringVar(&options.Tests, "run", "", "`regexp` of the tests to run; all if empty")
-	flags.IntVar(&options.Calls, "calls", 200_000, "requests with a token call each")
+	flags.IntVar(&options.Calls, "calls", matrix.PromisedCalls, "requests with a token call each")
 	flags.BoolVar(&options.Write, "write", false, "write the table into docs/limits.md; only of all tests on all versions")
 	flags.Func("versions", "comma-separated `versions` of Envoy (default "+strings.Join(envoy.Versions, ",")+")", func(text string) error {
 		options.Versions = strings.Split(text, ",")
@@ -65,8 +65,8 @@ func parseFlags(args []string) (matrix.Options, error) {
 	if err := flags.Parse(args); err != nil {
 		return options, err
 	}
-	if flags.NArg() > 0 || options.Calls < 1 || options.Write && !options.IsComplete() {
-		fmt.Fprintln(os.Stderr, "matrix: -calls must be positive, -write needs all tests and versions, and there are no other arguments")
+	if flags.NArg() > 0 || options.Write && !options.IsComplete() {
+		fmt.Fprintln(os.Stderr, "matrix: -write needs all tests, calls and versions, and there are no other arguments")
 		return options, flag.ErrHelp
 	}
 	return options, nil
