@@ -24,7 +24,7 @@ func manyCalls(t *testing.T) int {
 		return 20_000
 	}
 	count, err := strconv.Atoi(text)
-	if least := 4 * streamsPerConnection; err != nil || count < least { // a quarter of them are sent at once at least
+	if least := 4 * streamsPerConnection; err != nil || count < least { // the memory is compared with that after a quarter of them
 		t.Fatalf("E2E_CALLS is %q, want a number of at least %d", text, least)
 	}
 	return count
