@@ -9,7 +9,11 @@ GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # before a release, look with all that is known: make vuln VULNDB=golang.org/x/vulndb@latest
 VULNDB ?= golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
 
-WASM_BUILD := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -buildmode=c-shared
+# One version for the plugin's log, the image and Higress' tools, which read it in spec.yaml.
+VERSION := $(shell sed -n 's/^  version: //p' spec.yaml)
+
+WASM_BUILD := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -buildmode=c-shared \
+	-ldflags '-X main.version=$(VERSION)'
 
 PLUGIN_SOURCES := $(filter-out %_test.go,$(wildcard *.go internal/*/*.go internal/*/*.s)) go.mod go.sum $(wildcard tools/*/*.go)
 
@@ -20,14 +24,18 @@ PLUGIN_SOURCES := $(filter-out %_test.go,$(wildcard *.go internal/*/*.go interna
 .PHONY: build
 build: main.wasm ## build main.wasm, for the Higress gateway and for stock Envoy (the default)
 
-main.wasm: $(PLUGIN_SOURCES) Makefile | needs-go
+main.wasm: $(PLUGIN_SOURCES) spec.yaml Makefile | needs-go
 	$(WASM_BUILD) -o $(BUILD)/linked.wasm .
 	$(GO) run ./tools/postlink -in $(BUILD)/linked.wasm -out $@
+
+# What the image says of its origin: the commit, where there is git, and SOURCE=https://... if given.
+REVISION ?= $(shell git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null)
+SOURCE   ?=
 
 .PHONY: image
 image: build ## build the OCI image IMAGE=registry/name:tag into build/, without a container engine
 	@$(GO) -C e2e build -o ../$(BUILD)/image-tool ./cmd/image
-	@$(BUILD)/image-tool -root . build "$(IMAGE)"
+	@$(BUILD)/image-tool -root . -revision "$(REVISION)" -source "$(SOURCE)" build "$(IMAGE)"
 
 .PHONY: push
 push: image ## build the OCI image IMAGE=registry/name:tag and push it

