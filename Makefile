@@ -59,7 +59,7 @@ bench: build ## measure against Envoy's own filters; writes docs/benchmark.md
 # ------------------------------------------------------------- tests and style
 
 .PHONY: test
-test: test-unit test-e2e ## all tests: native, compiled to Wasm, and end to end in a real Envoy
+test: test-unit test-e2e test-gateways ## all tests: native, compiled to Wasm, and end to end in a real Envoy
 
 # What needs no host is covered by its own native tests, to this many percent at least.
 COVERED  := ./internal/schema ./internal/tokenservice ./internal/tokencache
@@ -75,6 +75,14 @@ test-unit: build ## unit tests, native and compiled to Wasm, their coverage, and
 .PHONY: test-e2e
 test-e2e: build ## end-to-end tests in a real Envoy
 	$(GO) -C e2e test -p 1 -timeout 45m ./...
+
+.PHONY: test-gateways
+test-gateways: build ## the image and deploy/ by the gateways' own code: Istio's fetcher, published CRDs, Compose
+	$(GO) -C e2e/gateways test -timeout 15m ./...
+
+.PHONY: test-istio
+test-istio: build ## deploy/istio.yaml in Istio's discovery, agent and Envoy; builds them first, which takes minutes
+	$(GO) -C e2e/gateways test -tags istio -count 1 -v -timeout 30m ./istio
 
 # How long the load of faults runs after its warm-up; before a release, FAULTS=20m. FAULTS_SEED=N repeats a run.
 FAULTS ?= 60s
@@ -101,9 +109,10 @@ fuzz: build ## fuzz whatever reads input from outside, for FUZZ_TIME each (2m)
 		(cd "$$folder" && $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 1s $(FUZZ_FLAGS) . </dev/null) || exit 1; done
 
 .PHONY: lint
-lint: ## golangci-lint in both modules
+lint: ## golangci-lint in all modules
 	$(GO) run $(GOLANGCI_LINT) run ./...
 	cd e2e && $(GO) run $(GOLANGCI_LINT) run ./...
+	cd e2e/gateways && $(GO) run $(GOLANGCI_LINT) run ./...
 
 # Fails on a vulnerability that is called and that a module of go.mod brings in. Those of the
 # standard library are printed as warnings: they go with the Go that builds, which is not this
@@ -129,4 +138,4 @@ needs-go:
 
 .PHONY: help
 help: ## this text
-	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z0-9-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
