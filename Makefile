@@ -9,7 +9,11 @@ GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # before a release, look with all that is known: make vuln VULNDB=golang.org/x/vulndb@latest
 VULNDB ?= golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
 
-WASM_BUILD := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -buildmode=c-shared
+# One version for the plugin's log, the image and Higress' tools, which read it in spec.yaml.
+VERSION := $(shell sed -n 's/^  version: //p' spec.yaml)
+
+WASM_BUILD := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -buildmode=c-shared \
+	-ldflags '-X main.version=$(VERSION)'
 
 PLUGIN_SOURCES := $(filter-out %_test.go,$(wildcard *.go internal/*/*.go internal/*/*.s)) go.mod go.sum $(wildcard tools/*/*.go)
 
@@ -20,14 +24,18 @@ PLUGIN_SOURCES := $(filter-out %_test.go,$(wildcard *.go internal/*/*.go interna
 .PHONY: build
 build: main.wasm ## build main.wasm, for the Higress gateway and for stock Envoy (the default)
 
-main.wasm: $(PLUGIN_SOURCES) Makefile | needs-go
+main.wasm: $(PLUGIN_SOURCES) spec.yaml Makefile | needs-go
 	$(WASM_BUILD) -o $(BUILD)/linked.wasm .
 	$(GO) run ./tools/postlink -in $(BUILD)/linked.wasm -out $@
+
+# What the image says of its origin: the commit, where there is git, and SOURCE=https://... if given.
+REVISION ?= $(shell git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null)
+SOURCE   ?=
 
 .PHONY: image
 image: build ## build the OCI image IMAGE=registry/name:tag into build/, without a container engine
 	@$(GO) -C e2e build -o ../$(BUILD)/image-tool ./cmd/image
-	@$(BUILD)/image-tool -root . build "$(IMAGE)"
+	@$(BUILD)/image-tool -root . -revision "$(REVISION)" -source "$(SOURCE)" build "$(IMAGE)"
 
 .PHONY: push
 push: image ## build the OCI image IMAGE=registry/name:tag and push it
@@ -51,7 +59,7 @@ bench: build ## measure against Envoy's own filters; writes docs/benchmark.md
 # ------------------------------------------------------------- tests and style
 
 .PHONY: test
-test: test-unit test-e2e ## all tests: native, compiled to Wasm, and end to end in a real Envoy
+test: test-unit test-e2e test-gateways ## all tests: native, compiled to Wasm, and end to end in a real Envoy
 
 # What needs no host is covered by its own native tests, to this many percent at least.
 COVERED  := ./internal/schema ./internal/tokenservice ./internal/tokencache
@@ -74,6 +82,14 @@ MATRIX_FLAGS ?=
 test-matrix: build ## the end-to-end tests, with 200,000 token calls, on each version of Envoy that the plugin is for
 	@$(GO) -C e2e build -o ../$(BUILD)/matrix ./cmd/matrix
 	@exec $(BUILD)/matrix -root . $(MATRIX_FLAGS)
+
+.PHONY: test-gateways
+test-gateways: build ## the image and deploy/ by the gateways' own code: Istio's fetcher, published CRDs, Compose
+	$(GO) -C e2e/gateways test -timeout 15m ./...
+
+.PHONY: test-istio
+test-istio: build ## deploy/istio.yaml in Istio's discovery, agent and Envoy; builds them first, which takes minutes
+	$(GO) -C e2e/gateways test -tags istio -count 1 -v -timeout 30m ./istio
 
 # How long the load of faults runs after its warm-up; before a release, FAULTS=20m. FAULTS_SEED=N repeats a run.
 FAULTS ?= 60s
@@ -100,9 +116,10 @@ fuzz: build ## fuzz whatever reads input from outside, for FUZZ_TIME each (2m)
 		(cd "$$folder" && $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 1s $(FUZZ_FLAGS) . </dev/null) || exit 1; done
 
 .PHONY: lint
-lint: ## golangci-lint in both modules
+lint: ## golangci-lint in all modules
 	$(GO) run $(GOLANGCI_LINT) run ./...
 	cd e2e && $(GO) run $(GOLANGCI_LINT) run ./...
+	cd e2e/gateways && $(GO) run $(GOLANGCI_LINT) run ./...
 
 # Fails on a vulnerability that is called and that a module of go.mod brings in. Those of the
 # standard library are printed as warnings: they go with the Go that builds, which is not this
@@ -128,4 +145,4 @@ needs-go:
 
 .PHONY: help
 help: ## this text
-	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z0-9-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15

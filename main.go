@@ -24,6 +24,9 @@ import (
 
 const pluginName = "token-fetch"
 
+// version is that of spec.yaml, which make puts here when it links the file.
+var version = "development"
+
 func main() {}
 
 func init() {

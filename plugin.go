@@ -125,6 +125,7 @@ func (p *pluginContext) start(c *config) types.OnPluginStartStatus {
 		p.logf(logError, "the plugin does not start: no timer: %v", err)
 		return types.OnPluginStartStatusFailed
 	}
+	p.logf(logInfo, "version %s starts with %s", version, count(len(c.rules), "rule"))
 	return types.OnPluginStartStatusOK
 }
 

@@ -14,11 +14,12 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"token-fetch/e2e/image"
 )
 
 func main() {
@@ -35,20 +36,22 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("image", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // the error is enough
 	root := flags.String("root", "..", "")
+	revision := flags.String("revision", "", "")
+	source := flags.String("source", "", "")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() < 1 || flags.NArg() > 2 {
-		return errors.New("usage: image [-root FOLDER] build|push REGISTRY/NAMESPACE/NAME:TAG")
+		return errors.New("usage: image [-root FOLDER] [-revision COMMIT] [-source URL] build|push REGISTRY/NAMESPACE/NAME:TAG")
 	}
-	tag, err := parseImage(flags.Arg(1))
+	tag, err := image.ParseName(flags.Arg(1))
 	if err != nil {
 		return err
 	}
 	layoutDir := filepath.Join(*root, "build", "image")
 	switch command := flags.Arg(0); command {
 	case "build":
-		return runBuild(*root, layoutDir, tag, stdout)
+		return runBuild(*root, layoutDir, tag, origin{*revision, *source}, stdout)
 	case "push":
 		return runPush(ctx, layoutDir, tag, stdout)
 	default:
@@ -56,52 +59,41 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 }
 
-// parseImage insists on a registry and a tag: what Docker would fill in, Docker Hub
-// and "latest", is hardly ever meant, and gateways pull "latest" anew at each start.
-func parseImage(image string) (name.Tag, error) {
-	const want = "want IMAGE=REGISTRY/NAMESPACE/NAME:TAG, for example IMAGE=registry.example.com/gateway/token-fetch:1.0.0"
-	if image == "" {
-		return name.Tag{}, errors.New("missing IMAGE: " + want)
-	}
-	tag, err := name.NewTag(image, name.StrictValidation)
-	// The library takes the scheme of a WasmPlugin's url for a registry named "oci:".
-	if err != nil || strings.Contains(image, "://") {
-		return name.Tag{}, fmt.Errorf("invalid IMAGE %q: %s", image, want)
-	}
-	return tag, nil
-}
+// origin is where the image comes from, as far as the caller knows.
+type origin struct{ revision, source string }
 
-func runBuild(root, layoutDir string, tag name.Tag, stdout io.Writer) error {
-	module, err := readModule(filepath.Join(root, "main.wasm"))
+func runBuild(root, layoutDir string, tag name.Tag, from origin, stdout io.Writer) error {
+	module, err := image.ReadModule(filepath.Join(root, "main.wasm"))
 	if err != nil {
 		return err
 	}
-	about, err := readInfo(filepath.Join(root, "spec.yaml"))
+	about, err := image.ReadInfo(filepath.Join(root, "spec.yaml"))
 	if err != nil {
 		return err
 	}
-	image, err := newImage(module, about)
+	about.Revision, about.Source = from.revision, from.source
+	packed, err := image.New(module, about)
 	if err != nil {
 		return err
 	}
-	if err := writeLayout(layoutDir, image, tag); err != nil {
+	if err := image.WriteLayout(layoutDir, packed, tag); err != nil {
 		return fmt.Errorf("writing the image: %w", err)
 	}
-	summary, err := summarize(image)
+	summary, err := summarize(packed)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "build/image: %s\npush it: make push IMAGE=%s\n", summary, tag)
+	fmt.Fprintf(stdout, "build/image: version %s, %s\npush it: make push IMAGE=%s\n", about.Version, summary, tag)
 	return nil
 }
 
 // summarize names what decides whether a gateway can read the image.
-func summarize(image v1.Image) (string, error) {
-	manifest, err := image.Manifest()
+func summarize(packed v1.Image) (string, error) {
+	manifest, err := packed.Manifest()
 	if err != nil {
 		return "", err
 	}
-	digest, err := image.Digest()
+	digest, err := packed.Digest()
 	if err != nil {
 		return "", err
 	}
@@ -111,14 +103,14 @@ func summarize(image v1.Image) (string, error) {
 }
 
 func runPush(ctx context.Context, layoutDir string, tag name.Tag, stdout io.Writer) error {
-	image, err := readLayout(layoutDir)
+	packed, err := image.ReadLayout(layoutDir)
 	if err != nil {
 		return err
 	}
-	if err := push(ctx, image, tag); err != nil {
+	if err := image.Push(ctx, packed, tag); err != nil {
 		return err
 	}
-	digest, err := image.Digest()
+	digest, err := packed.Digest()
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package image
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -16,9 +17,24 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// writeLayout makes dir an OCI image layout with image alone in it, under a name that
+// ParseName insists on a registry and a tag: what Docker would fill in, Docker Hub
+// and "latest", is hardly ever meant, and gateways pull "latest" anew at each start.
+func ParseName(image string) (name.Tag, error) {
+	const want = "want IMAGE=REGISTRY/NAMESPACE/NAME:TAG, for example IMAGE=registry.example.com/gateway/token-fetch:1.0.0"
+	if image == "" {
+		return name.Tag{}, errors.New("missing IMAGE: " + want)
+	}
+	tag, err := name.NewTag(image, name.StrictValidation)
+	// The library takes the scheme of a WasmPlugin's url for a registry named "oci:".
+	if err != nil || strings.Contains(image, "://") {
+		return name.Tag{}, fmt.Errorf("invalid IMAGE %q: %s", image, want)
+	}
+	return tag, nil
+}
+
+// WriteLayout makes dir an OCI image layout with image alone in it, under a name that
 // skopeo, podman and oras find it by.
-func writeLayout(dir string, image v1.Image, tag name.Tag) error {
+func WriteLayout(dir string, image v1.Image, tag name.Tag) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
@@ -31,9 +47,9 @@ func writeLayout(dir string, image v1.Image, tag name.Tag) error {
 	}))
 }
 
-// readLayout answers the one image of a layout. The layout's own index stays behind:
+// ReadLayout answers the one image of a layout. The layout's own index stays behind:
 // of an index in a registry, gateways take the child for linux/amd64 only.
-func readLayout(dir string) (v1.Image, error) {
+func ReadLayout(dir string) (v1.Image, error) {
 	index, err := layout.ImageIndexFromPath(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, errors.New("build/image is missing: run make image first")
@@ -51,9 +67,9 @@ func readLayout(dir string) (v1.Image, error) {
 	return index.Image(manifest.Manifests[0].Digest)
 }
 
-// push uses the credentials of "docker login" or "podman login". A registry on
+// Push uses the credentials of "docker login" or "podman login". A registry on
 // localhost or in a private network may speak plain HTTP, any other must have TLS.
-func push(ctx context.Context, image v1.Image, tag name.Tag) error {
+func Push(ctx context.Context, image v1.Image, tag name.Tag) error {
 	err := remote.Write(tag, image,
 		remote.WithContext(ctx),
 		remote.WithAuthFromKeychain(authn.DefaultKeychain))

@@ -1,4 +1,4 @@
-package main
+package image
 
 import (
 	"archive/tar"
@@ -8,23 +8,18 @@ import (
 	"log"
 	"math/rand"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
-var about = info{Title: "Token Fetch", Description: "Fetches a token.", Version: "1.0.0"}
+var about = Info{Title: "Token Fetch", Description: "Fetches a token.", Version: "1.0.0", Revision: "abc123"}
 
 // module begins like a Wasm file and does not compress, so that no read of it ends early unnoticed.
 var module = func() []byte {
@@ -35,7 +30,7 @@ var module = func() []byte {
 
 func testImage(t *testing.T) v1.Image {
 	t.Helper()
-	image, err := newImage(module, about)
+	image, err := New(module, about)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,34 +42,17 @@ func testRegistry(t *testing.T) name.Tag {
 	t.Helper()
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
-	tag, err := parseImage(strings.TrimPrefix(server.URL, "http://") + "/gateway/token-fetch:1.0.0")
+	tag, err := ParseName(strings.TrimPrefix(server.URL, "http://") + "/gateway/token-fetch:1.0.0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return tag
 }
 
-func TestPushAndFetch(t *testing.T) {
-	tag := testRegistry(t)
-	if err := push(t.Context(), testImage(t), tag); err != nil {
-		t.Fatal(err)
-	}
-	variant, fetched, err := fetch(tag)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if variant != "compat" {
-		t.Errorf("fetched as the %s variant, want compat", variant)
-	}
-	if !bytes.Equal(fetched, module) {
-		t.Error("the module fetched is not the one pushed")
-	}
-}
-
 // A gateway on another platform than linux/amd64 finds no child in an index.
 func TestPushIsNoIndex(t *testing.T) {
 	tag := testRegistry(t)
-	if err := push(t.Context(), testImage(t), tag); err != nil {
+	if err := Push(t.Context(), testImage(t), tag); err != nil {
 		t.Fatal(err)
 	}
 	descriptor, err := remote.Get(tag, remote.WithPlatform(v1.Platform{OS: "linux", Architecture: "arm64"}))
@@ -86,48 +64,6 @@ func TestPushIsNoIndex(t *testing.T) {
 	}
 	if _, err := descriptor.Image(); err != nil {
 		t.Errorf("arm64 cannot read the image: %v", err)
-	}
-}
-
-// The image also works for those who put it into an index after all.
-func TestFetchFromIndex(t *testing.T) {
-	tag := testRegistry(t)
-	index := mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: testImage(t)})
-	if err := remote.WriteIndex(tag, index); err != nil {
-		t.Fatal(err)
-	}
-	if variant, _, err := fetch(tag); err != nil || variant != "compat" {
-		t.Errorf("fetched as %q (%v), want compat", variant, err)
-	}
-}
-
-// TestFetcherRefuses shows that the fetcher of these tests tells good images from bad ones.
-func TestFetcherRefuses(t *testing.T) {
-	spec := static.NewLayer([]byte("apiVersion: 1.0.0\n"), "application/vnd.module.wasm.spec.v1+yaml")
-	tests := []struct {
-		name   string
-		change func(v1.Image) (v1.Image, error)
-		want   string
-	}{
-		{"another layer last", func(i v1.Image) (v1.Image, error) { return mutate.AppendLayers(i, spec) },
-			"invalid media type application/vnd.module.wasm.spec.v1+yaml (expect application/vnd.oci.image.layer.v1.tar+gzip)"},
-		{"manifest of Docker", func(i v1.Image) (v1.Image, error) { return mutate.MediaType(i, types.DockerManifestSchema2), nil },
-			"invalid media type application/vnd.oci.image.layer.v1.tar+gzip (expect application/vnd.docker.image.rootfs.diff.tar.gzip)"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			tag := testRegistry(t)
-			image, err := test.change(testImage(t))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := push(t.Context(), image, tag); err != nil {
-				t.Fatal(err)
-			}
-			if _, _, err := fetch(tag); err == nil || !strings.HasSuffix(err.Error(), test.want) {
-				t.Errorf("error %v, want %s", err, test.want)
-			}
-		})
 	}
 }
 
@@ -161,10 +97,14 @@ func TestManifest(t *testing.T) {
 		"org.opencontainers.image.description": about.Description,
 		"org.opencontainers.image.version":     about.Version,
 		"org.opencontainers.image.licenses":    "Apache-2.0",
+		"org.opencontainers.image.revision":    about.Revision,
 	} {
 		if got := manifest.Annotations[key]; got != want {
 			t.Errorf("annotation %s is %q, want %q", key, got, want)
 		}
+	}
+	if got, found := manifest.Annotations["org.opencontainers.image.source"]; found {
+		t.Errorf("the source is %q, expected no annotation: it was not said", got)
 	}
 }
 
@@ -207,7 +147,7 @@ func TestDigestIsReproducible(t *testing.T) {
 	if first != second {
 		t.Errorf("digests are %s and %s", first, second)
 	}
-	other, err := newImage(append([]byte(nil), module[:len(module)-1]...), about)
+	other, err := New(append([]byte(nil), module[:len(module)-1]...), about)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,17 +155,3 @@ func TestDigestIsReproducible(t *testing.T) {
 		t.Errorf("another module has the digest %s too (%v)", digest, err)
 	}
 }
-
-// testRoot is a project with what build reads.
-func testRoot(t *testing.T, files map[string]string) string {
-	t.Helper()
-	root := t.TempDir()
-	for file, content := range files {
-		if err := os.WriteFile(filepath.Join(root, file), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return root
-}
-
-const specYAML = "info:\n  title: Token Fetch\n  description: Fetches a token.\n  version: 1.0.0\n"

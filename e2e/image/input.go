@@ -1,4 +1,4 @@
-package main
+package image
 
 import (
 	"bytes"
@@ -10,29 +10,33 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// info is the part of spec.yaml that describes the plugin.
-type info struct {
+// Info describes the plugin. All but the last two stands in spec.yaml.
+type Info struct {
 	Title       string
 	Description string
 	Version     string
+	Revision    string `yaml:"-"` // the commit that the plugin was built from; may be empty
+	Source      string `yaml:"-"` // URL of the repository; may be empty
 }
 
-func readInfo(path string) (info, error) {
-	var spec struct{ Info info }
+// ReadInfo reads spec.yaml.
+func ReadInfo(path string) (Info, error) {
+	var spec struct{ Info Info }
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return info{}, err
+		return Info{}, err
 	}
 	if err := yaml.Unmarshal(data, &spec); err != nil {
-		return info{}, fmt.Errorf("%s: %w", path, err)
+		return Info{}, fmt.Errorf("%s: %w", path, err)
 	}
 	if spec.Info.Title == "" || spec.Info.Description == "" || spec.Info.Version == "" {
-		return info{}, fmt.Errorf("%s: title, description or version is missing in info", path)
+		return Info{}, fmt.Errorf("%s: title, description or version is missing in info", path)
 	}
 	return spec.Info, nil
 }
 
-func readModule(path string) ([]byte, error) {
+// ReadModule reads main.wasm.
+func ReadModule(path string) ([]byte, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New("main.wasm is missing: run make build first")

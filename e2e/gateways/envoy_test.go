@@ -1,0 +1,132 @@
+package gateways_test
+
+import (
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"token-fetch/e2e/envoy"
+	"token-fetch/e2e/gateways/provider"
+)
+
+// TestEnvoyFile runs deploy/envoy.yaml with nothing changed but addresses, ports and the names of files.
+func TestEnvoyFile(t *testing.T) {
+	identityProvider := provider.Start(t)
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Header.Get("Authorization"))
+	}))
+	t.Cleanup(upstream.Close)
+	upstreamPort := upstream.Listener.Addr().(*net.TCPAddr).Port
+
+	root := projectRoot(t)
+	var bootstrap map[string]any
+	data, err := os.ReadFile(filepath.Join(root, "deploy", "envoy.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.UnmarshalStrict(data, &bootstrap); err != nil {
+		t.Fatal(err)
+	}
+	replaced := replaceAddresses(bootstrap, map[string]int{
+		"127.0.0.1:9901":          0,
+		"0.0.0.0:10000":           0,
+		"upstream.example.com:80": upstreamPort,
+		provider.Host + ":443":    identityProvider.Port,
+	}, map[string]string{
+		"/etc/envoy/main.wasm":               filepath.Join(root, "main.wasm"),
+		"/etc/ssl/certs/ca-certificates.crt": identityProvider.CAFile,
+	})
+	if replaced != 6 {
+		t.Errorf("got %d addresses and files in it that this test knows, expected 6", replaced)
+	}
+	path := filepath.Join(t.TempDir(), "envoy.json")
+	if data, err = json.Marshal(bootstrap); err == nil {
+		err = os.WriteFile(path, data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary, err := envoy.Find(root, func(message string) { t.Log(message) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	process, err := envoy.Start(envoy.Options{
+		Binary: binary, Config: path, WasmLog: "info", Ready: 3 * time.Minute,
+		ExtraEnv: []string{"TOKEN_FETCH_CLIENT_SECRET=" + provider.Secret},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := process.Stop(); err != nil || t.Failed() {
+			t.Logf("Envoy ended with error %v; its log:\n%s", err, process.LogTail(60))
+		}
+	})
+	address, err := process.ListenerAddress("gateway")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkTokens(t, "http://"+address)
+}
+
+// checkTokens sends the requests that the files of deploy/ treat differently.
+func checkTokens(t *testing.T, url string) {
+	t.Helper()
+	for _, test := range []struct{ host, want string }{
+		{"orders.example.com", "Bearer " + provider.Token("orders.read")},
+		{"partner.example.com", "Bearer " + provider.Token("orders.read partners.read")},
+		{"public.example.com", "forged"}, // an exempted request is left alone
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = test.host
+		request.Header.Set("Authorization", "forged")
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || response.StatusCode != http.StatusOK || string(body) != test.want {
+			t.Errorf("%s: got %d with %q at the upstream (%v), expected %q", test.host, response.StatusCode, body, err, test.want)
+		}
+	}
+}
+
+// replaceAddresses puts loopback in the place of addresses, given as host:port with the port to be used, and other
+// files in the place of those named. It returns how many it has replaced.
+func replaceAddresses(node any, ports map[string]int, files map[string]string) (replaced int) {
+	switch node := node.(type) {
+	case []any:
+		for _, item := range node {
+			replaced += replaceAddresses(item, ports, files)
+		}
+	case map[string]any:
+		if name, isText := node["filename"].(string); isText && files[name] != "" {
+			node["filename"] = files[name]
+			replaced++
+		}
+		if host, isText := node["address"].(string); isText {
+			number, _ := node["port_value"].(float64)
+			if port, known := ports[net.JoinHostPort(host, strconv.Itoa(int(number)))]; known {
+				node["address"], node["port_value"] = "127.0.0.1", port
+				replaced++
+			}
+		}
+		for _, value := range node {
+			replaced += replaceAddresses(value, ports, files)
+		}
+	}
+	return replaced
+}

@@ -1,0 +1,199 @@
+// Package gateways_test tries what this repository delivers with the gateways' own code: Istio's image fetcher, the
+// published definitions of their resources, and the real Compose.
+package gateways_test
+
+import (
+	"bytes"
+	"io"
+	"log"
+	"math/rand"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"istio.io/istio/pkg/wasm"
+
+	"token-fetch/e2e/harness"
+	"token-fetch/e2e/image"
+)
+
+// smallModule begins like a Wasm file and does not compress, so that no read of it ends early unnoticed.
+var smallModule = func() []byte {
+	content := make([]byte, 200_000)
+	rand.New(rand.NewSource(1)).Read(content)
+	return append([]byte("\x00asm\x01\x00\x00\x00"), content...)
+}()
+
+func smallImage(t *testing.T) v1.Image {
+	t.Helper()
+	packed, err := image.New(smallModule, image.Info{Title: "Token Fetch", Description: "Fetches a token.", Version: "1.0.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packed
+}
+
+// startRegistry runs a registry on loopback and returns the name of an image in it.
+func startRegistry(t *testing.T) name.Tag {
+	t.Helper()
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(server.Close)
+	tag, err := image.ParseName(strings.TrimPrefix(server.URL, "http://") + "/gateway/token-fetch:1.0.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tag
+}
+
+// fetch pulls the module with Istio's own code, of which Higress and Envoy Gateway have copies.
+func fetch(t *testing.T, tag name.Tag) (module []byte, digest string, err error) {
+	t.Helper()
+	read, digest, err := wasm.NewImageFetcher(t.Context(), wasm.ImageFetcherOption{}).PrepareFetch(tag.String())
+	if err != nil {
+		return nil, "", err
+	}
+	module, err = read()
+	return module, digest, err
+}
+
+func TestIstioFetchesTheImage(t *testing.T) {
+	tests := []struct {
+		name string
+		push func(tag name.Tag) error
+	}{
+		{"as make push makes it", func(tag name.Tag) error { return image.Push(t.Context(), smallImage(t), tag) }},
+		{"in an index", func(tag name.Tag) error {
+			return remote.WriteIndex(tag, mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: smallImage(t)}))
+		}},
+	}
+	want, err := smallImage(t).Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			tag := startRegistry(t)
+			if err := test.push(tag); err != nil {
+				t.Fatal(err)
+			}
+			fetched, digest, err := fetch(t, tag)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(fetched, smallModule) {
+				t.Errorf("got a module of %d bytes, expected the one that was pushed", len(fetched))
+			}
+			if digest != want.Hex {
+				t.Errorf("got digest %s, expected %s", digest, want.Hex)
+			}
+		})
+	}
+}
+
+// What image.New keeps to is what the fetcher insists on.
+func TestIstioRefusesOtherImages(t *testing.T) {
+	spec := static.NewLayer([]byte("apiVersion: 1.0.0\n"), "application/vnd.module.wasm.spec.v1+yaml")
+	tests := []struct {
+		name   string
+		change func(v1.Image) (v1.Image, error)
+		want   string
+	}{
+		{"another layer last", func(i v1.Image) (v1.Image, error) { return mutate.AppendLayers(i, spec) },
+			"invalid media type application/vnd.module.wasm.spec.v1+yaml (expect application/vnd.oci.image.layer.v1.tar+gzip)"},
+		{"manifest of Docker", func(i v1.Image) (v1.Image, error) { return mutate.MediaType(i, types.DockerManifestSchema2), nil },
+			"invalid media type application/vnd.oci.image.layer.v1.tar+gzip (expect application/vnd.docker.image.rootfs.diff.tar.gzip)"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			tag := startRegistry(t)
+			changed, err := test.change(smallImage(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := image.Push(t.Context(), changed, tag); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := fetch(t, tag); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got error %v, expected %s", err, test.want)
+			}
+		})
+	}
+}
+
+// The same sources give the same digest, whoever builds them, and wherever: who has the sources can check
+// what is in a registry.
+func TestTwoBuildsAgree(t *testing.T) {
+	root := projectRoot(t)
+	elsewhere := filepath.Join(t.TempDir(), "another folder")
+	for _, pattern := range []string{"*.go", "go.mod", "go.sum", "Makefile", "spec.yaml", "internal", "tools", "e2e"} {
+		copyAll(t, root, elsewhere, pattern)
+	}
+	first, second := makeImage(t, root), makeImage(t, elsewhere)
+	if first != second {
+		t.Errorf("got the digests %s and %s of two builds, expected one", first, second)
+	}
+}
+
+// makeImage runs make image and returns the digest that it prints.
+func makeImage(t *testing.T, root string) string {
+	t.Helper()
+	command := exec.Command("make", "--no-print-directory", "-C", root, "image",
+		"IMAGE=registry.example.com/gateway/token-fetch:1.0.0", "REVISION=0123456789abcdef")
+	output, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("make image: %v\n%s", err, output)
+	}
+	_, rest, found := strings.Cut(string(output), "sha256:")
+	if !found {
+		t.Fatalf("make image prints no digest:\n%s", output)
+	}
+	digest, _, _ := strings.Cut(rest, ",")
+	return digest
+}
+
+// copyAll copies files and folders, but not those that hold what was built or installed.
+func copyAll(t *testing.T, from, to, pattern string) {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(from, pattern))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%s: got no file, expected some (%v)", pattern, err)
+	}
+	for _, path := range paths {
+		target := filepath.Join(to, filepath.Base(path))
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.IsDir() {
+			err = os.CopyFS(target, os.DirFS(path))
+		} else if err = os.MkdirAll(to, 0o755); err == nil {
+			var data []byte
+			if data, err = os.ReadFile(path); err == nil {
+				err = os.WriteFile(target, data, 0o600)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func projectRoot(t *testing.T) string {
+	t.Helper()
+	root, err := harness.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}

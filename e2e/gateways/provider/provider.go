@@ -1,0 +1,113 @@
+// Package provider is an identity provider on loopback, as the manifests of deploy/ expect one: it speaks TLS
+// as idp.example.com only, and gives tokens for client credentials.
+package provider
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What the manifests say of the provider and of its client.
+const (
+	Host     = "idp.example.com"
+	Path     = "/oauth2/token"
+	ClientID = "gateway"
+	Secret   = "s3cr3t-of-the-gateway"
+)
+
+// Provider is a running identity provider.
+type Provider struct {
+	Port   int
+	CAFile string // PEM of the only root by which its certificate is valid
+}
+
+// Start runs a provider until the test ends.
+func Start(t testing.TB) *Provider {
+	t.Helper()
+	root, chain := certificate(t)
+	caFile := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(caFile, root, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(answer))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that leave while they are greeted
+	server.TLS = &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if hello.ServerName != Host {
+				return nil, fmt.Errorf("the server name is %q, expected %q", hello.ServerName, Host)
+			}
+			return chain, nil
+		},
+	}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return &Provider{Port: server.Listener.Addr().(*net.TCPAddr).Port, CAFile: caFile}
+}
+
+// answer gives a token that tells for which scopes it is, or an error that tells what was wrong.
+func answer(w http.ResponseWriter, r *http.Request) {
+	id, secret, _ := r.BasicAuth()
+	switch {
+	case r.Host != Host || r.URL.Path != Path || r.Method != http.MethodPost:
+		http.Error(w, "not found", http.StatusNotFound)
+	case id != ClientID || secret != Secret:
+		http.Error(w, `{"error": "invalid_client"}`, http.StatusUnauthorized)
+	case r.PostFormValue("grant_type") != "client_credentials":
+		http.Error(w, `{"error": "unsupported_grant_type"}`, http.StatusBadRequest)
+	default:
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		fmt.Fprintf(w, `{"access_token": %q, "token_type": "Bearer", "expires_in": 3600}`, Token(r.PostFormValue("scope")))
+	}
+}
+
+// Token is what the provider gives for scopes, separated by spaces as in the request.
+func Token(scope string) string { return "token-for-" + strings.ReplaceAll(scope, " ", "+") }
+
+// certificate makes a root, as PEM, and a certificate of the provider that it has signed.
+func certificate(t testing.TB) (root []byte, signed *tls.Certificate) {
+	t.Helper()
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(err)
+	issuer := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test root"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	rootDER, err := x509.CreateCertificate(rand.Reader, issuer, issuer, rootKey.Public(), rootKey)
+	must(err)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(err)
+	subject := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: Host}, DNSNames: []string{Host},
+		NotBefore: issuer.NotBefore, NotAfter: issuer.NotAfter,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, subject, issuer, key.Public(), rootKey)
+	must(err)
+	pemBlock := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: rootDER})
+	return pemBlock, &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
