@@ -27,8 +27,11 @@ const (
 // pluginConfiguration is the number of that buffer.
 const pluginConfiguration = 7
 
+// hostCall is one of the ABI. Of an argument of 32 bits, only the lower half means something.
+type hostCall func(h *host, ctx context.Context, module api.Module, arguments []uint64) (status uint64)
+
 // functions are those that have a result when a plugin starts. The others do nothing and succeed.
-var functions = map[string]func(*host, context.Context, api.Module, []uint64) uint64{
+var functions = map[string]hostCall{
 	"proxy_log":              (*host).log,
 	"proxy_get_buffer_bytes": (*host).bufferBytes,
 
@@ -62,7 +65,7 @@ func exportHost(ctx context.Context, runtime wazero.Runtime, imports []api.Funct
 	return err
 }
 
-func hostFunction(do func(*host, context.Context, api.Module, []uint64) uint64) api.GoModuleFunc {
+func hostFunction(do hostCall) api.GoModuleFunc {
 	return func(ctx context.Context, module api.Module, stack []uint64) {
 		h, _ := ctx.Value(hostKey{}).(*host)
 		result := uint64(done)
@@ -99,7 +102,7 @@ func withoutPrefix(line string) string {
 
 // bufferBytes is proxy_get_buffer_bytes(buffer, start, length, address of the data's address, of its size).
 func (h *host) bufferBytes(ctx context.Context, module api.Module, arguments []uint64) uint64 {
-	if arguments[0] != pluginConfiguration || len(h.configuration) == 0 {
+	if uint32(arguments[0]) != pluginConfiguration || len(h.configuration) == 0 {
 		return notFound
 	}
 	start := min(int(uint32(arguments[1])), len(h.configuration))

@@ -54,8 +54,8 @@ func TestStart(t *testing.T) {
 			}
 			got := ""
 			for _, line := range start.Lines {
-				if line.Level == vm.Error {
-					got = line.Text
+				if line.Level >= vm.Warn {
+					got += line.Text
 				}
 			}
 			if got != test.want || start.OK != (test.want == "") {
