@@ -50,7 +50,7 @@ func (g *generator) value(k *schema.Key, path string) object {
 	}
 	switch k.Kind {
 	case schema.Text:
-		return object(append(object{{"type", list{"string", "null"}}}, allowed(k)...))
+		return append(object{{"type", list{"string", "null"}}}, allowed(k)...)
 	case schema.Integer:
 		return object{{"type", list{"integer", "null"}}, {"minimum", k.Min}, {"maximum", k.Max}}
 	case schema.Boolean:

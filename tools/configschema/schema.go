@@ -6,9 +6,7 @@
 package configschema
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
+	"slices"
 
 	"github.com/higress-group/wasm-go/pkg/matcher"
 
@@ -27,7 +25,7 @@ func Generate(root *schema.Key, describe Describe) ([]byte, error) {
 		references = append(references, member{k.Name, object{{"$ref", "#/$defs/" + k.Name}}})
 	}
 	definitions = append(definitions, member{"rule", rule(references)}, member{"condition", condition})
-	properties := append(references[:len(references):len(references)], member{matcher.RULES_KEY, object{
+	properties := append(slices.Clone(references), member{matcher.RULES_KEY, object{
 		{"description", "Rules, each for the requests that match it. The first that matches wins; it inherits every key but enabled from the global part. A WasmPlugin of Higress has matchRules in its place."},
 		{"type", list{"array", "null"}},
 		{"items", object{{"$ref", "#/$defs/rule"}}},
@@ -47,7 +45,7 @@ func Generate(root *schema.Key, describe Describe) ([]byte, error) {
 	if g.err != nil {
 		return nil, g.err
 	}
-	return document.indented()
+	return encode(document, "  ")
 }
 
 // A part whose required keys may be missing.
@@ -77,11 +75,48 @@ func complete(root *schema.Key) object {
 		case k.Required:
 			required = append(required, k.Name)
 			properties = append(properties, member{k.Name, object{{"type", "string"}, {"minLength", 1}}})
-		case k.Kind == schema.Object && len(requiredKeys(k)) > 0:
-			properties = append(properties, member{k.Name, object{{"required", requiredKeys(k)}}})
+		case k.Kind == schema.Object:
+			if whole := completeObject(k); len(whole) > 0 {
+				properties = append(properties, member{k.Name, whole})
+			}
 		}
 	}
-	return object{{"required", required}, {"properties", properties}, {"allOf", alternatives}}
+	whole := object{{"required", required}, {"properties", properties}}
+	if len(alternatives) > 0 {
+		whole = append(whole, member{"allOf", alternatives})
+	}
+	return whole
+}
+
+// neededBy are the keys that some values of another key of the same object need.
+var neededBy = []struct {
+	key, other string
+	values     list // null for the other key's default
+}{
+	{"clientSecret", "authStyle", list{"header", "body", "client_secret_jwt", nil}},
+	{"privateKey", "authStyle", list{"private_key_jwt"}},
+}
+
+func completeObject(k *schema.Key) object {
+	var whole object
+	if required := requiredKeys(k); len(required) > 0 {
+		whole = append(whole, member{"required", required})
+	}
+	var rules list
+	for _, n := range neededBy {
+		if !slices.ContainsFunc(k.Keys, func(inner *schema.Key) bool { return inner.Name == n.key && !inner.Required }) {
+			continue
+		}
+		given := object{{"properties", object{{n.other, object{{"enum", n.values}}}}}}
+		if !slices.Contains(n.values, nil) {
+			given = append(given, member{"required", list{n.other}})
+		}
+		rules = append(rules, object{{"if", given}, {"then", object{{"required", list{n.key}}}}})
+	}
+	if len(rules) > 0 {
+		whole = append(whole, member{"allOf", rules})
+	}
+	return whole
 }
 
 func requiredKeys(k *schema.Key) list {
@@ -111,7 +146,7 @@ var conditions = []struct{ name, description string }{
 
 // rule inherits, so that nothing is required of it but a condition.
 func rule(keys object) object {
-	properties, needed := keys[:len(keys):len(keys)], list{}
+	properties, needed := slices.Clone(keys), list{}
 	for _, c := range conditions {
 		properties = append(properties, member{c.name, object{{"description", c.description}, {"$ref", "#/$defs/condition"}}})
 		needed = append(needed, object{
@@ -126,40 +161,4 @@ func rule(keys object) object {
 		{"additionalProperties", false},
 		{"anyOf", needed},
 	}
-}
-
-// object is one of JSON whose members stay in their order.
-type object []member
-
-type member struct {
-	name  string
-	value any
-}
-
-type list []any
-
-// MarshalJSON implements json.Marshaler.
-func (o object) MarshalJSON() ([]byte, error) {
-	var text bytes.Buffer
-	for i, m := range o {
-		value, err := json.Marshal(m.value)
-		if err != nil {
-			return nil, err
-		}
-		fmt.Fprintf(&text, "%s%q:%s", map[bool]string{true: "{", false: ","}[i == 0], m.name, value)
-	}
-	if len(o) == 0 {
-		text.WriteByte('{')
-	}
-	text.WriteByte('}')
-	return text.Bytes(), nil
-}
-
-func (o object) indented() ([]byte, error) {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	err := encoder.Encode(o)
-	return text.Bytes(), err
 }

@@ -39,6 +39,26 @@ func TestKeysInTheirOrder(t *testing.T) {
 	}
 }
 
+// A key that only some values of another need is required with those.
+func TestKeysThatOthersNeed(t *testing.T) {
+	root := &schema.Key{Kind: schema.Object, Keys: []*schema.Key{{Name: "oauth2", Kind: schema.Object, Keys: []*schema.Key{
+		{Name: "clientId", Kind: schema.Text, Required: true},
+		{Name: "clientSecret", Kind: schema.Text},
+		{Name: "privateKey", Kind: schema.Text},
+		{Name: "authStyle", Kind: schema.Text, Default: "header"},
+	}}}}
+	text, err := encode(complete(root), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"required":[],"properties":{"oauth2":{"required":["clientId"],"allOf":[` +
+		`{"if":{"properties":{"authStyle":{"enum":["header","body","client_secret_jwt",null]}}},"then":{"required":["clientSecret"]}},` +
+		`{"if":{"properties":{"authStyle":{"enum":["private_key_jwt"]}},"required":["authStyle"]},"then":{"required":["privateKey"]}}]}}}`
+	if got := strings.TrimSpace(string(text)); got != want {
+		t.Errorf("got      %s\nexpected %s", got, want)
+	}
+}
+
 // Whoever adds a key learns what is missing.
 func TestKeysThatCannotBeWritten(t *testing.T) {
 	odd := &schema.Key{Keys: []*schema.Key{{Name: "cache", Kind: schema.Object, Keys: []*schema.Key{{Name: "odd", Kind: "a pair of shoes"}}}}}
