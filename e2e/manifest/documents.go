@@ -84,7 +84,7 @@ func newDocument(line int, data []byte) (document, error) {
 
 var (
 	// duplicateKey and its like are the parser's words.
-	duplicateKey = regexp.MustCompile(`line (\d+): key "(.*)" already set in map`)
+	duplicateKey = regexp.MustCompile(`line (\d+): key "?(.*?)"? already set in map`)
 	shownValue   = regexp.MustCompile("`[^`]*`")
 )
 
@@ -98,5 +98,5 @@ func yamlError(err error) error {
 	if strings.Contains(err.Error(), "excessive aliasing") {
 		return errors.New("not YAML that a gateway takes: its aliases expand to too much")
 	}
-	return fmt.Errorf("not YAML: %s", shownValue.ReplaceAllString(text, "…"))
+	return fmt.Errorf("not YAML: %s", strings.Join(strings.Fields(shownValue.ReplaceAllString(text, "…")), " "))
 }

@@ -96,6 +96,7 @@ func TestFileErrors(t *testing.T) {
 		"in the second document":    {"a: 1\n---\nb: 1\n c: 2\n", "not YAML: line 4: mapping values are not allowed in this context"},
 		"a key twice":               {"a: 1\nb: s3cr3t\na: s3cr3t\n", "line 3: duplicate key a"},
 		"a key twice, further down": {"# x\n---\nx:\n  a: 1\n  a: s3cr3t\n", "line 5: duplicate key a"},
+		"a number twice":            {"0: s3cr3t\n0: s3cr3t\n", "line 2: duplicate key 0"},
 		"aliases by the billion":    {bomb(), "not YAML that a gateway takes: its aliases expand to too much"},
 		"an alias of nothing":       {"a: *b\n", "not YAML: unknown anchor 'b' referenced"},
 		"too large":                 {strings.Repeat("# comment\n", manifest.MaxBytes/10+1), "the file is too large (want at most 4 MiB)"},
