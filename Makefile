@@ -48,6 +48,11 @@ run: build ## run the plugin in a real Envoy on 127.0.0.1:10000, with an httpbin
 	@$(GO) -C e2e build -o ../$(BUILD)/demo ./cmd/demo
 	@exec $(BUILD)/demo -root .
 
+.PHONY: check
+check: build ## say whether a gateway would take CONFIG=file, a manifest or the plugin's own YAML
+	@$(GO) -C e2e build -o ../$(BUILD)/check ./cmd/check
+	@$(BUILD)/check -root . "$(CONFIG)"
+
 # For example BENCH_FLAGS="-only cached", or BENCH_FLAGS=-profile or -callbacks for docs/profile.md.
 BENCH_FLAGS ?=
 
@@ -128,6 +133,10 @@ lint: ## golangci-lint in all modules
 .PHONY: vuln
 vuln: ## govulncheck in both modules, for main.wasm as it is built
 	@$(GO) run ./tools/vuln -checker $(GOVULNCHECK) -database $(VULNDB)
+
+.PHONY: schema
+schema: build ## write docs/config.schema.json from the keys and spec.yaml
+	CONFIG_SCHEMA=write $(GO) test -count 1 -run TestConfigSchema .
 
 .PHONY: fmt
 fmt: ## format all Go files

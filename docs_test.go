@@ -111,7 +111,7 @@ func specMembers(t *testing.T) map[string]map[string]string {
 	members := map[string]map[string]string{}
 	var path []string
 	for _, line := range strings.Split(text, "\n") {
-		if item, isItem := strings.CutPrefix(strings.TrimSpace(line), "- "); isItem && len(path) > 1 {
+		if item, isItem := strings.CutPrefix(strings.TrimSpace(line), "- "); isItem && len(path) > 0 {
 			parent, name := strings.Join(path[:len(path)-1], "."), path[len(path)-1]
 			list := strings.Trim(members[parent][name], "[]")
 			members[parent][name] = "[" + strings.TrimPrefix(list+", "+item, ", ") + "]"
@@ -133,28 +133,51 @@ func specMembers(t *testing.T) map[string]map[string]string {
 }
 
 func TestSpecHasTheKeys(t *testing.T) {
-	members := specMembers(t)
-	for _, object := range documented {
-		at := "properties"
-		if object != keyRoot {
-			at = "properties." + object.Name + ".properties"
+	checkSpecObject(t, specMembers(t), keyRoot, "")
+}
+
+// checkSpecObject checks the keys of an object whose schema is at a path in spec.yaml.
+func checkSpecObject(t *testing.T, members map[string]map[string]string, object *schema.Key, path string) {
+	t.Helper()
+	at := strings.TrimPrefix(path+".properties", ".")
+	if got := len(members[at]); got != len(object.Keys) {
+		t.Errorf("%s: spec.yaml has %d keys, expected %d", at, got, len(object.Keys))
+	}
+	var required []string
+	for _, k := range object.Keys {
+		if k.Required {
+			required = append(required, k.Name)
 		}
-		if got := len(members[at]); got != len(object.Keys) {
-			t.Errorf("%s: spec.yaml has %d keys, expected %d", at, got, len(object.Keys))
+		checkSpecKey(t, k, members[at+"."+k.Name])
+		if translated := members[at+"."+k.Name+".x-description-i18n"]["zh-CN"]; translated == "" {
+			t.Errorf("%s.%s: spec.yaml has no description in Chinese", at, k.Name)
 		}
-		for _, k := range object.Keys {
-			checkSchema(t, k, members[at+"."+k.Name])
+		if len(k.Keys) > 0 {
+			checkSpecObject(t, members, k, at+"."+k.Name+map[bool]string{false: ".items"}[k.Kind == schema.Object])
 		}
+	}
+	if got, want := strings.Trim(members[path]["required"], "[]"), strings.Join(required, ", "); got != want {
+		t.Errorf("%s: spec.yaml requires %q, expected %q", at, got, want)
 	}
 }
 
-func checkSchema(t *testing.T, k *schema.Key, got map[string]string) {
+// specTypes are the types of spec.yaml; one with alternatives has oneOf in their place.
+var specTypes = map[schema.Kind]string{
+	schema.Text: "string", schema.Integer: "integer", schema.Boolean: "boolean", schema.Object: "object",
+	schema.TextMap: "object", schema.TextList: "array", schema.Texts: "", keyInvalidateOn.Kind: "array",
+	"a list of objects with header or path, and equals": "array",
+}
+
+func checkSpecKey(t *testing.T, k *schema.Key, got map[string]string) {
 	t.Helper()
 	if got == nil {
 		t.Errorf("%s: not in spec.yaml", k.Name)
 		return
 	}
-	want := map[string]string{}
+	if got["description"] == "" {
+		t.Errorf("%s: spec.yaml has no description", k.Name)
+	}
+	want := map[string]string{"type": specTypes[k.Kind]}
 	if k.Kind == schema.Integer {
 		want["minimum"], want["maximum"] = fmt.Sprint(k.Min), fmt.Sprint(k.Max)
 	}
@@ -164,9 +187,9 @@ func checkSchema(t *testing.T, k *schema.Key, got map[string]string) {
 	if len(k.OneOf) > 0 {
 		want["enum"] = "[" + strings.Join(k.OneOf, ", ") + "]"
 	}
-	for member, value := range want {
-		if got[member] != value {
-			t.Errorf("%s: %s in spec.yaml is %q, expected %q", k.Name, member, got[member], value)
+	for _, member := range []string{"type", "minimum", "maximum", "default", "enum"} {
+		if got[member] != want[member] {
+			t.Errorf("%s: %s in spec.yaml is %q, expected %q", k.Name, member, got[member], want[member])
 		}
 	}
 }

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+// summarized are the rules of a configuration, each for a host, and the effect that the summary must have of each. The
+// last entry is the global part.
+var summarized = []struct{ host, rule, effect string }{
+	{"inherits.test", `{}`, "X-Token from outbound|8080||global.dns, a call for each request"},
+	{"port.test", `{"servicePort": 81}`, "X-Token from outbound|81||global.dns, a call for each request"},
+	{"quoted.test", `{"servicePort": "82"}`, "X-Token from outbound|82||global.dns, a call for each request"},
+	{"zero.test", `{"servicePort": 0, "serviceName": "zero.dns"}`, "X-Token from outbound|80||zero.dns, a call for each request"},
+	{"null.test", `{"servicePort": null, "serviceName": "null.dns"}`, "X-Token from outbound|80||null.dns, a call for each request"},
+	{"cached.test", `{"serviceName": "cached.dns", "cache": {}}`, "X-Token from outbound|8080||cached.dns, cached"},
+	{"oauth2.test", `{"serviceName": "oauth2.dns", "tokenHeader": null, "oauth2": {"clientId": "a", "clientSecret": "b"}}`, "Authorization from outbound|8080||oauth2.dns, cached"},
+	{"alone.test", `{"enabled": false}`, "left alone"},
+	{"other.test", ``, "X-Token from outbound|8080||global.dns, a call for each request"},
+}
+
+// What the summary says of a request is what the plugin does with it in a gateway that has none of the clusters: its log
+// names each.
+func TestSummaryIsWhatThePluginDoes(t *testing.T) {
+	var rules []string
+	for _, of := range summarized {
+		if of.rule != "" {
+			rules = append(rules, strings.Replace(strings.Replace(of.rule, "{", fmt.Sprintf(`{"_match_domain_": [%q], `, of.host), 1), ", }", "}", 1))
+		}
+	}
+	config := `{"serviceName": "global.dns", "servicePort": 8080, "requestPath": "/", "tokenHeader": "X-Token", "_rules_": [` + strings.Join(rules, ",") + `]}`
+	if !json.Valid([]byte(config)) {
+		t.Fatalf("not JSON: %s", config)
+	}
+	s := summarize([]byte(config))
+	gateway := harness.Start(t, harness.Options{Config: config})
+	for i, of := range summarized {
+		effect := s.rest
+		if i < len(s.rules) {
+			effect = s.rules[i].effect
+		}
+		if effect != of.effect {
+			t.Errorf("%s: the summary says %q, expected %q", of.host, effect, of.effect)
+		}
+		gateway.Upstream.Forget()
+		gateway.Get(t, "/", "Host: "+of.host, "X-Token: own")
+		if cluster := fromCluster.FindStringSubmatch(of.effect); cluster != nil {
+			waitLog(t, gateway, "which has no cluster "+cluster[1]+";")
+		}
+		reached := gateway.Upstream.Requests()
+		if own := len(reached) > 0 && reached[0].Header.Get("X-Token") == "own"; own != (of.effect == "left alone") {
+			t.Errorf("%s: the client's own header reached the upstream: %v", of.host, own)
+		}
+	}
+}
+
+var fromCluster = regexp.MustCompile(` from (\S+),`)
+
+// waitLog waits for what Envoy logs a little later than it answers.
+func waitLog(t *testing.T, gateway *harness.Gateway, text string) {
+	t.Helper()
+	for start := time.Now(); !gateway.LogContains(text); time.Sleep(10 * time.Millisecond) {
+		if time.Since(start) > 10*time.Second {
+			t.Fatalf("the log has no %q", text)
+		}
+	}
+}

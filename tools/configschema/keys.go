@@ -1,0 +1,106 @@
+package configschema
+
+import (
+	"fmt"
+
+	"token-fetch/internal/schema"
+)
+
+type generator struct {
+	describe Describe
+	err      error // the first one
+}
+
+// key is the schema of a key's value. null counts as absent everywhere.
+func (g *generator) key(k *schema.Key, path string) object {
+	description, example := g.describe(path)
+	if description == "" && g.err == nil {
+		g.err = fmt.Errorf("%s: it has no description in spec.yaml", path)
+	}
+	s := object{{"description", description}}
+	s = append(s, g.value(k, path)...)
+	if k.Default != nil {
+		s = append(s, member{"default", k.Default})
+	}
+	if example != "" {
+		s = append(s, member{"examples", list{example}})
+	}
+	return s
+}
+
+// Keys whose values are more than their kind says.
+const (
+	lenientPort = "servicePort"          // as in the guide's sample: 0 for the default, and a number in quotes
+	sources     = "upstreamHeaders"      // each value says where it is in the answer
+	compared    = "successWhen[].equals" // a number or a boolean is taken as its text
+)
+
+// variable is a text that names an environment variable: which value it has, only the VM knows.
+var variable = object{{"pattern", `\$\{`}}
+
+func (g *generator) value(k *schema.Key, path string) object {
+	text := object{{"type", "string"}}
+	switch path {
+	case lenientPort:
+		return object{{"type", list{"integer", "string", "null"}}, {"minimum", 0}, {"maximum", k.Max}, {"pattern", "^[0-9]+$"}}
+	case sources:
+		return object{{"type", list{"object", "null"}}, {"additionalProperties", object{{"type", list{"string", "null"}}, {"pattern", `^(header|body):.|\$\{`}}}}
+	case compared:
+		return object{{"type", list{"string", "number", "boolean", "array"}}, {"items", object{{"type", list{"string", "number", "boolean"}}}}, {"minItems", 1}}
+	}
+	switch k.Kind {
+	case schema.Text:
+		return append(object{{"type", list{"string", "null"}}}, allowed(k)...)
+	case schema.Integer:
+		return object{{"type", list{"integer", "null"}}, {"minimum", k.Min}, {"maximum", k.Max}}
+	case schema.Boolean:
+		return object{{"type", list{"boolean", "null"}}}
+	case schema.TextMap:
+		return object{{"type", list{"object", "null"}}, {"additionalProperties", object{{"type", list{"string", "null"}}}}}
+	case schema.TextList:
+		return object{{"type", list{"array", "null"}}, {"items", text}}
+	case schema.Texts:
+		return object{{"type", list{"string", "array", "null"}}, {"items", text}}
+	case schema.Object:
+		return g.members(k, path+".", list{"object", "null"})
+	default:
+		return g.special(k, path)
+	}
+}
+
+// special is for the kinds that packages read themselves; a new one belongs here.
+func (g *generator) special(k *schema.Key, path string) object {
+	switch k.Kind {
+	case "a list of statuses, 100 to 599":
+		return object{{"type", list{"array", "null"}}, {"items", object{{"type", "integer"}, {"minimum", 100}, {"maximum", 599}}}}
+	case "a list of objects with header or path, and equals":
+		entry := g.members(k, path+"[].", list{"object"})
+		entry = append(entry, member{"required", requiredKeys(k)},
+			member{"oneOf", list{object{{"required", list{"header"}}}, object{{"required", list{"path"}}}}})
+		return object{{"type", list{"array", "null"}}, {"items", entry}}
+	}
+	if g.err == nil {
+		g.err = fmt.Errorf("%s: tools/configschema does not know how %q looks in JSON Schema", path, k.Kind)
+	}
+	return nil
+}
+
+func allowed(k *schema.Key) object {
+	if len(k.OneOf) == 0 {
+		return nil
+	}
+	values := list{}
+	for _, value := range k.OneOf {
+		values = append(values, value)
+	}
+	return object{{"anyOf", list{object{{"enum", append(values, nil)}}, variable}}}
+}
+
+// members is the schema of an object whose keys are known.
+func (g *generator) members(k *schema.Key, prefix string, types list) object {
+	var properties object
+	for _, inner := range k.Keys {
+		properties = append(properties, member{inner.Name, g.key(inner, prefix+inner.Name)})
+	}
+	return object{{"type", types}, {"properties", properties}, {"additionalProperties", false}}
+}

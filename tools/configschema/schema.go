@@ -1,0 +1,164 @@
+// Package configschema writes the keys of the configuration as a JSON Schema (draft 2020-12), by which editors
+// complete and check. The keys are those that the parser reads, so that names, defaults and limits stand in one place;
+// what they mean is the description of spec.yaml.
+//
+// A schema knows less than the plugin: what depends on several keys is mostly left to the plugin.
+package configschema
+
+import (
+	"slices"
+
+	"github.com/higress-group/wasm-go/pkg/matcher"
+
+	"token-fetch/internal/schema"
+)
+
+// Describe returns what spec.yaml says of the key at a path such as cache.ttl; example is empty where it has none.
+type Describe func(path string) (description, example string)
+
+// Generate returns the schema of a configuration whose keys are those of root.
+func Generate(root *schema.Key, describe Describe) ([]byte, error) {
+	g := &generator{describe: describe}
+	var definitions, references object
+	for _, k := range root.Keys {
+		definitions = append(definitions, member{k.Name, g.key(k, k.Name)})
+		references = append(references, member{k.Name, object{{"$ref", "#/$defs/" + k.Name}}})
+	}
+	definitions = append(definitions, member{"rule", rule(references)}, member{"condition", condition})
+	properties := append(slices.Clone(references), member{matcher.RULES_KEY, object{
+		{"description", "Rules, each for the requests that match it. The first that matches wins; it inherits every key but enabled from the global part. A WasmPlugin of Higress has matchRules in its place."},
+		{"type", list{"array", "null"}},
+		{"items", object{{"$ref", "#/$defs/rule"}}},
+	}})
+	document := object{
+		{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+		{"$comment", "Written by make schema from the keys that the code declares and the descriptions of spec.yaml."},
+		{"title", "Configuration of token-fetch"},
+		{"type", "object"},
+		{"properties", properties},
+		gatewaysOwn,
+		{"additionalProperties", false},
+		{"if", object{{"not", object{{"anyOf", list{onlyRules, onlyInherited}}}}}},
+		{"then", complete(root)},
+		{"$defs", definitions},
+	}
+	if g.err != nil {
+		return nil, g.err
+	}
+	return encode(document, "  ")
+}
+
+// A part whose required keys may be missing.
+var (
+	onlyRules     = object{{"required", list{matcher.RULES_KEY}}, {"propertyNames", object{{"pattern", "^_"}}}}
+	onlyInherited = object{{"required", list{"enabled"}}, {"properties", object{{"enabled", object{{"const", false}}}}}}
+)
+
+// gatewaysOwn are keys that the plugin ignores.
+var gatewaysOwn = member{"patternProperties", object{{"^_", true}}}
+
+// instead are the keys that make another one, which is required otherwise, needless.
+var instead = map[string]string{"tokenHeader": "oauth2", "serviceName": "serviceCluster"}
+
+// complete is what a part must have that stands for itself: required keys, which are not empty.
+func complete(root *schema.Key) object {
+	required, alternatives, properties := list{}, list{}, object{}
+	names := map[string]bool{}
+	for _, k := range root.Keys {
+		names[k.Name] = true
+	}
+	for _, k := range root.Keys {
+		other := instead[k.Name]
+		switch {
+		case k.Required && names[other]:
+			alternatives = append(alternatives, object{{"anyOf", list{object{{"required", list{k.Name}}}, object{{"required", list{other}}}}}})
+		case k.Required:
+			required = append(required, k.Name)
+			properties = append(properties, member{k.Name, object{{"type", "string"}, {"minLength", 1}}})
+		case k.Kind == schema.Object:
+			if whole := completeObject(k); len(whole) > 0 {
+				properties = append(properties, member{k.Name, whole})
+			}
+		}
+	}
+	whole := object{{"required", required}, {"properties", properties}}
+	if len(alternatives) > 0 {
+		whole = append(whole, member{"allOf", alternatives})
+	}
+	return whole
+}
+
+// neededBy are the keys that some values of another key of the same object need.
+var neededBy = []struct {
+	key, other string
+	values     list // null for the other key's default
+}{
+	{"clientSecret", "authStyle", list{"header", "body", "client_secret_jwt", nil}},
+	{"privateKey", "authStyle", list{"private_key_jwt"}},
+}
+
+func completeObject(k *schema.Key) object {
+	var whole object
+	if required := requiredKeys(k); len(required) > 0 {
+		whole = append(whole, member{"required", required})
+	}
+	var rules list
+	for _, n := range neededBy {
+		if !slices.ContainsFunc(k.Keys, func(inner *schema.Key) bool { return inner.Name == n.key && !inner.Required }) {
+			continue
+		}
+		given := object{{"properties", object{{n.other, object{{"enum", n.values}}}}}}
+		if !slices.Contains(n.values, nil) {
+			given = append(given, member{"required", list{n.other}})
+		}
+		rules = append(rules, object{{"if", given}, {"then", object{{"required", list{n.key}}}}})
+	}
+	if len(rules) > 0 {
+		whole = append(whole, member{"allOf", rules})
+	}
+	return whole
+}
+
+func requiredKeys(k *schema.Key) list {
+	var names list
+	for _, inner := range k.Keys {
+		if inner.Required {
+			names = append(names, inner.Name)
+		}
+	}
+	return names
+}
+
+// condition is a list of what a rule applies to.
+var condition = object{
+	{"type", list{"string", "array", "null"}},
+	{"minLength", 1},
+	{"items", object{{"type", "string"}, {"minLength", 1}}},
+}
+
+// conditions are the keys of a rule that say which requests it is for.
+var conditions = []struct{ name, description string }{
+	{matcher.MATCH_ROUTE_KEY, "Names of routes."},
+	{matcher.MATCH_DOMAIN_KEY, "Hosts, exact or with * at one end."},
+	{matcher.MATCH_SERVICE_KEY, "FQDNs of upstream services, with or without a port."},
+	{matcher.MATCH_ROUTE_PREFIX_KEY, "What names of routes begin with."},
+}
+
+// rule inherits, so that nothing is required of it but a condition.
+func rule(keys object) object {
+	properties, needed := slices.Clone(keys), list{}
+	for _, c := range conditions {
+		properties = append(properties, member{c.name, object{{"description", c.description}, {"$ref", "#/$defs/condition"}}})
+		needed = append(needed, object{
+			{"required", list{c.name}},
+			{"properties", object{{c.name, object{{"type", list{"string", "array"}}, {"minItems", 1}}}}},
+		})
+	}
+	return object{
+		{"type", "object"},
+		{"properties", properties},
+		gatewaysOwn,
+		{"additionalProperties", false},
+		{"anyOf", needed},
+	}
+}
