@@ -51,7 +51,7 @@ bench: build ## measure against Envoy's own filters; writes docs/benchmark.md
 # ------------------------------------------------------------- tests and style
 
 .PHONY: test
-test: test-unit test-e2e ## all tests: native, compiled to Wasm, and end to end in a real Envoy
+test: test-unit test-e2e test-monitoring ## all tests: native, compiled to Wasm, and end to end in a real Envoy
 
 # What needs no host is covered by its own native tests, to this many percent at least.
 COVERED  := ./internal/schema ./internal/tokenservice ./internal/tokencache
@@ -67,6 +67,20 @@ test-unit: build ## unit tests, native and compiled to Wasm, their coverage, and
 .PHONY: test-e2e
 test-e2e: build ## end-to-end tests in a real Envoy
 	$(GO) -C e2e test -p 1 -timeout 45m ./...
+
+# A module of its own: Prometheus brings many dependencies.
+.PHONY: test-monitoring
+test-monitoring: build ## tests of deploy/monitoring by Prometheus' own engine
+	$(GO) -C e2e/monitoring test -p 1 ./...
+
+.PHONY: record-outage
+record-outage: build ## play the outage that test-monitoring uses to a real gateway (19 min)
+	OUTAGE=record $(GO) -C e2e/monitoring test -count 1 -v -timeout 40m -run TestRecordOutage ./outage
+	@$(MAKE) --no-print-directory dashboard
+
+.PHONY: dashboard
+dashboard: ## draw the dashboard into docs/dashboard.svg, from its queries and the recorded outage
+	DASHBOARD=write $(GO) -C e2e/monitoring test -count 1 -run TestDashboardPicture .
 
 # How long the load of faults runs after its warm-up; before a release, FAULTS=20m. FAULTS_SEED=N repeats a run.
 FAULTS ?= 60s
@@ -93,9 +107,10 @@ fuzz: build ## fuzz whatever reads input from outside, for FUZZ_TIME each (2m)
 		(cd "$$folder" && $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 1s $(FUZZ_FLAGS) . </dev/null) || exit 1; done
 
 .PHONY: lint
-lint: ## golangci-lint in both modules
+lint: ## golangci-lint in all modules
 	$(GO) run $(GOLANGCI_LINT) run ./...
 	cd e2e && $(GO) run $(GOLANGCI_LINT) run ./...
+	cd e2e/monitoring && $(GO) run $(GOLANGCI_LINT) run ./...
 
 # Fails on a vulnerability that is called and that a module of go.mod brings in. Those of the
 # standard library are printed as warnings: they go with the Go that builds, which is not this
@@ -121,4 +136,4 @@ needs-go:
 
 .PHONY: help
 help: ## this text
-	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
