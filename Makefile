@@ -64,7 +64,7 @@ bench: build ## measure against Envoy's own filters; writes docs/benchmark.md
 # ------------------------------------------------------------- tests and style
 
 .PHONY: test
-test: test-unit test-e2e test-gateways ## all tests: native, compiled to Wasm, and end to end in a real Envoy
+test: test-unit test-e2e test-gateways test-monitoring ## all tests: native, compiled to Wasm, and end to end in a real Envoy
 
 # What needs no host is covered by its own native tests, to this many percent at least.
 COVERED  := ./internal/schema ./internal/tokenservice ./internal/tokencache
@@ -96,6 +96,20 @@ test-gateways: build ## the image and deploy/ by the gateways' own code: Istio's
 test-istio: build ## deploy/istio.yaml in Istio's discovery, agent and Envoy; builds them first, which takes minutes
 	$(GO) -C e2e/gateways test -tags istio -count 1 -v -timeout 30m ./istio
 
+# A module of its own: Prometheus brings many dependencies.
+.PHONY: test-monitoring
+test-monitoring: build ## tests of deploy/monitoring by Prometheus' own engine
+	$(GO) -C e2e/monitoring test -p 1 ./...
+
+.PHONY: record-outage
+record-outage: build ## play the outage that test-monitoring uses to a real gateway (19 min)
+	OUTAGE=record $(GO) -C e2e/monitoring test -count 1 -v -timeout 40m -run TestRecordOutage ./outage
+	@$(MAKE) --no-print-directory dashboard
+
+.PHONY: dashboard
+dashboard: ## draw the dashboard into docs/dashboard.svg, from its queries and the recorded outage
+	DASHBOARD=write $(GO) -C e2e/monitoring test -count 1 -run TestDashboardPicture .
+
 # How long the load of faults runs after its warm-up; before a release, FAULTS=20m. FAULTS_SEED=N repeats a run.
 FAULTS ?= 60s
 .PHONY: test-faults
@@ -125,6 +139,7 @@ lint: ## golangci-lint in all modules
 	$(GO) run $(GOLANGCI_LINT) run ./...
 	cd e2e && $(GO) run $(GOLANGCI_LINT) run ./...
 	cd e2e/gateways && $(GO) run $(GOLANGCI_LINT) run ./...
+	cd e2e/monitoring && $(GO) run $(GOLANGCI_LINT) run ./...
 
 # Fails on a vulnerability that is called and that a module of go.mod brings in. Those of the
 # standard library are printed as warnings: they go with the Go that builds, which is not this
@@ -154,4 +169,4 @@ needs-go:
 
 .PHONY: help
 help: ## this text
-	@sed -n 's/^\([a-z0-9-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
+	@sed -n 's/^\([a-z0-9-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18

@@ -67,6 +67,7 @@ func (c *client) Fetch(caller tokencache.Caller, done func(tokencache.Result)) {
 	of, _ := caller.(*tokenservice.Caller)
 	f := &fetch{client: c, caller: of, sentAt: c.host.Monotonic(), done: done}
 	if err := c.host.dispatch(c.cluster, c.part.service.Call(of), f); err != nil {
+		c.metrics.failures[reasonOfDispatch(err)]++
 		c.logFailure(err)
 		done(tokencache.Result{Failure: &tokencache.Failure{Err: err, Unavailable: true}})
 		return
@@ -81,7 +82,7 @@ func (f *fetch) answered(a *tokenservice.Answer) {
 	f.client.metrics.callDuration.record(took)
 	grant, failed := f.client.part.service.Grant(a, f.caller, f.wallSentAt())
 	if failed != nil {
-		f.client.fail(failed)
+		f.client.fail(failed, a.Status)
 		f.done(tokencache.Result{Failure: cacheFailure(failed)})
 		return
 	}
@@ -106,12 +107,13 @@ func cacheFailure(failed *tokenservice.Failure) *tokencache.Failure {
 	return &tokencache.Failure{Err: failed, Unavailable: failed.Kind == tokenservice.Unavailable, RetryAfter: failed.RetryAfter}
 }
 
-func (c *client) fail(failed *tokenservice.Failure) {
+func (c *client) fail(failed *tokenservice.Failure, status int) {
 	if failed.Kind == tokenservice.SubjectRefused {
 		c.refusals.refused(c.host, failed.Reason)
 		return
 	}
 	c.metrics.callFailures++
+	c.metrics.failures[reasonOfAnswer(failed, status)]++
 	c.logFailure(failed)
 }
 

@@ -41,6 +41,53 @@ func (o outcome) String() string {
 // errNoCluster is the gateway's own error, beside those of tokenservice and tokencache.
 var errNoCluster = errors.New("is unknown to the gateway")
 
+// reason is why a token service brought no token, for the metrics: what an operator looks into next. The caller's own
+// fault is none.
+type reason int
+
+const (
+	noAnswer      reason = iota // a timeout, a reset or no connection
+	serverError                 // 5xx; Envoy too says 503 or 504 where it has no connection, or no answer in time
+	rateLimited                 // 429
+	otherStatus                 // any other that is not good: the credentials are wrong, the service has moved, ...
+	badAnswer                   // a good status, but successWhen does not hold, or it is too large
+	withoutToken                // a good status, but no usable token
+	noSuchCluster               // no call: the gateway knows no such cluster
+	notSent                     // no call: the cluster has no healthy host
+	reasons                     // their number
+)
+
+// String is the reason's part of a metric's name.
+func (r reason) String() string {
+	return [...]string{"no_answer", "server_error", "rate_limited", "other_status", "bad_answer", "no_token", "no_cluster", "not_sent"}[r]
+}
+
+// reasonOfAnswer is why an answer with that status brought no token.
+func reasonOfAnswer(failed *tokenservice.Failure, status int) reason {
+	switch {
+	case failed.Kind == tokenservice.NoToken:
+		return withoutToken
+	case status == 0:
+		return noAnswer
+	case status/100 == 5:
+		return serverError
+	case status == 429:
+		return rateLimited
+	case status/100 == 2:
+		return badAnswer
+	default:
+		return otherStatus
+	}
+}
+
+// reasonOfDispatch is why a call could not be made.
+func reasonOfDispatch(err error) reason {
+	if errors.Is(err, errNoCluster) {
+		return noSuchCluster
+	}
+	return notSent
+}
+
 // outcomeOf is what an error means for the request that is told of it.
 func outcomeOf(err error) outcome {
 	var failed *tokenservice.Failure

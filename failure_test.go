@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"token-fetch/internal/tokencache"
@@ -47,6 +48,73 @@ func TestOutcomeOf(t *testing.T) {
 	} {
 		if got := outcomeOf(err); got != want {
 			t.Errorf("%v: got %s, expected %s", err, got, want)
+		}
+	}
+}
+
+func TestReasons(t *testing.T) {
+	const tooLarge = 1 << 20
+	tests := map[string]struct {
+		config string
+		answer *tokenservice.Answer
+		want   reason
+	}{
+		"nothing":            {withCache(""), &tokenservice.Answer{}, noAnswer},
+		"500":                {withCache(""), body(500, ""), serverError},
+		"503":                {withCache(""), body(503, ""), serverError},
+		"429":                {withCache(""), body(429, ""), rateLimited},
+		"401":                {withCache(""), body(401, ""), otherStatus},
+		"302":                {withCache(""), body(302, ""), otherStatus},
+		"204":                {withCache(""), body(204, ""), badAnswer},
+		"200, no token":      {withCache(""), body(200, ""), withoutToken},
+		"200, too large":     {withCache(""), body(200, strings.Repeat(" ", tooLarge+1)), badAnswer},
+		"200, not a success": {extended(`"successWhen": [{"path": "code", "equals": "0"}]`), body(200, `{"code": 1}`), badAnswer},
+		"an OAuth error":     {exchangeConfig, body(401, `{"error": "invalid_client"}`), otherStatus},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c, h := newTestClient(t, test.config)
+			fetchOnce(t, c, h, callerOf(t, c), test.answer)
+			want := metrics{calls: 1, callFailures: 1}
+			want.failures[test.want] = 1
+			checkCounted(t, c.metrics, &want)
+		})
+	}
+	for name, test := range map[string]struct {
+		isUnknown bool
+		want      reason
+	}{"no cluster": {true, noSuchCluster}, "no host": {false, notSent}} {
+		t.Run(name, func(t *testing.T) {
+			c, h := newTestClient(t, withCache(""))
+			h.refuses = dispatchError(errors.New("no"), test.isUnknown, "a")
+			fetchOnce(t, c, h, nil, nil)
+			var want metrics
+			want.failures[test.want] = 1
+			checkCounted(t, c.metrics, &want)
+		})
+	}
+	t.Run("the caller's own fault", func(t *testing.T) {
+		c, h := newTestClient(t, exchangeConfig)
+		fetchOnce(t, c, h, callerOf(t, c), body(400, `{"error": "invalid_grant"}`))
+		checkCounted(t, c.metrics, &metrics{calls: 1})
+	})
+}
+
+// callerOf is some caller, nil where tokens do not depend on it.
+func callerOf(t *testing.T, c *client) tokencache.Caller {
+	t.Helper()
+	if !c.part.service.DependsOnCaller() {
+		return nil
+	}
+	return callerWith(t, c, "abc")
+}
+
+func checkCounted(t *testing.T, got, want *metrics) {
+	t.Helper()
+	expected := want.counters()
+	for i, c := range got.counters() {
+		if *c.total != *expected[i].total {
+			t.Errorf("%s: got %d, expected %d", c.name, *c.total, *expected[i].total)
 		}
 	}
 }

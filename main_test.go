@@ -32,6 +32,7 @@ func TestPlugin(t *testing.T) {
 	test.RunTest(t, func(t *testing.T) {
 		t.Run("RequestAsInTheSample", testRequestAsInTheSample)
 		t.Run("CachedRequest", testCachedRequest)
+		t.Run("MetricsOfServices", testMetricsOfServices)
 		t.Run("RouteIsKeptForRulesByRoute", testRouteIsKeptForRulesByRoute)
 		t.Run("BadConfigurationDoesNotStart", testBadConfigurationDoesNotStart)
 	})

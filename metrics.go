@@ -1,6 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
@@ -8,22 +12,43 @@ import (
 	"token-fetch/internal/tokencache"
 )
 
-// metricPrefix is put before the names; Envoy puts wasmcustom. before it.
-const metricPrefix = "token_fetch."
+const (
+	// metricPrefix is put before the names; Envoy puts wasmcustom. before it.
+	metricPrefix = "token_fetch."
+	// servicePrefix and the service's name come before the names of what is counted for one token service. Envoy makes
+	// labels of names by expressions in its bootstrap only, which differ from gateway to gateway: the rules in
+	// deploy/monitoring do it instead.
+	servicePrefix = metricPrefix + "service."
 
-// metrics are counted in the VM and written to the host by the root context's tick,
-// so that they cost a request nothing.
+	callDurationName = "call_duration_ms"
+	expiryName       = "token_expiry_timestamp_seconds"
+)
+
+// A host can't remove a metric, so that their number and the length of their names have limits.
+const (
+	maxServices          = 64 // further ones of the VM are counted together
+	otherServices        = "other"
+	maxServiceNameLength = 80
+)
+
+// metrics are what is counted for one token service, in the VM: the root context's tick writes them to the
+// host, so that they cost a request nothing.
 type metrics struct {
-	calls, callFailures, denied, allowedWithoutToken, subjectsRefused uint64
+	calls, callFailures, denied, allowedWithoutToken, subjectsRefused, subjectsMissing uint64
 
+	failures     [reasons]uint64 // also of calls that could not be made
 	cache        tokencache.Stats
-	callDuration histogram
-	written      map[string]writtenCounter
+	callDuration durations
 }
 
-// counters names them all; a test holds the table in the README against it.
+type namedCounter struct {
+	name  string
+	total *uint64
+}
+
+// counters names them all; a test holds the table in docs/metrics.md against it.
 func (m *metrics) counters() []namedCounter {
-	return []namedCounter{
+	list := []namedCounter{
 		{"calls", &m.calls},
 		{"call_failures", &m.callFailures},
 		{"cache_hits", &m.cache.Hits},
@@ -35,56 +60,186 @@ func (m *metrics) counters() []namedCounter {
 		{"denied", &m.denied},
 		{"allowed_without_token", &m.allowedWithoutToken},
 		{"subjects_refused", &m.subjectsRefused},
+		{"subjects_missing", &m.subjectsMissing},
+	}
+	for r := range reasons {
+		list = append(list, namedCounter{"failures_" + r.String(), &m.failures[r]})
+	}
+	return list
+}
+
+// durations are kept until they are written, in milliseconds.
+type durations []uint64
+
+func (d *durations) record(took time.Duration) {
+	*d = append(*d, uint64(max(took, 0).Milliseconds())) //nolint:gosec // not negative
+}
+
+// vmMetrics are those of a VM: of each token service, and their sums. They belong to the VM, so that what a replaced
+// configuration has counted last is written by its successor.
+type vmMetrics struct {
+	services []*serviceMetrics // in the order in which they were configured first; those of no service first
+	sums     []proxywasm.MetricCounter
+
+	callDuration proxywasm.MetricHistogram
+	expiry       expiryGauge
+}
+
+// serviceMetrics are those of one token service, or of none.
+type serviceMetrics struct {
+	metrics
+	name     string // ends as part of the metrics' names; empty: they are in the sums only
+	counters []writtenCounter
+	caches   []*tokencache.Cache // whose tokens' ends are shown
+	expiry   expiryGauge
+}
+
+// writtenCounter is one with what the host knows of it.
+type writtenCounter struct {
+	namedCounter
+	metric  proxywasm.MetricCounter
+	written uint64
+}
+
+// expiryGauge shows when a token ends, in seconds since 1970. All workers write to the same gauge of the host, and the
+// latest to write wins: so each writes only what is new, and nothing when it has no token in use.
+type expiryGauge struct {
+	metric  proxywasm.MetricGauge
+	written uint64
+}
+
+func (g *expiryGauge) write(end time.Time) {
+	seconds := uint64(max(end.Unix(), 0)) //nolint:gosec // not negative
+	if !end.IsZero() && seconds != g.written {
+		// The SDK can only add to a gauge; what sets one is the host function that records a histogram's value.
+		proxywasm.MetricHistogram(g.metric).Record(seconds)
+		g.written = seconds
 	}
 }
 
-const callDurationName = "call_duration_ms"
-
-type namedCounter struct {
-	name  string
-	total *uint64
+// of returns the metrics of the token service with this address; without one, of requests that have none yet.
+func (v *vmMetrics) of(address string) *serviceMetrics {
+	if len(v.services) == 0 {
+		v.add("")
+	}
+	name := serviceMetricName(address)
+	for _, s := range v.services {
+		if s.name == name {
+			return s
+		}
+	}
+	if len(v.services) > maxServices && name != otherServices {
+		return v.of(otherServices)
+	}
+	return v.add(name)
 }
 
-// writtenCounter is what the host knows of a counter.
-type writtenCounter struct {
-	metric proxywasm.MetricCounter
-	total  uint64
+func (v *vmMetrics) add(name string) *serviceMetrics {
+	s := &serviceMetrics{name: name}
+	for _, c := range s.metrics.counters() {
+		s.counters = append(s.counters, writtenCounter{namedCounter: c})
+	}
+	v.services = append(v.services, s)
+	return s
 }
 
-// histogram keeps values until they are written.
-type histogram struct {
-	metric proxywasm.MetricHistogram
-	values []uint64
-}
-
-func (h *histogram) record(d time.Duration) {
-	h.values = append(h.values, uint64(max(d, 0).Milliseconds())) //nolint:gosec // not negative
+// serviceMetricName makes a part of a metric's name of a service's address: of its bytes, those that Prometheus
+// knows in names stay, and no dot, which separates the parts.
+func serviceMetricName(address string) string {
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, address)
+	if len(name) <= maxServiceNameLength {
+		return name
+	}
+	hash := fnv.New32a()
+	hash.Write([]byte(address))
+	end := fmt.Sprintf("_%08x", hash.Sum32())
+	return name[:maxServiceNameLength-len(end)] + end
 }
 
 // define announces the metrics to the host, so that they are there from the start with zero. Each
 // configuration of the VM does so.
-func (m *metrics) define() {
-	if m.written == nil {
-		m.written = map[string]writtenCounter{}
+func (v *vmMetrics) define() {
+	v.sums = v.sums[:0]
+	for _, c := range (&metrics{}).counters() {
+		v.sums = append(v.sums, proxywasm.DefineCounterMetric(metricPrefix+c.name))
 	}
-	for _, c := range m.counters() {
-		m.written[c.name] = writtenCounter{proxywasm.DefineCounterMetric(metricPrefix + c.name), m.written[c.name].total}
+	v.callDuration = proxywasm.DefineHistogramMetric(metricPrefix + callDurationName)
+	v.expiry = expiryGauge{metric: proxywasm.DefineGaugeMetric(metricPrefix + expiryName)}
+	for _, s := range v.services {
+		s.define()
 	}
-	m.callDuration.metric = proxywasm.DefineHistogramMetric(metricPrefix + callDurationName)
+}
+
+func (s *serviceMetrics) define() {
+	if s.name == "" {
+		return
+	}
+	prefix := servicePrefix + s.name + "."
+	for i := range s.counters {
+		s.counters[i].metric = proxywasm.DefineCounterMetric(prefix + s.counters[i].name)
+	}
+	s.expiry = expiryGauge{metric: proxywasm.DefineGaugeMetric(prefix + expiryName)}
 }
 
 // flush writes what has changed since the last time.
-func (m *metrics) flush() {
-	for _, c := range m.counters() {
-		written := m.written[c.name]
-		if delta := *c.total - written.total; delta > 0 {
-			written.metric.Increment(delta)
-			written.total = *c.total
-			m.written[c.name] = written
+func (v *vmMetrics) flush(now time.Duration) {
+	for _, s := range v.services {
+		for i := range s.counters {
+			c := &s.counters[i]
+			delta := *c.total - c.written
+			if delta == 0 {
+				continue
+			}
+			c.written = *c.total
+			v.sums[i].Increment(delta)
+			if s.name != "" {
+				c.metric.Increment(delta)
+			}
 		}
+		for _, value := range s.callDuration {
+			v.callDuration.Record(value)
+		}
+		s.callDuration = s.callDuration[:0]
 	}
-	for _, value := range m.callDuration.values {
-		m.callDuration.metric.Record(value)
+	v.writeExpiry(now)
+}
+
+// writeExpiry shows which of the tokens in use ends first.
+func (v *vmMetrics) writeExpiry(now time.Duration) {
+	var first time.Time
+	for _, s := range v.services {
+		var firstOfService time.Time
+		for _, cache := range s.caches {
+			if end := cache.EndOfTokenInUse(now); !end.IsZero() {
+				firstOfService = earlier(firstOfService, end)
+				first = earlier(first, end)
+			}
+		}
+		s.expiry.write(firstOfService)
 	}
-	m.callDuration.values = m.callDuration.values[:0]
+	v.expiry.write(first)
+}
+
+// earlier of two times, where the zero time is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// forget is told of the caches of a configuration that is gone.
+func (v *vmMetrics) forget(caches []*tokencache.Cache) {
+	gone := map[*tokencache.Cache]bool{}
+	for _, cache := range caches {
+		gone[cache] = true
+	}
+	for _, s := range v.services {
+		s.caches = slices.DeleteFunc(s.caches, func(c *tokencache.Cache) bool { return gone[c] })
+	}
 }

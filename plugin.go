@@ -17,9 +17,7 @@ import (
 // plugin share that have the same file and environment.
 type vmContext struct {
 	types.VMContext
-	// metrics belong to the VM, so that what a replaced configuration has counted
-	// last is written by its successor.
-	metrics metrics
+	metrics vmMetrics
 	memory  tokencache.Memory // of the callers of all configurations
 	queues  sharedQueues
 	plugins []*pluginContext
@@ -28,7 +26,7 @@ type vmContext struct {
 var _ abi.Contexts = (*vmContext)(nil)
 
 func (v *vmContext) NewPluginContext(id uint32) types.PluginContext {
-	p := &pluginContext{PluginContext: v.VMContext.NewPluginContext(id), id: id, vm: v, metrics: &v.metrics}
+	p := &pluginContext{PluginContext: v.VMContext.NewPluginContext(id), id: id, vm: v, metrics: &v.metrics.of("").metrics}
 	v.plugins = append(v.plugins, p)
 	return p
 }
@@ -60,7 +58,9 @@ type pluginContext struct {
 
 	id      uint32
 	vm      *vmContext
-	metrics *metrics
+	metrics *metrics // of requests that no part is known for
+
+	metricsOf map[*part]*metrics // of its token service
 
 	rules   *ruleIndex
 	modes   []mode // of the rules, in their order
@@ -114,8 +114,8 @@ func (p *pluginContext) OnPluginStart(size int) (status types.OnPluginStartStatu
 }
 
 func (p *pluginContext) start(c *config) types.OnPluginStartStatus {
-	p.metrics.define()
 	p.configure(c)
+	p.vm.metrics.define()
 	p.keepsRoute = slices.ContainsFunc(c.rules, (*rule).dependsOnRoute) && isHigress()
 	if len(p.caches) > 0 {
 		p.queue = p.vm.queues.take(p)
@@ -132,6 +132,7 @@ func (p *pluginContext) start(c *config) types.OnPluginStartStatus {
 func (p *pluginContext) configure(c *config) {
 	p.backlog = tokencache.NewBacklog(p.wake)
 	p.rules = newRuleIndex(c.rules)
+	p.metricsOf = map[*part]*metrics{}
 	shared := map[tokencache.Key]cached{}
 	p.global = p.newMode(c.global, shared)
 	for _, rule := range c.rules {
@@ -145,6 +146,8 @@ func (p *pluginContext) newMode(of *part, shared map[tokencache.Key]cached) mode
 	if of == nil || !of.enabled {
 		return leftAlone{}
 	}
+	service := p.vm.metrics.of(of.service.Address())
+	p.metricsOf[of] = &service.metrics
 	if of.cache == nil {
 		p.hasCallsPerRequest = true
 		return callPerRequest{of, p.newClient(of)}
@@ -154,6 +157,7 @@ func (p *pluginContext) newMode(of *part, shared map[tokencache.Key]cached) mode
 	if !found {
 		c := p.newClient(of)
 		m = cached{of, c, p.newCache(of, c)}
+		service.caches = append(service.caches, m.cache)
 		shared[id] = m
 	}
 	m.part = of
@@ -161,14 +165,14 @@ func (p *pluginContext) newMode(of *part, shared map[tokencache.Key]cached) mode
 }
 
 func (p *pluginContext) newClient(of *part) *client {
-	c := newClient(of, p, p.metrics)
+	c := newClient(of, p, p.metricsOf[of])
 	p.clients = append(p.clients, c)
 	return c
 }
 
 func (p *pluginContext) newCache(of *part, c *client) *tokencache.Cache {
 	worker := tokencache.Worker{
-		Clock: p, Backlog: p.backlog, Memory: &p.vm.memory, Stats: &p.metrics.cache,
+		Clock: p, Backlog: p.backlog, Memory: &p.vm.memory, Stats: &p.metricsOf[of].cache,
 		OnPanic: func(cause any) { logPanic(p, cause) },
 	}
 	cache := newCache(of, c, worker, p)
@@ -221,7 +225,8 @@ func (p *pluginContext) reuse(r *requestContext) {
 // timer and no memory behind in the VM that its successor goes on to use.
 func (p *pluginContext) close() {
 	_ = setTickPeriod(0)
-	p.metrics.flush()
+	p.vm.metrics.flush(p.Monotonic())
+	p.vm.metrics.forget(p.caches)
 	p.vm.queues.giveBack(p.queue)
 	for _, cache := range p.caches {
 		cache.Close()

@@ -145,7 +145,7 @@ func (m cached) take(r *requestContext) types.Action {
 	}
 	if r.entry != nil {
 		if t := r.entry.Fresh(now); t != nil {
-			r.plugin.metrics.cache.Hits++
+			m.cache.Stats.Hits++
 			return r.forward(t)
 		}
 	}
@@ -154,6 +154,7 @@ func (m cached) take(r *requestContext) types.Action {
 	}
 	caller := r.part.service.Caller(values)
 	if caller.HasExpired(r.plugin.Wall()) {
+		m.cache.Stats.Misses++
 		return r.refuseSubject(errorExpired)
 	}
 	return m.ask(r, caller)

@@ -66,7 +66,7 @@ func TestCachedPathAllocatesNothing(t *testing.T) {
 		if allocations != 0 {
 			t.Errorf("got %v allocations a request, expected none", allocations)
 		}
-		if hits := p.metrics.cache.Hits; hits != 10_001 {
+		if hits := p.metricsOf[p.global.requests()].cache.Hits; hits != 10_001 {
 			t.Errorf("cache_hits: got %d, expected 10001: the requests did not take the cached path", hits)
 		}
 	})

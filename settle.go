@@ -113,7 +113,7 @@ func (r *requestContext) settleWithout(o outcome) (forwarded bool) {
 		r.deny(internalError)
 		return false
 	}
-	r.plugin.metrics.allowedWithoutToken++
+	r.metrics().allowedWithoutToken++
 	r.state = settled
 	return true
 }
@@ -155,13 +155,14 @@ var (
 
 // refuseSubject answers a request whose token can't be exchanged.
 func (r *requestContext) refuseSubject(e subjectError) types.Action {
-	r.plugin.metrics.subjectsRefused++
+	r.metrics().subjectsRefused++
 	r.challenge(e.detail, e.body, `Bearer realm="`+pluginName+`", error="invalid_token"`)
 	return types.HeaderStopAllIterationAndWatermark
 }
 
 // demandSubjectToken answers a request that brings no token to be exchanged.
 func (r *requestContext) demandSubjectToken() types.Action {
+	r.metrics().subjectsMissing++
 	r.challenge("token_fetch.no_subject_token", "bearer token required", `Bearer realm="`+pluginName+`"`)
 	return types.HeaderStopAllIterationAndWatermark
 }
@@ -179,10 +180,19 @@ func (r *requestContext) reply(status uint32, detail string, body []byte, header
 		return
 	}
 	r.state = settled
-	r.plugin.metrics.denied++
+	r.metrics().denied++
 	if err := proxywasm.SendHttpResponseWithDetail(status, detail, headers, body, -1); err != nil {
 		r.plugin.logf(logError, "a request can't be answered: %v", err)
 	}
+}
+
+// metrics are those of the request's token service. Requests that are not served from the cache need them, so that
+// these do not carry them.
+func (r *requestContext) metrics() *metrics {
+	if m, found := r.plugin.metricsOf[r.part]; found {
+		return m
+	}
+	return r.plugin.metrics
 }
 
 // denyOnPanic answers the request when the plugin's own code panics in a callback,

@@ -51,7 +51,7 @@ func (p *pluginContext) lookAfter(now time.Duration) {
 	for _, c := range p.clients {
 		c.tick()
 	}
-	p.metrics.flush()
+	p.vm.metrics.flush(now)
 }
 
 // turn works off a part of the backlog.

@@ -11,10 +11,10 @@ import (
 )
 
 // documentedMetric is a row of the table in docs/metrics.md.
-var documentedMetric = regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (counter|histogram) \\|")
+var documentedMetric = regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (counter|histogram|gauge) \\|")
 
-// TestPrometheus scrapes every metric of the documentation's table, as they are named there: Envoy leaves
-// its own prefix wasmcustom out.
+// TestPrometheus scrapes every metric of the documentation's tables, as they are named there, in total and of a token
+// service: Envoy leaves its own prefix wasmcustom out.
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join(projectRoot(t), "docs", "metrics.md"))
@@ -31,11 +31,16 @@ func TestPrometheus(t *testing.T) {
 	gateway.WaitCounter(t, "calls", 1)
 	scrape := gateway.Scrape(t)
 	for _, row := range rows {
-		name, kind := "token_fetch_"+row[1], row[2]
-		series := map[string]string{"counter": name + "{} ", "histogram": name + "_count{} "}[kind]
-		for _, want := range []string{"# TYPE " + name + " " + kind + "\n", "\n" + series} {
-			if !strings.Contains(scrape, want) {
-				t.Errorf("got a scrape without %q", want)
+		kind, names := row[2], []string{"token_fetch_" + row[1], "token_fetch_service_token_static_80_" + row[1]}
+		if kind == "histogram" {
+			names = names[:1]
+		}
+		for _, name := range names {
+			series := map[string]string{"counter": name + "{} ", "gauge": name + "{} ", "histogram": name + "_count{} "}[kind]
+			for _, want := range []string{"# TYPE " + name + " " + kind + "\n", "\n" + series} {
+				if !strings.Contains(scrape, want) {
+					t.Errorf("got a scrape without %q", want)
+				}
 			}
 		}
 	}

@@ -98,6 +98,7 @@ func (f *files) writeFilter(template, path string, options Options) error {
 		"StreamIdle":    fmt.Sprintf("%gs", options.StreamIdle.Seconds()),
 		"VMID":          options.VMID,
 		"Details":       detailsOf(options),
+		"AccessLog":     options.AccessLog,
 		"Wasm":          options.Wasm,
 		"FilterFile":    filterFile,
 		"Dir":           f.watched(),

@@ -54,6 +54,7 @@ type Options struct {
 	Upstream       *Upstream         // behind all routes; a new one when nil
 	Sink           *Sink             // in place of the Upstream, for thousands of requests at once
 	Details        bool              // answers of Envoy itself tell their response code details in DetailsHeader
+	AccessLog      string            // format of the lines that Envoy writes to its log for each request, the line end included; none when empty
 	Services       []Service         // further ones, or others in the place of the harness' own
 	LogTo          io.Writer         // also gets Envoy's log while it runs; may be nil
 	KeepLog        int               // bytes of the log's end that are kept; 0 means all

@@ -77,3 +77,13 @@ func (g *Gateway) Scrape(t testing.TB) string {
 	}
 	return body
 }
+
+// WaitLog returns once Envoy has logged the text, and fails the test when it does not within three seconds.
+func (g *Gateway) WaitLog(t testing.TB, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(counterLimit); !g.LogContains(text); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("envoy has not logged %q within %s", text, counterLimit)
+		}
+	}
+}

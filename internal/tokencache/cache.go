@@ -78,6 +78,16 @@ func (c *Cache) Close() {
 // Common is the entry of the token that is the same for all; nil where it depends on the caller.
 func (c *Cache) Common() *Entry { return c.common }
 
+// EndOfTokenInUse is when, by the wall clock, the token ends that is the same for all; the zero time when there is none, or
+// when requests have ceased to use it, so that it is not renewed any more. Clocks that drift do not move it.
+func (c *Cache) EndOfTokenInUse(now time.Duration) time.Time {
+	e := c.common
+	if e == nil || !e.token.validAt(now) || now >= e.token.refreshAt && !e.isUsed(now) {
+		return time.Time{}
+	}
+	return time.Unix(0, int64(e.token.expiresAt+c.ahead))
+}
+
 // Find returns the entry of the caller with these values, or nil when none is kept. Those that were
 // found last are dropped last. now may be a little behind.
 func (c *Cache) Find(values []byte, now time.Duration) *Entry {

@@ -62,8 +62,13 @@ func (e *Entry) stale(now time.Duration) *Token {
 func (e *Entry) due(now time.Duration) bool {
 	t := e.token
 	return t.validAt(now) && now >= t.refreshAt && t.refreshAt < t.expiresAt &&
-		e.usedAt >= t.issuedAt+(now-t.issuedAt)/2 &&
+		e.isUsed(now) &&
 		e.fetch.state == idle && e.retry.open(now)
+}
+
+// isUsed reports whether a request has used the token in the second half of its life so far.
+func (e *Entry) isUsed(now time.Duration) bool {
+	return e.usedAt >= e.token.issuedAt+(now-e.token.issuedAt)/2
 }
 
 // store takes the token of a good answer. One without a lifetime is not kept.

@@ -1,0 +1,135 @@
+package e2e_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+// TestFailuresByReason has token services fail in every way there is, and looks where it is counted: by its reason,
+// in total and for the token service.
+func TestFailuresByReason(t *testing.T) {
+	t.Parallel()
+	answers := map[string]http.HandlerFunc{
+		"other_status": harness.Status(http.StatusForbidden),
+		"rate_limited": harness.Status(http.StatusTooManyRequests),
+		"server_error": harness.Status(http.StatusInternalServerError),
+		"no_token":     harness.Status(http.StatusOK),
+		"bad_answer":   harness.HeaderToken("X-Token", "token-1"),
+	}
+	hosts := map[string]map[string]any{
+		"no-cluster": unhurried(map[string]any{"serviceName": "nowhere.static"}),
+		"not-sent":   unhurried(map[string]any{"serviceName": harness.EmptyName}),
+	}
+	for reason := range answers {
+		hosts[hostName(reason)] = unhurried(map[string]any{"requestPath": "/" + reason})
+	}
+	hosts["bad-answer"]["successWhen"] = []map[string]any{{"header": "X-Code", "equals": "0"}}
+	gateway := harness.Start(t, harness.Options{Config: byHost(hosts)})
+	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) { answers[r.URL.Path[1:]](w, r) })
+	for host := range hosts {
+		gateway.Get(t, "/", "Host: "+host)
+	}
+	for reason := range answers {
+		name := "failures_" + reason
+		waitGrown(t, gateway, counters{}, counters{name: 1, "service.token_static_80." + name: 1})
+	}
+	waitGrown(t, gateway, counters{}, counters{
+		"calls": 5, "call_failures": 5, "denied": 5, "allowed_without_token": 2,
+		"service.token_static_80.calls": 5, "service.token_static_80.call_failures": 5,
+		"failures_no_cluster": 1, "service.nowhere_static_80.failures_no_cluster": 1,
+		"service.nowhere_static_80.allowed_without_token": 1, "service.nowhere_static_80.calls": 0,
+		"failures_not_sent": 1, "service.empty_static_80.failures_not_sent": 1,
+	})
+}
+
+// TestTokenServiceThatIsDown is counted as no answer, or as the one that Envoy makes up in its place.
+func TestTokenServiceThatIsDown(t *testing.T) {
+	t.Parallel()
+	gateway := harness.Start(t, harness.Options{Config: unhurried(map[string]any{"serviceName": harness.DeadName, "servicePort": harness.DeadPort})})
+	gateway.Get(t, "/")
+	gateway.WaitCounter(t, "service.dead_static_8080.call_failures", 1)
+	counted := readCounters(t, gateway, counters{"failures_no_answer": 0, "failures_server_error": 0})
+	if counted["failures_no_answer"]+counted["failures_server_error"] != 1 {
+		t.Errorf("got %v, want one of them", counted)
+	}
+}
+
+// TestTokenExpiryGauge: of two tokens, the gauge shows the end of the one that ends first, and each new token moves it.
+func TestTokenExpiryGauge(t *testing.T) {
+	t.Parallel()
+	const short, long = 4, 3600
+	tokens := &mint{}
+	hosts := cachedHosts([]string{"short", "long"}, map[string]any{"refreshBefore": 2})
+	gateway := startCached(t, harness.Options{Config: byHost(hosts)})
+	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) {
+		tokens.answer(map[string]float64{"/short": short, "/long": long}[r.URL.Path])(w, r)
+	})
+	const gauge = "wasmcustom.token_fetch.service.token_static_80.token_expiry_timestamp_seconds"
+	shown := func() time.Time {
+		seconds, err := strconv.ParseInt(gateway.Stat(t, gauge), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return time.Unix(seconds, 0)
+	}
+	waitStat(t, gateway, gauge, "0")
+	began := time.Now()
+	get(t, gateway, "long")
+	waitShown(t, shown, began.Add(long*time.Second))
+	get(t, gateway, "short")
+	waitShown(t, shown, time.Now().Add(short*time.Second))
+	for renewed := began.Add(2 * short * time.Second); time.Now().Before(renewed); time.Sleep(50 * time.Millisecond) {
+		get(t, gateway, "short")
+		get(t, gateway, "long")
+	}
+	if left := time.Until(shown()); left < 0 || left > short*time.Second {
+		t.Errorf("while the token is renewed, got an end in %s, want within %d s", left, short)
+	}
+}
+
+// waitShown returns when the gauge shows the time, which the plugin knows to a second.
+func waitShown(t *testing.T, shown func() time.Time, want time.Time) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+		off := shown().Sub(want)
+		if off.Abs() <= 2*time.Second {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the gauge shows a time %s after the token's end", off)
+		}
+	}
+}
+
+// TestAccessLogTellsWhy has Envoy write an access log in the format that docs/operations.md gives, and expects the lines that
+// stand there.
+func TestAccessLogTellsWhy(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(projectRoot(t), "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := regexp.MustCompile("(?s)With `(%REQ[^`]*)`.*?```text\n(/good [^\n]*\n)(/denied [^\n]*\n)```").FindSubmatch(page)
+	if shown == nil {
+		t.Fatal("docs/operations.md shows no format and two lines of an access log")
+	}
+	gateway := harness.Start(t, harness.Options{Config: unhurried(nil), AccessLog: string(shown[1]) + "\n"})
+	for path, want := range map[string]struct {
+		answer http.HandlerFunc
+		line   []byte
+	}{
+		"/good":   {harness.HeaderToken("X-Token", "token-1"), shown[2]},
+		"/denied": {harness.Status(http.StatusForbidden), shown[3]},
+	} {
+		gateway.Token.Handle(want.answer)
+		gateway.Get(t, path)
+		gateway.WaitLog(t, string(want.line))
+	}
+}
