@@ -70,7 +70,7 @@ type pluginContext struct {
 	backlog *tokencache.Backlog // of the caches
 	// hasCallsPerRequest: some modes make calls that belong to a request.
 	hasCallsPerRequest bool
-	// keepsRoute: the host would choose the route again when headers change, and rules depend on it.
+	// keepsRoute: rules depend on the route, which the host would choose again when headers change.
 	keepsRoute bool
 	// hasXDSAttributes: the route's and cluster's names are attributes below xds.
 	hasXDSAttributes bool
@@ -116,7 +116,7 @@ func (p *pluginContext) OnPluginStart(size int) (status types.OnPluginStartStatu
 func (p *pluginContext) start(c *config) types.OnPluginStartStatus {
 	p.metrics.define()
 	p.configure(c)
-	p.keepsRoute = slices.ContainsFunc(c.rules, (*rule).dependsOnRoute) && isHigress()
+	p.keepsRoute = slices.ContainsFunc(c.rules, (*rule).dependsOnRoute)
 	if len(p.caches) > 0 {
 		p.queue = p.vm.queues.take(p)
 	}
@@ -184,12 +184,6 @@ func newCache(of *part, c *client, worker tokencache.Worker, store tokencache.St
 	default:
 		return tokencache.New(&of.cache.Policy, c, worker, nil, tokencache.Key{})
 	}
-}
-
-// isHigress recognizes the Higress host by a function that no other has.
-func isHigress() bool {
-	_, err := proxywasm.CallForeignFunction("get_log_level", nil)
-	return err == nil
 }
 
 func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext { return p.newRequest(id) }

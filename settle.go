@@ -4,6 +4,7 @@ import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
 
+	"token-fetch/internal/abi"
 	"token-fetch/internal/tokencache"
 )
 
@@ -119,7 +120,9 @@ func (r *requestContext) settleWithout(o outcome) (forwarded bool) {
 }
 
 func (r *requestContext) removeHeaders(names []string) bool {
-	r.keepRoute()
+	if len(names) > 0 {
+		r.keepRoute()
+	}
 	for _, name := range names {
 		if proxywasm.RemoveHttpRequestHeader(name) != nil {
 			return false
@@ -128,10 +131,11 @@ func (r *requestContext) removeHeaders(names []string) bool {
 	return true
 }
 
-// keepRoute has the gateway stay with the route by which the rule was chosen.
+// keepRoute has the gateway stay with the route by which the rule was chosen. The Higress host heeds the property, its
+// older versions too; there is nothing by which those could be told from other hosts, which take it and do nothing.
 func (r *requestContext) keepRoute() {
 	if r.plugin.keepsRoute {
-		_ = proxywasm.SetProperty([]string{"clear_route_cache"}, []byte("off"))
+		abi.SetProperty("clear_route_cache", "off")
 	}
 }
 
