@@ -43,13 +43,20 @@ type client struct {
 
 func newClient(p *part, h host, m *metrics) *client {
 	service := p.service
-	fqdn := wrapper.NewClusterClient(wrapper.FQDNCluster{FQDN: service.Name, Port: int64(service.Port)})
 	return &client{
 		part: p, host: h, metrics: m,
-		cluster:  cluster{fqdn.ClusterName(), service.Timeout, service.NeedsBody},
+		cluster:  cluster{clusterName(service), service.Timeout, service.NeedsBody},
 		failures: failureLog{service: service.Address()},
 		refusals: refusalLog{service: service.Address()},
 	}
+}
+
+// clusterName is the configured one or, as Higress and Istio name clusters, the one of the service's FQDN and port.
+func clusterName(service *tokenservice.Service) string {
+	if service.Cluster != "" {
+		return service.Cluster
+	}
+	return wrapper.FQDNCluster{FQDN: service.Name, Port: int64(service.Port)}.ClusterName()
 }
 
 // fetch is a call under way.

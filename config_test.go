@@ -43,6 +43,14 @@ func TestSampleConfiguration(t *testing.T) {
 }
 
 // The texts are public: operators search for them.
+func TestClusterOfTheGateway(t *testing.T) {
+	const name = "outbound|80||token.svc"
+	s := mustParse(t, `{"serviceCluster": "`+name+`", "serviceHost": "token.example.com", "requestPath": "/token", "tokenHeader": "X-Token"}`).global
+	if got := clusterOf(s); got != name {
+		t.Errorf("cluster: got %q, expected %q", got, name)
+	}
+}
+
 func TestConfigurationErrors(t *testing.T) {
 	tests := map[string]struct{ config, want string }{
 		"nothing":                  {`{}`, `missing tokenHeader in config`},

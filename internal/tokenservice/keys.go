@@ -14,6 +14,7 @@ const (
 
 // The keys of a configuration that say what the token service is asked, and what its answer means.
 var (
+	keyServiceCluster  = &schema.Key{Name: "serviceCluster", Kind: schema.Text, Identity: true}
 	keyServiceName     = &schema.Key{Name: "serviceName", Kind: schema.Text, Required: true, Identity: true}
 	keyServicePort     = &schema.Key{Name: "servicePort", Kind: schema.Integer, Default: 80, Min: 1, Max: 65535, Identity: true}
 	keyRequestPath     = &schema.Key{Name: "requestPath", Kind: schema.Text, Required: true, Identity: true}
@@ -59,7 +60,7 @@ var (
 
 // Keys are those of the configuration itself, in the order of the documentation.
 var Keys = []*schema.Key{
-	keyServiceName, keyServicePort, keyRequestPath, keyTokenHeader, keyServiceHost,
+	keyServiceCluster, keyServiceName, keyServicePort, keyRequestPath, keyTokenHeader, keyServiceHost,
 	keyRequestMethod, keyRequestHeaders, keyRequestBody, keyTimeout, keyRetries,
 	keyTokenPath, keyResponseHeader, keyUpstreamHeaders, keySuccessWhen,
 	keyTokenPrefix, keyForwardHeaders, keyOAuth2,
