@@ -127,7 +127,7 @@ func (c *client) succeed(g tokenservice.Grant, status int, took time.Duration) {
 	c.failures.debug(c.host, c.host.Monotonic(), status, took)
 	if g.NoStore && c.part.cache != nil && !c.hasNoStore {
 		c.hasNoStore = true
-		c.host.logf(logWarn, "token service %s forbids by its Cache-Control to keep its tokens: every request waits for a call, as long as it does",
+		c.host.logf(logWarn, "token service %s forbids by its Cache-Control to keep its tokens: every request waits for a call, as long as it does (cache.ignoreCacheControl keeps them all the same)",
 			c.part.service.Address())
 	}
 }

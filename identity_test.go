@@ -20,7 +20,7 @@ var changed = map[string]any{
 	"oauth2.audience": "other", "oauth2.resource": "urn:other", "oauth2.authStyle": "body", "oauth2.subjectTokenHeader": "X-Subject",
 	"oauth2.subjectTokenType": "urn:other", "oauth2.params": map[string]any{"a": "2"},
 
-	"cache.ttl": 301, "cache.expiresInPath": "other", "cache.maxTtl": 60, "cache.refreshBefore": 5, "cache.staleIfError": 60, "cache.backoff": 2000,
+	"cache.ttl": 301, "cache.expiresInPath": "other", "cache.expiresAtPath": "other", "cache.ignoreCacheControl": true, "cache.maxTtl": 60, "cache.refreshBefore": 5, "cache.staleIfError": 60, "cache.backoff": 2000,
 	"cache.maxEntries": 5, "cache.maxWaiting": 5, "cache.invalidateOn": []any{403}, "cache.shared": false,
 
 	"failure.mode": "allow", "failure.status": 503, "failure.body": "other", "failure.contentType": "text/html",

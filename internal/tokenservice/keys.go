@@ -53,9 +53,11 @@ var (
 		keyAuthStyle, keySubjectTokenHeader, keySubjectTokenType, keyParams,
 	}}
 
-	keyTTL           = &schema.Key{Name: "ttl", Kind: schema.Integer, Default: 300, Min: 1, Max: schema.MaxSeconds, Identity: true}
-	keyExpiresInPath = &schema.Key{Name: "expiresInPath", Kind: schema.Text, Default: "expires_in", Identity: true}
-	keyMaxTTL        = &schema.Key{Name: "maxTtl", Kind: schema.Integer, Min: 1, Max: schema.MaxSeconds, Identity: true}
+	keyTTL                = &schema.Key{Name: "ttl", Kind: schema.Integer, Default: 300, Min: 1, Max: schema.MaxSeconds, Identity: true}
+	keyExpiresInPath      = &schema.Key{Name: "expiresInPath", Kind: schema.Text, Default: "expires_in", Identity: true}
+	keyExpiresAtPath      = &schema.Key{Name: "expiresAtPath", Kind: schema.Text, Identity: true}
+	keyIgnoreCacheControl = &schema.Key{Name: "ignoreCacheControl", Kind: schema.Boolean, Default: false, Identity: true}
+	keyMaxTTL             = &schema.Key{Name: "maxTtl", Kind: schema.Integer, Min: 1, Max: schema.MaxSeconds, Identity: true}
 )
 
 // Keys are those of the configuration itself, in the order of the documentation.
@@ -67,4 +69,4 @@ var Keys = []*schema.Key{
 }
 
 // LifetimeKeys are those of the object cache that say how long a token lives.
-var LifetimeKeys = []*schema.Key{keyTTL, keyExpiresInPath, keyMaxTTL}
+var LifetimeKeys = []*schema.Key{keyTTL, keyExpiresAtPath, keyExpiresInPath, keyIgnoreCacheControl, keyMaxTTL}
