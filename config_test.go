@@ -2,6 +2,7 @@ package main
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +43,6 @@ func TestSampleConfiguration(t *testing.T) {
 	}
 }
 
-// The texts are public: operators search for them.
 func TestClusterOfTheGateway(t *testing.T) {
 	const name = "outbound|80||token.svc"
 	s := mustParse(t, `{"serviceCluster": "`+name+`", "serviceHost": "token.example.com", "requestPath": "/token", "tokenHeader": "X-Token"}`).global
@@ -51,6 +51,7 @@ func TestClusterOfTheGateway(t *testing.T) {
 	}
 }
 
+// The texts are public: operators search for them.
 func TestConfigurationErrors(t *testing.T) {
 	tests := map[string]struct{ config, want string }{
 		"nothing":                  {`{}`, `missing tokenHeader in config`},
@@ -103,7 +104,8 @@ func TestDefaultsOfCacheAndFailure(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("cache: got %+v, expected %+v", got, want)
 	}
-	if s.failure.mode != modeDeny || s.failure.status != 500 || string(s.failure.body) != "http call failed" || s.failure.contentType != "text/plain; charset=utf-8" {
+	if s.failure.mode != modeDeny || s.failure.status != 500 || string(s.failure.body) != "http call failed" ||
+		!slices.Equal(s.failure.headers, [][2]string{{"content-type", "text/plain; charset=utf-8"}}) {
 		t.Errorf("failure with a cache: got %+v", s.failure)
 	}
 	if mode := mustParse(t, extended(`"failure": {}`)).global.failure.mode; mode != modeDeny {

@@ -24,6 +24,7 @@ var changed = map[string]any{
 	"cache.maxEntries": 5, "cache.maxWaiting": 5, "cache.invalidateOn": []any{403}, "cache.shared": false,
 
 	"failure.mode": "allow", "failure.status": 503, "failure.body": "other", "failure.contentType": "text/html",
+	"failure.headers": map[string]any{"X-Reason": "no token"},
 }
 
 const exchangeGrant = "urn:ietf:params:oauth:grant-type:token-exchange"

@@ -58,9 +58,15 @@ func (r *requestContext) Fail(err error) {
 		return
 	}
 	defer r.denyOnPanic(nil)
-	if r.settleWithout(outcomeOf(err)) {
+	if r.settleWithout(r.learn(err)) {
 		r.resume()
 	}
+}
+
+// learn takes why there is no token, and for how long there is none.
+func (r *requestContext) learn(err error) outcome {
+	r.wait = waitAfter(err, r.plugin.now)
+	return outcomeOf(err)
 }
 
 // enter makes the request the one that host calls are about, and reports whether it is
@@ -146,7 +152,7 @@ func (r *requestContext) deny(o outcome) {
 		return
 	}
 	policy := &r.part.failure
-	r.reply(policy.status, "token_fetch."+o.String(), policy.body, [][2]string{{"content-type", policy.contentType}})
+	r.reply(policy.status, "token_fetch."+o.String(), policy.body, policy.replyHeaders(r.wait))
 }
 
 // subjectError is why a request is answered 401 because of its own token (RFC 6750 section 3).

@@ -85,16 +85,17 @@ func (c *Cache) succeed(e *Entry, now time.Duration, g Grant, d *delivery) {
 }
 
 func (c *Cache) fail(e *Entry, now time.Duration, f *Failure, d *delivery) {
-	d.err = f.Err
 	if f.Unavailable {
 		c.outage.failed(e.fetch.sentAt, now, f.RetryAfter)
-		c.noAnswer = f.Err
+		c.noAnswer = c.outage.because(f.Err)
+		d.err = c.noAnswer
 		c.adoptShared(e, now) // another worker may have been luckier, or refused
 		d.token = e.stale(now)
 	} else {
 		c.outage.succeeded(e.fetch.sentAt) // it answers, if not as one would like
 		c.shareRefusal(e, now)
 		e.refuse(now, f.Err)
+		d.err = e.refusal
 	}
 	c.holdBackRenewal(e, now)
 }
