@@ -21,7 +21,7 @@ var changed = map[string]any{
 	"oauth2.subjectTokenType": "urn:other", "oauth2.params": map[string]any{"a": "2"},
 
 	"cache.ttl": 301, "cache.expiresInPath": "other", "cache.expiresAtPath": "other", "cache.ignoreCacheControl": true, "cache.maxTtl": 60, "cache.refreshBefore": 5, "cache.staleIfError": 60, "cache.backoff": 2000,
-	"cache.maxEntries": 5, "cache.maxWaiting": 5, "cache.invalidateOn": []any{403}, "cache.shared": false,
+	"cache.maxEntries": 5, "cache.maxWaiting": 5, "cache.invalidateOn": []any{403}, "cache.shared": false, "cache.warmUp": true,
 
 	"failure.mode": "allow", "failure.status": 503, "failure.body": "other", "failure.contentType": "text/html",
 	"failure.headers": map[string]any{"X-Reason": "no token"},
@@ -71,7 +71,7 @@ func identityWith(t *testing.T, key string, value any) any {
 	// Those that do not go with the other keys.
 	hasOwnBase := true
 	switch key {
-	case "requestBody", "requestMethod":
+	case "requestBody", "requestMethod", "cache.warmUp":
 		delete(written, "oauth2")
 	case "serviceCluster":
 		delete(written, "serviceName")

@@ -79,6 +79,7 @@ func (c *Cache) end(e *Entry, number int, r Result) {
 
 func (c *Cache) succeed(e *Entry, now time.Duration, g Grant, d *delivery) {
 	d.token = c.policy.newToken(g, e.fetch.sentAt)
+	c.warmUp.isOver = true
 	c.outage.succeeded(e.fetch.sentAt)
 	e.store(now, d.token, d.waiters != nil && d.waiters.Len() > 0)
 	c.publish(e, now)
@@ -98,6 +99,7 @@ func (c *Cache) fail(e *Entry, now time.Duration, f *Failure, d *delivery) {
 		d.err = e.refusal
 	}
 	c.holdBackRenewal(e, now)
+	c.keepLead(e, now)
 }
 
 // deliver has the requests told that waited, if only with a token that has expired.

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"token-fetch/internal/schema"
 )
 
@@ -136,5 +138,33 @@ func TestLifetime(t *testing.T) {
 				t.Errorf("got %s and no-store %v, expected %s and %v", got, noStore, test.want, test.noStore)
 			}
 		})
+	}
+}
+
+// A rule inherits how lifetimes are read, changes it, and takes it away.
+func TestLifetimeOfARule(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	const global = `{"serviceName": "a.dns", "requestPath": "/", "tokenHeader": "X-Token", "cache": {"expiresAtPath": "end", "ignoreCacheControl": true}}`
+	tests := map[string]struct {
+		rule, body string
+		want       time.Duration
+	}{
+		"inherited end":              {`{}`, `{"end": "2026-11-23T12:00:40Z", "until": 1795435260}`, 40 * time.Second},
+		"another end":                {`{"cache": {"expiresAtPath": "until"}}`, `{"end": "2026-11-23T12:00:40Z", "until": 1795435260}`, time.Minute},
+		"no end":                     {`{"cache": {"expiresAtPath": null}}`, `{"end": "2026-11-23T12:00:40Z", "expires_in": 50}`, 50 * time.Second},
+		"inherited, ignoring":        {`{}`, `{}`, 300 * time.Second},
+		"not ignoring":               {`{"cache": {"ignoreCacheControl": false}}`, `{}`, 20 * time.Second},
+		"null":                       {`{"cache": {"ignoreCacheControl": null}}`, `{}`, 20 * time.Second},
+		"a cache that inherits none": {`{"cache": null}`, `{"end": "2026-11-23T12:00:40Z"}`, 0},
+	}
+	for name, test := range tests {
+		root := &schema.Key{Kind: schema.Object, Keys: append([]*schema.Key{keyCache}, Keys...)}
+		s := schema.Parse([]byte(global), root, environment).Over(gjson.Parse(test.rule))
+		service := Read(s, Part{Enabled: true, Cache: s.Object(keyCache), IsCached: s.Has(keyCache)})
+		a := &Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"cache-control", "max-age=20"}}, Body: []byte(test.body)}
+		grant, failed := service.Grant(a, nil, now)
+		if s.Err() != nil || failed != nil || grant.Lifetime != test.want {
+			t.Errorf("%s: got %s (%v, %v), expected %s", name, grant.Lifetime, s.Err(), failed, test.want)
+		}
 	}
 }
