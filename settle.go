@@ -138,7 +138,8 @@ func (r *requestContext) removeHeaders(names []string) bool {
 }
 
 // keepRoute has the gateway stay with the route by which the rule was chosen. The Higress host heeds the property, its
-// older versions too; there is nothing by which those could be told from other hosts, which take it and do nothing.
+// older versions too. Stock Envoy takes it, but chooses anew all the same (TestRouteAfterTheToken); nothing safe tells the
+// two apart.
 func (r *requestContext) keepRoute() {
 	if r.plugin.keepsRoute {
 		abi.SetProperty("clear_route_cache", "off")
