@@ -72,7 +72,8 @@ type pluginContext struct {
 	hasCallsPerRequest bool
 	// keepsRoute: rules depend on the route, which the host would choose again when headers change.
 	keepsRoute bool
-	// hasXDSAttributes: the route's and cluster's names are attributes below xds.
+	// hasXDSAttributes: the route's and cluster's names are attributes below xds, and not properties of their own, as on
+	// stock Envoy since 1.33. False until a request has shown it.
 	hasXDSAttributes bool
 
 	unused  []*requestContext // for new requests, so that one with a cached token allocates nothing

@@ -138,10 +138,10 @@ func (r *requestContext) removeHeaders(names []string) bool {
 }
 
 // keepRoute has the gateway stay with the route by which the rule was chosen. The Higress host heeds the property, its
-// older versions too. Stock Envoy takes it, but chooses anew all the same (TestRouteAfterTheToken); nothing safe tells the
-// two apart.
+// older versions too. Stock Envoy would keep it among the request's state and choose anew all the same
+// (TestRouteAfterTheToken): it is spared that once its attributes have given it away.
 func (r *requestContext) keepRoute() {
-	if r.plugin.keepsRoute {
+	if r.plugin.keepsRoute && !r.plugin.hasXDSAttributes {
 		abi.SetProperty("clear_route_cache", "off")
 	}
 }
