@@ -16,8 +16,12 @@ type warmUp struct {
 	lookAt time.Duration // when to see whether another worker, which leads, has brought the token or gone
 }
 
-// leadPause is how much later than the leader another worker tries.
-const leadPause = time.Second
+// leadPause is how much later than the leader another worker tries, and longestLead how long a leader waits at most:
+// a record that says more is not from one of ours.
+const (
+	leadPause   = time.Second
+	longestLead = MaxRetryAfter + leadPause
+)
 
 func (c *Cache) tickWarmUp(now time.Duration) {
 	e := c.common
@@ -39,7 +43,8 @@ func (c *Cache) lead(now time.Duration) bool {
 	}
 	place, r, version := c.workers.find(now)
 	isOurs := c.warmUp.lease != 0 && r.renewedUntil == c.warmUp.lease
-	if now < r.renewedUntil && !isOurs {
+	isLed := now < r.renewedUntil && r.renewedUntil <= now+longestLead
+	if isLed && !isOurs {
 		c.warmUp.lookAt = now + leadPause
 		return false
 	}

@@ -241,3 +241,12 @@ func TestWarmUpThatCanNotWrite(t *testing.T) {
 type readOnly struct{ *fakeStore }
 
 func (readOnly) Swap(string, []byte, uint32) bool { return false }
+
+// A neighbour plugin writes to the record as well as anybody.
+func TestWarmUpWithALeaseForEver(t *testing.T) {
+	w := newWorker(warming())
+	w.store.Swap(w.workers.place(0), (&record{owner: ownKey, renewedUntil: 1 << 60}).encode(), 0)
+	begun := answers(good("t1", time.Hour), w)
+	tickAll(time.Second, w)
+	checkBackoff(t, *begun, 1)
+}
