@@ -43,13 +43,20 @@ type client struct {
 
 func newClient(p *part, h host, m *metrics) *client {
 	service := p.service
-	fqdn := wrapper.NewClusterClient(wrapper.FQDNCluster{FQDN: service.Name, Port: int64(service.Port)})
 	return &client{
 		part: p, host: h, metrics: m,
-		cluster:  cluster{fqdn.ClusterName(), service.Timeout, service.NeedsBody},
+		cluster:  cluster{clusterName(service), service.Timeout, service.NeedsBody},
 		failures: failureLog{service: service.Address()},
 		refusals: refusalLog{service: service.Address()},
 	}
+}
+
+// clusterName is the configured one or, as Higress and Istio name clusters, the one of the service's FQDN and port.
+func clusterName(service *tokenservice.Service) string {
+	if service.Cluster != "" {
+		return service.Cluster
+	}
+	return wrapper.FQDNCluster{FQDN: service.Name, Port: int64(service.Port)}.ClusterName()
 }
 
 // fetch is a call under way.
@@ -122,7 +129,7 @@ func (c *client) succeed(g tokenservice.Grant, status int, took time.Duration) {
 	c.failures.debug(c.host, c.host.Monotonic(), status, took)
 	if g.NoStore && c.part.cache != nil && !c.hasNoStore {
 		c.hasNoStore = true
-		c.host.logf(logWarn, "token service %s forbids by its Cache-Control to keep its tokens: every request waits for a call, as long as it does",
+		c.host.logf(logWarn, "token service %s forbids by its Cache-Control to keep its tokens: every request waits for a call, as long as it does (cache.ignoreCacheControl keeps them all the same)",
 			c.part.service.Address())
 	}
 }

@@ -18,9 +18,10 @@ var (
 
 	keyInvalidateOn = &schema.Key{Name: "invalidateOn", Kind: "a list of statuses, 100 to 599", Default: []int{401}}
 	keyShared       = &schema.Key{Name: "shared", Kind: schema.Boolean, Default: true}
+	keyWarmUp       = &schema.Key{Name: "warmUp", Kind: schema.Boolean, Default: false}
 
 	keyCache = &schema.Key{Name: "cache", Kind: schema.Object, Identity: true,
-		Keys: slices.Concat(tokenservice.LifetimeKeys, tokencache.Keys, []*schema.Key{keyInvalidateOn, keyShared})}
+		Keys: slices.Concat(tokenservice.LifetimeKeys, tokencache.Keys, []*schema.Key{keyInvalidateOn, keyShared, keyWarmUp})}
 
 	// keyRoot is the configuration itself: the global part, and each rule.
 	keyRoot = &schema.Key{Kind: schema.Object,
@@ -84,6 +85,9 @@ func readPart(s schema.Section) *part {
 	p.service = tokenservice.Read(s, tokenservice.Part{Enabled: p.enabled, Cache: cache, IsCached: hasCache})
 	if hasCache || tokenservice.IsOAuth2(s) {
 		p.cache = readCachePolicy(cache, p.service)
+		if p.cache.WarmUp && p.enabled && p.service.DependsOnCaller() {
+			cache.Wrong(keyWarmUp, "false where tokens depend on the caller, whom nobody knows before the request")
+		}
 	}
 	p.failure = readFailurePolicy(s, p.cache != nil)
 	p.identity = s.Identity()
@@ -103,6 +107,7 @@ func readCachePolicy(cache schema.Section, service *tokenservice.Service) *cache
 	}
 	policy.Values = len(service.Protected)
 	policy.Timeout = service.Timeout + hostGrace
+	policy.WarmUp = cache.Bool(keyWarmUp)
 	return policy
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,18 +43,59 @@ func TestSampleConfiguration(t *testing.T) {
 	}
 }
 
+func TestClusterOfTheGateway(t *testing.T) {
+	const name = "outbound|80||token.svc"
+	s := mustParse(t, `{"serviceCluster": "`+name+`", "serviceHost": "token.example.com", "requestPath": "/token", "tokenHeader": "X-Token"}`).global
+	if got := clusterOf(s); got != name {
+		t.Errorf("cluster: got %q, expected %q", got, name)
+	}
+}
+
+const warmUpOfCallers = `invalid cache.warmUp in config: true (want false where tokens depend on the caller, whom nobody knows before the request)`
+
+// Rules inherit the warm-up and may take it back, for example where their tokens depend on the caller.
+func TestWarmUpOfRules(t *testing.T) {
+	parsed := mustParse(t, extended(`"cache": {"warmUp": true}, "_rules_": [
+		{"_match_route_": ["a"]},
+		{"_match_route_": ["b"], "cache": {"warmUp": false}, "forwardHeaders": ["X-User"]},
+		{"_match_route_": ["c"], "cache": {"warmUp": null}, "forwardHeaders": ["X-User"]},
+		{"_match_route_": ["d"], "enabled": false, "forwardHeaders": ["X-User"]},
+		{"_match_route_": ["e"], "cache": null}]`))
+	if !parsed.global.cache.WarmUp || !parsed.rules[0].part.cache.WarmUp {
+		t.Error("the global part and the first rule: got no warm-up")
+	}
+	for _, i := range []int{1, 2} {
+		if parsed.rules[i].part.cache.WarmUp {
+			t.Errorf("rule %d: got a warm-up", i)
+		}
+	}
+	if parsed.rules[4].part.cache != nil {
+		t.Error("the last rule: got a cache")
+	}
+	onlyDefaults := `{"enabled": false, "cache": {"warmUp": true}, "forwardHeaders": ["X-User"], "_rules_": [{"_match_route_": ["a"], "forwardHeaders": null,
+		"serviceName": "token.dns", "requestPath": "/", "tokenHeader": "X-Token"}]}`
+	if !mustParse(t, onlyDefaults).rules[0].part.cache.WarmUp {
+		t.Error("defaults for a rule: got no warm-up")
+	}
+}
+
 // The texts are public: operators search for them.
 func TestConfigurationErrors(t *testing.T) {
 	tests := map[string]struct{ config, want string }{
-		"nothing":                  {`{}`, `missing tokenHeader in config`},
-		"unknown in cache":         {extended(`"cache": {"tll": 3}`), `unknown key cache.tll in config (did you mean cache.ttl?)`},
-		"unknown with underscore":  {extended(`"cache": {"_ttl": 3}`), `unknown key cache._ttl in config (did you mean cache.ttl?)`},
-		"overwrite":                {extended(`"overwrite": 1`), `invalid overwrite in config: 1 (want true or false)`},
-		"enabled":                  {extended(`"enabled": "no"`), `invalid enabled in config: "no" (want true or false)`},
-		"failure mode":             {extended(`"failure": {"mode": "open"}`), `invalid failure.mode in config: "open" (want deny, allow)`},
-		"failure status":           {extended(`"failure": {"status": 200}`), `invalid failure.status in config: 200 (want 400 to 599)`},
-		"cache type":               {extended(`"cache": true`), `invalid cache in config: true (want an object)`},
-		"cache status":             {extended(`"cache": {"invalidateOn": [99]}`), `invalid cache.invalidateOn in config: 99 (want a list of statuses, 100 to 599)`},
+		"nothing":                 {`{}`, `missing tokenHeader in config`},
+		"unknown in cache":        {extended(`"cache": {"tll": 3}`), `unknown key cache.tll in config (did you mean cache.ttl?)`},
+		"unknown with underscore": {extended(`"cache": {"_ttl": 3}`), `unknown key cache._ttl in config (did you mean cache.ttl?)`},
+		"overwrite":               {extended(`"overwrite": 1`), `invalid overwrite in config: 1 (want true or false)`},
+		"enabled":                 {extended(`"enabled": "no"`), `invalid enabled in config: "no" (want true or false)`},
+		"failure mode":            {extended(`"failure": {"mode": "open"}`), `invalid failure.mode in config: "open" (want deny, allow)`},
+		"failure status":          {extended(`"failure": {"status": 200}`), `invalid failure.status in config: 200 (want 400 to 599)`},
+		"cache type":              {extended(`"cache": true`), `invalid cache in config: true (want an object)`},
+		"cache status":            {extended(`"cache": {"invalidateOn": [99]}`), `invalid cache.invalidateOn in config: 99 (want a list of statuses, 100 to 599)`},
+		"warm-up type":            {extended(`"cache": {"warmUp": 1}`), `invalid cache.warmUp in config: 1 (want true or false)`},
+		"warm-up of callers":      {extended(`"cache": {"warmUp": true}, "forwardHeaders": ["X-User"]`), warmUpOfCallers},
+		"warm-up of an exchange":  {strings.TrimSuffix(exchangeConfig, "}") + `, "cache": {"warmUp": true}}`, warmUpOfCallers},
+		"warm-up of a rule's callers": {extended(`"cache": {"warmUp": true}, "_rules_": [{"_match_route_": ["a"], "forwardHeaders": ["X-User"]}]`),
+			`_rules_[0]: ` + warmUpOfCallers},
 		"rules type":               {extended(`"_rules_": {}`), `invalid _rules_ in config (want a list of rules)`},
 		"no rules at all":          {`{"_rules_": []}`, `invalid _rules_ in config: it has no rules and there is no global part (want at least one of them)`},
 		"rule without condition":   {extended(`"_rules_": [{"requestPath": "/b"}]`), `_rules_[0]: missing condition in config (want _match_route_, _match_domain_, _match_service_ or _match_route_prefix_)`},
@@ -95,7 +137,8 @@ func TestDefaultsOfCacheAndFailure(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("cache: got %+v, expected %+v", got, want)
 	}
-	if s.failure.mode != modeDeny || s.failure.status != 500 || string(s.failure.body) != "http call failed" || s.failure.contentType != "text/plain; charset=utf-8" {
+	if s.failure.mode != modeDeny || s.failure.status != 500 || string(s.failure.body) != "http call failed" ||
+		!slices.Equal(s.failure.headers, [][2]string{{"content-type", "text/plain; charset=utf-8"}}) {
 		t.Errorf("failure with a cache: got %+v", s.failure)
 	}
 	if mode := mustParse(t, extended(`"failure": {}`)).global.failure.mode; mode != modeDeny {

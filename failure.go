@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
+	"time"
 
 	"token-fetch/internal/schema"
 	"token-fetch/internal/tokencache"
@@ -14,8 +17,9 @@ var (
 	keyStatus      = &schema.Key{Name: "status", Kind: schema.Integer, Default: 500, Min: 400, Max: 599}
 	keyBody        = &schema.Key{Name: "body", Kind: schema.Text, Default: "http call failed"}
 	keyContentType = &schema.Key{Name: "contentType", Kind: schema.Text, Default: plainText}
+	keyHeaders     = &schema.Key{Name: "headers", Kind: schema.TextMap, FoldCase: true}
 
-	keyFailure = &schema.Key{Name: "failure", Kind: schema.Object, Keys: []*schema.Key{keyMode, keyStatus, keyBody, keyContentType}}
+	keyFailure = &schema.Key{Name: "failure", Kind: schema.Object, Keys: []*schema.Key{keyMode, keyStatus, keyBody, keyContentType, keyHeaders}}
 )
 
 const plainText = "text/plain; charset=utf-8"
@@ -110,10 +114,10 @@ func outcomeOf(err error) outcome {
 // failurePolicy says what becomes of a request that got no token. It is the
 // only place where that is decided.
 type failurePolicy struct {
-	mode        failureMode
-	status      uint32
-	body        []byte
-	contentType string
+	mode    failureMode
+	status  uint32
+	body    []byte
+	headers [][2]string // of the reply, with their names in lower case; the content-type is the first
 }
 
 type failureMode int
@@ -149,12 +153,9 @@ func (p *failurePolicy) consequence(o outcome) string {
 func readFailurePolicy(s schema.Section, cached bool) failurePolicy {
 	failure := s.Object(keyFailure)
 	policy := failurePolicy{
-		status:      uint32(failure.Int(keyStatus)), //nolint:gosec // within the key's limits
-		body:        []byte(failure.String(keyBody)),
-		contentType: failure.String(keyContentType),
-	}
-	if !tokenservice.IsHeaderValue(policy.contentType) {
-		failure.Wrong(keyContentType, tokenservice.WantHeaderValue)
+		status:  uint32(failure.Int(keyStatus)), //nolint:gosec // within the key's limits
+		body:    []byte(failure.String(keyBody)),
+		headers: append([][2]string{{"content-type", readContentType(failure)}}, readReplyHeaders(failure)...),
 	}
 	switch {
 	case failure.String(keyMode) == "allow":
@@ -163,4 +164,67 @@ func readFailurePolicy(s schema.Section, cached bool) failurePolicy {
 		policy.mode = modeDeny
 	}
 	return policy
+}
+
+func readContentType(failure schema.Section) string {
+	contentType := failure.String(keyContentType)
+	if !tokenservice.IsHeaderValue(contentType) {
+		failure.Wrong(keyContentType, tokenservice.WantHeaderValue)
+	}
+	return contentType
+}
+
+// What failure.headers may be: many clients and proxies refuse an answer with more.
+const (
+	maxReplyHeaders     = 32
+	maxReplyHeaderBytes = 8 << 10 // of their names and values
+)
+
+func readReplyHeaders(failure schema.Section) [][2]string {
+	var headers [][2]string
+	size := 0
+	for _, header := range failure.Members(keyHeaders) {
+		name := strings.ToLower(header.Name)
+		switch {
+		case name == "content-type":
+			failure.WrongMember(keyHeaders, header.Name, "it in "+failure.Name(keyContentType))
+		case name == "content-encoding" || !tokenservice.IsSettableHeader(name):
+			failure.WrongMember(keyHeaders, header.Name, tokenservice.WantSettableHeader+" or the body's")
+		case !tokenservice.IsHeaderValue(header.Value):
+			failure.WrongMember(keyHeaders, header.Name, tokenservice.WantHeaderValue)
+		}
+		size += len(name) + len(header.Value)
+		headers = append(headers, [2]string{name, header.Value})
+	}
+	if len(headers) > maxReplyHeaders || size > maxReplyHeaderBytes {
+		failure.Wrong(keyHeaders, fmt.Sprintf("at most %d headers, of %d bytes together", maxReplyHeaders, maxReplyHeaderBytes))
+	}
+	return headers
+}
+
+// replyHeaders are those of a reply to a request that no call will be made for before wait is over; 0 when that is
+// not known.
+func (p *failurePolicy) replyHeaders(wait time.Duration) [][2]string {
+	if wait <= 0 || p.status != 429 && p.status != 503 {
+		return p.headers
+	}
+	if _, isConfigured := tokenservice.FirstHeader(p.headers, "retry-after"); isConfigured {
+		return p.headers
+	}
+	seconds := (wait + time.Second - 1) / time.Second // a client that comes earlier would come in vain
+	return append(p.headers[:len(p.headers):len(p.headers)], [2]string{"retry-after", strconv.Itoa(int(seconds))})
+}
+
+// waitAfter is for how long no call is made after a request was told this error; 0 when that is not known.
+func waitAfter(err error, now time.Duration) time.Duration {
+	if until, ok := tokencache.HeldBackUntil(err); ok {
+		return until - now
+	}
+	var failed *tokenservice.Failure
+	if errors.As(err, &failed) {
+		// Of a call that a request has made for itself: the next makes one at once, but the token service has asked
+		// for a pause.
+		return min(failed.RetryAfter, tokencache.MaxRetryAfter)
+	}
+	return 0
 }

@@ -27,6 +27,8 @@ func addConfigurations(add func(text string)) {
 		extended(`"requestBody": "${secret.namespace/name.key} $${A} ${A"`), extended(`"requestPath": "/a?key=${KEY}#"`), extended(`"requestHeaders": {"A": "b\n"}`),
 		extended(`"upstreamHeaders": {"X-User": "body:user", "Host": "header:a"}, "successWhen": [{"path": "code", "equals": ["0", 1, true]}]`),
 		extended(`"failure": {"mode": "deny", "status": 599.5, "body": "${BODY}", "contentType": "a\u0000"}`),
+		extended(`"failure": {"headers": {"Retry-After": "5", "content-type": "a", "X-Long": "` + strings.Repeat("a", 9000) + `"}}`),
+		extended(`"cache": {"warmUp": true, "expiresAtPath": "a.b", "ignoreCacheControl": true}`), `{"serviceCluster": "a/b", "serviceHost": "a", "requestPath": "/", "tokenHeader": "T"}`,
 		extended(`"cache": {"ttl": 1e300, "maxEntries": -0, "invalidateOn": [401, 1e2], "refreshBefore": 9007199254740993}`),
 		`{"` + strings.Repeat("tokenHeadr", 500) + `": 1}`, "{\"\xc8\": 1}", `{"a\nb\u001b[2J": 1}`,
 		`{"` + strings.Repeat("a", 5000) + `": 1, "` + strings.Repeat("a", 5000) + `": 1}`,
@@ -90,8 +92,18 @@ func checkPart(t *testing.T, s *part) {
 			t.Errorf("the call has the header %q: %q", header[0], header[1])
 		}
 	}
-	if s.failure.status < 400 || s.failure.status > 599 || !tokenservice.IsHeaderValue(s.failure.contentType) {
-		t.Errorf("the reply of a failure is %d, %q", s.failure.status, s.failure.contentType)
+	if s.failure.status < 400 || s.failure.status > 599 {
+		t.Errorf("the reply of a failure is %d", s.failure.status)
+	}
+	size := 0
+	for i, header := range s.failure.headers {
+		size += len(header[0]) + len(header[1])
+		if !tokenservice.IsSettableHeader(header[0]) || !tokenservice.IsHeaderValue(header[1]) || i > 0 && header[0] == "content-type" {
+			t.Errorf("the reply of a failure has the header %q: %q", header[0], header[1])
+		}
+	}
+	if own := len(s.failure.headers) - 1; own > maxReplyHeaders || own > 0 && size-len("content-type")-len(s.failure.headers[0][1]) > maxReplyHeaderBytes {
+		t.Errorf("the reply of a failure has %d headers of %d bytes", own, size)
 	}
 	if s.cache != nil && (s.cache.Backoff <= 0 || s.cache.MaxEntries <= 0 || s.cache.MaxWaiting <= 0) {
 		t.Errorf("the cache is %+v", *s.cache)

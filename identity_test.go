@@ -10,7 +10,7 @@ import (
 
 // changed is another value for each key than the one in keptConfig. A key that is not here fails the test.
 var changed = map[string]any{
-	"serviceName": "other.dns", "servicePort": 81, "requestPath": "/other", "tokenHeader": "X-Other", "serviceHost": "other.example.com",
+	"serviceCluster": "other", "serviceName": "other.dns", "servicePort": 81, "requestPath": "/other", "tokenHeader": "X-Other", "serviceHost": "other.example.com",
 	"requestMethod": "PUT", "requestHeaders": map[string]any{"A": "2"}, "requestBody": "other", "timeout": 501, "retries": 1,
 	"tokenPath": "other", "responseHeader": "X-Other", "upstreamHeaders": map[string]any{"X-User": "body:other"},
 	"successWhen": []any{map[string]any{"path": "code", "equals": "2"}}, "enabled": false, "overwrite": false, "tokenPrefix": "Other ",
@@ -20,10 +20,11 @@ var changed = map[string]any{
 	"oauth2.audience": "other", "oauth2.resource": "urn:other", "oauth2.authStyle": "body", "oauth2.subjectTokenHeader": "X-Subject",
 	"oauth2.subjectTokenType": "urn:other", "oauth2.params": map[string]any{"a": "2"},
 
-	"cache.ttl": 301, "cache.expiresInPath": "other", "cache.maxTtl": 60, "cache.refreshBefore": 5, "cache.staleIfError": 60, "cache.backoff": 2000,
-	"cache.maxEntries": 5, "cache.maxWaiting": 5, "cache.invalidateOn": []any{403}, "cache.shared": false,
+	"cache.ttl": 301, "cache.expiresInPath": "other", "cache.expiresAtPath": "other", "cache.ignoreCacheControl": true, "cache.maxTtl": 60, "cache.refreshBefore": 5, "cache.staleIfError": 60, "cache.backoff": 2000,
+	"cache.maxEntries": 5, "cache.maxWaiting": 5, "cache.invalidateOn": []any{403}, "cache.shared": false, "cache.warmUp": true,
 
 	"failure.mode": "allow", "failure.status": 503, "failure.body": "other", "failure.contentType": "text/html",
+	"failure.headers": map[string]any{"X-Reason": "no token"},
 }
 
 const exchangeGrant = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -67,17 +68,22 @@ func identityWith(t *testing.T, key string, value any) any {
 		"serviceName": "token.dns", "requestPath": "/token", "tokenHeader": "X-Token", "requestHeaders": map[string]any{"A": "1"},
 		"cache": map[string]any{}, "failure": map[string]any{}, "oauth2": oauth2,
 	}
-	// Those that do not go with an exchange.
-	if key == "requestBody" || key == "requestMethod" {
+	// Those that do not go with the other keys.
+	hasOwnBase := true
+	switch key {
+	case "requestBody", "requestMethod", "cache.warmUp":
 		delete(written, "oauth2")
+	case "serviceCluster":
+		delete(written, "serviceName")
+		written["serviceHost"], written["serviceCluster"] = "token.example.com", "one"
+	default:
+		hasOwnBase = false
 	}
-	without := identityOf(t, written)
+	base := identityOf(t, written)
 	set(written, key, value)
-	if key == "requestBody" || key == "requestMethod" {
-		// The base of these is another one: what matters is whether the key makes a difference.
-		if identityOf(t, written) == without {
-			return identityWith(t, "", nil)
-		}
+	if hasOwnBase && identityOf(t, written) == base {
+		// What matters is whether the key makes a difference.
+		return identityWith(t, "", nil)
 	}
 	return identityOf(t, written)
 }

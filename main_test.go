@@ -153,17 +153,31 @@ func testCachedRequest(t *testing.T) {
 	checkNoTokenInLogs(t, host, "t1")
 }
 
-// Only the Higress host chooses routes anew when headers change.
+// The Higress host chooses the route anew when headers change, unless it is told not to: where a rule depends on
+// the route, whichever rule the request has, and whether a token is set or taken off.
 func testRouteIsKeptForRulesByRoute(t *testing.T) {
-	for name, want := range map[string]string{`"_match_route_": ["test-route-default"]`: "off", `"_match_domain_": ["*"]`: ""} {
-		host := start(t, withRules(name))
-		host.CallOnHttpRequestHeaders(request())
-		host.CallOnHttpCall([][2]string{{":status", "200"}, {"x-token", "t1"}}, nil)
-		got, _ := host.GetProperty([]string{"clear_route_cache"})
-		if string(got) != want {
-			t.Errorf("%s: got clear_route_cache %q, expected %q", name, got, want)
+	tests := map[string]struct {
+		conditions []string
+		want       string
+	}{
+		"route":                    {[]string{`"_match_route_": ["test-route-default"]`}, "off"},
+		"another route":            {[]string{`"_match_route_": ["other"]`}, "off"},
+		"route prefix":             {[]string{`"_match_route_prefix_": ["test-"]`}, "off"},
+		"service":                  {[]string{`"_match_service_": ["a.dns"]`}, "off"},
+		"route and domain":         {[]string{`"_match_route_": ["a"], "_match_domain_": ["*"]`}, "off"},
+		"domain, and then a route": {[]string{`"_match_domain_": ["*"]`, `"_match_route_": ["a"]`}, "off"},
+		"domain":                   {[]string{`"_match_domain_": ["*"]`}, ""},
+	}
+	for name, test := range tests {
+		for token, answer := range map[string][][2]string{"token": {{":status", "200"}, {"x-token", "t1"}}, "no token": {{":status", "200"}}} {
+			host := start(t, withRules(test.conditions...))
+			host.CallOnHttpRequestHeaders(request())
+			host.CallOnHttpCall(answer, nil)
+			if got, _ := host.GetProperty([]string{"clear_route_cache"}); string(got) != test.want {
+				t.Errorf("%s, %s: got clear_route_cache %q, expected %q", name, token, got, test.want)
+			}
+			host.Reset()
 		}
-		host.Reset()
 	}
 }
 

@@ -70,9 +70,10 @@ type pluginContext struct {
 	backlog *tokencache.Backlog // of the caches
 	// hasCallsPerRequest: some modes make calls that belong to a request.
 	hasCallsPerRequest bool
-	// keepsRoute: the host would choose the route again when headers change, and rules depend on it.
+	// keepsRoute: rules depend on the route, which the host would choose again when headers change.
 	keepsRoute bool
-	// hasXDSAttributes: the route's and cluster's names are attributes below xds.
+	// hasXDSAttributes: the route's and cluster's names are attributes below xds, and not properties of their own, as on
+	// stock Envoy since 1.33. False until a request has shown it.
 	hasXDSAttributes bool
 
 	unused  []*requestContext // for new requests, so that one with a cached token allocates nothing
@@ -116,7 +117,7 @@ func (p *pluginContext) OnPluginStart(size int) (status types.OnPluginStartStatu
 func (p *pluginContext) start(c *config) types.OnPluginStartStatus {
 	p.configure(c)
 	p.vm.metrics.define()
-	p.keepsRoute = slices.ContainsFunc(c.rules, (*rule).dependsOnRoute) && isHigress()
+	p.keepsRoute = slices.ContainsFunc(c.rules, (*rule).dependsOnRoute)
 	if len(p.caches) > 0 {
 		p.queue = p.vm.queues.take(p)
 	}
@@ -189,12 +190,6 @@ func newCache(of *part, c *client, worker tokencache.Worker, store tokencache.St
 	default:
 		return tokencache.New(&of.cache.Policy, c, worker, nil, tokencache.Key{})
 	}
-}
-
-// isHigress recognizes the Higress host by a function that no other has.
-func isHigress() bool {
-	_, err := proxywasm.CallForeignFunction("get_log_level", nil)
-	return err == nil
 }
 
 func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext { return p.newRequest(id) }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"time"
 
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
@@ -20,7 +21,8 @@ type requestContext struct {
 	state  requestState
 	// wasPaused: a call under way may still refer to the request.
 	wasPaused bool
-	ownToken  bool // it goes on with the token that its client brought
+	ownToken  bool          // it goes on with the token that its client brought
+	wait      time.Duration // without a token: no call is made before; 0: not known
 
 	// Of one that takes its token from a cache; else nil.
 	cache *tokencache.Cache
@@ -108,7 +110,7 @@ func (m callPerRequest) take(r *requestContext) types.Action {
 	m.client.Fetch(caller, call.end)
 	call.isUnderWay = true
 	if call.failed != nil {
-		return r.forwardWithout(outcomeOf(call.failed.Err))
+		return r.forwardWithout(r.learn(call.failed.Err))
 	}
 	return types.HeaderStopAllIterationAndWatermark
 }
@@ -175,7 +177,7 @@ func (m cached) ask(r *requestContext, caller tokencache.Caller) types.Action {
 	if outcomeOf(reply.Err) == tooMany {
 		m.client.logFailure(reply.Err)
 	}
-	return r.forwardWithout(outcomeOf(reply.Err))
+	return r.forwardWithout(r.learn(reply.Err))
 }
 
 func (r *requestContext) pause() { r.state, r.wasPaused = paused, true }

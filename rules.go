@@ -89,7 +89,8 @@ func (r *requestContext) service() string   { return r.plugin.xdsProperty("xds\x
 
 // xdsProperty reads what the Higress host has as a property of its own, and stock
 // Envoy among its attributes, below xds. Which of the two it is, the first
-// request finds out.
+// request finds out. The Higress host has the first whenever it has the second: the matcher of wasm-go knows
+// no other, and with it every plugin made for that host.
 func (p *pluginContext) xdsProperty(path string) string {
 	if !p.hasXDSAttributes {
 		if value, ok := abi.Property(strings.TrimPrefix(path, "xds\x00")); ok {

@@ -4,6 +4,7 @@ import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
 
+	"token-fetch/internal/abi"
 	"token-fetch/internal/tokencache"
 )
 
@@ -57,9 +58,15 @@ func (r *requestContext) Fail(err error) {
 		return
 	}
 	defer r.denyOnPanic(nil)
-	if r.settleWithout(outcomeOf(err)) {
+	if r.settleWithout(r.learn(err)) {
 		r.resume()
 	}
+}
+
+// learn takes why there is no token, and for how long there is none.
+func (r *requestContext) learn(err error) outcome {
+	r.wait = waitAfter(err, r.plugin.now)
+	return outcomeOf(err)
 }
 
 // enter makes the request the one that host calls are about, and reports whether it is
@@ -119,7 +126,9 @@ func (r *requestContext) settleWithout(o outcome) (forwarded bool) {
 }
 
 func (r *requestContext) removeHeaders(names []string) bool {
-	r.keepRoute()
+	if len(names) > 0 {
+		r.keepRoute()
+	}
 	for _, name := range names {
 		if proxywasm.RemoveHttpRequestHeader(name) != nil {
 			return false
@@ -128,10 +137,12 @@ func (r *requestContext) removeHeaders(names []string) bool {
 	return true
 }
 
-// keepRoute has the gateway stay with the route by which the rule was chosen.
+// keepRoute has the gateway stay with the route by which the rule was chosen. The Higress host heeds the property, its
+// older versions too. Stock Envoy would keep it among the request's state and choose anew all the same
+// (TestRouteAfterTheToken): it is spared that once its attributes have given it away.
 func (r *requestContext) keepRoute() {
-	if r.plugin.keepsRoute {
-		_ = proxywasm.SetProperty([]string{"clear_route_cache"}, []byte("off"))
+	if r.plugin.keepsRoute && !r.plugin.hasXDSAttributes {
+		abi.SetProperty("clear_route_cache", "off")
 	}
 }
 
@@ -142,7 +153,7 @@ func (r *requestContext) deny(o outcome) {
 		return
 	}
 	policy := &r.part.failure
-	r.reply(policy.status, "token_fetch."+o.String(), policy.body, [][2]string{{"content-type", policy.contentType}})
+	r.reply(policy.status, "token_fetch."+o.String(), policy.body, policy.replyHeaders(r.wait))
 }
 
 // subjectError is why a request is answered 401 because of its own token (RFC 6750 section 3).

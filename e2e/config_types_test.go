@@ -33,6 +33,7 @@ var rightTypes = map[string][]string{
 	"upstreamHeaders": {},
 	"requestHeaders":  {},
 	"forwardHeaders":  {"list"},
+	"serviceCluster":  {"empty"}, // a text stands beside the sample's serviceName
 	"_rules_":         {},
 
 	"oauth2.clientId":     {"string"},
@@ -44,11 +45,16 @@ var rightTypes = map[string][]string{
 	"oauth2.params":       {},
 	"cache.ttl":           {"number"},
 	"cache.expiresInPath": {"string", "empty"},
+	"cache.expiresAtPath": {"string", "empty"},
+	"cache.warmUp":        {"bool"},
 	"cache.invalidateOn":  {},
 	"cache.shared":        {"bool"},
 	"failure.status":      {},
 	"failure.mode":        {},
 	"failure.body":        {"string", "empty"},
+	"failure.headers":     {},
+
+	"cache.ignoreCacheControl": {"bool"},
 }
 
 // typedConfig is a good configuration as JSON text in which the key, with one dot at most, has the value.

@@ -22,6 +22,9 @@ func with(key string, value any) map[string]any {
 // hidden stands in configurations where an error must not show it.
 const hidden = "s3cr3t-value"
 
+const notReplaced = "the gateway has not replaced its ${secret.…} (want ${secret.namespace/name.key} of a Secret that it can read, " +
+	"without quotes and line ends in its value)"
+
 var refusedConfigs = map[string]struct {
 	config any
 	want   string // the error in Envoy's log
@@ -85,6 +88,19 @@ var refusedConfigs = map[string]struct {
 		"invalid requestHeaders.X-Api-Key in config: environment variable NOT_SET is not set in the VM",
 	},
 	"variable not closed": {with("requestBody", hidden+"${SET"), "invalid requestBody in config: ${ without } (want ${NAME}, or $${ for a literal ${)"},
+
+	"placeholder of a secret": {
+		with("oauth2", map[string]any{"clientId": "id", "clientSecret": "${secret." + hidden + "/name.key}"}),
+		"invalid oauth2.clientSecret in config: " + notReplaced,
+	},
+	"placeholder in a list":   {with("forwardHeaders", []string{"X-A", "${secret." + hidden + "/name.key}"}), "invalid forwardHeaders[1] in config: " + notReplaced},
+	"placeholder in a header": {with("requestHeaders", map[string]any{"X-Api-Key": "Key ${secret." + hidden + "/name.key}"}), "invalid requestHeaders.X-Api-Key in config: " + notReplaced},
+	"placeholder in a rule": {
+		merged(sampleConfig(), map[string]any{"_rules_": []any{
+			map[string]any{"_match_route_": []string{"route-a"}, "requestBody": "${secret." + hidden + "/name.key}"},
+		}}),
+		"_rules_[0]: invalid requestBody in config: " + notReplaced,
+	},
 
 	"secret of another type": {
 		with("oauth2", map[string]any{"clientId": "id", "clientSecret": []string{hidden}}),
@@ -205,7 +221,7 @@ var (
 	expandedConfig = unhurried(map[string]any{
 		"serviceName": "${SERVICE}.static",
 		"requestPath": "/${SERVICE}?a=${EMPTY}b",
-		"requestBody": `{"password": "${PASSWORD}", "literal": "$${PASSWORD}", "other": "$PASSWORD $$ $ ${secret.ns/name.key}"}`,
+		"requestBody": `{"password": "${PASSWORD}", "literal": "$${PASSWORD}", "other": "$PASSWORD $$ $ ${gateway.name}"}`,
 		"requestHeaders": map[string]any{
 			"X-Api-Key": "${API_KEY}",
 			"X-Both":    "${lower_1}${PASSWORD}",
@@ -222,7 +238,7 @@ func checkEnvironment(t *testing.T, gateway *harness.Gateway) {
 	if call.URI != "/token?a=b" {
 		t.Errorf("the token service received %s", call.URI)
 	}
-	if want := `{"password": "pass", "literal": "${PASSWORD}", "other": "$PASSWORD $$ $ ${secret.ns/name.key}"}`; call.Body != want {
+	if want := `{"password": "pass", "literal": "${PASSWORD}", "other": "$PASSWORD $$ $ ${gateway.name}"}`; call.Body != want {
 		t.Errorf("the token service received the body %s, want %s", call.Body, want)
 	}
 	for name, want := range map[string]string{"X-Api-Key": environment["API_KEY"], "X-Both": "lowerpass"} {

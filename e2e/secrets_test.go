@@ -89,6 +89,8 @@ var brokenConfigs = map[string]any{
 	"variable as name":            with("serviceName", "${BROKEN}"),
 	"variable as header":          with("tokenHeader", "${BROKEN}"),
 	"variable as prefix":          with("tokenPrefix", "${BREAKING}"),
+	"variable as cluster":         merged(without("serviceName"), map[string]any{"serviceCluster": "${BREAKING}", "serviceHost": "a"}),
+	"variable as reply header":    with("failure", map[string]any{"headers": map[string]any{"X-A": "${BREAKING}"}}),
 	"variable as mode":            with("failure", map[string]any{"mode": "${BROKEN}"}),
 	"variable as method":          with("requestMethod", "${BROKEN}"),
 	"variable as upstream header": with("upstreamHeaders", map[string]any{"X-Api-Key": "${BROKEN}"}),

@@ -113,6 +113,16 @@ func waitStat(t *testing.T, gateway *harness.Gateway, name, want string) {
 	}
 }
 
+// waitLog returns once Envoy has logged the text.
+func waitLog(t *testing.T, gateway *harness.Gateway, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); !gateway.LogContains(text); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the log has no %q", text)
+		}
+	}
+}
+
 // sent is what came of a request sent in the background.
 type sent struct {
 	harness.Answer

@@ -63,9 +63,10 @@ type Options struct {
 // Gateway is an Envoy that runs the plugin before an upstream. Its routes are
 // named route-a (path prefix /a), route-b (/b) and default (all else). The first
 // leads to the service upstream-a.dns, the others to upstream.dns, both with
-// port 80, and both are the same Upstream. Two more are answered by Envoy at once:
-// cut (/cut) with 503, as its cluster's circuit breaker is open, and direct
-// (/direct) with 200.
+// port 80, and both are the same Upstream. More are answered by Envoy at once:
+// cut (/cut) with 503, as its cluster's circuit breaker is open, direct
+// (/direct) with 200, and so chosen-by-token (/chosen, with an X-Token that
+// begins with token) and chosen (/chosen without).
 type Gateway struct {
 	URL      string // http://127.0.0.1:PORT
 	Token    *TokenService

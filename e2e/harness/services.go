@@ -7,10 +7,11 @@ import (
 )
 
 // Service is a server of the test's own that the gateway knows by a name, with
-// servicePort 80. Named like one of the harness' (token.static, upstream.dns,
+// servicePort 80, or by Cluster. Named like one of the harness' (token.static, upstream.dns,
 // upstream-a.dns) it takes that one's place.
 type Service struct {
 	Name    string
+	Cluster string // exact name of its cluster; empty: the one of Name and port 80
 	Address string // host:port, the host an IP address
 	HTTP2   bool   // the gateway speaks HTTP/2 with it, so that trailers reach it
 }
@@ -50,7 +51,11 @@ func (s Service) cluster() cluster {
 	if err != nil {
 		panic(err)
 	}
-	return cluster{Name: "outbound|80||" + s.Name, Host: host, Port: number, HTTP2: s.HTTP2, Limit: noLimit}
+	name := s.Cluster
+	if name == "" {
+		name = "outbound|80||" + s.Name
+	}
+	return cluster{Name: name, Host: host, Port: number, HTTP2: s.HTTP2, Limit: noLimit}
 }
 
 // PID is Envoy's process id, for measuring it.

@@ -1,7 +1,7 @@
 // Package abi has the callbacks and host calls that go past the SDK, and nothing else.
 //
 // What: the callbacks that the host makes for each request (context_create, request_headers,
-// request_trailers, log, delete), the monotonic clock, request headers and properties, and the status of
+// request_trailers, log, delete), the monotonic clock, request headers and properties (one is set as well), and the status of
 // the upstream's answer.
 //
 // Why: the SDK looks into three maps at each callback of a request and writes to two, which costs more than all that

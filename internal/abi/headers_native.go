@@ -20,6 +20,11 @@ func RequestHeaders(to [][2]string) [][2]string {
 	return append(to, headers...)
 }
 
+// SetProperty sets the one of that name; a host may have no use for it.
+func SetProperty(name, value string) {
+	_ = proxywasm.SetProperty([]string{name}, []byte(value))
+}
+
 // Property reads the one whose path has the given parts, with a zero byte between each two.
 func Property(path string) (value string, ok bool) {
 	data, err := proxywasm.GetProperty(strings.Split(path, "\x00"))

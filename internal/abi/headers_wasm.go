@@ -13,6 +13,10 @@ func getHeaderMapPairs(headers uint32, pairs, size unsafe.Pointer) (failed uint3
 //go:wasmimport env proxy_get_property
 func getProperty(path *byte, pathSize int32, value, size unsafe.Pointer) (failed uint32)
 
+//go:wasmimport env proxy_set_property
+//go:noescape
+func setProperty(path *byte, pathSize int32, value *byte, valueSize int32) (failed uint32)
+
 // The ABI's numbers of headers.
 const (
 	requestHeaders  = 0
@@ -50,6 +54,11 @@ func RequestHeaders(to [][2]string) [][2]string {
 		return to
 	}
 	return appendPairs(to, take())
+}
+
+// SetProperty sets the one of that name; a host may have no use for it.
+func SetProperty(name, value string) {
+	setProperty(unsafe.StringData(name), int32(len(name)), unsafe.StringData(value), int32(len(value)))
 }
 
 // Property reads the one whose path has the given parts, with a zero byte between each two.

@@ -33,6 +33,7 @@ func (s Section) Members(k *Key) []Member {
 		}
 		object.ForEach(func(name, member gjson.Result) bool {
 			at, known := k.Name+"."+printable(name.String()), k.memberName(name.String())
+			s.refusePlaceholder(k.Name, name.String())
 			above, isSeen := seen[known]
 			switch {
 			case isSeen && above == i:
@@ -105,6 +106,7 @@ func (s Section) Conditions(name string) []string {
 			s.Fail("invalid %s in config: %s (want a list of strings that are not empty)", name, Shown(element))
 			return nil
 		}
+		s.refusePlaceholder(name, element.Str)
 		list = append(list, element.Str)
 	}
 	return list

@@ -4,10 +4,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tidwall/gjson"
 )
 
 func TestExpand(t *testing.T) {
 	const badName = "invalid text in config: a variable's name in ${…} has other characters than letters, digits and _ (write $${ for a literal ${)"
+	const notReplaced = "invalid text in config: " + wantReplaced
 	tests := map[string]struct{ text, want, err string }{
 		"none":                     {"a $NAME } {", "a $NAME } {", ``},
 		"one":                      {"${NAME}", "value", ``},
@@ -15,7 +18,12 @@ func TestExpand(t *testing.T) {
 		"empty":                    {"a${EMPTY}b", "ab", ``},
 		"escaped":                  {"$${NAME}", "${NAME}", ``},
 		"escaped beside one":       {"$${NAME} ${NAME}", "${NAME} value", ``},
-		"with dots":                {"${secret.ns/name.key} ${NAME}", "${secret.ns/name.key} value", ``},
+		"with dots":                {"${a.b} ${NAME}", "${a.b} value", ``},
+		"with a dot before secret": {"${.secret.a}", "${.secret.a}", ``},
+		"of the gateway":           {"s3cr3t ${secret.ns/name.key} ${NAME}", "s3cr3t  value", notReplaced},
+		"of the gateway, no name":  {"${secret.}", "", notReplaced},
+		"of the gateway, escaped":  {"$${secret.ns/name.key}", "${secret.ns/name.key}", ``},
+		"no dot after secret":      {"${secret}", "", `invalid text in config: environment variable secret is not set in the VM`},
 		"what a value has, is not": {"${NESTED}", "${NAME}", ``},
 		"not closed":               {"s3cr3t ${NAME", "", "invalid text in config: ${ without } (want ${NAME}, or $${ for a literal ${)"},
 		"no name":                  {"${}", "", badName},
@@ -40,9 +48,46 @@ func TestExpand(t *testing.T) {
 	}
 }
 
+// What the gateway should have replaced is an error wherever it stands, which shows nothing of the value.
+func TestSecretThatIsNotReplaced(t *testing.T) {
+	const secret = `s3cr3t${secret.ns/name.key}`
+	read := func(s Section) {
+		s.String(keyText)
+		s.Members(keyHeaders)
+		s.Strings(keyNames)
+		s.Strings(keyWords)
+		s.Object(keyObject).String(keyInside)
+		s.Conditions("_match_")
+	}
+	tests := map[string]struct{ json, at string }{
+		"text":            {`{"text": "` + secret + `"}`, "text"},
+		"member":          {`{"headers": {"a": "b", "c": "` + secret + `"}}`, "headers.c"},
+		"member's name":   {`{"headers": {"` + secret + `": "b"}}`, "headers"},
+		"element":         {`{"names": ["a", "` + secret + `"]}`, "names[1]"},
+		"one for a list":  {`{"words": "` + secret + `"}`, "words"},
+		"in an object":    {`{"object": {"inside": "` + secret + `"}}`, "object.inside"},
+		"rule's own":      {`{"_match_": ["a", "` + secret + `"]}`, "_match_"},
+		"among variables": {`{"text": "${NAME}` + secret + `${NAME}"}`, "text"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			want := "invalid " + test.at + " in config: " + wantReplaced
+			global := parse(test.json)
+			read(global)
+			checkErr(t, global, want)
+			rule := parse(`{}`).Over(gjson.Parse(test.json))
+			read(rule)
+			checkErr(t, rule, want)
+		})
+	}
+}
+
+const wantReplaced = "the gateway has not replaced its ${secret.…} (want ${secret.namespace/name.key} of a Secret that it can read, " +
+	"without quotes and line ends in its value)"
+
 // Only Higress' control plane knows what it stands for.
 func TestVariableWithDotsIsWarnedOf(t *testing.T) {
-	s := parse(`{"object": {"inside": "${secret.ns/name.key}"}}`)
+	s := parse(`{"object": {"inside": "${gateway.name}"}}`)
 	s.Object(keyObject).String(keyInside)
 	want := []string{"object.inside holds a ${…} with dots that no gateway has replaced; it is used unchanged"}
 	if got := s.Warnings(); !slices.Equal(got, want) {

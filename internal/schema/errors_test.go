@@ -73,7 +73,7 @@ func TestShown(t *testing.T) {
 // A key is read more than once: for its value, for the identity, and by each rule that inherits it. With thousands
 // of rules, that must not become thousands of lines in the log.
 func TestWarningsAreNotRepeated(t *testing.T) {
-	s := parse(`{"text": "${secret.ns/name.key}"}`)
+	s := parse(`{"text": "${gateway.name}"}`)
 	s.String(keyText)
 	s.Identity()
 	s.Unused(keyPath, "it is old")

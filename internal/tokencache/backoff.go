@@ -1,6 +1,7 @@
 package tokencache
 
 import (
+	"errors"
 	"math/rand/v2"
 	"time"
 )
@@ -21,6 +22,27 @@ type backoff struct {
 	since time.Duration // the latest of them, monotonic
 	until time.Duration // nothing is done before
 }
+
+// heldBack is an error after which no fetch is made for some time.
+type heldBack struct {
+	error
+	until time.Duration // monotonic
+}
+
+func (h *heldBack) Unwrap() error { return h.error }
+
+// HeldBackUntil is the moment, by the monotonic clock, before which no fetch is made because of the error that a
+// request was told. ok is false when there is none, or it is not known.
+func HeldBackUntil(err error) (until time.Duration, ok bool) {
+	var held *heldBack
+	if !errors.As(err, &held) {
+		return 0, false
+	}
+	return held.until, true
+}
+
+// because is the error of the failure that began the wait, for those who ask during it.
+func (b *backoff) because(err error) error { return &heldBack{err, b.until} }
 
 func (b *backoff) open(now time.Duration) bool { return now >= b.until }
 

@@ -26,6 +26,7 @@ type Cache struct {
 	fetching int          // fetches that are wanted or under way
 	outage   backoff      // after fetches that found no service, whoever the caller
 	noAnswer error        // of the latest of them
+	warmUp   warmUp       // of the common entry
 
 	isClosed    bool          // an answer that comes late changes nothing any more
 	nextToSweep *list.Element // of the kept entries, see Tick

@@ -101,8 +101,8 @@ func (e *Entry) adopt(now time.Duration, t *Token) bool {
 // refuse takes an answer that refuses a token. One that is still valid serves to its end, but
 // does not stand in after it.
 func (e *Entry) refuse(now time.Duration, err error) {
-	e.refusal = err
 	e.retry.failed(e.fetch.sentAt, now, 0)
+	e.refusal = e.retry.because(err)
 	if !e.token.validAt(now) {
 		e.token = nil
 		return

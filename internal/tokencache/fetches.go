@@ -79,24 +79,27 @@ func (c *Cache) end(e *Entry, number int, r Result) {
 
 func (c *Cache) succeed(e *Entry, now time.Duration, g Grant, d *delivery) {
 	d.token = c.policy.newToken(g, e.fetch.sentAt)
+	c.warmUp.isOver = true
 	c.outage.succeeded(e.fetch.sentAt)
 	e.store(now, d.token, d.waiters != nil && d.waiters.Len() > 0)
 	c.publish(e, now)
 }
 
 func (c *Cache) fail(e *Entry, now time.Duration, f *Failure, d *delivery) {
-	d.err = f.Err
 	if f.Unavailable {
 		c.outage.failed(e.fetch.sentAt, now, f.RetryAfter)
-		c.noAnswer = f.Err
+		c.noAnswer = c.outage.because(f.Err)
+		d.err = c.noAnswer
 		c.adoptShared(e, now) // another worker may have been luckier, or refused
 		d.token = e.stale(now)
 	} else {
 		c.outage.succeeded(e.fetch.sentAt) // it answers, if not as one would like
 		c.shareRefusal(e, now)
 		e.refuse(now, f.Err)
+		d.err = e.refusal
 	}
 	c.holdBackRenewal(e, now)
+	c.keepLead(e, now)
 }
 
 // deliver has the requests told that waited, if only with a token that has expired.

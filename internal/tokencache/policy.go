@@ -27,10 +27,11 @@ type Policy struct {
 	Backoff       time.Duration // the first wait after a failed fetch
 	MaxEntries    int           // callers whose tokens are kept
 	MaxWaiting    int           // requests that may wait for one fetch
+	WarmUp        bool          // the token that is the same for all is fetched before any request
 	Timeout       time.Duration // by which the Fetcher has told the result of a fetch
 }
 
-// ReadPolicy reads Keys. Values and Timeout are the caller's to set. What is wrong shows in the section's Err.
+// ReadPolicy reads Keys. Values, Timeout and WarmUp are the caller's to set. What is wrong shows in the section's Err.
 func ReadPolicy(cache schema.Section) Policy {
 	p := Policy{
 		RefreshBefore: -1,

@@ -29,6 +29,8 @@ func (c *Cache) Tick(now time.Duration, wall time.Time) {
 
 func (c *Cache) tickCommon(now time.Duration) {
 	switch {
+	case c.policy.WarmUp && !c.warmUp.isOver:
+		c.tickWarmUp(now)
 	case c.common.due(now):
 		c.renew(c.common, now)
 	case c.outage.count > 0 || c.common.retry.count > 0:

@@ -29,9 +29,7 @@ func (s *Service) Call(c *Caller) Call {
 func (r reader) call(service *Service, auth *oauth2) Call {
 	// In the order in which the guide's sample checked them.
 	path := r.requestPath()
-	service.Name = r.serviceName()
-	host := r.serviceHost(service.Name)
-	service.Port = r.LenientInt(keyServicePort)
+	host := r.address(service)
 	body := r.requestBody(auth)
 	method := r.requestMethod(auth != nil || body != nil)
 	headers := append([][2]string{
@@ -50,20 +48,6 @@ func (r reader) call(service *Service, auth *oauth2) Call {
 			[2]string{"x-envoy-max-retries", strconv.Itoa(service.Retries)})
 	}
 	return Call{Headers: headers, Body: body}
-}
-
-func (r reader) serviceName() string {
-	name := r.required(keyServiceName)
-	if strings.ContainsAny(name, "|/?#@") || !isVisible(name) || hasPort(name) {
-		r.Wrong(keyServiceName, "the service's FQDN with its type, without scheme and port, for example token.dns")
-	}
-	return name
-}
-
-// hasPort finds the port of a serviceName such as token.dns:8080. Other colons may stand in a name of Nacos.
-func hasPort(name string) bool {
-	colon := strings.LastIndexByte(name, ':')
-	return colon >= 0 && strings.Trim(name[colon+1:], digits) == ""
 }
 
 // isVisible reports whether a text can stand in a request's path or authority: its characters are
@@ -85,17 +69,6 @@ func (r reader) requestPath() string {
 		path = "/" + path
 	}
 	return path
-}
-
-func (r reader) serviceHost(serviceName string) string {
-	host := r.String(keyServiceHost)
-	if host == "" {
-		return serviceName
-	}
-	if strings.ContainsAny(host, "/?#@") || !isVisible(host) {
-		r.Wrong(keyServiceHost, "a host name, with its port if it needs one")
-	}
-	return host
 }
 
 func (r reader) requestMethod(hasBody bool) string {

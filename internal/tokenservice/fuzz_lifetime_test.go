@@ -28,9 +28,12 @@ func FuzzLifetime(f *testing.F) {
 	f.Add("", "", "", "", `{"expires_in": "NaN"}`, int64(0), uint32(0))
 	f.Add("", "", "", "", `{"expires_in": "Infinity"}`, int64(1), uint32(0))
 	f.Add("", "", "", "", `{"expires_in": 1764000000000}`, fuzzNow.Unix()+300, uint32(0))
+	f.Add("", "", "", "", `{"end": "2026-11-23T12:00:40Z", "expires_in": 5}`, fuzzNow.Unix()+300, uint32(0))
+	f.Add("no-store", "", "", "", `{"end": 1795435240500}`, fuzzNow.Unix()+300, uint32(0))
+	f.Add("", "", "", "", `{"end": "-1e308"}`, int64(0), uint32(9))
 	f.Fuzz(func(t *testing.T, control, age, expires, date, body string, exp int64, maxTTL uint32) {
 		token := jwt(fmt.Sprintf(`{"exp": %d}`, exp))
-		policy := lifetimes{ttl: time.Hour, expiresInPath: "expires_in", heedsCacheControl: true, maxTTL: time.Duration(maxTTL%schema.MaxSeconds) * time.Second}
+		policy := lifetimes{ttl: time.Hour, expiresAtPath: "end", expiresInPath: "expires_in", heedsCacheControl: true, maxTTL: time.Duration(maxTTL%schema.MaxSeconds) * time.Second}
 		a := &Answer{Status: 200, Body: []byte(body), Headers: headersThatAreSet(
 			[2]string{"cache-control", control}, [2]string{"age", age}, [2]string{"expires", expires}, [2]string{"date", date})}
 		var got time.Duration

@@ -14,6 +14,7 @@ const (
 
 // The keys of a configuration that say what the token service is asked, and what its answer means.
 var (
+	keyServiceCluster  = &schema.Key{Name: "serviceCluster", Kind: schema.Text, Identity: true}
 	keyServiceName     = &schema.Key{Name: "serviceName", Kind: schema.Text, Required: true, Identity: true}
 	keyServicePort     = &schema.Key{Name: "servicePort", Kind: schema.Integer, Default: 80, Min: 1, Max: 65535, Identity: true}
 	keyRequestPath     = &schema.Key{Name: "requestPath", Kind: schema.Text, Required: true, Identity: true}
@@ -52,18 +53,20 @@ var (
 		keyAuthStyle, keySubjectTokenHeader, keySubjectTokenType, keyParams,
 	}}
 
-	keyTTL           = &schema.Key{Name: "ttl", Kind: schema.Integer, Default: 300, Min: 1, Max: schema.MaxSeconds, Identity: true}
-	keyExpiresInPath = &schema.Key{Name: "expiresInPath", Kind: schema.Text, Default: "expires_in", Identity: true}
-	keyMaxTTL        = &schema.Key{Name: "maxTtl", Kind: schema.Integer, Min: 1, Max: schema.MaxSeconds, Identity: true}
+	keyTTL                = &schema.Key{Name: "ttl", Kind: schema.Integer, Default: 300, Min: 1, Max: schema.MaxSeconds, Identity: true}
+	keyExpiresInPath      = &schema.Key{Name: "expiresInPath", Kind: schema.Text, Default: "expires_in", Identity: true}
+	keyExpiresAtPath      = &schema.Key{Name: "expiresAtPath", Kind: schema.Text, Identity: true}
+	keyIgnoreCacheControl = &schema.Key{Name: "ignoreCacheControl", Kind: schema.Boolean, Default: false, Identity: true}
+	keyMaxTTL             = &schema.Key{Name: "maxTtl", Kind: schema.Integer, Min: 1, Max: schema.MaxSeconds, Identity: true}
 )
 
 // Keys are those of the configuration itself, in the order of the documentation.
 var Keys = []*schema.Key{
-	keyServiceName, keyServicePort, keyRequestPath, keyTokenHeader, keyServiceHost,
+	keyServiceCluster, keyServiceName, keyServicePort, keyRequestPath, keyTokenHeader, keyServiceHost,
 	keyRequestMethod, keyRequestHeaders, keyRequestBody, keyTimeout, keyRetries,
 	keyTokenPath, keyResponseHeader, keyUpstreamHeaders, keySuccessWhen,
 	keyTokenPrefix, keyForwardHeaders, keyOAuth2,
 }
 
 // LifetimeKeys are those of the object cache that say how long a token lives.
-var LifetimeKeys = []*schema.Key{keyTTL, keyExpiresInPath, keyMaxTTL}
+var LifetimeKeys = []*schema.Key{keyTTL, keyExpiresAtPath, keyExpiresInPath, keyIgnoreCacheControl, keyMaxTTL}

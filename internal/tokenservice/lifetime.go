@@ -16,9 +16,10 @@ import (
 type lifetimes struct {
 	ttl           time.Duration // when the answer names none
 	maxTTL        time.Duration // 0: no cap
+	expiresAtPath string        // empty: the answer has no absolute end
 	expiresInPath string
 	// heedsCacheControl: Cache-Control and Expires say how long a token lives. Not with OAuth 2.0, where
-	// every token answer has no-store (RFC 6749 section 5.1).
+	// every token answer has no-store (RFC 6749 section 5.1), nor when the configuration says so.
 	heedsCacheControl bool
 }
 
@@ -26,14 +27,15 @@ func readLifetimes(cache schema.Section, isOAuth2 bool) lifetimes {
 	return lifetimes{
 		ttl:               cache.Seconds(keyTTL),
 		maxTTL:            cache.Seconds(keyMaxTTL),
+		expiresAtPath:     cache.JSONPath(keyExpiresAtPath),
 		expiresInPath:     cache.JSONPath(keyExpiresInPath),
-		heedsCacheControl: !isOAuth2,
+		heedsCacheControl: !cache.Bool(keyIgnoreCacheControl) && !isOAuth2,
 	}
 }
 
 // of returns for how long the answer's token may be used, counted from sentAt, when the
 // call was sent; 0 for a token that must not be kept. It is the first of: the JSON's
-// expires_in, Cache-Control, Expires, the token's own exp, the configured ttl; and never longer
+// absolute end, its expires_in, Cache-Control, Expires, the token's own exp, the configured ttl; and never longer
 // than the token's own exp allows. noStore reports whether it was Cache-Control that forbade to keep it.
 func (l *lifetimes) of(a *Answer, token string, sentAt time.Time) (lifetime time.Duration, noStore bool) {
 	lifetime, noStore, named := l.named(a, sentAt)
@@ -54,6 +56,11 @@ func (l *lifetimes) of(a *Answer, token string, sentAt time.Time) (lifetime time
 
 // named is the one that the token service names beside the token.
 func (l *lifetimes) named(a *Answer, sentAt time.Time) (lifetime time.Duration, noStore, ok bool) {
+	if l.expiresAtPath != "" {
+		if lifetime, ok := untilEnd(a.json(l.expiresAtPath), sentAt); ok {
+			return lifetime, false, true
+		}
+	}
 	if lifetime, ok := expiresIn(a.json(l.expiresInPath)); ok {
 		return lifetime, false, true
 	}
@@ -73,18 +80,44 @@ func (l *lifetimes) named(a *Answer, sentAt time.Time) (lifetime time.Duration, 
 
 // expiresIn reads seconds; at least PayPal sends a string where RFC 6749 section 5.1 has a number.
 func expiresIn(value gjson.Result) (time.Duration, bool) {
+	n, ok := number(value)
+	if !ok {
+		return 0, false
+	}
+	return seconds(n)
+}
+
+// number reads a number, or its text.
+func number(value gjson.Result) (n float64, ok bool) {
 	switch value.Type {
 	case gjson.Number:
-		return seconds(value.Num)
+		return value.Num, true
 	case gjson.String:
 		n, err := strconv.ParseFloat(strings.TrimSpace(value.String()), 64)
-		if err != nil {
-			return 0, false
-		}
-		return seconds(n)
+		return n, err == nil
 	default:
 		return 0, false
 	}
+}
+
+// firstMilliseconds is from where on a number since 1970 is taken for milliseconds: as those it is a day in
+// 2001, before any token that there is, and as seconds it is beyond the year 9999, by which some services
+// mean that a token does not end.
+const firstMilliseconds = 1e12
+
+// untilEnd reads an absolute end: RFC 3339, or seconds or milliseconds since 1970. What is neither says nothing.
+func untilEnd(value gjson.Result, sentAt time.Time) (time.Duration, bool) {
+	n, ok := number(value)
+	if !ok {
+		// The letters may be small, and a space stand for the T (RFC 3339 section 5.6).
+		text := strings.Replace(strings.ToUpper(strings.TrimSpace(value.Str)), " ", "T", 1)
+		at, err := time.Parse(time.RFC3339, text)
+		return at.Sub(sentAt), err == nil
+	}
+	if n >= firstMilliseconds {
+		n /= 1000
+	}
+	return seconds(n - float64(sentAt.UnixNano())/float64(time.Second))
 }
 
 // seconds converts without overflow; what is not a number is no lifetime.

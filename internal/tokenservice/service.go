@@ -4,7 +4,6 @@ package tokenservice
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 // Service is a token service as the configuration describes it. It never changes.
 type Service struct {
+	Cluster   string        // exact name of the gateway's cluster; empty: it is that of Name and Port
 	Name      string        // FQDN with its service type
 	Port      int           // logical port
 	Timeout   time.Duration // of a whole call, retries included
@@ -64,9 +64,6 @@ func IsOAuth2(s schema.Section) bool { return s.Has(keyOAuth2) }
 
 // TokenHeader is the request header that carries the token, as it is written in the configuration.
 func (s *Service) TokenHeader() string { return s.Protected[0] }
-
-// Address is the service's for log lines.
-func (s *Service) Address() string { return s.Name + ":" + strconv.Itoa(s.Port) }
 
 // DependsOnCaller reports whether requests need tokens of their own.
 func (s *Service) DependsOnCaller() bool { return len(s.forward) > 0 || s.subject != nil }

@@ -30,7 +30,10 @@ func TestServiceErrors(t *testing.T) {
 		"ttl too small":     {extended(`"cache": {"ttl": 0}`), `invalid cache.ttl in config: 0 (want 1 to 315360000)`},
 		"ttl too large":     {extended(`"cache": {"ttl": 315360001}`), `invalid cache.ttl in config: 315360001 (want 1 to 315360000)`},
 		"maxTtl too small":  {extended(`"cache": {"maxTtl": 0}`), `invalid cache.maxTtl in config: 0 (want 1 to 315360000)`},
-		"expiresInPath":     {extended(`"cache": {"expiresInPath": " "}`), `invalid cache.expiresInPath in config: " " (want a path into the JSON answer, for example data.token)`},
+		"expiresAtPath":     {extended(`"cache": {"expiresAtPath": ""}`), `invalid cache.expiresAtPath in config: "" (want a path into the JSON answer, for example data.token)`},
+		"ignoreCacheControl": {extended(`"cache": {"ignoreCacheControl": "yes"}`),
+			`invalid cache.ignoreCacheControl in config: "yes" (want true or false)`},
+		"expiresInPath": {extended(`"cache": {"expiresInPath": " "}`), `invalid cache.expiresInPath in config: " " (want a path into the JSON answer, for example data.token)`},
 	})
 }
 
