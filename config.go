@@ -99,6 +99,10 @@ func readPart(s schema.Section) *part {
 // has not answered at all.
 const hostGrace = tickPeriod * 10
 
+// workerGrace is how much later than its timeout another worker's call is waited for: that worker hears of the
+// timeout first, and then tells the others.
+const workerGrace = tickPeriod
+
 func readCachePolicy(cache schema.Section, service *tokenservice.Service) *cachePolicy {
 	policy := &cachePolicy{
 		Policy:       tokencache.ReadPolicy(cache),
@@ -108,6 +112,7 @@ func readCachePolicy(cache schema.Section, service *tokenservice.Service) *cache
 	policy.Values = len(service.Protected)
 	policy.Timeout = service.Timeout + hostGrace
 	policy.WarmUp = cache.Bool(keyWarmUp)
+	policy.Patience = service.Timeout + workerGrace
 	return policy
 }
 

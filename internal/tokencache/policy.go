@@ -29,9 +29,10 @@ type Policy struct {
 	MaxWaiting    int           // requests that may wait for one fetch
 	WarmUp        bool          // the token that is the same for all is fetched before any request
 	Timeout       time.Duration // by which the Fetcher has told the result of a fetch
+	Patience      time.Duration // with another worker's fetch
 }
 
-// ReadPolicy reads Keys. Values, Timeout and WarmUp are the caller's to set. What is wrong shows in the section's Err.
+// ReadPolicy reads Keys. Values, Timeout, Patience and WarmUp are the caller's to set. What is wrong shows in the section's Err.
 func ReadPolicy(cache schema.Section) Policy {
 	p := Policy{
 		RefreshBefore: -1,
