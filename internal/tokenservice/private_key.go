@@ -10,7 +10,6 @@ import (
 	"crypto/sha1" //nolint:gosec // for x5t, which names a certificate; nothing is signed by it
 	"crypto/sha256"
 	"crypto/sha512"
-	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"slices"
@@ -50,11 +49,11 @@ var (
 	wantRSABits  = fmt.Sprintf("an RSA key of %d to %d bits, of two primes", minRSABits, maxRSABits)
 )
 
-// keyParsers by the type of a PEM block.
-var keyParsers = map[string]func(der []byte) (any, error){
-	"PRIVATE KEY":     x509.ParsePKCS8PrivateKey,
-	"RSA PRIVATE KEY": func(der []byte) (any, error) { return x509.ParsePKCS1PrivateKey(der) },
-	"EC PRIVATE KEY":  func(der []byte) (any, error) { return x509.ParseECPrivateKey(der) },
+// keyParsers by the type of a PEM block. Each returns a key, or what is wanted in its place.
+var keyParsers = map[string]func(der) (key any, want string){
+	"PRIVATE KEY":     parsePKCS8,
+	"RSA PRIVATE KEY": parsePKCS1,
+	"EC PRIVATE KEY":  parseSEC1,
 }
 
 // wantInsteadOf other PEM blocks, where there is no key among them. Any further ones are of no interest, such as
@@ -69,10 +68,9 @@ var wantInsteadOf = map[string]string{
 
 // privateKey is what stands in a PEM text.
 type privateKey struct {
-	key         any      // *ecdsa.PrivateKey, *rsa.PrivateKey or ed25519.PrivateKey
-	algorithms  []string // that go with it; the first is the one unless the configuration says otherwise
-	certificate []byte   // the first beside it, in DER; nil: none
-	want        string   // in the place of a text that is no such key; empty: it is one
+	key         any    // *ecdsa.PrivateKey, *rsa.PrivateKey or ed25519.PrivateKey
+	certificate []byte // the first beside it, in DER; nil: none
+	want        string // in the place of a text that is no such key; empty: it is one
 }
 
 // privateKey reads the key and the algorithm. It is parsed once, as rules by the thousand may inherit it, and an
@@ -84,15 +82,16 @@ func (r reader) privateKey() signingKey {
 		return signingKey{}
 	}
 	found := r.Once(keyPrivateKey, text, func() any { return parsePrivateKey(text) }).(privateKey)
-	switch {
-	case found.want != "":
+	if found.want != "" {
 		r.Wrong(keyPrivateKey, found.want)
 		return signingKey{}
+	}
+	fitting := algorithmsOf(found.key)
+	switch {
 	case algorithm == "":
-		algorithm = found.algorithms[0]
-	case !slices.Contains(found.algorithms, algorithm):
-		r.Wrong(keySigningAlgorithm, strings.Join(found.algorithms, " or ")+" with this "+keyPrivateKey.Name)
-		return signingKey{}
+		algorithm = fitting[0]
+	case !slices.Contains(fitting, algorithm):
+		r.Wrong(keySigningAlgorithm, strings.Join(fitting, " or ")+" with this "+keyPrivateKey.Name)
 	}
 	return signingKey{algorithm: algorithm, sign: found.signer(algorithm), thumbprint: found.thumbprint(algorithm)}
 }
@@ -110,15 +109,18 @@ func parsePrivateKey(text string) privateKey {
 			return found
 		}
 		parse, isKey := keyParsers[block.Type]
+		instead := wantInsteadOf[block.Type]
 		switch {
 		case isKey && found.key != nil:
 			return privateKey{want: wantOneKey}
-		case isKey && strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"):
+		case isKey && strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"): // RFC 1421
 			return privateKey{want: wantUnencrypted}
 		case isKey:
-			found.take(parse(block.Bytes))
-		case found.key == nil && found.want == wantPrivateKey && wantInsteadOf[block.Type] != "":
-			found.want = wantInsteadOf[block.Type]
+			if found.key, found.want = parse(block.Bytes); found.want != "" {
+				return found
+			}
+		case found.key == nil && found.want != wantUnencrypted && instead != "":
+			found.want = instead
 		}
 		if block.Type == "CERTIFICATE" && found.certificate == nil {
 			found.certificate = block.Bytes
@@ -126,33 +128,18 @@ func parsePrivateKey(text string) privateKey {
 	}
 }
 
-// take keeps a parsed key if it is one to sign with.
-func (p *privateKey) take(key any, err error) {
-	p.want = wantPrivateKey
-	if err != nil {
-		return
-	}
+// algorithmsOf a key, which say by its type and its curve what can be done with it.
+func algorithmsOf(key any) []string {
 	switch key := key.(type) {
 	case ed25519.PrivateKey:
-		p.algorithms = []string{algEdDSA}
+		return []string{algEdDSA}
 	case *ecdsa.PrivateKey:
-		switch key.Curve {
-		case elliptic.P256():
-			p.algorithms = []string{algES256}
-		case elliptic.P384():
-			p.algorithms = []string{algES384}
-		default:
-			p.want = wantCurve
+		if key.Curve == elliptic.P384() {
+			return []string{algES384}
 		}
-	case *rsa.PrivateKey:
-		if bits := key.N.BitLen(); bits < minRSABits || bits > maxRSABits || len(key.Primes) != 2 {
-			p.want = wantRSABits
-			return
-		}
-		p.algorithms = []string{algRS256, algPS256}
-	}
-	if len(p.algorithms) > 0 {
-		p.key, p.want = key, ""
+		return []string{algES256}
+	default:
+		return []string{algRS256, algPS256}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -57,7 +58,7 @@ func encodePEM(kind string, der []byte) string {
 func quoted(text string) string { return string(must(json.Marshal(text))) }
 
 // keyForms are the ways in which a key may be written.
-func keyForms(t *testing.T, name string) map[string]string {
+func keyForms(t testing.TB, name string) map[string]string {
 	pkcs8 := pemOf(t, name)
 	forms := map[string]string{
 		"PKCS#8":               pkcs8,
@@ -191,6 +192,9 @@ func TestKeysThatCannotBeUsed(t *testing.T) {
 		"no key in it":               {block("PRIVATE KEY"), wantPrivateKey},
 		"no key in PKCS#1":           {block("RSA PRIVATE KEY"), wantPrivateKey},
 		"no key in SEC1":             {block("EC PRIVATE KEY"), wantPrivateKey},
+		"a bad key before another":   {block("PRIVATE KEY") + p256 + block("CERTIFICATE"), wantPrivateKey},
+		"certificate, and encrypted": {block("CERTIFICATE") + block("ENCRYPTED PRIVATE KEY"), wantUnencrypted},
+		"Ed25519, short":             {encodePEM("PRIVATE KEY", []byte("\x30\x0e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x02\x04\x00")), wantPrivateKey},
 		"a mislabelled key":          {strings.ReplaceAll(p256, "PRIVATE KEY", "RSA PRIVATE KEY"), wantPrivateKey},
 		"an unknown kind":            {block("s3cr3t PRIVATE KEY"), wantPrivateKey},
 		"X25519":                     {pemOf(t, "X25519"), wantPrivateKey},
@@ -220,23 +224,86 @@ func TestKeysThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// What a key of 2048 bits does not tell.
-func TestRSAKeysThatAreTooMuch(t *testing.T) {
-	key := func(bits uint, primes int) *rsa.PrivateKey {
-		return &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), bits-1)}, Primes: make([]*big.Int, primes)}
+// rsaNumbers are a key in PKCS#1 as far as it is read.
+type rsaNumbers struct {
+	Version       int
+	N             *big.Int
+	E             int64
+	D, P, Q       *big.Int
+	Dp, Dq, Qinv  int
+	MorePrimesFor []int `asn1:"optional,omitempty"`
+}
+
+// Numbers are looked at before anything is computed with them: some would take long, or make no key.
+func TestRSANumbers(t *testing.T) {
+	key := testKeys()["RSA"].(*rsa.PrivateKey)
+	good := func() rsaNumbers {
+		return rsaNumbers{N: key.N, E: int64(key.E), D: key.D, P: key.Primes[0], Q: key.Primes[1]}
 	}
+	bits := func(count uint) *big.Int { return new(big.Int).SetBit(big.NewInt(1), int(count-1), 1) }
 	tests := map[string]struct {
-		key  *rsa.PrivateKey
-		want string
+		change func(*rsaNumbers)
+		want   string
 	}{
-		"longest":      {key(4096, 2), ""},
-		"one bit more": {key(4097, 2), wantRSABits},
-		"three primes": {key(2048, 3), wantRSABits},
+		"good":                {func(*rsaNumbers) {}, ""},
+		"one bit too few":     {func(k *rsaNumbers) { k.N = bits(2047) }, wantRSABits},
+		"longest, but no key": {func(k *rsaNumbers) { k.N = bits(4096) }, wantPrivateKey},
+		"one bit too many":    {func(k *rsaNumbers) { k.N = bits(4097) }, wantRSABits},
+		"three primes":        {func(k *rsaNumbers) { k.Version = 1 }, wantRSABits},
+		"negative modulus":    {func(k *rsaNumbers) { k.N = new(big.Int).Neg(key.N) }, wantPrivateKey},
+		"huge exponent":       {func(k *rsaNumbers) { k.E = 1 << 31 }, wantPrivateKey},
+		"exponent 1":          {func(k *rsaNumbers) { k.E = 1 }, wantPrivateKey},
+		"even exponent":       {func(k *rsaNumbers) { k.E = 65536 }, wantPrivateKey},
+		"huge secret":         {func(k *rsaNumbers) { k.D = bits(8000) }, wantPrivateKey},
+		"another secret":      {func(k *rsaNumbers) { k.D = new(big.Int).Add(key.D, big.NewInt(2)) }, wantPrivateKey},
+		"huge primes":         {func(k *rsaNumbers) { k.P, k.Q = bits(8000), bits(8000) }, wantPrivateKey},
+		"no primes":           {func(k *rsaNumbers) { k.P, k.Q = new(big.Int), new(big.Int) }, wantPrivateKey},
+		"one prime twice":     {func(k *rsaNumbers) { k.Q = k.P }, wantPrivateKey},
+		"primes of another":   {func(k *rsaNumbers) { k.P = new(big.Int).Add(k.P, big.NewInt(2)) }, wantPrivateKey},
 	}
 	for name, test := range tests {
-		var found privateKey
-		if found.take(test.key, nil); found.want != test.want || (found.key != nil) != (test.want == "") {
-			t.Errorf("%s: got %q, expected %q", name, found.want, test.want)
+		numbers := good()
+		test.change(&numbers)
+		if key, want := parsePKCS1(must(asn1.Marshal(numbers))); want != test.want || (key != nil) != (test.want == "") {
+			t.Errorf("%s: got %T and %q, expected %q", name, key, want, test.want)
+		}
+	}
+}
+
+// Old versions of OpenSSL leave out the zeros that a secret begins with, others write one more.
+func TestZerosOfASecret(t *testing.T) {
+	type sec1 struct {
+		Version int
+		Secret  []byte
+		Curve   asn1.ObjectIdentifier `asn1:"explicit,tag:0,optional"`
+	}
+	p256 := asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}
+	order := elliptic.P256().Params().N
+	tests := map[string]struct {
+		key  sec1
+		want string
+	}{
+		"short":          {sec1{1, []byte{5}, p256}, ""},
+		"one zero":       {sec1{1, append([]byte{0}, new(big.Int).Sub(order, big.NewInt(1)).Bytes()...), p256}, ""},
+		"nothing":        {sec1{1, nil, p256}, wantPrivateKey},
+		"zero":           {sec1{1, make([]byte, 32), p256}, wantPrivateKey},
+		"the order":      {sec1{1, order.Bytes(), p256}, wantPrivateKey},
+		"too long":       {sec1{1, append([]byte{1}, order.Bytes()...), p256}, wantPrivateKey},
+		"another format": {sec1{2, []byte{5}, p256}, wantPrivateKey},
+		"no curve":       {sec1{1, []byte{5}, nil}, wantPrivateKey},
+		"another curve":  {sec1{1, []byte{5}, asn1.ObjectIdentifier{1, 3, 132, 0, 10}}, wantCurve},
+	}
+	for name, test := range tests {
+		encoded := must(asn1.Marshal(test.key))
+		key, want := parseSEC1(encoded)
+		if want != test.want {
+			t.Errorf("%s: got %q, expected %q", name, want, test.want)
+		}
+		if test.want != "" {
+			continue
+		}
+		if expected := must(x509.ParseECPrivateKey(encoded)); !expected.Equal(key.(*ecdsa.PrivateKey)) {
+			t.Errorf("%s: got another key than crypto/x509", name)
 		}
 	}
 }
