@@ -97,4 +97,3 @@ func installAuthlib(t *testing.T) string {
 	}
 	return folder
 }
-
