@@ -16,7 +16,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"token-fetch/e2e/page"
 )
@@ -24,16 +23,16 @@ import (
 // signaturesPart is what the benchmark writes of docs/oauth2.md.
 var signaturesPart = page.Part{By: "make bench BENCH_FLAGS=-signatures"}
 
-// signaturesPerRound are averaged.
-const signaturesPerRound = 20
+// Signatures of one round, which are averaged: fewer of those that take long.
+const (
+	signaturesPerRound     = 200
+	slowSignaturesPerRound = 20
+)
 
 // Signatures is what a token call costs more when the client signs it.
 type Signatures struct {
-	Options  Options
-	Machine  machine
-	Began    time.Time
-	Separate bool // the measured Envoy had a core of its own
-	Rows     []signature
+	circumstances
+	Rows []signature
 }
 
 // signature is a way to authenticate the client. Its costs are CPU time of Envoy's worker for a request with a token
@@ -41,6 +40,7 @@ type Signatures struct {
 type signature struct {
 	algorithm, key string
 	host           string         // of the requests that it is for
+	count          int            // of requests in a round
 	oauth2         map[string]any // its configuration
 	first          float64        // the first request of all
 	later          series
@@ -52,7 +52,7 @@ func RunSignatures(ctx context.Context, options Options) (*Signatures, error) {
 	if err != nil {
 		return nil, err
 	}
-	result := &Signatures{Options: options, Rows: rows}
+	result := &Signatures{Rows: rows}
 	err = with(ctx, options, []candidate{signing(rows)}, func(b *bench, candidates []candidate) error {
 		return b.signatures(ctx, candidates, result)
 	})
@@ -92,7 +92,10 @@ func signatureRows() ([]signature, error) {
 		}
 	}
 	for i := range rows {
-		rows[i].host = fmt.Sprintf("signature-%d.example.com", i)
+		rows[i].host, rows[i].count = fmt.Sprintf("signature-%d.example.com", i), signaturesPerRound
+		if strings.HasPrefix(rows[i].key, "RSA") {
+			rows[i].count = slowSignaturesPerRound
+		}
 	}
 	return rows, err
 }
@@ -113,24 +116,20 @@ func signing(rows []signature) candidate {
 }
 
 func (b *bench) signatures(ctx context.Context, candidates []candidate, result *Signatures) error {
-	s, err := b.ready(ctx, candidates)
+	s, under, end, err := b.measuredApart(ctx, candidates)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = s.Stop() }()
-	restore, separate := separateCores(s.PID(), b.backend.PID())
-	defer restore()
-	result.Began, result.Separate = b.began, separate
-	if result.Machine, err = describeMachine(s.Process); err != nil {
-		return err
-	}
+	defer end()
+	result.circumstances = under
 	address, err := s.ListenerAddress(candidates[0].Slug())
 	if err != nil {
 		return err
 	}
 	for round := range b.Rounds + 1 {
 		for i := range result.Rows {
-			row, count := &result.Rows[i], signaturesPerRound
+			row := &result.Rows[i]
+			count := row.count
 			if round == 0 { // compiled in haste: V8 optimizes what is used much
 				count = 1
 			}
@@ -179,12 +178,12 @@ func exchanges(ctx context.Context, s *stage, address, host, subject string, cou
 // Markdown is the part of the page that is measured.
 func (s *Signatures) Markdown() string {
 	var page strings.Builder
-	writeCircumstances(&page, s.Machine, s.Separate, s.Began, s.Options.Command)
+	s.write(&page)
 	base := s.Rows[0]
 	var rows [][]string
 	for _, row := range s.Rows[1:] {
 		rows = append(rows, []string{
-			"`" + row.algorithm + "`", row.key, spread(row.later.minus(base.later), "%.2f"), fmt.Sprintf("%.1f", row.first-base.first),
+			"`" + row.algorithm + "`", row.key, spread(row.later.minus(base.later), "%.1f"), fmt.Sprintf("%.0f", max(0, row.first-base.first)),
 		})
 	}
 	writeTable(&page, []string{"algorithm", "key", "CPU of the worker, ms per signature", "the first one of a VM, ms"}, rows)
