@@ -73,7 +73,11 @@ var _ tokencache.Fetcher = (*client)(nil)
 func (c *client) Fetch(caller tokencache.Caller, done func(tokencache.Result)) {
 	of, _ := caller.(*tokenservice.Caller)
 	f := &fetch{client: c, caller: of, sentAt: c.host.Monotonic(), done: done}
-	if err := c.host.dispatch(c.cluster, c.part.service.Call(of), f); err != nil {
+	call, err := c.part.service.Call(of, c.host.Wall())
+	if err == nil {
+		err = c.host.dispatch(c.cluster, call, f)
+	}
+	if err != nil {
 		c.metrics.failures[reasonOfDispatch(err)]++
 		c.logFailure(err)
 		done(tokencache.Result{Failure: &tokencache.Failure{Err: err, Unavailable: true}})

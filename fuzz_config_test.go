@@ -87,7 +87,7 @@ func checkPart(t *testing.T, s *part) {
 			t.Errorf("header %q would be set", name)
 		}
 	}
-	for _, header := range s.service.Call(nil).Headers {
+	for _, header := range callHeaders(t, s) {
 		if !tokenservice.IsHeaderValue(header[1]) {
 			t.Errorf("the call has the header %q: %q", header[0], header[1])
 		}

@@ -83,6 +83,10 @@ var oddAnswers = []struct {
 	{"500", harness.JSON(500, `{"error":"server_error"}`), "", 1},
 	{"502 with HTML", textAnswer("text/html", "<html>"), "", 1},
 	{"503", harness.Status(503), "", 1},
+	{"invalid_client with 400", harness.JSON(400, `{"error":"invalid_client","error_description":"jti was used before"}`), "", 1},
+	{"invalid_client with a token", harness.JSON(401, `{"error":"invalid_client","access_token":"t"}`), "", 1},
+	{"unauthorized_client", harness.JSON(400, `{"error":"unauthorized_client"}`), "", 1},
+	{"use_dpop_nonce", harness.JSON(400, `{"error":"use_dpop_nonce"}`), "", 1},
 }
 
 func textAnswer(contentType, text string) http.HandlerFunc {

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,8 +14,9 @@ import (
 )
 
 // minRecipes is how many configurations docs/recipes.md must at least have: for
-// Keycloak, Auth0, Entra ID, a token service of one's own, and token exchange.
-const minRecipes = 5
+// Keycloak, Auth0, Entra ID, also with a certificate, Okta, Google's metadata server, a token service of one's own,
+// and token exchange.
+const minRecipes = 8
 
 // recipe is a configuration in docs/recipes.md.
 type recipe struct {
@@ -59,6 +61,9 @@ func readRecipes(t *testing.T) (recipes []recipe, environment map[string]string)
 		}
 		for _, name := range variable.FindAllSubmatch(block[2], -1) {
 			environment[string(name[1])] = "value-of-" + string(name[1])
+			if bytes.HasSuffix(name[1], []byte("_PRIVATE_KEY")) {
+				environment[string(name[1])] = privatePEM(t, "RS256")
+			}
 		}
 		recipes = append(recipes, found)
 	}

@@ -12,13 +12,22 @@ import (
 // cpuTime is the CPU time that the threads of a process have used so far, as the
 // kernel's scheduler counts it (nanoseconds, where utime and stime have only
 // hundredths of a second). False where there is no /proc to read it from.
-func cpuTime(pid int) (time.Duration, bool) {
+func cpuTime(pid int) (time.Duration, bool) { return threadsTime(pid, "") }
+
+// workerTime is that of Envoy's one worker alone, without the threads on which V8 compiles.
+func workerTime(pid int) (time.Duration, bool) { return threadsTime(pid, "wrk:worker_0") }
+
+// threadsTime counts the threads of that name; empty: all.
+func threadsTime(pid int, name string) (time.Duration, bool) {
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil || len(threads) == 0 {
 		return 0, false
 	}
 	var total time.Duration
 	for _, path := range threads {
+		if known, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "comm")); name != "" && string(bytes.TrimSpace(known)) != name {
+			continue
+		}
 		text, err := os.ReadFile(path)
 		if err != nil {
 			continue // the thread has just ended

@@ -32,11 +32,18 @@ type reader struct {
 	err      error    // the first one
 	warnings []string // about what is allowed but probably not meant
 	warned   map[string]bool
+	once     map[readOnce]any
+}
+
+// readOnce is a value of a key that has been read.
+type readOnce struct {
+	key   *Key
+	value string
 }
 
 // Parse begins to read a configuration whose keys are those of root. What is wrong with it shows in Err.
 func Parse(data []byte, root *Key, env LookupEnv) Section {
-	r := &reader{env: env, warned: map[string]bool{}}
+	r := &reader{env: env, warned: map[string]bool{}, once: map[readOnce]any{}}
 	whole, err := parseJSON(data)
 	if err != nil {
 		r.err = err
@@ -144,4 +151,14 @@ func (s Section) Value(k *Key) (value gjson.Result, ok bool) {
 func (s Section) Has(k *Key) bool {
 	_, ok := s.Value(k)
 	return ok
+}
+
+// Once returns what read makes of that value of the key, and calls it only for the first section that has the value:
+// rules by the thousand may inherit what is costly to read.
+func (s Section) Once(k *Key, value string, read func() any) any {
+	at := readOnce{k, value}
+	if _, isRead := s.reader.once[at]; !isRead {
+		s.reader.once[at] = read()
+	}
+	return s.reader.once[at]
 }

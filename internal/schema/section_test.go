@@ -185,3 +185,23 @@ func TestBrokenConfigurationHasNothing(t *testing.T) {
 	}
 	checkErr(t, s, `invalid config: not JSON at line 1, column 9`)
 }
+
+// Each value of each key is read once, whichever section has it.
+func TestOnce(t *testing.T) {
+	s := parse(`{}`)
+	reads := 0
+	read := func() any { reads++; return reads }
+	other := &Key{Name: "other"}
+	for _, test := range []struct {
+		section Section
+		key     *Key
+		value   string
+		want    int
+	}{
+		{s, keyText, "a", 1}, {s, keyText, "a", 1}, {s.Over(gjson.Parse(`{}`)), keyText, "a", 1}, {s, keyText, "b", 2}, {s, other, "a", 3}, {parse(`{}`), keyText, "a", 4},
+	} {
+		if got := test.section.Once(test.key, test.value, read); got != test.want {
+			t.Errorf("%s of %s: got %v, expected %d", test.value, test.key.Name, got, test.want)
+		}
+	}
+}

@@ -1,6 +1,9 @@
 package tokencache
 
-import "container/list"
+import (
+	"container/list"
+	"time"
+)
 
 // TurnSize is how many fetches are begun, and how many waiters told, in one turn.
 //
@@ -10,6 +13,10 @@ import "container/list"
 // circuit breaker, nests in the same way. This leaves room for filter chains that use more of
 // the stack than the tests' do.
 const TurnSize = 32
+
+// turnTime is for how long a turn goes on to begin fetches. One that has to be signed takes milliseconds, and the
+// worker serves nobody meanwhile.
+const turnTime = 5 * time.Millisecond
 
 // Backlog is what the caches of one root context have to do outside of requests: fetches to be
 // begun, and requests to be told what became of theirs. It is done in turns, each in a
@@ -55,8 +62,15 @@ func (b *Backlog) Turn() (more bool) {
 }
 
 func (b *Backlog) beginFetches() {
-	for range min(len(b.fetches), TurnSize) {
+	var began time.Duration
+	for i := range min(len(b.fetches), TurnSize) {
 		next := b.fetches[0]
+		switch now := next.cache.Clock.Monotonic(); {
+		case i == 0:
+			began = now
+		case now >= began+turnTime:
+			return
+		}
 		b.fetches[0] = wantedFetch{} // the array must not keep what is done
 		b.fetches = b.fetches[1:]
 		next.cache.begin(next.entry)

@@ -2,6 +2,7 @@ package tokencache
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 )
@@ -34,5 +35,29 @@ func TestWaitersAreToldInTurns(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Fetches that take their time to begin are begun a few at a time, whatever their number.
+func TestSlowFetchesAreBegunInTurns(t *testing.T) {
+	tests := map[string]struct {
+		each time.Duration
+		want []int // fetches begun after each turn
+	}{
+		"fast":          {0, []int{32, 64, 70}},
+		"a little slow": {2 * time.Millisecond, []int{3, 6, 9}},
+		"very slow":     {time.Second, []int{1, 2, 3}},
+	}
+	for name, test := range tests {
+		w := newPerCallerWorker(defaults(), &Memory{})
+		w.onFetch = func(func(Result)) { w.clock.pass(test.each) }
+		for i := range 70 {
+			w.askFor(&fakeCaller{name: fmt.Sprint(i)})
+		}
+		for turn, want := range test.want {
+			if more := w.Backlog.Turn(); len(w.fetches) != want || more != (want < 70) {
+				t.Errorf("%s: after turn %d: %d fetches begun, more: %v; expected %d", name, turn+1, len(w.fetches), more, want)
+			}
+		}
 	}
 }

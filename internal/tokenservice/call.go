@@ -3,6 +3,7 @@ package tokenservice
 import (
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Call is the request of a token call, ready to be sent.
@@ -11,18 +12,27 @@ type Call struct {
 	Body    []byte
 }
 
-// Call is what the service is asked for the caller's token; c is nil where tokens do not depend on the caller.
-func (s *Service) Call(c *Caller) Call {
-	if c == nil {
-		return s.call
-	}
+// Call is what the service is asked for the caller's token; c is nil where tokens do not depend on the caller. now
+// is the time of day, which a signed assertion bears; the error says that it could not be signed.
+func (s *Service) Call(c *Caller, now time.Time) (Call, error) {
 	// The service's own slices are shared by all calls and stay unchanged.
 	call := s.call
-	call.Headers = append(call.Headers[:len(call.Headers):len(call.Headers)], c.forwarded...)
-	if s.subject != nil {
+	if c != nil {
+		call.Headers = append(call.Headers[:len(call.Headers):len(call.Headers)], c.forwarded...)
+	}
+	if c != nil && s.subject != nil {
 		call.Body = s.subject.body(c.subject)
 	}
-	return call
+	if s.assertion == nil {
+		return call, nil
+	}
+	signed, err := s.assertion.signed(now)
+	if err != nil {
+		return Call{}, err
+	}
+	body := append(call.Body[:len(call.Body):len(call.Body)], "&client_assertion="...)
+	call.Body = append(body, signed...) // whose characters need no encoding
+	return call, nil
 }
 
 // call reads the request but for what comes from the caller, and the service's address.

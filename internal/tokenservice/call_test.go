@@ -67,7 +67,7 @@ func TestCall(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			call := mustRead(t, test.config).Call(nil)
+			call := mustCall(t, mustRead(t, test.config), nil)
 			if got := written(call.Headers); got != test.headers {
 				t.Errorf("headers:\ngot      %s\nexpected %s", got, test.headers)
 			}
@@ -111,7 +111,7 @@ func TestCallsOfCallersAreIndependent(t *testing.T) {
 	var calls []Call
 	for _, user := range []string{"a", "b"} {
 		c := callerOf(t, service, [][2]string{{"x-user", user}, {"authorization", "Bearer of-" + user}})
-		calls = append(calls, service.Call(c))
+		calls = append(calls, mustCall(t, service, c))
 	}
 	for i, user := range []string{"a", "b"} {
 		if got, want := written(calls[i].Headers), written(own)+" x-user="+user; got != want {

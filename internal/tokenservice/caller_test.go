@@ -37,7 +37,7 @@ func TestCallersAreKeptApart(t *testing.T) {
 		}
 	}
 	c := callerOf(t, service, [][2]string{{"x-user", "a"}, {"x-other", "c"}})
-	call := service.Call(c)
+	call := mustCall(t, service, c)
 	if value, _ := FirstHeader(call.Headers, "x-user"); value != "a" {
 		t.Errorf("forwarded: got %q, expected a", value)
 	}

@@ -3,6 +3,7 @@ package tokenservice
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"token-fetch/internal/schema"
 )
@@ -62,6 +63,18 @@ func mustRead(t testing.TB, config string) *Service {
 		t.Fatalf("%s: %v", config, err)
 	}
 	return service
+}
+
+// now is the time of the tests' calls.
+var now = time.Unix(1795435200, 0)
+
+func mustCall(t testing.TB, s *Service, c *Caller) Call {
+	t.Helper()
+	call, err := s.Call(c, now)
+	if err != nil {
+		t.Fatalf("the call can't be made: %v", err)
+	}
+	return call
 }
 
 // What headers must be; the texts are public.

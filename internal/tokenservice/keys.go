@@ -8,8 +8,11 @@ const (
 	grantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" //nolint:gosec // no credential: RFC 8693
 	grantPassword          = "password"                                        // RFC 6749 section 4.3
 
-	authStyleHeader = "header"
-	authStyleBody   = "body"
+	authStyleHeader    = "header"            // RFC 6749 section 2.3.1, and so is body
+	authStyleBody      = "body"              //
+	authStyleNone      = "none"              // RFC 6749 section 2.1: public clients
+	authStyleSecretJWT = "client_secret_jwt" // OpenID Connect Core section 9, and so is private_key_jwt
+	authStyleKeyJWT    = "private_key_jwt"
 )
 
 // The keys of a configuration that say what the token service is asked, and what its answer means.
@@ -38,19 +41,24 @@ var (
 	keyConditionEquals = &schema.Key{Name: "equals", Kind: schema.Texts, Required: true}
 
 	keyClientID           = &schema.Key{Name: "clientId", Kind: schema.Text, Required: true, Identity: true}
-	keyClientSecret       = &schema.Key{Name: "clientSecret", Kind: schema.Text, Required: true, Secret: true, Identity: true}
+	keyClientSecret       = &schema.Key{Name: "clientSecret", Kind: schema.Text, Secret: true, Identity: true}
 	keyGrantType          = &schema.Key{Name: "grantType", Kind: schema.Text, Default: grantClientCredentials, OneOf: []string{grantClientCredentials, grantTokenExchange, grantPassword}, Identity: true}
 	keyScopes             = &schema.Key{Name: "scopes", Kind: schema.TextList, Identity: true}
 	keyAudience           = &schema.Key{Name: "audience", Kind: schema.Text, Identity: true}
 	keyResource           = &schema.Key{Name: "resource", Kind: schema.Texts, Identity: true}
-	keyAuthStyle          = &schema.Key{Name: "authStyle", Kind: schema.Text, Default: authStyleHeader, OneOf: []string{authStyleHeader, authStyleBody}, Identity: true}
+	keyAuthStyle          = &schema.Key{Name: "authStyle", Kind: schema.Text, Default: authStyleHeader, OneOf: []string{authStyleHeader, authStyleBody, authStyleNone, authStyleSecretJWT, authStyleKeyJWT}, Identity: true}
+	keyPrivateKey         = &schema.Key{Name: "privateKey", Kind: schema.Text, Secret: true, Identity: true}
+	keyKeyID              = &schema.Key{Name: "keyId", Kind: schema.Text, Identity: true}
+	keySigningAlgorithm   = &schema.Key{Name: "signingAlgorithm", Kind: schema.Text, OneOf: []string{algES256, algES384, algRS256, algPS256, algEdDSA}, Identity: true}
+	keyAssertionAudience  = &schema.Key{Name: "assertionAudience", Kind: schema.Text, Identity: true}
 	keySubjectTokenHeader = &schema.Key{Name: "subjectTokenHeader", Kind: schema.Text, Default: "Authorization", Identity: true}
 	keySubjectTokenType   = &schema.Key{Name: "subjectTokenType", Kind: schema.Text, Default: "urn:ietf:params:oauth:token-type:access_token", Identity: true}
 	keyParams             = &schema.Key{Name: "params", Kind: schema.TextMap, Secret: true, Identity: true}
 
 	keyOAuth2 = &schema.Key{Name: "oauth2", Kind: schema.Object, Identity: true, Keys: []*schema.Key{
 		keyClientID, keyClientSecret, keyGrantType, keyScopes, keyAudience, keyResource,
-		keyAuthStyle, keySubjectTokenHeader, keySubjectTokenType, keyParams,
+		keyAuthStyle, keyPrivateKey, keyKeyID, keySigningAlgorithm, keyAssertionAudience,
+		keySubjectTokenHeader, keySubjectTokenType, keyParams,
 	}}
 
 	keyTTL                = &schema.Key{Name: "ttl", Kind: schema.Integer, Default: 300, Min: 1, Max: schema.MaxSeconds, Identity: true}

@@ -1,7 +1,6 @@
 package tokenservice
 
 import (
-	"encoding/base64"
 	"net/url"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 type oauth2 struct {
 	form          url.Values
 	authorization string        // value of the Authorization header; empty: the credentials are in the form
+	assertion     *assertion    // signed for each call; nil: the client authenticates in another way
 	subject       *subjectToken // nil but for token exchange
 }
 
@@ -38,7 +38,7 @@ func (r reader) oauth2() *oauth2 {
 	for _, resource := range o.Strings(keyResource) {
 		request.form.Add("resource", resource)
 	}
-	request.authenticate(o.String(keyAuthStyle), o.required(keyClientID), o.required(keyClientSecret))
+	o.authenticate(request)
 	request.exchange(o, grant)
 	o.params(request)
 	if method := r.String(keyRequestMethod); method != "" && method != "POST" {
@@ -48,19 +48,6 @@ func (r reader) oauth2() *oauth2 {
 		request.subject.form = request.form
 	}
 	return request
-}
-
-// authenticate puts the client's credentials where the authorization server wants
-// them. For Basic they are form-encoded first (RFC 6749 section 2.3.1), which
-// matters for +, % and : in generated secrets.
-func (request *oauth2) authenticate(style, id, secret string) {
-	if style == authStyleBody {
-		request.form.Set("client_id", id)
-		request.form.Set("client_secret", secret)
-		return
-	}
-	pair := url.QueryEscape(id) + ":" + url.QueryEscape(secret)
-	request.authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
 }
 
 func (request *oauth2) exchange(o reader, grant string) {
@@ -84,7 +71,8 @@ func (request *oauth2) exchange(o reader, grant string) {
 // go unnoticed.
 func (r reader) params(request *oauth2) {
 	for _, param := range r.Members(keyParams) {
-		if request.form.Has(param.Name) || param.Name == "subject_token" || param.Name == "client_secret" {
+		isSigned := request.assertion != nil && param.Name == "client_assertion"
+		if request.form.Has(param.Name) || param.Name == "subject_token" || param.Name == "client_secret" || isSigned {
 			r.Fail("invalid %s in config: another key sets it", r.Name(keyParams, param.Name))
 		}
 		request.form.Set(param.Name, param.Value)

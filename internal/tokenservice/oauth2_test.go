@@ -16,7 +16,7 @@ func TestOAuth2Errors(t *testing.T) {
 		"empty variable":        {inOAuth2(`"clientId": "id", "clientSecret": "${EMPTY}"`), `missing oauth2.clientSecret in config`},
 		"secret's type":         {inOAuth2(`"clientId": "id", "clientSecret": 12345`), `invalid oauth2.clientSecret in config (want a string)`},
 		"grant":                 {inOAuth2(client + `, "grantType": "implicit"`), `invalid oauth2.grantType in config: "implicit" (want client_credentials, urn:ietf:params:oauth:grant-type:token-exchange, password)`},
-		"style":                 {inOAuth2(client + `, "authStyle": "basic"`), `invalid oauth2.authStyle in config: "basic" (want header, body)`},
+		"style":                 {inOAuth2(client + `, "authStyle": "basic"`), `invalid oauth2.authStyle in config: "basic" (want header, body, none, client_secret_jwt, private_key_jwt)`},
 		"scopes":                {inOAuth2(client + `, "scopes": "a b"`), `invalid oauth2.scopes in config: "a b" (want a list of strings)`},
 		"resource":              {inOAuth2(client + `, "resource": 5`), `invalid oauth2.resource in config: 5 (want a string or a list of strings)`},
 		"params":                {inOAuth2(client + `, "params": {"a": 5}`), `invalid oauth2.params.a in config (want a string)`},
@@ -64,7 +64,7 @@ func TestOAuth2Call(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			call := mustRead(t, oauth2Config(test.oauth2, test.more)).Call(nil)
+			call := mustCall(t, mustRead(t, oauth2Config(test.oauth2, test.more)), nil)
 			if got, want := written(call.Headers), ":method=POST :path=/token :authority=idp.dns "+test.headers; got != want {
 				t.Errorf("headers:\ngot      %s\nexpected %s", got, want)
 			}
@@ -92,7 +92,7 @@ func TestExchangeCall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			service := mustRead(t, oauth2Config(test.oauth2, ""))
 			c := callerOf(t, service, [][2]string{{test.header, test.value}})
-			form, err := url.ParseQuery(string(service.Call(c).Body))
+			form, err := url.ParseQuery(string(mustCall(t, service, c).Body))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -20,12 +20,13 @@ type Service struct {
 	NeedsBody bool          // of a good answer
 	Retries   int           // that Envoy makes of a failed call
 
-	call     Call // but for what comes from the caller
-	forward  []string
-	subject  *subjectToken // nil but for a token exchange
-	answer   answerReader
-	lifetime lifetimes
-	isCached bool // its tokens are kept, so that their lifetimes matter
+	call      Call // but for what comes from the caller
+	forward   []string
+	subject   *subjectToken // nil but for a token exchange
+	assertion *assertion    // nil where the client does not sign its calls
+	answer    answerReader
+	lifetime  lifetimes
+	isCached  bool // its tokens are kept, so that their lifetimes matter
 }
 
 // Part is what a part of the configuration says beside the keys of the service itself.
@@ -53,6 +54,9 @@ func Read(s schema.Section, part Part) *Service {
 		service.subject = auth.subject
 	}
 	service.call = r.call(service, auth)
+	if auth != nil {
+		service.assertion = auth.assertion.forEndpoint(service.call)
+	}
 	service.answer = r.answerReader(token, auth, upstream, conditions)
 	service.forward = r.forwarded(service.call)
 	service.NeedsBody = service.answer.needsBody() || service.isCached

@@ -6,7 +6,7 @@
 // for it or not, and Go's linker has no switch for that. The host enters the VM for each
 // callback that is exported, several times per request, so that callbacks that do
 // nothing cost 4 to 8 % of the CPU of a request. What is done to each export, and why, stands in
-// exports.go.
+// exports.go; what is done to functions that nothing calls, in functions.go.
 //
 // Go's standard library imports functions of WASI that some hosts lack, or answer with an error that
 // Go takes for fatal. Which ones become functions of the file itself, and why the others may stay, stands in imports.go.
@@ -68,7 +68,10 @@ func applyLists(data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return applyImports(data)
+	if data, err = applyImports(data); err != nil {
+		return nil, err
+	}
+	return applyUnreachable(data)
 }
 
 func rewrite(in, out string, change func([]byte) ([]byte, error)) error {

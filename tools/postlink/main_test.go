@@ -80,7 +80,8 @@ func linked(names ...string) string {
 	}
 	section := append([]byte{byte(len(names))}, body...)
 	size := len(section)
-	return module[:8] + string(append([]byte{7, byte(size) | 0x80, byte(size >> 7)}, section...))
+	exported := append([]byte{7, byte(size) | 0x80, byte(size >> 7)}, section...)
+	return module[:8] + string(exported) + "\x0a\x01\x00" // no code
 }
 
 // all is what the plugin's linked file exports.

@@ -39,15 +39,17 @@ func main() {
 
 // What is measured.
 const (
-	runAll       = "all"
-	runProfile   = "profile"
-	runCallbacks = "callbacks"
+	runAll        = "all"
+	runProfile    = "profile"
+	runCallbacks  = "callbacks"
+	runSignatures = "signatures"
 )
 
 var runs = map[string]func(context.Context, bench.Options) error{
-	runAll:       benchmark,
-	runProfile:   func(ctx context.Context, o bench.Options) error { return write(bench.RunProfile(ctx, o)) },
-	runCallbacks: func(ctx context.Context, o bench.Options) error { return write(bench.RunCallbacks(ctx, o)) },
+	runAll:        benchmark,
+	runProfile:    func(ctx context.Context, o bench.Options) error { return write(bench.RunProfile(ctx, o)) },
+	runCallbacks:  func(ctx context.Context, o bench.Options) error { return write(bench.RunCallbacks(ctx, o)) },
+	runSignatures: func(ctx context.Context, o bench.Options) error { return write(bench.RunSignatures(ctx, o)) },
 }
 
 func parseFlags(args []string) (options bench.Options, run string, err error) {
@@ -60,8 +62,9 @@ func parseFlags(args []string) (options bench.Options, run string, err error) {
 	flags.BoolVar(&options.Quick, "quick", false, "a smoke test: one short round, numbers without meaning")
 	run = runAll
 	for name, usage := range map[string]string{
-		runProfile:   "measure where the time of the cached path goes instead",
-		runCallbacks: "measure whether it pays to replace the SDK's callbacks instead",
+		runProfile:    "measure where the time of the cached path goes instead",
+		runCallbacks:  "measure whether it pays to replace the SDK's callbacks instead",
+		runSignatures: "measure what it costs to sign a token call instead",
 	} {
 		flags.BoolFunc(name, usage, func(string) error { run = name; return nil })
 	}

@@ -44,6 +44,7 @@ func TestRounds(t *testing.T) {
 	}{
 		{nil, runAll, 9},
 		{[]string{"-callbacks"}, runCallbacks, 40},
+		{[]string{"-signatures"}, runSignatures, 9},
 		{[]string{"-callbacks", "-rounds", "5"}, runCallbacks, 5},
 	} {
 		options, run, err := parseFlags(test.args)

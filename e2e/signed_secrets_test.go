@@ -1,0 +1,140 @@
+package e2e_test
+
+import (
+	"encoding/pem"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"token-fetch/e2e/harness"
+)
+
+// signedStyles are clients that sign, by what they sign with.
+func signedStyles(t *testing.T) map[string]map[string]any {
+	t.Helper()
+	styles := map[string]map[string]any{
+		"HS256":   {"clientSecret": longSecret, "authStyle": "client_secret_jwt"},
+		"literal": merged(signedBy(t, "ES256", "ES256"), map[string]any{"privateKey": "${LITERAL}", "keyId": "key-1"}),
+	}
+	for _, algorithm := range []string{"ES256", "ES384", "RS256", "PS256", "EdDSA"} {
+		styles[algorithm] = signedBy(t, algorithm, algorithm)
+	}
+	return styles
+}
+
+// keyLines are all that a PEM text has of the key.
+func keyLines(text string) []string {
+	lines := strings.Split(strings.ReplaceAll(text, `\n`, "\n"), "\n")
+	return slices.DeleteFunc(lines, func(line string) bool { return line == "" || strings.HasPrefix(line, "-----") })
+}
+
+// TestSecretsOfSignedCalls looks for keys, and for what was signed with them, where nothing of it may be.
+func TestSecretsOfSignedCalls(t *testing.T) {
+	t.Parallel()
+	styles, hosts := signedStyles(t), map[string]map[string]any{}
+	hidden := []string{longSecret}
+	for name, oauth2 := range styles {
+		host := "signed-" + hostName(name)
+		hosts[host] = oauth2Config("/"+host, oauth2, map[string]any{
+			"forwardHeaders": []string{"X-User"}, "cache": map[string]any{"backoff": 1},
+		})
+		if text, isKey := oauth2["privateKey"].(string); isKey {
+			hidden = append(hidden, keyLines(text)...)
+		}
+	}
+	gateway := harness.Start(t, harness.Options{
+		Config: byHost(hosts), WasmLog: "trace",
+		Env: map[string]string{"LITERAL": strings.ReplaceAll(privatePEM(t, "ES256"), "\n", `\n`)},
+	})
+	var replies []string
+	for answer, handle := range secretAnswers {
+		gateway.Token.Handle(handle)
+		for host := range hosts {
+			replies = append(replies, fmt.Sprint(gateway.Get(t, "/", "Host: "+host, "X-User: "+answer)))
+		}
+	}
+	for host := range hosts {
+		sent := signaturesOf(t, callsOf(gateway, host))
+		if len(sent) < 2 {
+			t.Errorf("%s: %d assertions were sent, want several", host, len(sent))
+		}
+		hidden = append(hidden, sent...)
+	}
+	for name, broken := range brokenKeys(t) {
+		t.Run(name, func(t *testing.T) {
+			log := gateway.UpdateRefused(t, oauth2Config("/signed", broken, nil))
+			if !strings.Contains(log, "the plugin does not start: invalid oauth2.") {
+				t.Errorf("Envoy logged no reason:\n%s", log)
+			}
+			text, _ := broken["privateKey"].(string)
+			checkHidden(t, "the log", log, append(keyLines(text), hidden...))
+		})
+	}
+	checkHidden(t, "a reply to a client", strings.Join(replies, "\n"), hidden)
+	checkHidden(t, "the log", gateway.Log(), hidden)
+	for name, value := range gateway.Stats(t, ".*") {
+		checkHidden(t, "the statistics", name+" "+value, hidden)
+	}
+}
+
+// signaturesOf are those of the calls' assertions.
+func signaturesOf(t *testing.T, calls []harness.Call) []string {
+	t.Helper()
+	var found []string
+	for _, call := range calls {
+		form, err := url.ParseQuery(call.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		assertion := form.Get("client_assertion")
+		signature := assertion[strings.LastIndexByte(assertion, '.')+1:]
+		if len(signature) < 40 {
+			t.Fatalf("the token service received %q", form)
+		}
+		found = append(found, signature)
+	}
+	return found
+}
+
+func checkHidden(t *testing.T, where, text string, hidden []string) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		if slices.ContainsFunc(hidden, func(secret string) bool { return strings.Contains(line, secret) }) {
+			t.Errorf("in %s: %s", where, line)
+		}
+	}
+}
+
+// brokenKeys are refused, with a key in them or what could be one.
+func brokenKeys(t *testing.T) map[string]map[string]any {
+	t.Helper()
+	good := signedBy(t, "ES256", "ES256")
+	text := good["privateKey"].(string)
+	block, _ := pem.Decode([]byte(text))
+	as := func(kind string, headers map[string]string) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Headers: headers, Bytes: block.Bytes}))
+	}
+	with := func(key string, value any) map[string]any { return merged(good, map[string]any{key: value}) }
+	encrypted := map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00"}
+	return map[string]map[string]any{
+		"cut":                  with("privateKey", text[:len(text)-80]),
+		"no line ends":         with("privateKey", strings.ReplaceAll(text, "\n", " ")),
+		"no PEM":               with("privateKey", strings.Join(keyLines(text), "")),
+		"mislabelled":          with("privateKey", as("RSA PRIVATE KEY", nil)),
+		"encrypted":            with("privateKey", as("EC PRIVATE KEY", encrypted)),
+		"encrypted PKCS#8":     with("privateKey", as("ENCRYPTED PRIVATE KEY", nil)),
+		"OpenSSH":              with("privateKey", as("OPENSSH PRIVATE KEY", nil)),
+		"public":               with("privateKey", as("PUBLIC KEY", nil)),
+		"certificate":          with("privateKey", as("CERTIFICATE", nil)),
+		"twice":                with("privateKey", text+text),
+		"a list":               with("privateKey", keyLines(text)),
+		"too long":             with("privateKey", strings.Repeat(text, 100)),
+		"unknown variable":     with("privateKey", text+"${NOT_SET}"),
+		"another algorithm":    with("signingAlgorithm", "RS256"),
+		"a secret beside it":   with("clientSecret", longSecret),
+		"key as secret, other": merged(good, map[string]any{"authStyle": "none", "clientSecret": text, "privateKey": nil}),
+		"a short secret":       {"authStyle": "client_secret_jwt", "clientSecret": longSecret[:31]},
+	}
+}

@@ -1,0 +1,59 @@
+package tokenservice
+
+import (
+	"encoding/base64"
+	"net/url"
+
+	"token-fetch/internal/schema"
+)
+
+// authenticate reads how the client proves who it is, and puts its credentials where the authorization server wants
+// them. A secret that the server would not get is an error: whoever wrote it down expects it to protect something.
+func (r reader) authenticate(request *oauth2) {
+	style, id := r.String(keyAuthStyle), r.required(keyClientID)
+	secret := ""
+	switch style {
+	case authStyleNone, authStyleKeyJWT:
+		if r.Has(keyClientSecret) {
+			r.Wrong(keyClientSecret, "none with "+keyAuthStyle.Name+" "+style)
+		}
+	default:
+		secret = r.required(keyClientSecret)
+	}
+	r.warnOfUnused(style)
+	if style == authStyleHeader {
+		// Form-encoded first, which matters for +, % and : in generated secrets.
+		pair := url.QueryEscape(id) + ":" + url.QueryEscape(secret)
+		request.authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
+		return
+	}
+	request.form.Set("client_id", id)
+	switch style {
+	case authStyleBody:
+		request.form.Set("client_secret", secret)
+	case authStyleSecretJWT:
+		request.sign(r.assertion(id, r.secretKey(secret)))
+	case authStyleKeyJWT:
+		request.sign(r.assertion(id, r.privateKey()))
+	}
+}
+
+// sign has each call bear an assertion; nil where the part is off and has no key.
+func (request *oauth2) sign(a *assertion) {
+	request.assertion = a
+	request.form.Set("client_assertion_type", assertionType)
+}
+
+// warnOfUnused tells of keys that the style has no use for.
+func (r reader) warnOfUnused(style string) {
+	of := map[*schema.Key]string{
+		keyPrivateKey: authStyleKeyJWT, keySigningAlgorithm: authStyleKeyJWT,
+		keyKeyID: authStyleKeyJWT + " and " + authStyleSecretJWT, keyAssertionAudience: authStyleKeyJWT + " and " + authStyleSecretJWT,
+	}
+	for _, k := range []*schema.Key{keyPrivateKey, keyKeyID, keySigningAlgorithm, keyAssertionAudience} {
+		isUsed := style == authStyleKeyJWT || style == authStyleSecretJWT && of[k] != authStyleKeyJWT
+		if _, isOwn := r.Own(k.Name); isOwn && !isUsed {
+			r.Unused(k, "it belongs to "+keyAuthStyle.Name+" "+of[k])
+		}
+	}
+}

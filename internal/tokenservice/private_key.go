@@ -1,0 +1,198 @@
+package tokenservice
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1" //nolint:gosec // for x5t, which names a certificate; nothing is signed by it
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/pem"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The algorithms of RFC 7518 and RFC 8037 that a private key may sign with.
+const (
+	algES256 = "ES256"
+	algES384 = "ES384"
+	algRS256 = "RS256"
+	algPS256 = "PS256"
+	algEdDSA = "EdDSA"
+)
+
+const (
+	// maxPEMBytes has room for the longest RSA key with its certificate.
+	maxPEMBytes = 16 << 10
+	// RSA: RFC 7518 section 3.3 demands 2048 bits; beyond 4096, one signature would hold up the worker for long.
+	minRSABits, maxRSABits = 2048, 4096
+)
+
+// What the operator is told to put in the place of a key that can't be used. It has no byte of what stands there, not
+// even of what a PEM block calls itself, and nothing of what the library says.
+const (
+	wantPrivateKey   = "a private key in PEM, with its line ends or \\n in their place: P-256, P-384, RSA or Ed25519, as PKCS#8, PKCS#1 or SEC1"
+	wantUnencrypted  = "a private key that is not encrypted"
+	wantKeyOfSuchPEM = "PKCS#8, PKCS#1 or SEC1, not OpenSSH's format"
+	wantNotPublic    = "the private key, not the public one"
+	wantNotOnlyCert  = "the private key, not only its certificate"
+	wantOneKey       = "one private key"
+	wantCurve        = "P-256 or P-384 of the elliptic curves"
+)
+
+var (
+	wantPEMBytes = fmt.Sprintf("at most %d bytes", maxPEMBytes)
+	wantRSABits  = fmt.Sprintf("an RSA key of %d to %d bits, of two primes", minRSABits, maxRSABits)
+)
+
+// keyParsers by the type of a PEM block. Each returns a key, or what is wanted in its place.
+var keyParsers = map[string]func(der) (key any, want string){
+	"PRIVATE KEY":     parsePKCS8,
+	"RSA PRIVATE KEY": parsePKCS1,
+	"EC PRIVATE KEY":  parseSEC1,
+}
+
+// wantInsteadOf other PEM blocks, where there is no key among them. Any further ones are of no interest, such as
+// the EC PARAMETERS that OpenSSL writes before a key.
+var wantInsteadOf = map[string]string{
+	"ENCRYPTED PRIVATE KEY": wantUnencrypted,
+	"OPENSSH PRIVATE KEY":   wantKeyOfSuchPEM,
+	"PUBLIC KEY":            wantNotPublic,
+	"RSA PUBLIC KEY":        wantNotPublic,
+	"CERTIFICATE":           wantNotOnlyCert,
+}
+
+// privateKey is what stands in a PEM text.
+type privateKey struct {
+	key         any    // *ecdsa.PrivateKey, *rsa.PrivateKey or ed25519.PrivateKey
+	certificate []byte // the first beside it, in DER; nil: none
+	want        string // in the place of a text that is no such key; empty: it is one
+}
+
+// privateKey reads the key and the algorithm. It is parsed once, as rules by the thousand may inherit it, and an
+// RSA key is checked and prepared at length.
+func (r reader) privateKey() signingKey {
+	algorithm := r.String(keySigningAlgorithm)
+	text := r.required(keyPrivateKey)
+	if text == "" {
+		return signingKey{}
+	}
+	found := r.Once(keyPrivateKey, text, func() any { return parsePrivateKey(text) }).(privateKey)
+	if found.want != "" {
+		r.Wrong(keyPrivateKey, found.want)
+		return signingKey{}
+	}
+	fitting := algorithmsOf(found.key)
+	switch {
+	case algorithm == "":
+		algorithm = fitting[0]
+	case !slices.Contains(fitting, algorithm):
+		r.Wrong(keySigningAlgorithm, strings.Join(fitting, " or ")+" with this "+keyPrivateKey.Name)
+	}
+	return signingKey{algorithm: algorithm, sign: found.signer(algorithm), thumbprint: found.thumbprint(algorithm)}
+}
+
+// parsePrivateKey reads a PEM text.
+func parsePrivateKey(text string) privateKey {
+	if len(text) > maxPEMBytes {
+		return privateKey{want: wantPEMBytes}
+	}
+	found := privateKey{want: wantPrivateKey}
+	rest := []byte(strings.ReplaceAll(text, `\n`, "\n"))
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return found
+		}
+		parse, isKey := keyParsers[block.Type]
+		instead := wantInsteadOf[block.Type]
+		switch {
+		case isKey && found.key != nil:
+			return privateKey{want: wantOneKey}
+		case isKey && strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"): // RFC 1421
+			return privateKey{want: wantUnencrypted}
+		case isKey:
+			if found.key, found.want = parse(block.Bytes); found.want != "" {
+				return found
+			}
+		case found.key == nil && found.want != wantUnencrypted && instead != "":
+			found.want = instead
+		}
+		if block.Type == "CERTIFICATE" && found.certificate == nil {
+			found.certificate = block.Bytes
+		}
+	}
+}
+
+// algorithmsOf a key, which say by its type and its curve what can be done with it.
+func algorithmsOf(key any) []string {
+	switch key := key.(type) {
+	case ed25519.PrivateKey:
+		return []string{algEdDSA}
+	case *ecdsa.PrivateKey:
+		if key.Curve == elliptic.P384() {
+			return []string{algES384}
+		}
+		return []string{algES256}
+	default:
+		return []string{algRS256, algPS256}
+	}
+}
+
+// signer signs with the algorithm, which is one of the key's.
+func (p *privateKey) signer(algorithm string) func(message []byte) ([]byte, error) {
+	switch key := p.key.(type) {
+	case *ecdsa.PrivateKey:
+		return func(message []byte) ([]byte, error) { return signECDSA(key, message) }
+	case *rsa.PrivateKey:
+		return func(message []byte) ([]byte, error) { return signRSA(key, algorithm, message) }
+	default:
+		return func(message []byte) ([]byte, error) { return ed25519.Sign(key.(ed25519.PrivateKey), message), nil }
+	}
+}
+
+// signECDSA writes the two numbers of the signature one after the other, and not in ASN.1 (RFC 7518 section 3.4).
+func signECDSA(key *ecdsa.PrivateKey, message []byte) ([]byte, error) {
+	digest := sha256.Sum256(message)
+	hashed := digest[:]
+	if key.Curve == elliptic.P384() {
+		long := sha512.Sum384(message)
+		hashed = long[:]
+	}
+	r, s, err := ecdsa.Sign(rand.Reader, key, hashed)
+	if err != nil {
+		return nil, err
+	}
+	size := key.Curve.Params().BitSize / 8
+	signature := make([]byte, 2*size)
+	r.FillBytes(signature[:size])
+	s.FillBytes(signature[size:])
+	return signature, nil
+}
+
+func signRSA(key *rsa.PrivateKey, algorithm string, message []byte) ([]byte, error) {
+	digest := sha256.Sum256(message)
+	if algorithm == algPS256 {
+		return rsa.SignPSS(rand.Reader, key, crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+	}
+	return rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest[:])
+}
+
+// thumbprint names the certificate as Microsoft's servers know it, which do not look at a kid (RFC 7515 sections 4.1.7
+// and 4.1.8): with RS256 by SHA-1, which is all that AD FS takes, else by SHA-256.
+func (p *privateKey) thumbprint(algorithm string) [2]string {
+	switch {
+	case p.certificate == nil:
+		return [2]string{}
+	case algorithm == algRS256:
+		digest := sha1.Sum(p.certificate) //nolint:gosec // as above
+		return [2]string{"x5t", encodeJWT(string(digest[:]))}
+	default:
+		digest := sha256.Sum256(p.certificate)
+		return [2]string{"x5t#S256", encodeJWT(string(digest[:]))}
+	}
+}
