@@ -103,7 +103,18 @@ func (f *fetch) failOnPanic() {
 }
 
 func cacheFailure(failed *tokenservice.Failure) *tokencache.Failure {
-	return &tokencache.Failure{Err: failed, Unavailable: failed.Kind == tokenservice.Unavailable, RetryAfter: failed.RetryAfter}
+	return &tokencache.Failure{
+		Err: failed, Unavailable: failed.Kind == tokenservice.Unavailable, RetryAfter: failed.RetryAfter,
+		Code: firstCode + uint8(failed.Kind), //nolint:gosec // one of a few
+	}
+}
+
+// firstCode is the code of the first kind of failure; tokencache has another meaning for 0.
+const firstCode = 1
+
+// ErrorOf is what a failed call of another worker means here, which has logged its reason.
+func (c *client) ErrorOf(code uint8) error {
+	return &tokenservice.Failure{Kind: tokenservice.Kind(code - firstCode), Reason: "failed when another worker called it"}
 }
 
 func (c *client) fail(failed *tokenservice.Failure) {

@@ -136,3 +136,15 @@ func callerWith(t *testing.T, c *client, subject string) *tokenservice.Caller {
 func unsignedJWT(claims string) string {
 	return "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
 }
+
+// What a worker tells the others of a failure means the same to them.
+func TestFailureOfAnotherWorker(t *testing.T) {
+	for kind, want := range map[tokenservice.Kind]outcome{
+		tokenservice.Unavailable: callFailed, tokenservice.Refused: callFailed, tokenservice.NoToken: noToken, tokenservice.SubjectRefused: subjectRefused,
+	} {
+		failed := cacheFailure(&tokenservice.Failure{Kind: kind, Reason: "answered"})
+		if got := outcomeOf((&client{}).ErrorOf(failed.Code)); got != want || failed.Code == 0 {
+			t.Errorf("kind %d, code %d: got %s, expected %s", kind, failed.Code, got, want)
+		}
+	}
+}

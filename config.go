@@ -103,6 +103,7 @@ func readCachePolicy(cache schema.Section, service *tokenservice.Service) *cache
 	}
 	policy.Values = len(service.Protected)
 	policy.Timeout = service.Timeout + hostGrace
+	policy.Patience = service.Timeout
 	return policy
 }
 

@@ -84,7 +84,7 @@ func clusterOf(p *part) string { return newClient(p, nil, nil).cluster.name }
 func TestDefaultsOfCacheAndFailure(t *testing.T) {
 	s := mustParse(t, extended(`"cache": {}`)).global
 	want := cachePolicy{
-		Policy: tokencache.Policy{Values: 1, RefreshBefore: -1, Backoff: time.Second, MaxEntries: 1024, MaxWaiting: 10000, Timeout: 1500 * time.Millisecond},
+		Policy: tokencache.Policy{Values: 1, RefreshBefore: -1, Backoff: time.Second, MaxEntries: 1024, MaxWaiting: 10000, Timeout: 1500 * time.Millisecond, Patience: 500 * time.Millisecond},
 		shared: true, invalidateOn: []int{401},
 	}
 	got := *s.cache

@@ -77,8 +77,15 @@ func (p *pluginContext) Load(key string) (data []byte, cas uint32) {
 	return data, cas
 }
 
+// neverCas is a number that the host has given to no version of shared data. With any but 0, which overwrites
+// whatever is there, it writes a key that is missing, and no other.
+const neverCas = 1 << 31
+
 // Swap writes shared data of the host.
 func (p *pluginContext) Swap(key string, data []byte, cas uint32) bool {
+	if cas == 0 {
+		cas = neverCas
+	}
 	return proxywasm.SetSharedData(key, data, cas) == nil
 }
 

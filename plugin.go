@@ -79,10 +79,12 @@ type pluginContext struct {
 	callers callerRoom
 	// now is the monotonic clock as it was read last, at most a tick ago: exact
 	// enough for tokens that are far from their end, and free.
-	now       time.Duration
-	ticksFast bool
-	tickedAt  time.Duration // when the caches were looked after last
-	queue     sharedQueue   // by which a request wakes this context
+	now      time.Duration
+	period   time.Duration // of the timer; 0 before it was set
+	tickedAt time.Duration // when the caches were looked after last
+	// watchedAt is when the calls of other workers were looked after last.
+	watchedAt time.Duration
+	queue     sharedQueue // by which a request wakes this context
 }
 
 func (p *pluginContext) OnPluginStart(size int) (status types.OnPluginStartStatus) {
@@ -121,6 +123,7 @@ func (p *pluginContext) start(c *config) types.OnPluginStartStatus {
 		p.queue = p.vm.queues.take(p)
 	}
 	p.Monotonic()
+	p.period = tickPeriod
 	if err := setTickPeriod(tickPeriod); err != nil {
 		p.logf(logError, "the plugin does not start: no timer: %v", err)
 		return types.OnPluginStartStatusFailed
@@ -176,14 +179,13 @@ func (p *pluginContext) newCache(of *part, c *client) *tokencache.Cache {
 }
 
 func newCache(of *part, c *client, worker tokencache.Worker, store tokencache.Store) *tokencache.Cache {
-	switch {
-	case of.service.DependsOnCaller():
-		return tokencache.NewPerCaller(&of.cache.Policy, c, worker)
-	case of.cache.shared:
-		return tokencache.New(&of.cache.Policy, c, worker, store, of.identity)
-	default:
-		return tokencache.New(&of.cache.Policy, c, worker, nil, tokencache.Key{})
+	if !of.cache.shared {
+		store = nil
 	}
+	if of.service.DependsOnCaller() {
+		return tokencache.NewPerCaller(&of.cache.Policy, c, worker, store, of.identity)
+	}
+	return tokencache.New(&of.cache.Policy, c, worker, store, of.identity)
 }
 
 // isHigress recognizes the Higress host by a function that no other has.

@@ -16,6 +16,8 @@ const (
 	// requests in between, which a queue does not: Envoy runs what is posted to a worker before it reads
 	// from connections again.
 	turnPeriod = time.Millisecond
+	// watchPeriod is how often it looks whether another worker's token call has ended that requests wait for.
+	watchPeriod = 4 * time.Millisecond
 )
 
 // wake has OnQueueReady run right after the callback that is being run. What a request dispatches
@@ -31,15 +33,24 @@ func (p *pluginContext) OnQueueReady(queue uint32) {
 	p.turn()
 }
 
-// OnTick runs every tickPeriod, or every turnPeriod while there is a backlog.
+// OnTick runs every tickPeriod, or more often while there is a backlog or another worker to wait for.
 func (p *pluginContext) OnTick() {
 	defer p.logPanic()
 	now := p.Monotonic()
-	if !p.ticksFast || now >= p.tickedAt+tickPeriod {
+	if p.period == tickPeriod || now >= p.tickedAt+tickPeriod {
 		p.tickedAt = now
 		p.lookAfter(now)
 	}
+	if now >= p.watchedAt+watchPeriod {
+		p.watchedAt = now
+		p.watch()
+	}
 	p.turn()
+}
+
+func (p *pluginContext) watch() {
+	defer p.logPanic()
+	p.backlog.Watch()
 }
 
 func (p *pluginContext) lookAfter(now time.Duration) {
@@ -59,23 +70,26 @@ func (p *pluginContext) turn() {
 	more := p.backlog.Turn()
 	// What was told went to other contexts; the timer is this one's.
 	_ = proxywasm.SetEffectiveContext(p.id)
-	p.tickFast(more)
+	switch {
+	case more:
+		p.tickEvery(turnPeriod)
+	case p.backlog.IsWatching():
+		p.tickEvery(watchPeriod)
+	default:
+		p.tickEvery(tickPeriod)
+	}
 }
 
-func (p *pluginContext) tickFast(fast bool) {
-	if fast == p.ticksFast {
+func (p *pluginContext) tickEvery(period time.Duration) {
+	if period == p.period {
 		return
 	}
-	p.ticksFast = fast
-	period := tickPeriod
-	if fast {
-		period = turnPeriod
-	}
+	p.period = period
 	if err := setTickPeriod(period); err != nil {
 		p.logf(logError, "the timer can't be set: %v", err)
 	}
 }
 
 func setTickPeriod(period time.Duration) error {
-	return proxywasm.SetTickPeriodMilliSeconds(uint32(period.Milliseconds())) //nolint:gosec // one of two constants
+	return proxywasm.SetTickPeriodMilliSeconds(uint32(period.Milliseconds())) //nolint:gosec // one of a few constants
 }

@@ -19,11 +19,19 @@ type Backlog struct {
 	awake   bool   // a turn is due
 	fetches []wantedFetch
 	results []delivery
+	watched []watchedFetch
 }
 
 type wantedFetch struct {
 	cache *Cache
 	entry *Entry
+}
+
+// watchedFetch is one that another worker makes, with its number.
+type watchedFetch struct {
+	cache  *Cache
+	entry  *Entry
+	number int
 }
 
 // delivery is a result on its way to the requests that waited for it.
@@ -71,6 +79,26 @@ func (b *Backlog) tellWaiters() {
 		} else {
 			waiter.Fail(next.err)
 		}
+	}
+}
+
+// IsWatching reports whether fetches of other workers are waited for. Then the caller sees to it that
+// Watch runs every few milliseconds.
+func (b *Backlog) IsWatching() bool { return len(b.watched) > 0 }
+
+// Watch looks after some of the fetches that other workers make, those first that were looked after
+// the longest ago: each look reads the store.
+func (b *Backlog) Watch() {
+	for range min(len(b.watched), TurnSize) {
+		next := b.watched[0]
+		b.watched[0] = watchedFetch{}
+		b.watched = b.watched[1:]
+		if next.cache.watch(next.entry, next.number) {
+			b.watched = append(b.watched, next)
+		}
+	}
+	if len(b.watched) == 0 {
+		b.watched = nil // and with it the array that held them
 	}
 }
 

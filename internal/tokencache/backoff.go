@@ -50,10 +50,11 @@ func (b *backoff) succeeded(begunAt time.Duration) {
 	}
 }
 
-// catchUp takes over where another worker stands, if that is further on.
-func (b *backoff) catchUp(other backoff) {
-	if other.until > b.until {
-		b.count, b.until = other.count, other.until
+// catchUp takes over where another worker stands, if that is further on. No wait is longer than
+// the longest, whatever has been written for it.
+func (b *backoff) catchUp(other backoff, now time.Duration) {
+	if until := min(other.until, now+MaxBackoff); until > b.until {
+		b.count, b.since, b.until = other.count, min(other.since, now), until
 	}
 }
 

@@ -16,7 +16,8 @@ type Cache struct {
 	Worker
 	policy  *Policy
 	fetcher Fetcher
-	workers *sharing
+	workers *sharing // nil: each worker is by itself
+	key     Key      // of the configuration, for its records
 
 	common   *Entry // of the token that is the same for all; nil where it depends on the caller
 	entries  map[Key]*Entry
@@ -26,6 +27,8 @@ type Cache struct {
 	fetching int          // fetches that are wanted or under way
 	outage   backoff      // after fetches that found no service, whoever the caller
 	noAnswer error        // of the latest of them
+	// keepsNothing: the latest token had no lifetime, so that other workers could do nothing with it.
+	keepsNothing bool
 
 	isClosed    bool          // an answer that comes late changes nothing any more
 	nextToSweep *list.Element // of the kept entries, see Tick
@@ -33,43 +36,55 @@ type Cache struct {
 }
 
 // New returns a cache whose one token is the same for all requests. With a store that is not nil,
-// the workers of the gateway share it under the key, and a record without policy.Values values is not ours.
+// the workers of the gateway share it: key stands for all that tokens depend on beside their callers.
 func New(policy *Policy, fetcher Fetcher, worker Worker, store Store, key Key) *Cache {
-	c := newCache(policy, fetcher, worker)
-	c.common = c.newEntry(Key{}, nil)
+	c := newCache(policy, fetcher, worker, key)
 	if store != nil {
-		c.workers = &sharing{store: store, key: key, values: policy.Values}
+		c.workers = shareCommon(store, policy)
 	}
+	c.common = c.newEntry(Key{}, nil)
 	return c
 }
 
-// NewPerCaller returns a cache with a token for each caller.
-func NewPerCaller(policy *Policy, fetcher Fetcher, worker Worker) *Cache {
-	c := newCache(policy, fetcher, worker)
+// NewPerCaller returns a cache with a token for each caller; store and key are those of New.
+func NewPerCaller(policy *Policy, fetcher Fetcher, worker Worker, store Store, key Key) *Cache {
+	c := newCache(policy, fetcher, worker, key)
+	if store != nil {
+		c.workers = shareCallers(store, policy)
+	}
 	c.entries, c.found = map[Key]*Entry{}, map[string]*Entry{}
 	c.Memory.add(c)
 	return c
 }
 
-func newCache(policy *Policy, fetcher Fetcher, worker Worker) *Cache {
+func newCache(policy *Policy, fetcher Fetcher, worker Worker, key Key) *Cache {
 	return &Cache{
-		Worker: worker, policy: policy, fetcher: fetcher,
+		Worker: worker, policy: policy, fetcher: fetcher, key: key,
 		outage: backoff{first: policy.Backoff},
 		ahead:  wallAhead(worker.Clock.Monotonic(), worker.Clock.Wall()),
 	}
 }
 
 func (c *Cache) newEntry(key Key, caller Caller) *Entry {
-	return &Entry{
+	e := &Entry{
 		key: key, caller: caller,
 		retry:      backoff{first: c.policy.Backoff},
 		rejections: backoff{first: c.policy.Backoff},
 	}
+	if c.workers != nil {
+		e.record = recordKeyOf(c.key, key)
+	}
+	return e
 }
 
-// Close gives back what the cache has taken of the worker's memory.
+// Close gives back what the cache has taken of the worker's memory, and lets other workers make the fetches
+// that were under way: the host will tell nobody of their results.
 func (c *Cache) Close() {
 	c.isClosed = true
+	now := c.Clock.Monotonic()
+	for _, begun := range c.underWay {
+		c.releaseLease(begun.entry, now)
+	}
 	if c.entries != nil {
 		c.Memory.remove(c)
 	}
@@ -100,16 +115,17 @@ func (c *Cache) Find(values []byte, now time.Duration) *Entry {
 // It counts the hit or miss.
 func (c *Cache) Ask(caller Caller, w Waiter) (*Entry, Reply) {
 	now := c.Clock.Monotonic()
-	e := c.entry(caller, now)
-	if e == nil {
-		c.Stats.Misses++
-		return nil, Reply{Err: ErrTooManyCallers}
-	}
-	if t := e.valid(now); t != nil || c.adoptShared(e, now) {
+	e := c.entry(caller)
+	if e.token.validAt(now) || c.mayLook(e, now) && c.look(e, now) && e.token.validAt(now) {
 		c.Stats.Hits++
+		c.settle(e, now)
 		return e, Reply{Token: e.valid(now)}
 	}
 	c.Stats.Misses++
+	if !c.hasRoom(e, now) {
+		c.settle(e, now)
+		return nil, Reply{Err: ErrTooManyCallers}
+	}
 	reply := c.askForFetch(e, now, w)
 	c.settle(e, now)
 	return e, reply
@@ -142,8 +158,8 @@ func (c *Cache) askForFetch(e *Entry, now time.Duration, w Waiter) Reply {
 	return Reply{Waiting: true, Place: place}
 }
 
-// entry finds or makes the caller's entry; nil when there is no room for another fetch.
-func (c *Cache) entry(caller Caller, now time.Duration) *Entry {
+// entry finds or makes the caller's entry.
+func (c *Cache) entry(caller Caller) *Entry {
 	if c.common != nil {
 		return c.common
 	}
@@ -154,27 +170,26 @@ func (c *Cache) entry(caller Caller, now time.Duration) *Entry {
 	if e.caller == nil {
 		e.caller = caller // of one who was refused, only the key was kept
 	}
-	if e.holding == kept || e.holding == pending || !e.retry.open(now) {
-		return e
-	}
-	if !c.Memory.hasRoom(pending, entrySize(e, pending)) {
-		c.settle(e, now)
-		return nil
-	}
 	return e
+}
+
+// hasRoom reports whether there is room for a fetch of the entry, should it need one.
+func (c *Cache) hasRoom(e *Entry, now time.Duration) bool {
+	return e == c.common || e.holding == kept || e.holding == pending || !e.retry.open(now) ||
+		c.Memory.hasRoom(pending, entrySize(e, pending))
 }
 
 // Reject is for a token that the upstream has rejected.
 func (c *Cache) Reject(e *Entry, t *Token) {
-	if e.token.same(t) && c.heardOfRejection(e, t) {
+	now := c.Clock.Monotonic()
+	if e.token.same(t) && c.heardOfRejection(e, t, now) {
 		e.token = nil
 		return
 	}
-	now := c.Clock.Monotonic()
 	if !e.reject(now, t) {
 		return
 	}
-	if c.withdraw(e, t) {
+	if c.withdraw(e, t, now) {
 		c.Stats.Invalidated++
 	}
 	if e.holding != nowhere { // it may have been dropped while the request was with the upstream

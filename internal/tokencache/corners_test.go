@@ -34,10 +34,11 @@ func TestAdoptedTokenEndsRetryAfter(t *testing.T) {
 	a, b := newColleague(defaults(), clock, store), newColleague(defaults(), clock, store)
 	b.ask()
 	b.run() // under way
-	clock.pass(100 * time.Millisecond)
 	a.ask()
-	a.run()
-	clock.pass(100 * time.Millisecond)
+	a.run() // left to b
+	clock.pass(patience)
+	a.tick() // under way, after all
+	clock.pass(time.Millisecond)
 	a.answer(t, Result{Failure: &Failure{Err: errUnavailable, Unavailable: true, RetryAfter: time.Minute}})
 	b.answer(t, good("t1", 5*time.Second)) // begun before
 	a.tick()                               // adopts t1

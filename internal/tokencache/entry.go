@@ -10,12 +10,14 @@ import (
 // owns it makes the fetches and talks to the other workers.
 type Entry struct {
 	key    Key
-	caller Caller // nil for a refused caller, of whom nothing but the key is kept
+	record recordKey // of what the workers share
+	caller Caller    // nil for a refused caller, of whom nothing but the key is kept
 	// token is the latest one. It may have expired, as it may still stand in; nil before
 	// the first, and after the upstream rejected it.
-	token  *Token
-	usedAt time.Duration // by the latest request
-	fetch  fetch         // that brings the next one
+	token    *Token
+	usedAt   time.Duration // by the latest request
+	lookedAt time.Duration // at its record in the store
+	fetch    fetch         // that brings the next one
 
 	retry      backoff // after fetches that were refused; those that found no service are the Cache's
 	refusal    error   // of the latest of them

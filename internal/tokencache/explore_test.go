@@ -6,11 +6,13 @@ import (
 	"time"
 )
 
-// exploration is one run of events on one worker of two, with two requests.
+// exploration is one run of events on one worker of two, with two requests that need the same token.
 type exploration struct {
 	t         *testing.T
 	worker    *worker
 	colleague *worker
+	caller    Caller     // whose token it is; nil: it is the same for all
+	theirs    *fakeFetch // the colleague's, if it is under way
 	events    []string
 	requests  [2]*request
 	replies   [2]Reply
@@ -32,10 +34,17 @@ var steps = map[string]func(*exploration) bool{
 	"time passes":  func(x *exploration) bool { x.worker.clock.pass(timeout); return true },
 	"tick": func(x *exploration) bool {
 		x.worker.Tick(x.worker.clock.Monotonic(), x.worker.clock.Wall())
+		x.worker.Backlog.Watch()
 		return true
 	},
 	"late result": func(x *exploration) bool { return x.late() },
-	"record":      func(x *exploration) bool { return x.record() },
+
+	"the other worker begins":   func(x *exploration) bool { return x.begin() },
+	"its token":                 func(x *exploration) bool { return x.endTheirs(good("theirs", 10*time.Second)) },
+	"its refusal":               func(x *exploration) bool { return x.endTheirs(refusal()) },
+	"it finds no service":       func(x *exploration) bool { return x.endTheirs(unavailable()) },
+	"it serves a second caller": func(x *exploration) bool { return x.serveSecond() },
+	"its upstream rejects":      func(x *exploration) bool { return x.rejectTheirs() },
 }
 
 func (x *exploration) ask(i int) bool {
@@ -43,7 +52,7 @@ func (x *exploration) ask(i int) bool {
 		return false
 	}
 	x.asked[i] = true
-	x.requests[i], x.replies[i] = x.worker.ask()
+	x.requests[i], x.replies[i] = x.worker.askFor(x.caller)
 	return true
 }
 
@@ -74,24 +83,71 @@ func (x *exploration) late() bool {
 	return true
 }
 
-// record is the other worker's: it fetches a token and shares it.
-func (x *exploration) record() bool {
-	if _, reply := x.colleague.ask(); !reply.Waiting {
+// begin has the other worker ask for the token, and begin a fetch unless it leaves it to the first.
+func (x *exploration) begin() bool {
+	if x.theirs != nil {
+		return false
+	}
+	before := len(x.colleague.fetches)
+	if _, reply := x.colleague.askFor(x.caller); !reply.Waiting {
 		return false
 	}
 	x.colleague.run()
-	x.colleague.answer(x.t, good("theirs", 10*time.Second))
+	if len(x.colleague.fetches) > before {
+		x.theirs = x.colleague.fetches[before]
+	}
 	return true
 }
 
-func newExploration(t *testing.T) *exploration {
-	w := newWorker(defaults())
-	return &exploration{t: t, worker: w, colleague: newColleague(defaults(), w.clock, w.store)}
+func (x *exploration) endTheirs(r Result) bool {
+	if x.theirs == nil {
+		return false
+	}
+	x.theirs.done(r)
+	x.colleague.run()
+	x.theirs = nil
+	return true
+}
+
+// serveSecond puts another caller's token into the same bucket of the store.
+func (x *exploration) serveSecond() bool {
+	second := named("second")
+	if x.caller == nil || x.colleague.entries[second.Key()] != nil {
+		return false
+	}
+	if _, reply := x.colleague.askFor(second); !reply.Waiting {
+		return false
+	}
+	x.colleague.run()
+	x.colleague.answer(x.t, good("of the second", 10*time.Second))
+	return true
+}
+
+func (x *exploration) rejectTheirs() bool {
+	e := x.colleague.Common()
+	if x.caller != nil {
+		e = x.colleague.entries[x.caller.Key()]
+	}
+	if e == nil || e.token == nil {
+		return false
+	}
+	x.colleague.Reject(e, e.token)
+	return true
+}
+
+func newExploration(t *testing.T, caller Caller) *exploration {
+	clock, store := newFakeClock(), newFakeStore()
+	if caller == nil {
+		return &exploration{t: t, worker: newColleague(defaults(), clock, store), colleague: newColleague(defaults(), clock, store)}
+	}
+	p := defaults()
+	p.MaxEntries = 1
+	return &exploration{t: t, caller: caller, worker: newSharingWorker(p, clock, store), colleague: newSharingWorker(p, clock, store)}
 }
 
 // play runs events on a fresh pair of workers; false when the last of them can't happen.
-func play(t *testing.T, events []string) (*exploration, bool) {
-	x := newExploration(t)
+func play(t *testing.T, caller Caller, events []string) (*exploration, bool) {
+	x := newExploration(t, caller)
 	x.events = events
 	for _, event := range events {
 		if !steps[event](x) {
@@ -121,6 +177,11 @@ func (x *exploration) check(when string) {
 		if r.told > 1 || x.left[i] && r.told > 0 || !x.replies[i].Waiting && r.told > 0 {
 			x.fatalf("%srequest %d was told %d times (waiting: %v, left: %v)", when, i, r.told, x.replies[i].Waiting, x.left[i])
 		}
+		for _, told := range []*Token{r.token, x.replies[i].Token} {
+			if told != nil && told.Values[0] == "of the second" {
+				x.fatalf("%srequest %d has the token of another caller", when, i)
+			}
+		}
 		if r.told == 1 && (r.token == nil) == (r.err == nil) {
 			x.fatalf("%srequest %d: got token %v and error %v, expected one of them", when, i, r.token, r.err)
 		}
@@ -130,7 +191,7 @@ func (x *exploration) check(when string) {
 // finish lets all time-outs pass, after which nobody may wait any more.
 func (x *exploration) finish() {
 	x.t.Helper()
-	for range 2 {
+	for range 3 { // for the other worker, for a fetch of its own, and to tell of it
 		x.worker.run()
 		x.worker.clock.pass(timeout)
 		x.worker.tick()
@@ -141,8 +202,8 @@ func (x *exploration) finish() {
 			x.fatalf("at the end: request %d was told %d times, expected once", i, r.told)
 		}
 	}
-	if e := x.worker.Common(); e.fetch.state != idle && e.fetch.waiting() > 0 {
-		x.fatalf("at the end: %d requests wait", e.fetch.waiting())
+	if n := x.worker.Memory.used[pending]; n != 0 || x.worker.fetching != 0 || x.worker.Backlog.IsWatching() {
+		x.fatalf("at the end: %d fetches, %d bytes pending, watching %v; expected nothing", x.worker.fetching, n, x.worker.Backlog.IsWatching())
 	}
 }
 
@@ -155,6 +216,15 @@ const underWayState = underWay
 
 // TestAllOrdersOfEvents explores every order of up to six events.
 func TestAllOrdersOfEvents(t *testing.T) {
+	for name, caller := range map[string]Caller{"one token for all": nil, "a token for each caller": named("first")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			exploreAll(t, caller)
+		})
+	}
+}
+
+func exploreAll(t *testing.T, caller Caller) {
 	most := 6
 	if testing.Short() {
 		most = 4
@@ -162,7 +232,7 @@ func TestAllOrdersOfEvents(t *testing.T) {
 	runs := 0
 	var extend func(events []string)
 	extend = func(events []string) {
-		x, possible := play(t, events)
+		x, possible := play(t, caller, events)
 		if !possible {
 			return
 		}

@@ -46,7 +46,15 @@ func (w *worker) Fetch(caller Caller, done func(Result)) {
 	}
 }
 
-// fakeStore is the host's shared data: a version of 0 overwrites, and a key that is missing takes any.
+// ErrorOf knows those of unavailable and refusal.
+func (w *worker) ErrorOf(code uint8) error {
+	if code == codePanics {
+		panic("no such code")
+	}
+	return map[uint8]error{codeUnavailable: errUnavailable, codeRefused: errRefused}[code]
+}
+
+// fakeStore is the host's shared data.
 type fakeStore struct {
 	data     map[string][]byte
 	versions map[string]uint32
@@ -63,7 +71,7 @@ func (s *fakeStore) Load(key string) ([]byte, uint32) {
 }
 
 func (s *fakeStore) Swap(key string, data []byte, version uint32) bool {
-	if current, exists := s.versions[key]; exists && version != 0 && version != current {
+	if version != s.versions[key] {
 		return false
 	}
 	s.data[key] = append([]byte(nil), data...)
@@ -94,10 +102,13 @@ type request struct {
 func (r *request) Proceed(t *Token) { r.told++; r.token = t }
 func (r *request) Fail(err error)   { r.told++; r.err = err }
 
-const timeout = 500 * time.Millisecond
+const (
+	timeout  = 500 * time.Millisecond
+	patience = 400 * time.Millisecond
+)
 
 func defaults() *Policy {
-	return &Policy{Values: 1, RefreshBefore: -1, Backoff: time.Second, MaxEntries: 1024, MaxWaiting: 10000, Timeout: timeout}
+	return &Policy{Values: 1, RefreshBefore: -1, Backoff: time.Second, MaxEntries: 1024, MaxWaiting: 10000, Timeout: timeout, Patience: patience}
 }
 
 func newFakeStore() *fakeStore {
@@ -121,7 +132,14 @@ func newColleague(policy *Policy, clock *fakeClock, store *fakeStore) *worker {
 
 func newPerCallerWorker(policy *Policy, memory *Memory) *worker {
 	w := &worker{clock: newFakeClock()}
-	w.Cache = NewPerCaller(policy, w, w.common(memory))
+	w.Cache = NewPerCaller(policy, w, w.common(memory), nil, Key{})
+	return w
+}
+
+// newSharingWorker is one of several workers of a gateway, with a token for each caller.
+func newSharingWorker(policy *Policy, clock *fakeClock, store *fakeStore) *worker {
+	w := &worker{clock: clock, store: store}
+	w.Cache = NewPerCaller(policy, w, w.common(&Memory{}), store, ownKey)
 	return w
 }
 
@@ -151,6 +169,7 @@ func (w *worker) run() {
 
 func (w *worker) tick() {
 	w.Tick(w.clock.Monotonic(), w.clock.Wall())
+	w.Backlog.Watch()
 	w.run()
 }
 
@@ -163,10 +182,16 @@ var (
 	errRefused     = errors.New("answered 400")
 )
 
+const (
+	codeUnavailable = 1
+	codeRefused     = 2
+	codePanics      = 3
+)
+
 func unavailable() Result {
-	return Result{Failure: &Failure{Err: errUnavailable, Unavailable: true}}
+	return Result{Failure: &Failure{Err: errUnavailable, Unavailable: true, Code: codeUnavailable}}
 }
-func refusal() Result { return Result{Failure: &Failure{Err: errRefused}} }
+func refusal() Result { return Result{Failure: &Failure{Err: errRefused, Code: codeRefused}} }
 
 // answer ends the latest fetch.
 func (w *worker) answer(t testing.TB, r Result) {

@@ -9,9 +9,10 @@ import (
 type fetchState int
 
 const (
-	idle     fetchState = iota // nobody needs one
-	wanted                     // the root context begins it at its next turn
-	underWay                   // sent; the result ends it, or its deadline
+	idle      fetchState = iota // nobody needs one
+	wanted                      // the root context begins it at its next turn
+	elsewhere                   // another worker has begun one; its result ends this one, or its deadline
+	underWay                    // sent; the result ends it, or its deadline
 )
 
 // fetch is one token call that any number of requests wait for. There are never two at once
@@ -20,17 +21,20 @@ const (
 //
 //	          want           begin               end: result
 //	idle ───────────▶ wanted ─────────▶ underWay ─── or deadline ──▶ idle
-//	                    │  callOff: nobody waits any more                ▲
-//	                    └─────────────────────────────────────────────────┘
+//	              leave │ ▲ deadline                                     ▲
+//	                    ▼ │            callOff: another worker's result, │
+//	                 elsewhere ────────── or nobody waits any more ──────┘
 //
-// Requests join and leave in wanted and underWay. The zero value is idle.
+// Requests join and leave in all states but idle, and callOff is also for wanted. The zero value is idle.
 type fetch struct {
 	state    fetchState
 	renewal  bool          // made for the cache, so that nobody has to wait for it
 	number   int           // of the latest fetch; a result that comes after its deadline has an older one
-	sentAt   time.Duration // monotonic
+	sentAt   time.Duration // monotonic; or when it was left to another worker
 	deadline time.Duration
-	waiters  *list.List // of Waiter, in the order of their arrival; nil: none
+	// leasedUntil is when other workers may fetch as well; 0: this one has no lease.
+	leasedUntil time.Duration
+	waiters     *list.List // of Waiter, in the order of their arrival; nil: none
 }
 
 // Place is a waiter's place in a queue; with it the waiter can leave.
@@ -75,9 +79,22 @@ func (f *fetch) join(w Waiter) Place {
 // isNeeded reports whether a wanted fetch is for anybody.
 func (f *fetch) isNeeded() bool { return f.renewal || f.waiting() > 0 }
 
-// callOff returns the requests that wait for a fetch that is wanted and will not be made.
+// leave leaves a wanted fetch to another worker.
+func (f *fetch) leave(now, deadline time.Duration) {
+	f.state = elsewhere
+	f.number++
+	f.sentAt, f.deadline = now, deadline
+}
+
+// giveBack returns the lease, and forgets it.
+func (f *fetch) giveBack() (leasedUntil time.Duration) {
+	leasedUntil, f.leasedUntil = f.leasedUntil, 0
+	return leasedUntil
+}
+
+// callOff returns the requests that wait for a fetch that is wanted and will not be made here.
 func (f *fetch) callOff() (waiters *list.List, ok bool) {
-	if f.state != wanted {
+	if f.state != wanted && f.state != elsewhere {
 		return nil, false
 	}
 	waiters = f.waiters

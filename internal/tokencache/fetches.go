@@ -26,14 +26,16 @@ func (c *Cache) want(e *Entry, isRenewal bool) {
 // begin runs in the root context, in a turn of the Backlog.
 func (c *Cache) begin(e *Entry) {
 	now := c.Clock.Monotonic()
-	if !c.outage.open(now) || !e.fetch.isNeeded() {
+	switch {
+	case e.fetch.state != wanted:
+		return
+	case !c.outage.open(now) || !e.fetch.isNeeded():
 		c.callOff(e, now)
 		return
-	}
-	number, ok := e.fetch.begin(now, now+c.policy.Timeout)
-	if !ok {
+	case c.isElsewhere(e, now):
 		return
 	}
+	number, _ := e.fetch.begin(now, now+c.policy.Timeout)
 	c.underWay = append(c.underWay, begunFetch{e, number})
 	done := func(r Result) { c.end(e, number, r) }
 	defer c.failOnPanic(done) // the fetches after this one must be begun
@@ -47,6 +49,7 @@ func (c *Cache) callOff(e *Entry, now time.Duration) {
 		return
 	}
 	c.fetching--
+	c.releaseLease(e, now)
 	c.deliver(delivery{waiters: waiters, token: e.stale(now), err: c.noAnswer}, now)
 	c.settle(e, now)
 }
@@ -81,6 +84,7 @@ func (c *Cache) succeed(e *Entry, now time.Duration, g Grant, d *delivery) {
 	d.token = c.policy.newToken(g, e.fetch.sentAt)
 	c.outage.succeeded(e.fetch.sentAt)
 	e.store(now, d.token, d.waiters != nil && d.waiters.Len() > 0)
+	c.keepsNothing = e.token == nil
 	c.publish(e, now)
 }
 
@@ -89,14 +93,15 @@ func (c *Cache) fail(e *Entry, now time.Duration, f *Failure, d *delivery) {
 	if f.Unavailable {
 		c.outage.failed(e.fetch.sentAt, now, f.RetryAfter)
 		c.noAnswer = f.Err
-		c.adoptShared(e, now) // another worker may have been luckier, or refused
+		c.look(e, now) // another worker may have been luckier, or refused
 		d.token = e.stale(now)
-	} else {
-		c.outage.succeeded(e.fetch.sentAt) // it answers, if not as one would like
-		c.shareRefusal(e, now)
-		e.refuse(now, f.Err)
+		c.shareFailure(e, e.token, f, now)
+		return
 	}
-	c.holdBackRenewal(e, now)
+	c.outage.succeeded(e.fetch.sentAt) // it answers, if not as one would like
+	old := e.token
+	e.refuse(now, f.Err)
+	c.shareFailure(e, old, f, now)
 }
 
 // deliver has the requests told that waited, if only with a token that has expired.

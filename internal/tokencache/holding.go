@@ -22,7 +22,7 @@ var limits = [holdings]int{pending: 16 << 20, kept: 40 << 20, refused: 8 << 20}
 
 // entryOverhead is what an entry takes beside its caller and its token: the entry, its list
 // element, its places in maps that grow by doubling.
-const entryOverhead = 704
+const entryOverhead = 752
 
 // Memory bounds what a worker keeps for callers, whatever their number and the size of
 // their tokens. It is one for all caches of the VM.

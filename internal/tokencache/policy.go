@@ -28,9 +28,10 @@ type Policy struct {
 	MaxEntries    int           // callers whose tokens are kept
 	MaxWaiting    int           // requests that may wait for one fetch
 	Timeout       time.Duration // by which the Fetcher has told the result of a fetch
+	Patience      time.Duration // with another worker's fetch
 }
 
-// ReadPolicy reads Keys. Values and Timeout are the caller's to set. What is wrong shows in the section's Err.
+// ReadPolicy reads Keys. Values, Timeout and Patience are the caller's to set. What is wrong shows in the section's Err.
 func ReadPolicy(cache schema.Section) Policy {
 	p := Policy{
 		RefreshBefore: -1,

@@ -21,6 +21,8 @@ type Fetcher interface {
 	// root context, and tells done the result, now or later. A result that
 	// has not come by the policy's Timeout counts as one that never does.
 	Fetch(caller Caller, done func(Result))
+	// ErrorOf is what requests are told of another worker's Failure with this code.
+	ErrorOf(code uint8) error
 }
 
 // Result is a Grant or, if Failure is not nil, none.
@@ -36,6 +38,7 @@ type Failure struct {
 	// time, an error of its own. Anything else refuses this caller's token.
 	Unavailable bool
 	RetryAfter  time.Duration // how long the service asks to be left alone
+	Code        uint8         // what the other workers learn of Err; 0: nothing, they shall see for themselves
 }
 
 // Waiter is a request that waits for a token. It is told exactly one of the two, in a turn of the

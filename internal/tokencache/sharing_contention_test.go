@@ -1,7 +1,9 @@
 package tokencache
 
 import (
+	"encoding/binary"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -13,7 +15,7 @@ func TestLeaseIsTakenOnce(t *testing.T) {
 	a.serves(t, "t1")
 	b.serves(t, "t1")
 	// b renews between a's read of the record and its write.
-	a.store.onLoad = func() { a.store.onLoad = b.tick }
+	a.store.onLoad = b.tick
 	a.tick()
 	if fetches := len(a.fetches) - 1 + len(b.fetches); fetches != 1 {
 		t.Errorf("two workers renew at once: got %d fetches, expected 1", fetches)
@@ -32,47 +34,67 @@ func TestRecordsHaveAFixedNumberOfPlaces(t *testing.T) {
 		colleague.serves(t, fmt.Sprintf("t%d", i))
 		clock.pass(time.Second)
 	}
-	if n := len(store.data); n > places {
-		t.Errorf("keys of shared data: got %d, expected at most %d", n, places)
+	if n := len(store.data); n > commonBuckets {
+		t.Errorf("keys of shared data: got %d, expected at most %d", n, commonBuckets)
 	}
 }
 
+// sameBucket are keys of configurations whose records stand in the same bucket.
+func sameBucket(number int) Key {
+	s := shareCommon(nil, defaults())
+	for i := uint32(0); ; i++ {
+		k := Key{9}
+		binary.LittleEndian.PutUint32(k[1:], i)
+		if of := recordKeyOf(k, Key{}); s.bucketOf(&of) == commonPrefix+"7" {
+			if number--; number < 0 {
+				return k
+			}
+		}
+	}
+}
+
+// large is so long that three of them fill a bucket.
+var large = strings.Repeat("x", 20_350)
+
 func TestConfigurationsThatWantTheSamePlace(t *testing.T) {
+	const configurations, room = 5, 3
 	clock, store := newFakeClock(), newFakeStore()
+	token := func(i int) string { return fmt.Sprint(i, large) }
 	var workers []*worker
-	for i := range placesEach + 2 {
-		clock.pass(time.Second)
-		w := &worker{clock: clock, store: store}
-		w.Cache = New(defaults(), w, w.common(&Memory{}), store, Key{7, byte(i)})
-		w.fetchOnce(t, good(fmt.Sprintf("t%d", i), time.Minute))
+	for i := range configurations {
+		w := newConfigured(sameBucket(i), clock, store)
+		w.fetchOnce(t, good(token(i), time.Minute))
 		workers = append(workers, w)
 	}
 	for i, w := range workers {
 		w.Common().token = nil // as a worker that has not fetched it
 		_, reply := w.ask()
-		if want := i >= 2; (reply.Token != nil) != want || want && reply.Token.Values[0] != fmt.Sprintf("t%d", i) {
+		if want := i >= configurations-room; (reply.Token != nil) != want || want && reply.Token.Values[0] != token(i) {
 			t.Errorf("configuration %d: got %s, expected its own token: %v", i, reply, want)
 		}
 		reply.Place.Leave()
 	}
+	if len(store.data) != 1 {
+		t.Errorf("got %d keys, expected the records to stand in one bucket", len(store.data))
+	}
+}
+
+func newConfigured(key Key, clock *fakeClock, store Store) *worker {
+	w := &worker{clock: clock}
+	w.Cache = New(defaults(), w, w.common(&Memory{}), store, key)
+	return w
 }
 
 // displaced is a worker whose configuration has lost its place to others, and what makes a colleague of it.
 func displaced(t *testing.T) (w *worker, colleague func() *worker) {
 	t.Helper()
 	clock, store := newFakeClock(), newFakeStore()
-	open := func(key Key) *worker {
-		w := &worker{clock: clock, store: store}
-		w.Cache = New(defaults(), w, w.common(&Memory{}), store, key)
-		return w
-	}
-	w = open(Key{7})
+	w = newConfigured(sameBucket(0), clock, store)
 	w.fetchOnce(t, good("t1", 100*time.Second))
-	for i := range placesEach {
-		clock.pass(time.Second)
-		open(Key{7, byte(i + 1)}).fetchOnce(t, good("other", time.Hour))
+	for i := range 4 {
+		newConfigured(sameBucket(i+1), clock, store).fetchOnce(t, good(large, time.Hour))
 	}
-	return w, func() *worker { return open(Key{7}) }
+	return w, func() *worker { return newConfigured(sameBucket(0), clock, store) }
 }
 
 // It goes on with the token that it has, and shares the next.
@@ -106,8 +128,8 @@ func TestStoreThatIsAlwaysBusy(t *testing.T) {
 	w := &worker{clock: newFakeClock()}
 	w.Cache = New(defaults(), w, w.common(&Memory{}), store, ownKey)
 	w.fetchOnce(t, good("t1", time.Minute))
-	if store.tries != writeAttempts {
-		t.Errorf("tries: got %d, expected %d", store.tries, writeAttempts)
+	if store.tries != 2*writeAttempts {
+		t.Errorf("tries: got %d, expected %d for the lease and for the token", store.tries, writeAttempts)
 	}
 	w.serves(t, "t1")
 }

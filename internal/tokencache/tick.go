@@ -32,13 +32,14 @@ func (c *Cache) tickCommon(now time.Duration) {
 	case c.common.due(now):
 		c.renew(c.common, now)
 	case c.outage.count > 0 || c.common.retry.count > 0:
-		c.adoptShared(c.common, now)
+		c.look(c.common, now)
 	}
 }
 
 // renew fetches a new token ahead of time, unless another worker does or did.
 func (c *Cache) renew(e *Entry, now time.Duration) {
-	if !c.mayFetch(now) || c.adoptShared(e, now) || !c.takeLease(now, now+c.policy.Timeout) {
+	// A request asks for it as well, each time, so that others must not have been asked just now.
+	if !c.mayFetch(now) || c.workers != nil && now < e.lookedAt+lookPause || !c.claimRenewal(e, now) {
 		return
 	}
 	c.Stats.Refreshes++
