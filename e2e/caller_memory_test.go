@@ -64,6 +64,9 @@ func TestRefusedCallersTakeNoPlace(t *testing.T) {
 		})
 	}
 	t.Run("good callers do", func(t *testing.T) {
+		gateway := startExchanging(t, map[string]any{"maxEntries": 50, "shared": false}) // else it would be found there
+		gateway.Token.Handle(exchangeGood("exchanged"))
+		checkStatus(t, askSubject(t, gateway, "good"), 200)
 		for i := range 50 {
 			checkStatus(t, askSubject(t, gateway, fmt.Sprint("good-", i)), 200)
 		}

@@ -42,7 +42,8 @@ func forwardingHosts(hosts []string, cache map[string]any) map[string]map[string
 
 func TestCallers(t *testing.T) {
 	configs := forwardingHosts([]string{"keys", "parallel"}, map[string]any{})
-	maps.Copy(configs, forwardingHosts([]string{"few"}, map[string]any{"maxEntries": 3}))
+	// What a worker has dropped is not to be found in the common memory of all.
+	maps.Copy(configs, forwardingHosts([]string{"few"}, map[string]any{"maxEntries": 3, "shared": false}))
 	gateway := startCached(t, harness.Options{Config: byHost(configs)})
 	gateway.Token.Handle(answerCaller)
 
@@ -136,13 +137,17 @@ func TestCallers(t *testing.T) {
 // TestManyCallers has 20,000 different callers, or as many as E2E_CALLERS says, and
 // room for 500. Their tokens are of 4 KiB: kept for all, they would need 80 MB.
 func TestManyCallers(t *testing.T) {
+	t.Run("in one worker", func(t *testing.T) { checkManyCallers(t, amount(t, "E2E_CALLERS", 20_000, 10_000), false) })
+	t.Run("shared", func(t *testing.T) { checkManyCallers(t, 10_000, true) })
+}
+
+func checkManyCallers(t *testing.T, callers int, shared bool) {
 	const (
 		maxEntries = 500
 		first      = 2000
 		allowedKB  = 24_000 // for garbage that V8 and Go have not collected yet
 	)
-	callers := amount(t, "E2E_CALLERS", 20_000, 10_000)
-	config := forwardingHosts([]string{"many"}, map[string]any{"maxEntries": maxEntries})
+	config := forwardingHosts([]string{"many"}, map[string]any{"maxEntries": maxEntries, "shared": shared})
 	gateway := startCached(t, harness.Options{Config: byHost(config), WasmLog: "warn"})
 	padding := strings.Repeat("x", 4<<10)
 	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) {
@@ -169,6 +174,10 @@ func TestManyCallers(t *testing.T) {
 	ask(callers - maxEntries/2)
 	gateway.WaitCounter(t, "cache_hits", 2)
 	ask(callers - 2*maxEntries)
+	if shared {
+		gateway.WaitCounter(t, "cache_hits", 3) // it was dropped, and is among those that the workers share
+		ask(0)
+	}
 	gateway.WaitCounter(t, "calls", callers+1)
 }
 
