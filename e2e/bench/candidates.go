@@ -22,6 +22,7 @@ const (
 	manyDomainRules    = "token-fetch, cached, 1,000 domain rules"
 	cachedPerCaller    = "token-fetch, cached per caller"
 	cachedExchange     = "token-fetch, cached exchange"
+	callersShared      = "token-fetch, callers shared"
 	extAuthz           = "ext_authz, HTTP service"
 	luaCall            = "Lua, httpCall"
 	uncached           = "token-fetch, no cache"
@@ -50,6 +51,7 @@ type candidate struct {
 	module   string         // Wasm module below build/, or main.wasm; with filter wasm
 	settings map[string]any // the plugin's configuration beside service, path and header
 	calls    bool           // has a cluster for the token service
+	users    bool           // each connection is of another user
 }
 
 // Slug names the candidate's listener, VM, service and statistics.
@@ -103,6 +105,7 @@ func benchCandidates() []candidate {
 			"cache": map[string]any{}, "forwardHeaders": []string{userHeader},
 		}),
 		tokenExchange(),
+		sharedCallers(),
 	)...)
 	return append(all, grouped("one token call per request",
 		candidate{Name: extAuthz, About: "C++", filter: "ext_authz", Wants: "x-token: " + token, calls: true},
@@ -163,6 +166,16 @@ func tokenExchange() candidate {
 		},
 	})
 	c.Wants = "authorization: Bearer " + oauthToken
+	return c
+}
+
+// sharedCallers is the first request of each user in a worker, whose token another worker has: with room for
+// one, a worker has dropped it when its user comes again.
+func sharedCallers() candidate {
+	c := plugin(callersShared, "this plugin, `forwardHeaders: [x-user]`, the first request of a user in a worker: the token is read from what the workers share", map[string]any{
+		"cache": map[string]any{"maxEntries": 1}, "forwardHeaders": []string{userHeader},
+	})
+	c.users = true
 	return c
 }
 

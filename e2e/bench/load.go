@@ -23,15 +23,15 @@ type connection struct {
 	_      [64]byte     // keeps the counters of two connections out of one cache line
 }
 
-func newLoader(address string, connections int) (*loader, error) {
+func newLoader(address string, connections int, userOf func(connection int) string) (*loader, error) {
 	// Its warnings are about single requests; what counts here is the status.
 	fortiolog.SetLogLevelQuiet(fortiolog.Critical)
 	fhttp.BufferSizeKb = 8
 	l := &loader{}
-	for range connections {
+	for i := range connections {
 		options := fhttp.NewHTTPOptions("http://" + address + "/")
 		options.HTTPReqTimeOut = 10 * time.Second
-		for _, header := range requestHeaders() {
+		for _, header := range requestHeaders(userOf(i)) {
 			if err := options.AddAndValidateExtraHeader(header[0] + ": " + header[1]); err != nil {
 				return nil, err
 			}

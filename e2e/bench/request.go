@@ -1,6 +1,9 @@
 package bench
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+)
 
 // requestHost is the :authority of every request: a domain as a gateway has it.
 const requestHost = "api.example.com"
@@ -8,13 +11,24 @@ const requestHost = "api.example.com"
 // userHeader says for whom a request is made.
 const userHeader = "x-user"
 
+// user is for whom requests are made, where it does not matter for whom.
+const user = "alice@example.com"
+
+// user is whose requests a connection sends.
+func (c candidate) user(connection int) string {
+	if !c.users {
+		return user
+	}
+	return fmt.Sprintf("user%d%s", connection, user[len("alice"):])
+}
+
 // requestHeaders are those of every request, whichever candidate it goes to: it comes from a client
 // that has logged in somewhere.
-func requestHeaders() [][2]string {
+func requestHeaders(user string) [][2]string {
 	return [][2]string{
 		{"Host", requestHost},
 		{"Authorization", "Bearer " + bearerToken()},
-		{userHeader, "alice@example.com"},
+		{userHeader, user},
 	}
 }
 

@@ -90,7 +90,7 @@ func (s *stage) loader(c candidate, connections int) (*loader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newLoader(address, connections)
+	return newLoader(address, connections, c.user)
 }
 
 // verify makes sure that the upstream gets what the candidate promises. A filter
@@ -118,7 +118,7 @@ func echoes(ctx context.Context, address, wants string) error {
 		return err
 	}
 	request.Host = requestHost
-	for _, header := range requestHeaders() {
+	for _, header := range requestHeaders(user) {
 		request.Header.Set(header[0], header[1])
 	}
 	response, err := http.DefaultClient.Do(request)
