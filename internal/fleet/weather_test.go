@@ -187,36 +187,37 @@ func TestRejectedToken(t *testing.T) {
 	s := &service{lifetime: time.Minute, takes: 5 * time.Millisecond}
 	fleet := startFleet(t, redis.address, fleetOptions{gateways: 20, service: s})
 	checkAnswers(t, askAll(fleet))
-	reject := func() {
+	// The upstream rejects a token in all gateways that have it.
+	reject := func(rejected string) {
 		var group sync.WaitGroup
 		for _, g := range fleet {
 			group.Add(1)
 			g.post(func() {
 				defer group.Done()
 				e := g.cache.Common()
-				if token := e.Fresh(g.Monotonic()); token != nil {
+				if token := e.Fresh(g.Monotonic()); token != nil && token.Values[0] == rejected {
 					g.cache.Reject(e, token)
 				}
 			})
 		}
 		group.Wait()
 	}
-	reject()
+	reject("token-1")
 	if token := checkAnswers(t, askAll(fleet)); token != "token-2" {
 		t.Errorf("got %q after a rejection, expected token-2", token)
 	}
-	reject() // at once: the rejections are spaced
+	reject("token-2") // at once: the rejections are spaced
 	checkAnswers(t, askAll(fleet))
 	if calls := s.calls.Load(); calls != 2 {
 		t.Errorf("got %d calls, expected 2: a second rejection right after the first changes nothing", calls)
 	}
 	waitFor(t, "a new token after the wait", func() bool {
-		reject()
+		reject("token-2")
 		askAll(fleet)
 		return s.calls.Load() == 3
 	})
 	waitFor(t, "the third token in all gateways", func() bool {
-		reject() // those that have not seen that the second was rejected see it now
+		reject("token-2") // it did not count while the rejections were spaced
 		for _, a := range askAll(fleet) {
 			if a.token != "token-3" {
 				return false
