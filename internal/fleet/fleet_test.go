@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"token-fetch/internal/redistest"
 	"token-fetch/internal/tokencache"
 )
 
@@ -107,10 +108,28 @@ func (g *gateway) run() {
 // stop is what a gateway does that is killed.
 func (g *gateway) stop() { g.once.Do(func() { close(g.stopped) }) }
 
+// socketHost is the host's client of Redis. What comes back is a callback of the gateway.
+type socketHost struct {
+	address string
+	gateway *gateway
+	client  *redistest.Client
+}
+
+func (h *socketHost) RedisInit(_, username, password string, timeout time.Duration) error {
+	h.client = redistest.NewClient(h.address, username, password, timeout)
+	return nil
+}
+
+func (h *socketHost) RedisCall(_ string, command []byte, done func(bool, []byte)) error {
+	h.client.Call(command, func(ok bool, reply []byte) { h.gateway.post(func() { done(ok, reply) }) })
+	return nil
+}
+
 const testTimeout = 500 * time.Millisecond
 
 type fleetOptions struct {
 	gateways int
+	backoff  time.Duration // 200 ms if not set
 	address  Address
 	key      string
 	offset   func(number int) time.Duration
@@ -126,13 +145,13 @@ func startFleet(t *testing.T, redis string, o fleetOptions) []*gateway {
 			g.offset = o.offset(number)
 		}
 		policy := &tokencache.Policy{
-			Values: 1, RefreshBefore: 0, Backoff: 200 * time.Millisecond, MaxEntries: 10, MaxWaiting: 1000,
+			Values: 1, RefreshBefore: 0, Backoff: max(o.backoff, 200*time.Millisecond), MaxEntries: 10, MaxWaiting: 1000,
 			Timeout: MaxWait(testTimeout) + time.Second,
 		}
 		address := o.address
 		address.Timeout = 300 * time.Millisecond
 		g.fetcher = &Fetcher{
-			Redis: &Client{Host: &socketHost{address: redis, post: g.post}, Cluster: "redis", Address: address},
+			Redis: &Client{Host: &socketHost{address: redis, gateway: g}, Cluster: "redis", Address: address},
 			Calls: g, Clock: g, Log: g, Failures: failures{},
 			Policy: Policy{Timeout: testTimeout, Backoff: policy.Backoff, Values: 1, RefreshBefore: func(time.Duration) time.Duration { return 0 }},
 			Names:  NewNames("test:", tokencache.Key{1}),
@@ -239,9 +258,9 @@ const testKey = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 func TestOneCallForAll(t *testing.T) {
 	for name, key := range map[string]string{"in the clear": "", "sealed": testKey} {
 		t.Run(name, func(t *testing.T) {
-			redis := startRedis(t)
+			redis := redistest.Start(t)
 			s := &service{lifetime: 500 * time.Millisecond, takes: 5 * time.Millisecond}
-			fleet := startFleet(t, redis.address, fleetOptions{gateways: 50, key: key, service: s, offset: func(number int) time.Duration {
+			fleet := startFleet(t, redis.Address, fleetOptions{gateways: 50, key: key, service: s, offset: func(number int) time.Duration {
 				return map[bool]time.Duration{true: 5 * time.Minute}[number == 7]
 			}})
 			for range expiries() {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"token-fetch/internal/redistest"
 	"token-fetch/internal/tokencache"
 )
 
@@ -15,10 +16,10 @@ func keyAt(number int) string { return NewNames("test:", tokencache.Key{1}).of(n
 
 // The fleet does not wait for a gateway that is killed while it holds the lease.
 func TestKilledWithLease(t *testing.T) {
-	redis := startRedis(t)
+	redis := redistest.Start(t)
 	s := &service{lifetime: time.Minute, takes: 20 * time.Millisecond}
 	hanging := &service{lifetime: time.Minute, takes: time.Hour}
-	fleet := startFleet(t, redis.address, fleetOptions{gateways: 10, service: s})
+	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 10, service: s})
 	fleet[0].service = hanging
 	go fleet[0].ask()
 	waitFor(t, "the first gateway's call", func() bool { return hanging.calls.Load() == 1 })
@@ -37,9 +38,9 @@ func TestKilledWithLease(t *testing.T) {
 
 // A call that takes as long as it may keeps its lease.
 func TestSlowCallKeepsLease(t *testing.T) {
-	redis := startRedis(t)
+	redis := redistest.Start(t)
 	s := &service{lifetime: time.Minute, takes: testTimeout - 50*time.Millisecond}
-	fleet := startFleet(t, redis.address, fleetOptions{gateways: 10, service: s})
+	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 10, service: s})
 	checkAnswers(t, askAll(fleet))
 	if calls := s.calls.Load(); calls != 1 {
 		t.Errorf("got %d calls, expected 1", calls)
@@ -60,30 +61,32 @@ func TestRedisInBadWeather(t *testing.T) {
 	tests := map[string]struct {
 		options []string
 		address Address
-		prepare func(t *testing.T, redis *redisServer)
+		prepare func(t *testing.T, redis *redistest.Server)
 		log     string // what every gateway's log says first
 		calls   int64  // of three gateways; 0: any number
 	}{
-		"stopped":          {prepare: func(_ *testing.T, r *redisServer) { r.stop() }, log: "can't be reached", calls: 3},
-		"hanging":          {prepare: func(_ *testing.T, r *redisServer) { r.send("DEBUG", "SLEEP", "5") }, options: []string{"--enable-debug-command", "yes"}, log: "can't be reached", calls: 3},
-		"other password":   {options: []string{"--requirepass", "right"}, address: Address{Password: "wrong"}, log: "NOAUTH", calls: 3},
-		"no password":      {options: []string{"--requirepass", "right"}, log: "NOAUTH", calls: 3},
-		"right password":   {options: []string{"--requirepass", "right"}, address: Address{Password: "right"}, calls: 1},
-		"out of memory":    {options: []string{"--maxmemory", "1mb", "--maxmemory-policy", "noeviction"}, log: "OOM"},
-		"read-only":        {options: []string{"--min-replicas-to-write", "1"}, log: "NOREPLICAS", calls: 3},
-		"record of lists":  {prepare: func(_ *testing.T, r *redisServer) { r.do("RPUSH", keyAt(1), "rubbish") }, calls: 1},
-		"record is junk":   {prepare: func(_ *testing.T, r *redisServer) { r.do("SET", keyAt(1), "rubbish", "PX", "60000") }, log: "not one of token-fetch", calls: 1},
-		"junk for ever":    {prepare: func(_ *testing.T, r *redisServer) { r.do("SET", keyAt(1), "rubbish") }, calls: 1},
-		"huge record":      {prepare: func(_ *testing.T, r *redisServer) { r.do("SET", keyAt(1), strings.Repeat("x", 2<<20), "PX", "60000") }, log: "not a reply"},
-		"lease for ever":   {prepare: func(_ *testing.T, r *redisServer) { r.do("SET", keyAt(3), "rubbish") }, calls: 1},
-		"failing for ever": {prepare: func(_ *testing.T, r *redisServer) { r.do("SET", keyAt(4), "unavailable") }, calls: 1},
-		"an unknown word":  {prepare: func(_ *testing.T, r *redisServer) { r.do("SET", keyAt(4), "rubbish", "PX", "60000") }, calls: 3},
-		"counter is junk":  {prepare: func(_ *testing.T, r *redisServer) { r.do("SET", keyAt(5), "rubbish") }, calls: 1},
+		"stopped":         {prepare: func(_ *testing.T, r *redistest.Server) { r.Stop() }, log: "can't be reached", calls: 3},
+		"hanging":         {prepare: func(_ *testing.T, r *redistest.Server) { r.Send("DEBUG", "SLEEP", "5") }, options: []string{"--enable-debug-command", "yes"}, log: "can't be reached", calls: 3},
+		"other password":  {options: []string{"--requirepass", "right"}, address: Address{Password: "wrong"}, log: "NOAUTH", calls: 3},
+		"no password":     {options: []string{"--requirepass", "right"}, log: "NOAUTH", calls: 3},
+		"right password":  {options: []string{"--requirepass", "right"}, address: Address{Password: "right"}, calls: 1},
+		"out of memory":   {options: []string{"--maxmemory", "1mb", "--maxmemory-policy", "noeviction"}, log: "OOM"},
+		"read-only":       {options: []string{"--min-replicas-to-write", "1"}, log: "NOREPLICAS", calls: 3},
+		"record of lists": {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("RPUSH", keyAt(1), "rubbish") }, calls: 1},
+		"record is junk":  {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(1), "rubbish", "PX", "60000") }, log: "not one of token-fetch", calls: 1},
+		"junk for ever":   {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(1), "rubbish") }, calls: 1},
+		"huge record": {prepare: func(_ *testing.T, r *redistest.Server) {
+			r.Do("SET", keyAt(1), strings.Repeat("x", 2<<20), "PX", "60000")
+		}, log: "not a reply"},
+		"lease for ever":   {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(3), "rubbish") }, calls: 1},
+		"failing for ever": {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(4), "unavailable") }, calls: 1},
+		"an unknown word":  {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(4), "rubbish", "PX", "60000") }, calls: 3},
+		"counter is junk":  {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(5), "rubbish") }, calls: 1},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			redis := startRedis(t, tt.options...)
+			redis := redistest.Start(t, tt.options...)
 			if tt.prepare != nil {
 				tt.prepare(t, redis)
 			}
@@ -91,7 +94,7 @@ func TestRedisInBadWeather(t *testing.T) {
 				time.Sleep(50 * time.Millisecond) // until it hangs, which no event tells
 			}
 			s := &service{lifetime: time.Minute, takes: 10 * time.Millisecond}
-			fleet := startFleet(t, redis.address, fleetOptions{gateways: 3, address: tt.address, service: s})
+			fleet := startFleet(t, redis.Address, fleetOptions{gateways: 3, address: tt.address, service: s})
 			for number, a := range askAll(fleet) {
 				if a.err != nil || a.token == "" {
 					t.Errorf("gateway %d: got the error %v, expected a token", number, a.err)
@@ -129,12 +132,12 @@ func checkLog(t *testing.T, fleet []*gateway, want string) {
 
 // Redis that was restarted, and has forgotten everything, costs one call.
 func TestRestartedRedis(t *testing.T) {
-	redis := startRedis(t)
+	redis := redistest.Start(t)
 	s := &service{lifetime: 400 * time.Millisecond, takes: 5 * time.Millisecond}
-	fleet := startFleet(t, redis.address, fleetOptions{gateways: 10, service: s})
+	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 10, service: s})
 	checkAnswers(t, askAll(fleet))
-	redis.stop()
-	redis.start()
+	redis.Stop()
+	redis.Restart()
 	time.Sleep(s.lifetime)
 	// The connections break at the first use.
 	for _, a := range askAll(fleet) {
@@ -152,10 +155,10 @@ func TestRestartedRedis(t *testing.T) {
 
 // A failed call holds back the whole fleet, as long as the service asks for or ever longer.
 func TestFleetBacksOff(t *testing.T) {
-	redis := startRedis(t)
+	redis := redistest.Start(t)
 	s := &service{lifetime: time.Minute, takes: time.Millisecond, retry: 2 * time.Second}
 	s.failing.Store(true)
-	fleet := startFleet(t, redis.address, fleetOptions{gateways: 20, service: s})
+	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 20, service: s})
 	for began := time.Now(); time.Since(began) < 1500*time.Millisecond; {
 		for _, a := range askAll(fleet) {
 			if a.err == nil {
@@ -183,9 +186,9 @@ func TestFleetBacksOff(t *testing.T) {
 
 // A token that an upstream has rejected is fetched once for the fleet; further rejections are spaced.
 func TestRejectedToken(t *testing.T) {
-	redis := startRedis(t)
+	redis := redistest.Start(t)
 	s := &service{lifetime: time.Minute, takes: 5 * time.Millisecond}
-	fleet := startFleet(t, redis.address, fleetOptions{gateways: 20, service: s})
+	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 20, service: s, backoff: time.Second})
 	checkAnswers(t, askAll(fleet))
 	// The upstream rejects a token in all gateways that have it.
 	reject := func(rejected string) {
@@ -229,9 +232,9 @@ func TestRejectedToken(t *testing.T) {
 
 // Tokens that must not be kept are fetched by each gateway, without waiting for the others.
 func TestTokensThatAreNotKept(t *testing.T) {
-	redis := startRedis(t)
+	redis := redistest.Start(t)
 	s := &service{takes: 50 * time.Millisecond}
-	fleet := startFleet(t, redis.address, fleetOptions{gateways: 10, service: s})
+	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 10, service: s})
 	for _, a := range askAll(fleet) {
 		if a.err != nil || a.took > testTimeout {
 			t.Errorf("got the error %v after %s, expected a token within %s", a.err, a.took, testTimeout)
@@ -249,36 +252,36 @@ func TestTokensThatAreNotKept(t *testing.T) {
 
 // All that is kept has an end.
 func TestKeysHaveAnEnd(t *testing.T) {
-	redis := startRedis(t)
+	redis := redistest.Start(t)
 	s := &service{lifetime: time.Minute, takes: time.Millisecond}
-	fleet := startFleet(t, redis.address, fleetOptions{gateways: 2, service: s, key: testKey})
+	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 2, service: s, key: testKey})
 	checkAnswers(t, askAll(fleet))
 	fleet[0].post(func() { fleet[0].fetcher.Rejected(nil, 1) })
 	s.failing.Store(true)
-	waitFor(t, "the token in Redis", func() bool { return redis.do("EXISTS", keyAt(1)) == ":1" })
+	waitFor(t, "the token in Redis", func() bool { return redis.Do("EXISTS", keyAt(1)) == ":1" })
 	for number := 1; number <= keysOfToken; number++ {
-		if left := redis.do("PTTL", keyAt(number)); left == ":-1" {
+		if left := redis.Do("PTTL", keyAt(number)); left == ":-1" {
 			t.Errorf("key %d: got no end, expected one", number)
 		}
 	}
-	if text := redis.do("GET", keyAt(1)); strings.Contains(text, "token-1") {
+	if text := redis.Do("GET", keyAt(1)); strings.Contains(text, "token-1") {
 		t.Errorf("got the token itself in Redis, expected it sealed: %q", text)
 	}
 }
 
 // A sealed value that is moved to another key does not open, and costs one call.
 func TestMovedRecord(t *testing.T) {
-	redis := startRedis(t)
+	redis := redistest.Start(t)
 	s := &service{lifetime: time.Minute, takes: time.Millisecond}
-	fleet := startFleet(t, redis.address, fleetOptions{gateways: 2, service: s, key: testKey})
+	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 2, service: s, key: testKey})
 	other := NewNames("test:", tokencache.Key{2})
 	for _, g := range fleet {
 		g.fetcher.Names = other
 	}
 	checkAnswers(t, askAll(fleet[:1]))
-	waitFor(t, "the token in Redis", func() bool { return redis.do("EXISTS", other.of(nil)[0]) == ":1" })
-	redis.do("RENAME", other.of(nil)[0], keyAt(1))
-	redis.do("RENAME", other.of(nil)[1], keyAt(2))
+	waitFor(t, "the token in Redis", func() bool { return redis.Do("EXISTS", other.of(nil)[0]) == ":1" })
+	redis.Do("RENAME", other.of(nil)[0], keyAt(1))
+	redis.Do("RENAME", other.of(nil)[1], keyAt(2))
 	fleet[1].fetcher.Names = NewNames("test:", tokencache.Key{1})
 	if a := fleet[1].ask(); a.token != "token-2" {
 		t.Errorf("got %q, expected a token of its own", a.token)
