@@ -24,6 +24,14 @@ main.wasm: $(PLUGIN_SOURCES) Makefile | needs-go
 	$(WASM_BUILD) -o $(BUILD)/linked.wasm .
 	$(GO) run ./tools/postlink -in $(BUILD)/linked.wasm -out $@
 
+EXAMPLES := $(patsubst %/main.go,%,$(wildcard examples/*/main.go))
+
+.PHONY: examples
+examples: $(EXAMPLES:%=%/main.wasm) ## build the guide's other plugins, examples/*/main.wasm
+
+examples/%/main.wasm: $(wildcard examples/*/*.go) examples/go.mod examples/go.sum | needs-go
+	@cd examples && $(WASM_BUILD) -o $*/main.wasm ./$*
+
 .PHONY: image
 image: build ## build the OCI image IMAGE=registry/name:tag into build/, without a container engine
 	@$(GO) -C e2e build -o ../$(BUILD)/image-tool ./cmd/image
@@ -58,14 +66,15 @@ COVERED  := ./internal/schema ./internal/tokenservice ./internal/tokencache
 COVERAGE := 95
 
 .PHONY: test-unit
-test-unit: build ## unit tests, native and compiled to Wasm, their coverage, and short fuzzing
+test-unit: build examples ## unit tests, native and compiled to Wasm, their coverage, and short fuzzing
 	$(GO) test ./...
+	$(GO) -C examples test ./...
 	@$(GO) test -cover $(COVERED) | awk '{ print } $$1 == "ok" && $$5 + 0 >= $(COVERAGE) { good++ } \
 		END { if (good != $(words $(COVERED))) { print "expected a coverage of at least $(COVERAGE)% each"; exit 1 } }'
 	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=2000x
 
 .PHONY: test-e2e
-test-e2e: build ## end-to-end tests in a real Envoy
+test-e2e: build examples ## end-to-end tests in a real Envoy
 	$(GO) -C e2e test -p 1 -timeout 45m ./...
 
 # How long the load of faults runs after its warm-up; before a release, FAULTS=20m. FAULTS_SEED=N repeats a run.
@@ -96,6 +105,7 @@ fuzz: build ## fuzz whatever reads input from outside, for FUZZ_TIME each (2m)
 lint: ## golangci-lint in both modules
 	$(GO) run $(GOLANGCI_LINT) run ./...
 	cd e2e && $(GO) run $(GOLANGCI_LINT) run ./...
+	cd examples && $(GO) run $(GOLANGCI_LINT) run ./...
 
 # Fails on a vulnerability that is called and that a module of go.mod brings in. Those of the
 # standard library are printed as warnings: they go with the Go that builds, which is not this
@@ -113,7 +123,7 @@ fmt: ## format all Go files
 
 .PHONY: clean
 clean: ## remove what was built; the installed Envoy stays
-	rm -rf main.wasm $(BUILD)
+	rm -rf main.wasm examples/*/main.wasm $(BUILD)
 
 .PHONY: needs-go
 needs-go:
