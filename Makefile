@@ -24,6 +24,14 @@ main.wasm: $(PLUGIN_SOURCES) Makefile | needs-go
 	$(WASM_BUILD) -o $(BUILD)/linked.wasm .
 	$(GO) run ./tools/postlink -in $(BUILD)/linked.wasm -out $@
 
+# The same code with the tag redis: it imports functions that only the Higress host has.
+.PHONY: redis
+redis: main-redis.wasm ## build main-redis.wasm, which shares tokens with other gateways, for Higress only
+
+main-redis.wasm: $(PLUGIN_SOURCES) Makefile | needs-go
+	$(WASM_BUILD) -tags redis -o $(BUILD)/linked-redis.wasm .
+	$(GO) run ./tools/postlink -in $(BUILD)/linked-redis.wasm -out $@
+
 EXAMPLES := $(patsubst %/main.go,%,$(wildcard examples/*/main.go))
 
 .PHONY: examples
@@ -66,8 +74,9 @@ COVERED  := ./internal/schema ./internal/tokenservice ./internal/tokencache
 COVERAGE := 95
 
 .PHONY: test-unit
-test-unit: build examples ## unit tests, native and compiled to Wasm, their coverage, and short fuzzing
+test-unit: build redis examples ## unit tests, native and compiled to Wasm, their coverage, and short fuzzing
 	$(GO) test ./...
+	$(GO) test -tags redis -run 'Fleet|Redis|BuiltFile' .
 	$(GO) -C examples test ./...
 	@$(GO) test -cover $(COVERED) | awk '{ print } $$1 == "ok" && $$5 + 0 >= $(COVERAGE) { good++ } \
 		END { if (good != $(words $(COVERED))) { print "expected a coverage of at least $(COVERAGE)% each"; exit 1 } }'
@@ -85,7 +94,8 @@ test-faults: build ## faults of token services and clients for FAULTS (60s); wri
 
 # The tests at the size that is promised, of updates, traps and memory, for their figures.
 .PHONY: reliability
-reliability: build ## the tests of sizes, updates, traps and memory; writes docs/reliability.md
+reliability: build redis ## the tests of sizes, updates, traps, memory and fleets; writes docs/reliability.md, docs/fleet.md
+	RELIABILITY_PAGE=write FLEET_ROUNDS=50 $(GO) test -tags redis -count 1 -timeout 20m -run Fleet .
 	RELIABILITY_PAGE=write $(GO) -C e2e test -count 1 -p 1 -timeout 45m \
 		-run 'Waiting$$|HangingTokenService|CallsOfTheirOwn|UpdatesUnderLoad|Traps|NeedNoMemory' ./load .
 
@@ -123,7 +133,7 @@ fmt: ## format all Go files
 
 .PHONY: clean
 clean: ## remove what was built; the installed Envoy stays
-	rm -rf main.wasm examples/*/main.wasm $(BUILD)
+	rm -rf main.wasm main-redis.wasm examples/*/main.wasm $(BUILD)
 
 .PHONY: needs-go
 needs-go:

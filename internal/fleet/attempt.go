@@ -111,13 +111,13 @@ func (a *attempt) found(now time.Duration, found reply) {
 
 // failed takes what another gateway met.
 func (a *attempt) failed(now time.Duration, found reply) {
-	failure := a.fetcher.Failures.Failure(found.text)
-	if failure == nil { // or the service's tokens can't be kept: each gateway calls for itself
+	failure, ok := parseFailure(found.text)
+	if !ok { // or the service's tokens can't be kept: each gateway calls for itself
 		a.call(now, false)
 		return
 	}
-	failure.RetryAfter = found.time
-	a.end(tokencache.Result{Failure: failure})
+	failure.Err, failure.RetryAfter = a.fetcher.ErrorOf(failure.Code), found.time
+	a.end(tokencache.Result{Failure: &failure})
 }
 
 // call has the Fetcher behind make the call.
@@ -142,8 +142,10 @@ func (a *attempt) called(r tokencache.Result) {
 func (a *attempt) tellFleet(r tokencache.Result) {
 	f := a.fetcher
 	switch {
+	case r.Failure != nil && a.hasLease && r.Failure.Code != 0:
+		f.tell(scriptFail, a.names, a.owner, formatFailure(r.Failure), millis(f.Policy.Backoff), millis(min(r.Failure.RetryAfter, tokencache.MaxRetryAfter)))
 	case r.Failure != nil && a.hasLease:
-		f.tell(scriptFail, a.names, a.owner, f.Failures.Word(r.Failure), millis(f.Policy.Backoff), millis(min(r.Failure.RetryAfter, tokencache.MaxRetryAfter)))
+		f.tell(scriptExtend, a.names, a.owner, "1") // the others shall see for themselves, at once
 	case r.Failure != nil:
 	case r.Grant.Lifetime <= 0 && a.hasLease:
 		f.tell(scriptFail, a.names, a.owner, wordAlone, millis(aloneFor), "0")
@@ -177,15 +179,3 @@ func (a *attempt) tick(now time.Duration) {
 }
 
 var errSlow = errors.New("did not answer in time")
-
-// nextEvent is when tick has something to do.
-func (a *attempt) nextEvent() time.Duration {
-	switch {
-	case a.state == waiting:
-		return a.nextLook
-	case a.state == calling && a.hasLease:
-		return a.extendAt
-	default:
-		return a.giveUp
-	}
-}

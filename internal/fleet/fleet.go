@@ -9,6 +9,7 @@ package fleet
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"token-fetch/internal/tokencache"
@@ -27,12 +28,6 @@ type Log interface {
 	RedisWorks()
 }
 
-// Failures puts a failed call into a word that other gateways understand, and makes a failure of it there.
-type Failures interface {
-	Word(f *tokencache.Failure) string
-	Failure(word string) *tokencache.Failure // nil for a word that it does not know
-}
-
 // Policy is how tokens are shared.
 type Policy struct {
 	Timeout       time.Duration                                  // of a token call, and how long the others wait for its result
@@ -43,20 +38,22 @@ type Policy struct {
 
 // Fetcher obtains tokens from the fleet, or from the Fetcher behind it.
 type Fetcher struct {
-	Redis    Redis
-	Calls    tokencache.Fetcher
-	Clock    tokencache.Clock
-	Policy   Policy
-	Names    *Names
-	Sealer   *Sealer // nil: tokens are kept as they are
-	Failures Failures
-	Log      Log
+	Redis  Redis
+	Calls  tokencache.Fetcher
+	Clock  tokencache.Clock
+	Policy Policy
+	Names  *Names
+	Sealer *Sealer // nil: tokens are kept as they are
+	Log    Log
 
 	open     []*attempt                   // those that have not ended
 	rejected map[tokencache.Key]rejection // that Redis has not been told yet
 }
 
-var _ tokencache.Fetcher = (*Fetcher)(nil)
+var (
+	_ tokencache.Fetcher  = (*Fetcher)(nil)
+	_ tokencache.Rejecter = (*Fetcher)(nil)
+)
 
 // rejection is a token that an upstream of this gateway has rejected.
 type rejection struct {
@@ -79,6 +76,9 @@ func (f *Fetcher) Fetch(caller tokencache.Caller, done func(tokencache.Result)) 
 	a.look(now)
 }
 
+// ErrorOf is what another gateway's failure means here, and another worker's.
+func (f *Fetcher) ErrorOf(code uint8) error { return f.Calls.ErrorOf(code) }
+
 // Rejected is for a token of that caller that the upstream has rejected. A request's context calls it, in which a call
 // of Redis would end with the request: the next Fetch or Tick makes it.
 func (f *Fetcher) Rejected(caller tokencache.Caller, id uint64) {
@@ -94,26 +94,17 @@ func (f *Fetcher) Rejected(caller tokencache.Caller, id uint64) {
 const maxRejections = 1024
 
 // Tick looks again for what other gateways are fetching, and gives up what takes too long. The root context calls it
-// when next has passed, at the latest; next is zero when nothing is waited for.
-func (f *Fetcher) Tick(now time.Duration) (next time.Duration) {
+// some ten times a second, and more often while IsWaiting.
+func (f *Fetcher) Tick(now time.Duration) {
 	f.tellRejections()
 	for _, a := range f.open {
 		a.tick(now)
 	}
-	stillOpen := f.open[:0]
-	for _, a := range f.open {
-		if a.state == ended {
-			continue
-		}
-		stillOpen = append(stillOpen, a)
-		if at := a.nextEvent(); next == 0 || at < next {
-			next = at
-		}
-	}
-	clear(f.open[len(stillOpen):])
-	f.open = stillOpen
-	return next
+	f.open = slices.DeleteFunc(f.open, func(a *attempt) bool { return a.state == ended })
 }
+
+// IsWaiting reports whether there is something under way.
+func (f *Fetcher) IsWaiting() bool { return len(f.open) > 0 }
 
 func (f *Fetcher) tellRejections() {
 	for key, r := range f.rejected {

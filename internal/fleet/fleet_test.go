@@ -13,24 +13,6 @@ import (
 	"token-fetch/internal/tokencache"
 )
 
-// failures are those of the tests.
-type failures struct{}
-
-func (failures) Word(f *tokencache.Failure) string {
-	if f.Unavailable {
-		return "unavailable"
-	}
-	return "refused"
-}
-
-func (failures) Failure(word string) *tokencache.Failure {
-	switch word {
-	case "unavailable", "refused":
-		return &tokencache.Failure{Err: errors.New(word), Unavailable: word == "unavailable"}
-	}
-	return nil
-}
-
 // service is a token service for the whole fleet.
 type service struct {
 	calls    atomic.Int64
@@ -73,13 +55,15 @@ func (g *gateway) Fetch(_ tokencache.Caller, done func(tokencache.Result)) {
 	time.AfterFunc(g.service.takes, func() {
 		g.post(func() {
 			if g.service.failing.Load() {
-				done(tokencache.Result{Failure: &tokencache.Failure{Err: errors.New("down"), Unavailable: true, RetryAfter: g.service.retry}})
+				done(tokencache.Result{Failure: &tokencache.Failure{Err: errors.New("down"), Unavailable: true, Code: 1, RetryAfter: g.service.retry}})
 				return
 			}
 			done(tokencache.Result{Grant: tokencache.Grant{Values: []string{"token-" + strconv.FormatInt(number, 10)}, Lifetime: g.service.lifetime}})
 		})
 	})
 }
+
+func (g *gateway) ErrorOf(uint8) error { return errors.New("down elsewhere") }
 
 func (g *gateway) post(event func()) {
 	select {
@@ -152,7 +136,7 @@ func startFleet(t *testing.T, redis string, o fleetOptions) []*gateway {
 		address.Timeout = 300 * time.Millisecond
 		g.fetcher = &Fetcher{
 			Redis: &Client{Host: &socketHost{address: redis, gateway: g}, Cluster: "redis", Address: address},
-			Calls: g, Clock: g, Log: g, Failures: failures{},
+			Calls: g, Clock: g, Log: g,
 			Policy: Policy{Timeout: testTimeout, Backoff: policy.Backoff, Values: 1, RefreshBefore: func(time.Duration) time.Duration { return 0 }},
 			Names:  NewNames("test:", tokencache.Key{1}),
 		}

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -31,6 +32,15 @@ type Config struct {
 	Address     Address
 	KeyPrefix   string
 	Sealer      *Sealer
+	secret      string
+}
+
+// Identity tells apart configurations that can't share a cache. It has their secrets.
+func (c *Config) Identity() string {
+	if c == nil {
+		return ""
+	}
+	return fmt.Sprintf("%q %d %q %q %q", c.ServiceName, c.ServicePort, c.Address, c.KeyPrefix, c.secret)
 }
 
 // maxPrefix is more than a name of a fleet needs.
@@ -62,7 +72,7 @@ func ReadConfig(s schema.Section, isEnabled bool) *Config {
 		if err != nil {
 			s.Wrong(keyEncryptionKey, "base64 of 32 bytes, as openssl rand -base64 32 prints them")
 		}
-		c.Sealer = sealer
+		c.Sealer, c.secret = sealer, secret
 	}
 	return c
 }

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"token-fetch/internal/tokencache"
 )
 
 // reply is what scriptLook has returned: a word, a time in milliseconds, and a text.
@@ -37,6 +39,26 @@ func parseReply(text string) (reply, bool) {
 func millis(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Millisecond-1)/time.Millisecond), 10)
 }
+
+// formatFailure puts a failed call into a word for the other gateways, and parseFailure makes one of it there, without Err.
+func formatFailure(f *tokencache.Failure) string {
+	return map[bool]string{false: wordRefused, true: wordUnavailable}[f.Unavailable] + strconv.Itoa(int(f.Code))
+}
+
+func parseFailure(text string) (f tokencache.Failure, ok bool) {
+	digits, isUnavailable := strings.CutPrefix(text, wordUnavailable)
+	digits, isRefused := strings.CutPrefix(digits, wordRefused)
+	code, err := strconv.ParseUint(digits, 10, 8)
+	if err != nil || code == 0 || isUnavailable == isRefused {
+		return f, false
+	}
+	return tokencache.Failure{Unavailable: isUnavailable, Code: uint8(code)}, true
+}
+
+const (
+	wordUnavailable = "unavailable-"
+	wordRefused     = "refused-"
+)
 
 // wordAlone says that the service's tokens can't be kept, so that each gateway calls for itself.
 const wordAlone = "alone"

@@ -79,7 +79,7 @@ func TestRedisInBadWeather(t *testing.T) {
 			r.Do("SET", keyAt(1), strings.Repeat("x", 2<<20), "PX", "60000")
 		}, log: "not a reply"},
 		"lease for ever":   {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(3), "rubbish") }, calls: 1},
-		"failing for ever": {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(4), "unavailable") }, calls: 1},
+		"failing for ever": {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(4), "unavailable-1") }, calls: 1},
 		"an unknown word":  {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(4), "rubbish", "PX", "60000") }, calls: 3},
 		"counter is junk":  {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(5), "rubbish") }, calls: 1},
 	}
