@@ -49,6 +49,10 @@ image: build ## build the OCI image IMAGE=registry/name:tag into build/, without
 push: image ## build the OCI image IMAGE=registry/name:tag and push it
 	@$(BUILD)/image-tool -root . push "$(IMAGE)"
 
+.PHONY: dist
+dist: build redis image ## what is published of a version, in dist/: plugin, image, SBOM, checksums (IMAGE=registry/name:tag)
+	@$(GO) -C e2e run ./cmd/dist -root .. -version "$(VERSION)"
+
 # -------------------------------------------------------------------- running
 
 .PHONY: run
@@ -133,7 +137,7 @@ fmt: ## format all Go files
 
 .PHONY: clean
 clean: ## remove what was built; the installed Envoy stays
-	rm -rf main.wasm main-redis.wasm examples/*/main.wasm $(BUILD)
+	rm -rf main.wasm main-redis.wasm examples/*/main.wasm $(BUILD) dist
 
 .PHONY: needs-go
 needs-go:
