@@ -32,6 +32,22 @@ main.wasm: $(PLUGIN_SOURCES) spec.yaml Makefile | needs-go
 REVISION ?= $(shell git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null)
 SOURCE   ?=
 
+# The same code with the tag redis: it imports functions that only the Higress host has.
+.PHONY: redis
+redis: main-redis.wasm ## build main-redis.wasm, which shares tokens with other gateways, for Higress only
+
+main-redis.wasm: $(PLUGIN_SOURCES) spec.yaml Makefile | needs-go
+	$(WASM_BUILD) -tags redis -o $(BUILD)/linked-redis.wasm .
+	$(GO) run ./tools/postlink -in $(BUILD)/linked-redis.wasm -out $@
+
+EXAMPLES := $(patsubst %/main.go,%,$(wildcard examples/*/main.go))
+
+.PHONY: examples
+examples: $(EXAMPLES:%=%/main.wasm) ## build the guide's other plugins, examples/*/main.wasm
+
+examples/%/main.wasm: $(wildcard examples/*/*.go) examples/go.mod examples/go.sum | needs-go
+	@cd examples && $(WASM_BUILD) -o $*/main.wasm ./$*
+
 .PHONY: image
 image: build ## build the OCI image IMAGE=registry/name:tag into build/, without a container engine
 	@$(GO) -C e2e build -o ../$(BUILD)/image-tool ./cmd/image
@@ -40,6 +56,10 @@ image: build ## build the OCI image IMAGE=registry/name:tag into build/, without
 .PHONY: push
 push: image ## build the OCI image IMAGE=registry/name:tag and push it
 	@$(BUILD)/image-tool -root . push "$(IMAGE)"
+
+.PHONY: dist
+dist: build redis image ## what is published of a version, in dist/: plugin, image, SBOM, checksums (IMAGE=registry/name:tag)
+	@$(GO) -C e2e run ./cmd/dist -root .. -version "$(VERSION)"
 
 # -------------------------------------------------------------------- running
 
@@ -71,14 +91,16 @@ COVERED  := ./internal/schema ./internal/tokenservice ./internal/tokencache
 COVERAGE := 95
 
 .PHONY: test-unit
-test-unit: build ## unit tests, native and compiled to Wasm, their coverage, and short fuzzing
+test-unit: build redis examples ## unit tests, native and compiled to Wasm, their coverage, and short fuzzing
 	$(GO) test ./...
+	$(GO) test -tags redis -run 'Fleet|Redis|BuiltFile' .
+	$(GO) -C examples test ./...
 	@$(GO) test -cover $(COVERED) | awk '{ print } $$1 == "ok" && $$5 + 0 >= $(COVERAGE) { good++ } \
 		END { if (good != $(words $(COVERED))) { print "expected a coverage of at least $(COVERAGE)% each"; exit 1 } }'
 	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=2000x
 
 .PHONY: test-e2e
-test-e2e: build ## end-to-end tests in a real Envoy
+test-e2e: build examples ## end-to-end tests in a real Envoy
 	$(GO) -C e2e test -p 1 -timeout 45m ./...
 
 # For example MATRIX_FLAGS='-versions 1.36.4 -run TestCallers'. Some fifteen minutes for each version.
@@ -118,7 +140,8 @@ test-faults: build ## faults of token services and clients for FAULTS (60s); wri
 
 # The tests at the size that is promised, of updates, traps and memory, for their figures.
 .PHONY: reliability
-reliability: build ## the tests of sizes, updates, traps and memory; writes docs/reliability.md
+reliability: build redis ## the tests of sizes, updates, traps, memory and fleets; writes docs/reliability.md, docs/fleet.md
+	RELIABILITY_PAGE=write FLEET_ROUNDS=50 $(GO) test -tags redis -count 1 -timeout 20m -run Fleet .
 	RELIABILITY_PAGE=write $(GO) -C e2e test -count 1 -p 1 -timeout 45m \
 		-run 'Waiting$$|HangingTokenService|CallsOfTheirOwn|UpdatesUnderLoad|Traps|NeedNoMemory' ./load .
 
@@ -140,6 +163,7 @@ lint: ## golangci-lint in all modules
 	cd e2e && $(GO) run $(GOLANGCI_LINT) run ./...
 	cd e2e/gateways && $(GO) run $(GOLANGCI_LINT) run ./...
 	cd e2e/monitoring && $(GO) run $(GOLANGCI_LINT) run ./...
+	cd examples && $(GO) run $(GOLANGCI_LINT) run ./...
 
 # Fails on a vulnerability that is called and that a module of go.mod brings in. Those of the
 # standard library are printed as warnings: they go with the Go that builds, which is not this
@@ -161,7 +185,7 @@ fmt: ## format all Go files
 
 .PHONY: clean
 clean: ## remove what was built; the installed Envoy stays
-	rm -rf main.wasm $(BUILD)
+	rm -rf main.wasm main-redis.wasm examples/*/main.wasm $(BUILD) dist
 
 .PHONY: needs-go
 needs-go:

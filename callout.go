@@ -6,7 +6,9 @@ import (
 
 	"github.com/higress-group/wasm-go/pkg/wrapper"
 
+	"token-fetch/internal/abi"
 	"token-fetch/internal/fault"
+	"token-fetch/internal/fleet"
 	"token-fetch/internal/tokencache"
 	"token-fetch/internal/tokenservice"
 )
@@ -165,4 +167,30 @@ func dispatchError(err error, isUnknown bool, cluster string) error {
 		return fmt.Errorf("%w, which has no cluster %s", errNoCluster, cluster)
 	}
 	return fmt.Errorf("can't be called: %w (has its cluster %s a healthy host?)", err, cluster)
+}
+
+// fleetFetcher is a *fleet.Fetcher. Only main-redis.wasm has any, and the linker leaves out of main.wasm what nothing there refers to.
+type fleetFetcher interface {
+	Tick(now time.Duration)
+	IsWaiting() bool
+}
+
+// newFetcher has the client fetch the tokens of its part, behind the Redis of a fleet where there is one.
+func (p *pluginContext) newFetcher(c *client) tokencache.Fetcher {
+	redis := c.part.cache.redis
+	if !abi.HasRedis || redis == nil {
+		return c
+	}
+	at := wrapper.FQDNCluster{FQDN: redis.ServiceName, Port: int64(redis.ServicePort)}
+	f := &fleet.Fetcher{
+		Redis: &fleet.Client{Host: redisHost{p}, Cluster: at.ClusterName(), Address: redis.Address},
+		Calls: c, Clock: p, Names: fleet.NewNames(redis.KeyPrefix, c.part.identity), Sealer: redis.Sealer,
+		Log: &redisLog{host: p, address: fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)},
+		Policy: fleet.Policy{
+			Timeout: c.part.service.Timeout, Backoff: c.part.cache.Backoff, Values: c.part.cache.Values,
+			RefreshBefore: c.part.cache.EarliestRenewal,
+		},
+	}
+	p.fleets = append(p.fleets, f)
+	return f
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/higress-group/wasm-go/pkg/matcher"
 
+	"token-fetch/internal/abi"
+	"token-fetch/internal/fleet"
 	"token-fetch/internal/schema"
 	"token-fetch/internal/tokencache"
 	"token-fetch/internal/tokenservice"
@@ -21,7 +23,7 @@ var (
 	keyWarmUp       = &schema.Key{Name: "warmUp", Kind: schema.Boolean, Default: false}
 
 	keyCache = &schema.Key{Name: "cache", Kind: schema.Object, Identity: true,
-		Keys: slices.Concat(tokenservice.LifetimeKeys, tokencache.Keys, []*schema.Key{keyInvalidateOn, keyShared, keyWarmUp})}
+		Keys: slices.Concat(tokenservice.LifetimeKeys, tokencache.Keys, []*schema.Key{keyInvalidateOn, keyShared, keyWarmUp, fleet.Key})}
 
 	// keyRoot is the configuration itself: the global part, and each rule.
 	keyRoot = &schema.Key{Kind: schema.Object,
@@ -51,8 +53,9 @@ type part struct {
 // cachePolicy is the key cache, but for how long tokens live.
 type cachePolicy struct {
 	tokencache.Policy
-	invalidateOn []int // statuses of the upstream that reject a token
-	shared       bool  // by the workers of the gateway
+	invalidateOn []int         // statuses of the upstream that reject a token
+	shared       bool          // by the workers of the gateway
+	redis        *fleet.Config // of the gateways that share tokens; nil: this one is by itself
 }
 
 // parseConfig reads what the gateway has configured. The error names the first
@@ -84,7 +87,7 @@ func readPart(s schema.Section) *part {
 	}
 	p.service = tokenservice.Read(s, tokenservice.Part{Enabled: p.enabled, Cache: cache, IsCached: hasCache})
 	if hasCache || tokenservice.IsOAuth2(s) {
-		p.cache = readCachePolicy(cache, p.service)
+		p.cache = readCachePolicy(cache, p.service, p.enabled)
 		if p.cache.WarmUp && p.enabled && p.service.DependsOnCaller() {
 			cache.Wrong(keyWarmUp, "false where tokens depend on the caller, whom nobody knows before the request")
 		}
@@ -103,7 +106,7 @@ const hostGrace = tickPeriod * 10
 // timeout first, and then tells the others.
 const workerGrace = tickPeriod
 
-func readCachePolicy(cache schema.Section, service *tokenservice.Service) *cachePolicy {
+func readCachePolicy(cache schema.Section, service *tokenservice.Service, isEnabled bool) *cachePolicy {
 	policy := &cachePolicy{
 		Policy:       tokencache.ReadPolicy(cache),
 		invalidateOn: readStatuses(cache, keyInvalidateOn),
@@ -113,7 +116,21 @@ func readCachePolicy(cache schema.Section, service *tokenservice.Service) *cache
 	policy.Timeout = service.Timeout + hostGrace
 	policy.WarmUp = cache.Bool(keyWarmUp)
 	policy.Patience = service.Timeout + workerGrace
+	if cache.Has(fleet.Key) {
+		policy.redis = readRedis(cache, isEnabled)
+		policy.Patience = fleet.MaxWait(service.Timeout) + workerGrace
+		policy.Timeout = fleet.MaxWait(service.Timeout) + hostGrace
+	}
 	return policy
+}
+
+// readRedis reads the object cache.redis.
+func readRedis(cache schema.Section, isEnabled bool) *fleet.Config {
+	if !abi.HasRedis {
+		cache.Fail("invalid %s in config: this file has no Redis, which only Higress offers to plugins (want main-redis.wasm)", cache.Name(fleet.Key))
+		return nil
+	}
+	return fleet.ReadConfig(cache.Object(fleet.Key), isEnabled)
 }
 
 func readStatuses(s schema.Section, k *schema.Key) []int {
@@ -139,6 +156,7 @@ func readStatuses(s schema.Section, k *schema.Key) []int {
 // cacheIdentity tells apart parts that can't share a cache in the VM: other tokens, or kept in another way.
 func (p *part) cacheIdentity() tokencache.Key {
 	h := schema.NewHasher()
-	h.Add(string(p.identity[:]), fmt.Sprintf("%+v", *p.cache), fmt.Sprint(p.service.Retries))
+	h.Add(string(p.identity[:]), fmt.Sprintf("%+v", p.cache.Policy), fmt.Sprint(p.cache.invalidateOn, p.cache.shared),
+		p.cache.redis.Identity(), fmt.Sprint(p.service.Retries))
 	return h.Sum()
 }

@@ -90,6 +90,7 @@ func TestConfigurationErrors(t *testing.T) {
 		"failure mode":            {extended(`"failure": {"mode": "open"}`), `invalid failure.mode in config: "open" (want deny, allow)`},
 		"failure status":          {extended(`"failure": {"status": 200}`), `invalid failure.status in config: 200 (want 400 to 599)`},
 		"cache type":              {extended(`"cache": true`), `invalid cache in config: true (want an object)`},
+		"redis in main.wasm":      {extended(`"cache": {"redis": {"serviceName": "redis.dns"}}`), `invalid cache.redis in config: this file has no Redis, which only Higress offers to plugins (want main-redis.wasm)`},
 		"cache status":            {extended(`"cache": {"invalidateOn": [99]}`), `invalid cache.invalidateOn in config: 99 (want a list of statuses, 100 to 599)`},
 		"warm-up type":            {extended(`"cache": {"warmUp": 1}`), `invalid cache.warmUp in config: 1 (want true or false)`},
 		"warm-up of callers":      {extended(`"cache": {"warmUp": true}, "forwardHeaders": ["X-User"]`), warmUpOfCallers},

@@ -30,7 +30,7 @@ func TestPagesLinkToWhatIsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, page := range append(pages, "README.md", "SECURITY.md") {
+	for _, page := range append(pages, "README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md") {
 		for _, match := range pageLink.FindAllStringSubmatch(readFile(t, page), -1) {
 			if strings.Contains(match[1], "://") {
 				continue

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"token-fetch/internal/fleet"
 	"token-fetch/internal/schema"
 )
 
@@ -37,6 +38,24 @@ var tableTypes = map[schema.Kind]string{
 	schema.Text: "string", schema.Integer: "int", schema.Boolean: "bool", schema.TextMap: "map of string", schema.TextList: "list of string",
 	schema.Texts: "string or list of string", schema.Object: "object", keyInvalidateOn.Kind: "list of int",
 	"a list of objects with header or path, and equals": "list of object",
+}
+
+// The keys of cache.redis have a page of their own.
+func TestFleetPageHasTheKeys(t *testing.T) {
+	rows := tableRow.FindAllStringSubmatch(readFile(t, "docs/fleet.md"), -1)
+	if len(rows) != len(fleet.Key.Keys) {
+		t.Fatalf("the table of docs/fleet.md has %d keys, expected %d", len(rows), len(fleet.Key.Keys))
+	}
+	for i, k := range fleet.Key.Keys {
+		var cells []string
+		for _, cell := range rows[i][2:] {
+			cells = append(cells, strings.TrimSpace(cell))
+		}
+		if rows[i][1] != k.Name {
+			t.Errorf("row %d: got the key %s, expected %s", i, rows[i][1], k.Name)
+		}
+		checkRow(t, k, cells)
+	}
 }
 
 func TestReadmeHasTheKeys(t *testing.T) {

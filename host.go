@@ -15,6 +15,7 @@ import (
 	"github.com/higress-group/wasm-go/pkg/log"
 
 	"token-fetch/internal/abi"
+	"token-fetch/internal/fleet"
 	"token-fetch/internal/tokencache"
 	"token-fetch/internal/tokenservice"
 )
@@ -66,6 +67,23 @@ func (p *pluginContext) onHTTPCallResponse(headers, bodySize int, needsBody bool
 	}
 	isRead = true
 	done.answered(a)
+}
+
+// redisHost is the host's client of Redis.
+type redisHost struct{ plugin *pluginContext }
+
+var _ fleet.Host = redisHost{}
+
+func (redisHost) RedisInit(cluster, username, password string, timeout time.Duration) error {
+	return abi.RedisInit(cluster, username, password, timeout)
+}
+
+func (h redisHost) RedisCall(cluster string, command []byte, done func(bool, []byte)) error {
+	return abi.RedisCall(cluster, command, func(ok bool, reply []byte) {
+		defer h.plugin.logPanic()
+		h.plugin.Monotonic()
+		done(ok, reply)
+	})
 }
 
 // Load reads shared data of the host.

@@ -128,3 +128,29 @@ func (l *refusalLog) tick(h logger) {
 		l.pace.written(h)
 	}
 }
+
+// redisLog writes about the Redis of a fleet, without which tokens are fetched by each gateway alone.
+type redisLog struct {
+	host      logger
+	address   string
+	pace      pacer
+	isFailing bool
+}
+
+// RedisFailed is told of each call that failed.
+func (l *redisLog) RedisFailed(err error) {
+	l.pace.unsaid++
+	if l.pace.isDue(l.host) {
+		l.host.logf(logWarn, "Redis %s %v%s; until it works, this gateway calls the token service by itself", l.address, err, l.pace.more("failures more"))
+		l.pace.written(l.host)
+		l.isFailing = true
+	}
+}
+
+// RedisWorks is told of each call that did not.
+func (l *redisLog) RedisWorks() {
+	if l.isFailing {
+		l.host.logf(logInfo, "Redis %s works again: the fleet shares its tokens", l.address)
+		l.isFailing, l.pace.unsaid = false, 0
+	}
+}

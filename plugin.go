@@ -67,6 +67,7 @@ type pluginContext struct {
 	global  mode   // of requests that match no rule
 	clients []*client
 	caches  []*tokencache.Cache
+	fleets  []fleetFetcher
 	backlog *tokencache.Backlog // of the caches
 	// hasCallsPerRequest: some modes make calls that belong to a request.
 	hasCallsPerRequest bool
@@ -179,12 +180,12 @@ func (p *pluginContext) newCache(of *part, c *client) *tokencache.Cache {
 		Clock: p, Backlog: p.backlog, Memory: &p.vm.memory, Stats: &p.metricsOf[of].cache,
 		OnPanic: func(cause any) { logPanic(p, cause) },
 	}
-	cache := newCache(of, c, worker, p)
+	cache := newCache(of, p.newFetcher(c), worker, p)
 	p.caches = append(p.caches, cache)
 	return cache
 }
 
-func newCache(of *part, c *client, worker tokencache.Worker, store tokencache.Store) *tokencache.Cache {
+func newCache(of *part, c tokencache.Fetcher, worker tokencache.Worker, store tokencache.Store) *tokencache.Cache {
 	if !of.cache.shared {
 		store = nil
 	}

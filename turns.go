@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
@@ -51,6 +52,9 @@ func (p *pluginContext) OnTick() {
 func (p *pluginContext) watch() {
 	defer p.logPanic()
 	p.backlog.Watch()
+	for _, f := range p.fleets {
+		f.Tick(p.now)
+	}
 }
 
 func (p *pluginContext) lookAfter(now time.Duration) {
@@ -73,7 +77,7 @@ func (p *pluginContext) turn() {
 	switch {
 	case more:
 		p.tickEvery(turnPeriod)
-	case p.backlog.IsWatching():
+	case p.backlog.IsWatching() || slices.ContainsFunc(p.fleets, fleetFetcher.IsWaiting):
 		p.tickEvery(watchPeriod)
 	default:
 		p.tickEvery(tickPeriod)

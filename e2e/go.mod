@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	fortio.org/fortio v1.74.0
 	fortio.org/log v1.18.3
+	github.com/CycloneDX/cyclonedx-go v0.12.0
 	github.com/go-jose/go-jose/v4 v4.1.4
 	github.com/google/go-containerregistry v0.20.7
 	github.com/higress-group/proxy-wasm-go-sdk v0.0.0-20251103120604-77e9cce339d2

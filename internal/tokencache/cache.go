@@ -202,6 +202,9 @@ func (c *Cache) Reject(e *Entry, t *Token) {
 	}
 	if c.withdraw(e, t, now) {
 		c.Stats.Invalidated++
+		if r, ok := c.fetcher.(Rejecter); ok {
+			r.Rejected(e.caller, t.id)
+		}
 	}
 	if e.holding != nowhere { // it may have been dropped while the request was with the upstream
 		c.settle(e, now)

@@ -53,20 +53,31 @@ func DefaultRefreshBefore(lifetime time.Duration) time.Duration {
 	return min(max(lifetime/10, least), most)
 }
 
+// EarliestRenewal is how long before its end a token of that lifetime may be renewed; zero for one that is not.
+func (p *Policy) EarliestRenewal(lifetime time.Duration) time.Duration {
+	before, spread := p.renewal(lifetime)
+	return before + spread
+}
+
 // refreshAfter is the age at which a token of that lifetime is renewed. The time that is
 // left then is up to a fifth longer than the policy says, at random, so that
 // gateways that started together do not renew in step.
+func (p *Policy) refreshAfter(lifetime time.Duration) time.Duration {
+	before, spread := p.renewal(lifetime)
+	return lifetime - before - rand.N(spread+1) //nolint:gosec // no secret: it only spreads gateways
+}
+
+// renewal is how long before its end a token of that lifetime is renewed, and by how much that may be earlier.
 //
 // A token that lives no longer than that is not renewed ahead: a service that hands
 // out the same nearly expired token would be called again and again.
-func (p *Policy) refreshAfter(lifetime time.Duration) time.Duration {
-	before := p.RefreshBefore
+func (p *Policy) renewal(lifetime time.Duration) (before, spread time.Duration) {
+	before = p.RefreshBefore
 	if before < 0 {
 		before = DefaultRefreshBefore(lifetime)
 	}
 	if lifetime <= before {
-		return lifetime
+		return 0, 0
 	}
-	after := lifetime - before
-	return after - rand.N(min(before/5, after/2)+1) //nolint:gosec // no secret: it only spreads gateways
+	return before, min(before/5, (lifetime-before)/2)
 }

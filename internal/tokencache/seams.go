@@ -25,6 +25,12 @@ type Fetcher interface {
 	ErrorOf(code uint8) error
 }
 
+// Rejecter is a Fetcher that must know which of its tokens the upstream has rejected, before it is asked for
+// another. A request's context tells it.
+type Rejecter interface {
+	Rejected(caller Caller, id uint64)
+}
+
 // Result is a Grant or, if Failure is not nil, none.
 type Result struct {
 	Grant   Grant

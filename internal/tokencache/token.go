@@ -23,6 +23,8 @@ type Token struct {
 // Grant is what a good answer of the token service gives.
 type Grant struct {
 	Values []string
+	// ID tells tokens apart where other gateways have them too; zero: the cache makes one.
+	ID uint64
 	// Lifetime counts from when the call was sent. Without one, the token is for the
 	// requests that wait for it and not kept.
 	Lifetime time.Duration
@@ -32,9 +34,13 @@ type Grant struct {
 }
 
 func (p *Policy) newToken(g Grant, sentAt time.Duration) *Token {
+	id := g.ID
+	if id == 0 {
+		id = rand.Uint64() //nolint:gosec // no secret: it only tells tokens apart
+	}
 	t := &Token{
 		Values:    g.Values,
-		id:        rand.Uint64(), //nolint:gosec // no secret: it only tells tokens apart
+		id:        id,
 		issuedAt:  sentAt,
 		refreshAt: sentAt + p.refreshAfter(g.Lifetime),
 		expiresAt: sentAt + g.Lifetime,

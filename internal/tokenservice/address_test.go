@@ -2,6 +2,7 @@ package tokenservice
 
 import (
 	"testing"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -79,7 +80,7 @@ func TestAddressOfARule(t *testing.T) {
 			if test.err != "" {
 				return
 			}
-			host, _ := FirstHeader(service.Call(nil).Headers, ":authority")
+			host, _ := FirstHeader(service.Call(nil, time.Time{}).Headers, ":authority")
 			if got := (address{service.Address(), service.Cluster, host}); got != test.want {
 				t.Errorf("got %+v, expected %+v", got, test.want)
 			}

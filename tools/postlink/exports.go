@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"token-fetch/tools/wasm"
 )
@@ -13,6 +14,7 @@ const (
 	kept     fate = iota
 	cut           // the host enters the VM for each callback that is exported, also for one that does nothing
 	replaced      // by the export of internal/abi that has the prefix before its name
+	ofRedis       // kept in the file that calls Redis, and cut from the other
 )
 
 // ownPrefix is before the names of the callbacks of internal/abi: the linker does not let a program export a
@@ -49,7 +51,7 @@ var exports = []struct {
 	{"proxy_on_response_headers", cut, "proxy_on_log has the status"},
 	{"proxy_on_response_body", cut, "never read"},
 	{"proxy_on_response_trailers", cut, "never read"},
-	{"proxy_on_redis_call_response", cut, "no Redis in this file"},
+	{"proxy_on_redis_call_response", ofRedis, "what Redis answers"},
 	{"proxy_on_new_connection", cut, "a filter of TCP connections"},
 	{"proxy_on_downstream_data", cut, "a filter of TCP connections"},
 	{"proxy_on_downstream_connection_close", cut, "a filter of TCP connections"},
@@ -68,7 +70,7 @@ func applyExports(data []byte) ([]byte, error) {
 	}
 	var names []string
 	for _, e := range exports {
-		if e.fate == cut {
+		if e.fate == cut || e.fate == ofRedis && !callsRedis(m) {
 			names = append(names, e.name)
 		}
 	}
@@ -76,6 +78,10 @@ func applyExports(data []byte) ([]byte, error) {
 		return nil, err
 	}
 	return wasm.OverrideExports(data, ownPrefix)
+}
+
+func callsRedis(m *wasm.Module) bool {
+	return slices.ContainsFunc(m.Imports, func(i wasm.Import) bool { return i.Name == "proxy_redis_call" })
 }
 
 // checkExports reports an export that the list does not know, or one of the list that is not there.

@@ -1,0 +1,19 @@
+//go:build !redis
+
+package abi
+
+import (
+	"errors"
+	"time"
+)
+
+// HasRedis: stock Envoy has no functions for Redis, and would not load a file that imports them.
+const HasRedis = false
+
+var errNoRedis = errors.New("is not in this file")
+
+// RedisInit is of the other file.
+func RedisInit(string, string, string, time.Duration) error { return errNoRedis }
+
+// RedisCall is of the other file.
+func RedisCall(string, []byte, func(bool, []byte)) error { return errNoRedis }

@@ -1,0 +1,181 @@
+package fleet
+
+import (
+	"errors"
+	"time"
+
+	"token-fetch/internal/tokencache"
+)
+
+// attemptState is where an attempt to get a token stands.
+type attemptState int
+
+const (
+	looking attemptState = iota // Redis has been asked
+	waiting                     // another gateway is calling the token service
+	calling                     // this one is
+	ended
+)
+
+// attempt is one fetch of a token.
+//
+//	looking ──▶ token or failure of another gateway ──▶ ended
+//	   │  ▲
+//	   │  └───▶ waiting: another gateway calls
+//	   └──────▶ calling: with the lease, or alone when Redis fails or the others take too long ──▶ ended
+type attempt struct {
+	fetcher *Fetcher
+	caller  tokencache.Caller
+	done    func(tokencache.Result)
+	names   []string
+	owner   string // of its lease
+
+	state    attemptState
+	number   int           // of the latest look: an earlier one's reply comes too late
+	nextLook time.Duration // while waiting
+	giveUp   time.Duration // when it is done with looking and waiting
+
+	hasLease   bool
+	extendAt   time.Duration
+	leasedAt   time.Duration // Redis' time, in which the token's end is written
+	sentAt     time.Duration // of the call; on this gateway's clock, as are all but leasedAt
+	hasCleared bool          // it has removed a record that nobody could read
+}
+
+var errRubbish = errors.New("has a record that is not one of token-fetch, or not sealed with this encryptionKey")
+
+// look asks Redis for the token, or the lease to fetch it.
+func (a *attempt) look(now time.Duration) {
+	f := a.fetcher
+	a.state = looking
+	a.number++
+	number := a.number
+	args := []string{a.owner, millis(leaseOf(f.Policy.Timeout)), f.takeRejection(a.caller), millis(f.Policy.Backoff)}
+	err := f.Redis.Eval(scriptLook, a.names, args, func(reply string, err error) {
+		if a.state == looking && a.number == number {
+			a.looked(reply, err)
+		}
+	})
+	if err != nil {
+		f.heard(err)
+		a.call(now, false)
+	}
+}
+
+// leaseOf is how long a lease is good if it is not extended: short, so that the fleet does not wait for a gateway that has
+// died, and long enough for a worker that is busy.
+func leaseOf(timeout time.Duration) time.Duration { return max(timeout/2, 200*time.Millisecond) }
+
+func (a *attempt) looked(reply string, err error) {
+	f, now := a.fetcher, a.fetcher.Clock.Monotonic()
+	found, isReply := parseReply(reply)
+	if err == nil && !isReply {
+		err = errRubbish
+	}
+	f.heard(err)
+	switch {
+	case err != nil:
+		a.call(now, false)
+	case found.word == replyToken:
+		a.found(now, found)
+	case found.word == replyLease:
+		a.leasedAt = found.time
+		a.call(now, true)
+	case found.word == replyFailed:
+		a.failed(now, found)
+	case now >= a.giveUp:
+		a.leasedAt = found.time
+		a.call(now, false)
+	default:
+		a.state, a.nextLook = waiting, now+pollPeriod
+	}
+}
+
+// found takes a token that a gateway has stored.
+func (a *attempt) found(now time.Duration, found reply) {
+	f := a.fetcher
+	grant, ok := decode(found.text, a.names[0], f.Sealer, f.Policy.Values)
+	if ok {
+		a.end(tokencache.Result{Grant: grant.aged(found.time)})
+		return
+	}
+	f.Log.RedisFailed(errRubbish)
+	if a.hasCleared {
+		a.call(now, false)
+		return
+	}
+	a.hasCleared = true
+	f.tell(scriptClear, a.names, found.text)
+	a.look(now)
+}
+
+// failed takes what another gateway met.
+func (a *attempt) failed(now time.Duration, found reply) {
+	failure, ok := parseFailure(found.text)
+	if !ok { // or the service's tokens can't be kept: each gateway calls for itself
+		a.call(now, false)
+		return
+	}
+	failure.Err, failure.RetryAfter = a.fetcher.ErrorOf(failure.Code), found.time
+	a.end(tokencache.Result{Failure: &failure})
+}
+
+// call has the Fetcher behind make the call.
+func (a *attempt) call(now time.Duration, hasLease bool) {
+	a.state, a.hasLease, a.sentAt = calling, hasLease, now
+	a.extendAt = now + leaseOf(a.fetcher.Policy.Timeout)/3
+	a.fetcher.Calls.Fetch(a.caller, a.called)
+}
+
+// called takes the result of the call of this gateway.
+func (a *attempt) called(r tokencache.Result) {
+	if a.state != calling {
+		return
+	}
+	if r.Failure == nil && r.Grant.Lifetime > 0 && r.Grant.ID == 0 {
+		r.Grant.ID = newTokenID()
+	}
+	a.tellFleet(r)
+	a.end(r)
+}
+
+func (a *attempt) tellFleet(r tokencache.Result) {
+	f := a.fetcher
+	switch {
+	case r.Failure != nil && a.hasLease && r.Failure.Code != 0:
+		f.tell(scriptFail, a.names, a.owner, formatFailure(r.Failure), millis(f.Policy.Backoff), millis(min(r.Failure.RetryAfter, tokencache.MaxRetryAfter)))
+	case r.Failure != nil && a.hasLease:
+		f.tell(scriptExtend, a.names, a.owner, "1") // the others shall see for themselves, at once
+	case r.Failure != nil:
+	case r.Grant.Lifetime <= 0 && a.hasLease:
+		f.tell(scriptFail, a.names, a.owner, wordAlone, millis(aloneFor), "0")
+	case r.Grant.Lifetime > 0 && a.leasedAt > 0:
+		ends := a.leasedAt + r.Grant.Lifetime
+		due := ends - f.Policy.RefreshBefore(r.Grant.Lifetime)
+		f.tell(scriptStore, a.names, a.owner, millis(ends), millis(due), encode(r.Grant, a.names[0], f.Sealer))
+	}
+}
+
+// aloneFor is how long the gateways call for themselves after an answer that must not be kept.
+const aloneFor = 30 * time.Second
+
+func (a *attempt) end(r tokencache.Result) {
+	a.state = ended
+	a.done(r)
+}
+
+func (a *attempt) tick(now time.Duration) {
+	switch {
+	case a.state == waiting && now >= a.nextLook:
+		a.look(now)
+	case a.state == looking && now >= a.giveUp:
+		a.fetcher.Log.RedisFailed(errSlow)
+		a.call(now, false)
+	case a.state == calling && a.hasLease && now >= a.extendAt:
+		lease := leaseOf(a.fetcher.Policy.Timeout)
+		a.extendAt = now + lease/3
+		a.fetcher.tell(scriptExtend, a.names, a.owner, millis(lease))
+	}
+}
+
+var errSlow = errors.New("did not answer in time")

@@ -1,0 +1,152 @@
+// Package fleet has the gateways of a fleet share their tokens through Redis: of those that need the same token, one
+// calls the token service, and the others take what it got. It stands between a tokencache.Cache and the
+// Fetcher that makes the calls, and is one itself.
+//
+// Redis makes nothing worse: whatever it does or does not answer, a token is there no later than one Timeout after
+// it would have been without Redis.
+package fleet
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"slices"
+	"time"
+
+	"token-fetch/internal/tokencache"
+)
+
+// Redis runs scripts.
+type Redis interface {
+	// Eval runs a Lua script. done is told once, in a callback of the host's root context, unless Eval returns an
+	// error. It may be told late, or never.
+	Eval(script string, keys, args []string, done func(reply string, err error)) error
+}
+
+// Log is told what an operator should know. It sums up.
+type Log interface {
+	RedisFailed(err error)
+	RedisWorks()
+}
+
+// Policy is how tokens are shared.
+type Policy struct {
+	Timeout       time.Duration                                  // of a token call, and how long the others wait for its result
+	Backoff       time.Duration                                  // the first wait after a failed call
+	RefreshBefore func(lifetime time.Duration) (d time.Duration) // how long before its end a token is renewed at the earliest
+	Values        int                                            // of each token
+}
+
+// Fetcher obtains tokens from the fleet, or from the Fetcher behind it.
+type Fetcher struct {
+	Redis  Redis
+	Calls  tokencache.Fetcher
+	Clock  tokencache.Clock
+	Policy Policy
+	Names  *Names
+	Sealer *Sealer // nil: tokens are kept as they are
+	Log    Log
+
+	open     []*attempt                   // those that have not ended
+	rejected map[tokencache.Key]rejection // that Redis has not been told yet
+}
+
+var (
+	_ tokencache.Fetcher  = (*Fetcher)(nil)
+	_ tokencache.Rejecter = (*Fetcher)(nil)
+)
+
+// rejection is a token that an upstream of this gateway has rejected.
+type rejection struct {
+	names []string
+	id    string
+}
+
+// pollPeriod is the time between two looks for what another gateway is fetching.
+const pollPeriod = 20 * time.Millisecond
+
+// Fetch takes the token from Redis or, when no gateway has it, from the Fetcher behind. It runs in the root context.
+func (f *Fetcher) Fetch(caller tokencache.Caller, done func(tokencache.Result)) {
+	now := f.Clock.Monotonic()
+	a := &attempt{
+		fetcher: f, caller: caller, done: done,
+		names: f.Names.of(caller), owner: randomID(),
+		giveUp: now + f.Policy.Timeout,
+	}
+	f.open = append(f.open, a)
+	a.look(now)
+}
+
+// ErrorOf is what another gateway's failure means here, and another worker's.
+func (f *Fetcher) ErrorOf(code uint8) error { return f.Calls.ErrorOf(code) }
+
+// Rejected is for a token of that caller that the upstream has rejected. A request's context calls it, in which a call
+// of Redis would end with the request: the next Fetch or Tick makes it.
+func (f *Fetcher) Rejected(caller tokencache.Caller, id uint64) {
+	if f.rejected == nil {
+		f.rejected = map[tokencache.Key]rejection{}
+	}
+	if len(f.rejected) < maxRejections {
+		f.rejected[keyOf(caller)] = rejection{f.Names.of(caller), formatID(id)}
+	}
+}
+
+// maxRejections bounds what waits for a Tick. A token beyond it is withdrawn when it is rejected again.
+const maxRejections = 1024
+
+// Tick looks again for what other gateways are fetching, and gives up what takes too long. The root context calls it
+// some ten times a second, and more often while IsWaiting.
+func (f *Fetcher) Tick(now time.Duration) {
+	f.tellRejections()
+	for _, a := range f.open {
+		a.tick(now)
+	}
+	f.open = slices.DeleteFunc(f.open, func(a *attempt) bool { return a.state == ended })
+}
+
+// IsWaiting reports whether there is something under way.
+func (f *Fetcher) IsWaiting() bool { return len(f.open) > 0 }
+
+func (f *Fetcher) tellRejections() {
+	for key, r := range f.rejected {
+		delete(f.rejected, key)
+		f.tell(scriptReject, r.names, r.id, millis(f.Policy.Backoff))
+	}
+}
+
+// takeRejection returns the token of the caller, if any, that Redis must forget before it is asked for one.
+func (f *Fetcher) takeRejection(caller tokencache.Caller) string {
+	key := keyOf(caller)
+	id := f.rejected[key].id
+	delete(f.rejected, key)
+	return id
+}
+
+// tell has a script run whose reply nobody waits for.
+func (f *Fetcher) tell(script string, names []string, args ...string) {
+	err := f.Redis.Eval(script, names, args, func(_ string, err error) { f.heard(err) })
+	if err != nil {
+		f.heard(err)
+	}
+}
+
+func (f *Fetcher) heard(err error) {
+	if err != nil {
+		f.Log.RedisFailed(err)
+	} else {
+		f.Log.RedisWorks()
+	}
+}
+
+func keyOf(caller tokencache.Caller) tokencache.Key {
+	if caller == nil {
+		return tokencache.Key{}
+	}
+	return caller.Key()
+}
+
+// randomID tells apart leases. It must differ between gateways, whose pseudo-random numbers may not.
+func randomID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:])
+	return hex.EncodeToString(id[:])
+}

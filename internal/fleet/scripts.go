@@ -1,0 +1,99 @@
+package fleet
+
+// This file is what Redis does, each in one step that nothing comes between. Times are in milliseconds.
+//
+// All times are Redis' own: the clocks of gateways may differ by minutes. A time to live is a key's, so that nothing
+// stays behind. KEYS, which are in one slot of a cluster:
+//
+//	1  the token's record, as long as it lives
+//	2  there while the token need not be renewed
+//	3  the lease: whose gateway is calling the token service
+//	4  there while nobody may call, with the word for why
+//	5  the number of calls that failed in a row
+//	6  there while the upstream's rejection of a token changes nothing, as it rejected the one before too
+//	7  the number of tokens that were rejected in a row
+
+// Lua's functions that the scripts share.
+const (
+	luaNow = `
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+`
+	// Each wait is twice the one before, up to 30 s, and is forgotten 30 s after its end.
+	luaBackOff = `
+local function backOff(counter, first, least)
+  local count = redis.call('INCR', counter)
+  local wait = math.max(math.min(first * 2 ^ math.min(count - 1, 20), 30000), least)
+  redis.call('PEXPIRE', counter, wait + 30000)
+  return wait
+end
+`
+	luaReject = `
+local function reject(id, first)
+  if id == '' or string.sub(redis.call('GET', KEYS[1]) or '', 1, #id) ~= id or redis.call('EXISTS', KEYS[6]) == 1 then
+    return
+  end
+  redis.call('SET', KEYS[6], '1', 'PX', backOff(KEYS[7], first, 0))
+  redis.call('DEL', KEYS[1], KEYS[2])
+end
+`
+)
+
+// scriptLook returns the token, the lease to fetch it, why nobody may, or that another gateway does.
+// ARGV: owner and time of the lease; a token that was rejected, or none, and the first wait after a rejection.
+// A key without an end is not ours.
+const scriptLook = luaNow + luaBackOff + luaReject + `
+for _, key in ipairs({KEYS[1], KEYS[3]}) do
+  if redis.call('PTTL', key) == -1 then redis.call('DEL', key) end
+end
+reject(ARGV[3], tonumber(ARGV[4]))
+local token = redis.call('GET', KEYS[1])
+local left = redis.call('PTTL', KEYS[1])
+if token and redis.call('EXISTS', KEYS[2]) == 1 then return 'token ' .. left .. ' ' .. token end
+local wait = redis.call('PTTL', KEYS[4])
+if wait > 0 and not token then return 'failed ' .. wait .. ' ' .. redis.call('GET', KEYS[4]) end
+if wait <= 0 and redis.call('SET', KEYS[3], ARGV[1], 'NX', 'PX', ARGV[2]) then return 'lease ' .. now() .. ' ' end
+if token then return 'token ' .. left .. ' ' .. token end
+return 'busy ' .. now() .. ' '
+`
+
+// scriptStore keeps a token, unless another gateway has the lease or was first. ARGV: owner of the lease, the token's end,
+// when it is due for renewal, the record.
+const scriptStore = luaNow + `
+local holder = redis.call('GET', KEYS[3])
+if holder and holder ~= ARGV[1] or not holder and redis.call('EXISTS', KEYS[1]) == 1 then return '0' end
+redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
+local time = now()
+if tonumber(ARGV[2]) <= time then return '0' end
+redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[2] - time)
+if tonumber(ARGV[3]) > time then redis.call('SET', KEYS[2], '1', 'PX', ARGV[3] - time) end
+return '1'
+`
+
+// scriptFail has nobody call for a while. ARGV: owner of the lease, the word for why, the first wait, the least wait.
+const scriptFail = luaBackOff + `
+if redis.call('GET', KEYS[3]) ~= ARGV[1] then return '0' end
+redis.call('SET', KEYS[4], ARGV[2], 'PX', backOff(KEYS[5], tonumber(ARGV[3]), tonumber(ARGV[4])))
+redis.call('DEL', KEYS[3])
+return '1'
+`
+
+// scriptReject withdraws a token. ARGV: the token, the first wait after a rejection.
+const scriptReject = luaBackOff + luaReject + `
+reject(ARGV[1], tonumber(ARGV[2]))
+return '1'
+`
+
+// scriptExtend keeps the lease. ARGV: its owner, for how long.
+const scriptExtend = `
+if redis.call('GET', KEYS[3]) == ARGV[1] then redis.call('PEXPIRE', KEYS[3], ARGV[2]) end
+return '1'
+`
+
+// scriptClear removes a record that nobody can read. ARGV: the record.
+const scriptClear = `
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1], KEYS[2]) end
+return '1'
+`

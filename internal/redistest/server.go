@@ -1,0 +1,134 @@
+// Package redistest has a real redis-server for tests, and a client of it that works as a gateway's does.
+package redistest
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Server is a redis-server on a port of its own, which is stopped with the test.
+type Server struct {
+	t       *testing.T
+	Address string
+	folder  string
+	process *exec.Cmd
+}
+
+// Start starts one with options of its command line. Without redis-server the test is skipped, but not in CI.
+func Start(t *testing.T, options ...string) *Server {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("redis-server is missing: install it (Debian: apt-get install redis-server)")
+		}
+		t.Skip("redis-server is not installed")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{t: t, Address: listener.Addr().String(), folder: t.TempDir()}
+	_ = listener.Close()
+	s.Restart(options...)
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// Restart starts it again after Stop, with nothing of what it knew.
+func (s *Server) Restart(options ...string) {
+	s.t.Helper()
+	_, port, _ := net.SplitHostPort(s.Address)
+	s.process = exec.Command("redis-server", append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", s.folder}, options...)...)
+	if err := s.process.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if connection, err := net.Dial("tcp", s.Address); err == nil {
+			_ = connection.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatal("redis-server does not listen after 20 s")
+		}
+	}
+}
+
+// Stop kills it.
+func (s *Server) Stop() {
+	_ = s.process.Process.Kill()
+	_ = s.process.Wait()
+}
+
+// Do runs a command as redis-cli would, and returns the reply's text.
+func (s *Server) Do(words ...string) string {
+	s.t.Helper()
+	connection, err := net.Dial("tcp", s.Address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer connection.Close()
+	if _, err := connection.Write(Encode(words)); err != nil {
+		s.t.Fatal(err)
+	}
+	data, err := readReply(bufio.NewReader(connection))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return strings.TrimSpace(string(data))
+}
+
+// Send is Do for a command whose reply comes too late.
+func (s *Server) Send(words ...string) {
+	s.t.Helper()
+	connection, err := net.Dial("tcp", s.Address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = connection.Close() })
+	if _, err := connection.Write(Encode(words)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// readReply reads one as it is on the wire.
+func readReply(r *bufio.Reader) ([]byte, error) {
+	line, err := r.ReadBytes('\n')
+	if err != nil || len(line) < 3 {
+		return line, err
+	}
+	count, _ := strconv.Atoi(strings.TrimSpace(string(line[1:])))
+	switch line[0] {
+	case '$':
+		if count < 0 {
+			return line, nil
+		}
+		text := make([]byte, count+2)
+		_, err = io.ReadFull(r, text)
+		return append(line, text...), err
+	case '*':
+		for range count {
+			element, err := readReply(r)
+			if err != nil {
+				return nil, err
+			}
+			line = append(line, element...)
+		}
+	}
+	return line, nil
+}
+
+// Encode writes a command as Redis reads it (RESP).
+func Encode(words []string) []byte {
+	command := "*" + strconv.Itoa(len(words)) + "\r\n"
+	for _, word := range words {
+		command += "$" + strconv.Itoa(len(word)) + "\r\n" + word + "\r\n"
+	}
+	return []byte(command)
+}
