@@ -23,11 +23,12 @@ type Cache struct {
 	entries  map[Key]*Entry
 	found    map[string]*Entry // those that are kept, by the values of their callers
 	lists    [holdings]entryList
-	underWay []begunFetch // in the order of their deadlines
-	fetching int          // fetches that are wanted or under way
-	outage   backoff      // after fetches that found no service, whoever the caller
-	noAnswer error        // of the latest of them
-	isWarm   bool         // the common entry has had a token, or needs none ahead
+	underWay []begunFetch  // in the order of their deadlines
+	fetching int           // fetches that are wanted or under way
+	outage   backoff       // after fetches that found no service, whoever the caller
+	noAnswer error         // of the latest of them
+	isWarm   bool          // the common entry has had a token, or needs none ahead
+	warmUpAt time.Duration // not before; another worker fetches the first token
 	// keepsNothing: the latest token had no lifetime, so that other workers could do nothing with it.
 	keepsNothing bool
 

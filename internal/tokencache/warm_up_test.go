@@ -188,6 +188,19 @@ func TestOneWorkerTriesForAll(t *testing.T) {
 	}
 }
 
+// Also when each time another one of them is the first to look.
+func TestWorkersInTurnTryForAll(t *testing.T) {
+	workers := warmingWorkers(4)
+	begun := answers(unavailable(), workers...)
+	for i := range 500 {
+		workers[0].clock.pass(100 * time.Millisecond)
+		for j := range workers {
+			workers[(i+j)%len(workers)].tick()
+		}
+	}
+	checkBackoff(t, *begun, 6)
+}
+
 // Another worker goes on where the leader does not, for example because its VM is gone.
 func TestWarmUpIsTakenOver(t *testing.T) {
 	for name, lastOfLeader := range map[string]func(done func(Result)){
