@@ -80,7 +80,11 @@ func TestAddressOfARule(t *testing.T) {
 			if test.err != "" {
 				return
 			}
-			host, _ := FirstHeader(service.Call(nil, time.Time{}).Headers, ":authority")
+			call, err := service.Call(nil, time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			host, _ := FirstHeader(call.Headers, ":authority")
 			if got := (address{service.Address(), service.Cluster, host}); got != test.want {
 				t.Errorf("got %+v, expected %+v", got, test.want)
 			}

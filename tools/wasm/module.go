@@ -46,6 +46,7 @@ const (
 	startSection    = 8
 	elementSection  = 9
 	codeSection     = 10
+	dataSection     = 11
 )
 
 // Module is what Parse found.
