@@ -1,6 +1,7 @@
 package tokenservice
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"testing"
@@ -76,6 +77,31 @@ func TestExchangeCall(t *testing.T) {
 				t.Errorf("form:\ngot      %s\nexpected %s", form.Encode(), test.want.Encode())
 			}
 		})
+	}
+}
+
+// The client's own assertion has nothing to do with the caller's.
+func TestExchangesOfClientsThatSign(t *testing.T) {
+	const signs = `"clientId": "id", "clientSecret": "s3cr3t-of-32-bytes-or-more-s3cr3t", "authStyle": "client_secret_jwt", "grantType": "`
+	tests := map[string]struct {
+		oauth2 string
+		want   []string // names of the form's fields
+	}{
+		"jwt-bearer": {signs + grantJWTBearer + `"`, []string{"assertion", "client_assertion", "client_assertion_type", "client_id", "grant_type"}},
+		"actor": {signs + grantTokenExchange + `", "actorTokenHeader": "X-Actor"`, []string{"actor_token", "actor_token_type", "client_assertion", "client_assertion_type",
+			"client_id", "grant_type", "subject_token", "subject_token_type"}},
+		"public client": {`"clientId": "id", "authStyle": "none", "grantType": "` + grantJWTBearer + `"`, []string{"assertion", "client_id", "grant_type"}},
+	}
+	for name, test := range tests {
+		service := mustRead(t, oauth2Config(test.oauth2, ""))
+		caller := callerOf(t, service, [][2]string{{"authorization", "Bearer abc"}, {"x-actor", "def"}})
+		form, err := url.ParseQuery(string(mustCall(t, service, caller).Body))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := slices.Sorted(maps.Keys(form)); !slices.Equal(got, test.want) || form.Get("assertion")+form.Get("subject_token") != "abc" || form.Get("client_assertion") == "abc" {
+			t.Errorf("%s: got the form %v, expected the fields %v", name, form, test.want)
+		}
 	}
 }
 
