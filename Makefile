@@ -132,6 +132,21 @@ record-outage: build ## play the outage that test-monitoring uses to a real gate
 dashboard: ## draw the dashboard into docs/dashboard.svg, from its queries and the recorded outage
 	DASHBOARD=write $(GO) -C e2e/monitoring test -count 1 -run TestDashboardPicture .
 
+# The tests against a real Keycloak, whose distribution (160 MB) Maven fetches from its central repository.
+KEYCLOAK_VERSION := 26.5.6
+KEYCLOAK         ?= $(CURDIR)/.keycloak/keycloak-$(KEYCLOAK_VERSION)
+
+.PHONY: test-keycloak
+test-keycloak: build $(KEYCLOAK)/bin/kc.sh ## end-to-end tests against a real Keycloak; needs Java 17, and Maven to fetch it
+	KEYCLOAK=$(KEYCLOAK) $(GO) -C e2e test -count 1 -timeout 20m -run '^TestKeycloak' .
+
+$(CURDIR)/.keycloak/keycloak-$(KEYCLOAK_VERSION)/bin/kc.sh:
+	@command -v mvn >/dev/null || { echo "Maven is missing: install Maven and Java 17, or set KEYCLOAK to an unpacked distribution"; exit 1; }
+	mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
+		-Dartifact=org.keycloak:keycloak-quarkus-dist:$(KEYCLOAK_VERSION):tar.gz -DoutputDirectory=.keycloak
+	tar -xzf .keycloak/keycloak-quarkus-dist-$(KEYCLOAK_VERSION).tar.gz -C .keycloak
+	touch $@
+
 # How long the load of faults runs after its warm-up; before a release, FAULTS=20m. FAULTS_SEED=N repeats a run.
 FAULTS ?= 60s
 .PHONY: test-faults

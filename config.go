@@ -86,6 +86,9 @@ func readPart(s schema.Section) *part {
 		overwrite: s.Bool(keyOverwrite),
 	}
 	p.service = tokenservice.Read(s, tokenservice.Part{Enabled: p.enabled, Cache: cache, IsCached: hasCache})
+	if p.enabled && !p.overwrite && p.service.ExchangesTokenHeader() {
+		s.Wrong(keyOverwrite, "true where the tokenHeader brings the token to be exchanged, which no request would otherwise be")
+	}
 	if hasCache || tokenservice.IsOAuth2(s) {
 		p.cache = readCachePolicy(cache, p.service, p.enabled)
 		if p.cache.WarmUp && p.enabled && p.service.DependsOnCaller() {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -22,6 +23,8 @@ func addConfigurations(add func(text string)) {
 		sampleJSON, ``, `{}`, `[`, `null`, `{"a":1,"a":2}`, "{\n\t\"a\": \x00}", `{"successWhen":[{}]}`, `{"oauth2": "x"}`, `{"_rules_": null}`, `{"_rules_": [null]}`,
 		extended(`"cache": {}, "oauth2": {"clientId": "a", "clientSecret": "b"}`),
 		extended(`"oauth2": {"clientId": "a", "clientSecret": "b", "grantType": "urn:ietf:params:oauth:grant-type:token-exchange"}`),
+		extended(`"oauth2": {"clientId": "a", "clientSecret": "b", "grantType": "urn:ietf:params:oauth:grant-type:token-exchange", "actorTokenHeader": "x-actor", "keepSubjectToken": true, "requestedTokenType": "urn:a"}`),
+		extended(`"overwrite": false, "oauth2": {"clientId": "a", "clientSecret": "b", "grantType": "urn:ietf:params:oauth:grant-type:jwt-bearer", "subjectTokenHeader": "X-Token", "params": {"assertion": "c"}}`),
 		extended(`"oauth2": {"clientId": "a", "clientSecret": 5, "params": {"username": "a", "password": null}, "grantType": "password"}`),
 		extended(`"_rules_": [{"_match_route_": ["a"], "requestHeaders": {"a": "${NAME}"}}, {"_match_domain_": "*.a", "cache": null}]`),
 		extended(`"requestBody": "${secret.namespace/name.key} $${A} ${A"`), extended(`"requestPath": "/a?key=${KEY}#"`), extended(`"requestHeaders": {"A": "b\n"}`),
@@ -85,6 +88,11 @@ func checkPart(t *testing.T, s *part) {
 	for _, name := range s.service.Protected {
 		if !tokenservice.IsSettableHeader(name) {
 			t.Errorf("header %q would be set", name)
+		}
+	}
+	for _, name := range slices.Concat(s.service.Removed, s.service.CallerHeaders()) {
+		if !tokenservice.IsSettableHeader(name) || name != strings.ToLower(name) {
+			t.Errorf("header %q would be read or removed", name)
 		}
 	}
 	for _, header := range callHeaders(t, s) {

@@ -70,8 +70,8 @@ func (leftAlone) requests() *part        { return nil }
 func (m callPerRequest) requests() *part { return m.part }
 func (m cached) requests() *part         { return m.part }
 
-// OnHttpRequestHeaders decides on the request. With a cached token it makes one
-// host call, the one that sets the header.
+// OnHttpRequestHeaders decides on the request. With a cached token it makes one host call, the one that sets the
+// header, and one more for each header whose token was exchanged, unless that is the same.
 func (r *requestContext) OnHttpRequestHeaders(int, bool) (action types.Action) {
 	defer r.denyOnPanic(&action)
 	m := r.plugin.global
@@ -101,7 +101,7 @@ func (m callPerRequest) take(r *requestContext) types.Action {
 	if m.part.service.DependsOnCaller() {
 		values, err := r.callerValues()
 		if err != nil {
-			return r.demandSubjectToken()
+			return r.demandToken(err)
 		}
 		caller = m.part.service.Caller(values)
 	}
@@ -141,7 +141,7 @@ func (m cached) take(r *requestContext) types.Action {
 	if r.entry = m.cache.Common(); r.entry == nil {
 		var err error
 		if values, err = r.callerValues(); err != nil {
-			return r.demandSubjectToken()
+			return r.demandToken(err)
 		}
 		r.entry = m.cache.Find(values, now)
 	}
@@ -182,7 +182,7 @@ func (m cached) ask(r *requestContext, caller tokencache.Caller) types.Action {
 
 func (r *requestContext) pause() { r.state, r.wasPaused = paused, true }
 
-// OnHttpRequestTrailers takes the protected names out of the trailers, where an upstream could take them
+// OnHttpRequestTrailers takes the names that must not go on out of the trailers, where an upstream could take them
 // for headers. Envoy calls it for requests that have trailers, and not before the request goes on.
 func (r *requestContext) OnHttpRequestTrailers(int) types.Action {
 	defer r.plugin.logPanic()
@@ -193,10 +193,15 @@ func (r *requestContext) OnHttpRequestTrailers(int) types.Action {
 	if r.ownToken {
 		names = names[1:]
 	}
+	removeTrailers(names)
+	removeTrailers(r.part.service.Removed)
+	return types.ActionContinue
+}
+
+func removeTrailers(names []string) {
 	for _, name := range names {
 		_ = proxywasm.RemoveHttpRequestTrailer(name) // fails for one that is not there only
 	}
-	return types.ActionContinue
 }
 
 // OnHttpStreamDone is the end of the request, also of one whose client has gone

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
 
 	"token-fetch/internal/abi"
 	"token-fetch/internal/tokencache"
+	"token-fetch/internal/tokenservice"
 )
 
 // This file is how a request is settled: sent on with a token or without, or answered.
@@ -14,7 +17,7 @@ import (
 
 // forwardWithOwn lets the client's token pass, but not what it says the token service said.
 func (r *requestContext) forwardWithOwn() types.Action {
-	if !r.removeHeaders(r.part.service.Protected[1:]) {
+	if !r.removeHeaders(r.part.service.Protected[1:], r.part.service.Removed) {
 		return r.forwardWithout(internalError)
 	}
 	r.state, r.ownToken = settled, true
@@ -92,7 +95,8 @@ func (r *requestContext) resume() {
 	}
 }
 
-// setHeaders sets the protected headers to the values, and removes those without one.
+// setHeaders sets the protected headers to the values, and removes those without one and the tokens that
+// were exchanged.
 func (r *requestContext) setHeaders(values []string) bool {
 	r.keepRoute()
 	for i, name := range r.part.service.Protected {
@@ -106,7 +110,7 @@ func (r *requestContext) setHeaders(values []string) bool {
 			return false
 		}
 	}
-	return true
+	return removeAll(r.part.service.Removed)
 }
 
 // settleWithout answers the request, or takes the protected headers off and returns true for
@@ -116,7 +120,7 @@ func (r *requestContext) settleWithout(o outcome) (forwarded bool) {
 		r.deny(o)
 		return false
 	}
-	if !r.removeHeaders(r.part.service.Protected) {
+	if !r.removeHeaders(r.part.service.Protected, r.part.service.Removed) {
 		r.deny(internalError)
 		return false
 	}
@@ -125,10 +129,15 @@ func (r *requestContext) settleWithout(o outcome) (forwarded bool) {
 	return true
 }
 
-func (r *requestContext) removeHeaders(names []string) bool {
-	if len(names) > 0 {
+// removeHeaders takes two lists of headers off the request.
+func (r *requestContext) removeHeaders(names, more []string) bool {
+	if len(names)+len(more) > 0 {
 		r.keepRoute()
 	}
+	return removeAll(names) && removeAll(more)
+}
+
+func removeAll(names []string) bool {
 	for _, name := range names {
 		if proxywasm.RemoveHttpRequestHeader(name) != nil {
 			return false
@@ -171,10 +180,14 @@ func (r *requestContext) refuseSubject(e subjectError) types.Action {
 	return types.HeaderStopAllIterationAndWatermark
 }
 
-// demandSubjectToken answers a request that brings no token to be exchanged.
-func (r *requestContext) demandSubjectToken() types.Action {
+// demandToken answers a request that brings no token to be exchanged, or none of the actor.
+func (r *requestContext) demandToken(missing error) types.Action {
 	r.metrics().subjectsMissing++
-	r.challenge("token_fetch.no_subject_token", "bearer token required", `Bearer realm="`+pluginName+`"`)
+	detail, body := "token_fetch.no_subject_token", "bearer token required"
+	if errors.Is(missing, tokenservice.ErrNoActorToken) {
+		detail, body = "token_fetch.no_actor_token", "actor token required"
+	}
+	r.challenge(detail, body, `Bearer realm="`+pluginName+`"`)
 	return types.HeaderStopAllIterationAndWatermark
 }
 

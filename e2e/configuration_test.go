@@ -123,6 +123,30 @@ var refusedConfigs = map[string]struct {
 		with("oauth2", map[string]any{"clientId": "id", "clientSecret": hidden, "params": hidden}),
 		"invalid oauth2.params in config (want an object of strings)",
 	},
+	"actor is the subject": {
+		oauth2Config("/", merged(delegation, map[string]any{"subjectTokenHeader": "x-actor"}), nil),
+		`invalid oauth2.actorTokenHeader in config: "X-Actor" (want another header than subjectTokenHeader)`,
+	},
+	"actor is a pseudo-header": {
+		oauth2Config("/", merged(exchange, map[string]any{"actorTokenHeader": ":path"}), nil),
+		"invalid oauth2.actorTokenHeader in config: \":path\" (want the name of a header that may be set: letters, digits and -_.!#$%&'*+^`|~, and not one of the connection's own)",
+	},
+	"subject is forwarded": {
+		oauth2Config("/", merged(exchange, map[string]any{"subjectTokenHeader": "X-Subject"}), map[string]any{"forwardHeaders": []string{"x-subject"}}),
+		`invalid forwardHeaders in config: "x-subject" (want headers without a token to be exchanged, which goes into the form)`,
+	},
+	"subject is never exchanged": {
+		oauth2Config("/", assertion, map[string]any{"overwrite": false}),
+		"invalid overwrite in config: false (want true where the tokenHeader brings the token to be exchanged, which no request would otherwise be)",
+	},
+	"assertion among the params": {
+		oauth2Config("/", merged(assertion, map[string]any{"params": map[string]any{"assertion": hidden}}), nil),
+		"invalid oauth2.params.assertion in config: another key sets it",
+	},
+	"kept by text": {
+		oauth2Config("/", merged(exchange, map[string]any{"keepSubjectToken": "yes"}), nil),
+		`invalid oauth2.keepSubjectToken in config: "yes" (want true or false)`,
+	},
 	"no client secret": {with("oauth2", map[string]any{"clientId": "id"}), "missing oauth2.clientSecret in config"},
 
 	"empty":           {"", "invalid config: it is empty (want a JSON object)"},

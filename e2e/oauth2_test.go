@@ -40,9 +40,6 @@ var oddAnswers = []struct {
 	{"no type", harness.JSON(200, `{"access_token":"t","expires_in":3600}`), "Bearer t", 1},
 	{"type is null", harness.JSON(200, `{"access_token":"t","token_type":null,"expires_in":3600}`), "Bearer t", 1},
 	{"type N_A", harness.JSON(200, `{"access_token":"t","token_type":"N_A","expires_in":3600}`), "Bearer t", 1},
-	{"DPoP", harness.JSON(200, `{"access_token":"t","token_type":"dpop","expires_in":3600}`), "DPoP t", 1},
-	{"MAC", harness.JSON(200, `{"access_token":"t","token_type":"mac","expires_in":3600}`), "MAC t", 1},
-	{"unknown type", harness.JSON(200, `{"access_token":"t","token_type":"a\r\nb","expires_in":3600}`), "Bearer t", 1},
 	{"scheme in the token", harness.JSON(200, `{"access_token":"Bearer t","token_type":"Bearer","expires_in":3600}`), "Bearer t", 1},
 	{"201", harness.JSON(201, `{"access_token":"t","expires_in":3600}`), "Bearer t", 1},
 	{"more than is known", harness.JSON(200, `{"scope":"a b","refresh_token":"r","access_token":"t","ext":{"access_token":"x"},"expires_in":3600}`), "Bearer t", 1},
@@ -62,6 +59,12 @@ var oddAnswers = []struct {
 	{"expires_in 0", harness.JSON(200, `{"access_token":"t","expires_in":0}`), "Bearer t", 2},
 	{"expires_in negative", harness.JSON(200, `{"access_token":"t","expires_in":-1}`), "Bearer t", 2},
 
+	// A token that needs a proof is of no use to the upstream.
+	{"DPoP", harness.JSON(200, `{"access_token":"t","token_type":"DPoP","expires_in":3600}`), "", 1},
+	{"MAC", harness.JSON(200, `{"access_token":"t","token_type":"mac","expires_in":3600}`), "", 1},
+	{"unknown type", harness.JSON(200, `{"access_token":"t","token_type":"a\r\nb","expires_in":3600}`), "", 1},
+	{"empty type", harness.JSON(200, `{"access_token":"t","token_type":"","expires_in":3600}`), "", 1},
+	{"type is a list", harness.JSON(200, `{"access_token":"t","token_type":["Bearer"],"expires_in":3600}`), "", 1},
 	{"not JSON", textAnswer("application/json", `access_token=t&token_type=Bearer`), "", 1},
 	{"HTML", textAnswer("text/html", `<html>{"access_token":"t"}</html>`), "", 1},
 	{"cut JSON", textAnswer("application/json", `{"access_token":"t"`), "", 1},
@@ -99,8 +102,10 @@ func textAnswer(contentType, text string) http.HandlerFunc {
 func TestOAuth2(t *testing.T) {
 	odd, requests, held := map[string]map[string]any{}, map[string]map[string]any{}, map[string]map[string]any{}
 	for i := range oddAnswers {
-		// No backoff is over before both requests have been answered.
-		odd[oddHost(i)] = oauth2Config("/"+oddHost(i), nil, map[string]any{"cache": map[string]any{"backoff": 30_000}})
+		for grant, oauth2 := range oddGrants {
+			// No backoff is over before both requests have been answered.
+			odd[oddGrantHost(grant, i)] = oauth2Config("/"+oddGrantHost(grant, i), oauth2, map[string]any{"cache": map[string]any{"backoff": 30_000}})
+		}
 	}
 	for name, test := range tokenRequests {
 		requests[hostName(name)] = oauth2Config("/token", test.oauth2, test.more)
@@ -118,33 +123,49 @@ func TestOAuth2(t *testing.T) {
 	t.Run("token exchange", func(t *testing.T) { checkTokenExchange(t, gateway) })
 }
 
-func oddHost(i int) string        { return fmt.Sprint("odd-", i) }
-func heldHost(name string) string { return "held-" + hostName(name) }
+// oddGrants are those that each odd answer is given to.
+var oddGrants = map[string]map[string]any{"client": nil, "exchange": exchange, "delegation": delegation, "assertion": assertion}
+
+// callerAnswers are those among the odd answers that refuse a caller's token, where the call brings one.
+var callerAnswers = []string{"invalid_grant", "invalid_request with a token"}
+
+func oddGrantHost(grant string, i int) string { return fmt.Sprint(oddHost(i), "-", grant) }
+
+func oddHost(i int) string { return fmt.Sprint("odd-", i) }
+func heldHost(name string) string        { return "held-" + hostName(name) }
 
 func checkOddAnswers(t *testing.T, gateway *harness.Gateway) {
 	answers := map[string]http.HandlerFunc{}
 	for i, test := range oddAnswers {
-		answers["/"+oddHost(i)] = test.answer
+		for grant := range oddGrants {
+			answers["/"+oddGrantHost(grant, i)] = test.answer
+		}
 	}
 	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) { answers[r.URL.Path](w, r) })
 	for i, test := range oddAnswers {
-		t.Run(test.name, func(t *testing.T) {
-			gateway.Token.Forget()
-			gateway.Upstream.Forget()
-			for range 2 {
-				answer := gateway.Get(t, "/", "Host: "+oddHost(i), "Authorization: Bearer forged")
-				if test.header == "" {
-					checkReply(t, answer, reply(500, "http call failed", "text/plain; charset=utf-8"))
+		for grant := range oddGrants {
+			t.Run(test.name+"/"+grant, func(t *testing.T) {
+				gateway.Token.Forget()
+				gateway.Upstream.Forget()
+				for range 2 {
+					answer := gateway.Get(t, "/", "Host: "+oddGrantHost(grant, i), "Authorization: Bearer forged", "X-Actor: gateway")
+					switch {
+					case test.header != "":
+						checkStatus(t, answer, 200)
+						checkHeader(t, gateway, "Authorization", test.header)
+						continue
+					case grant != "client" && slices.Contains(callerAnswers, test.name):
+						checkRefusedSubject(t, answer)
+					default:
+						checkReply(t, answer, reply(500, "http call failed", "text/plain; charset=utf-8"))
+					}
 					checkNotReached(t, gateway)
-					continue
 				}
-				checkStatus(t, answer, 200)
-				checkHeader(t, gateway, "Authorization", test.header)
-			}
-			if calls := len(gateway.Token.Calls()); calls != test.calls {
-				t.Errorf("the token service was called %d times, want %d", calls, test.calls)
-			}
-		})
+				if calls := len(gateway.Token.Calls()); calls != test.calls {
+					t.Errorf("the token service was called %d times, want %d", calls, test.calls)
+				}
+			})
+		}
 	}
 }
 
@@ -341,14 +362,13 @@ func busy(status int, retryAfter func() string) http.HandlerFunc {
 
 const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
 
-// exchangeServer answers with a token that names the subject and the number of its exchange.
+// exchangeServer answers with a token that names the caller and the number of its exchange.
 func exchangeServer(expiresIn int) http.HandlerFunc {
 	var exchanges atomic.Int32
 	return func(w http.ResponseWriter, r *http.Request) {
-		_ = r.ParseForm()
 		harness.JSON(200, map[string]any{
-			"access_token":      fmt.Sprint(r.PostForm.Get("subject_token"), "-", exchanges.Add(1)),
-			"issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+			"access_token":      fmt.Sprint(callerOf(r), "-", exchanges.Add(1)),
+			"issued_token_type": accessToken,
 			"token_type":        "Bearer",
 			"expires_in":        expiresIn,
 		})(w, r)

@@ -13,10 +13,10 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// minRecipes is how many configurations docs/recipes.md must at least have: for
-// Keycloak, Auth0, Entra ID, also with a certificate, Okta, Google's metadata server, a token service of one's own,
-// and token exchange.
-const minRecipes = 8
+// minRecipes is how many configurations docs/recipes.md must at least have: for Keycloak, Auth0, Entra ID, also with a
+// certificate, Okta, Google's metadata server, token services of one's own, and the exchanges of a caller's token: two with
+// Keycloak, with an actor, with Entra ID.
+const minRecipes = 12
 
 // recipe is a configuration in docs/recipes.md.
 type recipe struct {

@@ -22,9 +22,16 @@ func refusedHost(failure, name string) string { return hostName(failure + "." + 
 
 func TestRefusedSubjects(t *testing.T) {
 	t.Parallel()
+	for name, grant := range map[string]map[string]any{"token exchange": exchange, "assertion": assertion} {
+		t.Run(name, func(t *testing.T) { testRefusedSubjects(t, grant) })
+	}
+}
+
+func testRefusedSubjects(t *testing.T, grant map[string]any) {
+	t.Parallel()
 	hosts := map[string]map[string]any{}
 	add := func(host string, failure any, backoff int) {
-		hosts[host] = oauth2Config("/"+host, exchange, map[string]any{"cache": map[string]any{"backoff": backoff}, "failure": failure})
+		hosts[host] = oauth2Config("/"+host, grant, map[string]any{"cache": map[string]any{"backoff": backoff}, "failure": failure})
 	}
 	add("brief", nil, 500)
 	for failure, config := range refusedFailures {
@@ -131,8 +138,7 @@ func checkExchangesFailed(t *testing.T, gateway *harness.Gateway) {
 func exchangeAllBut(refused string) http.HandlerFunc {
 	exchanged, refusal := exchangeServer(3600), refusing(400, "invalid_grant")
 	return func(w http.ResponseWriter, r *http.Request) {
-		_ = r.ParseForm()
-		if r.PostForm.Get("subject_token") == refused {
+		if callerOf(r) == refused {
 			refusal(w, r)
 			return
 		}

@@ -13,7 +13,7 @@ import (
 
 // Whatever holds one of these must not be in a log, a statistic or a reply.
 var secrets = []string{
-	"token-of-answer-41d0", "token-of-failure-b28c", "token-in-body-73fe", "token-of-subject-9a11", "token-of-exchange-c5d7",
+	"token-of-answer-41d0", "token-of-failure-b28c", "token-in-body-73fe", "token-of-subject-9a11", "token-of-actor-b81d", "token-of-exchange-c5d7",
 	"literal-secret-08ea", "environment-secret-f3b6", "basic-secret-6c9d", "param-secret-2e57", "value-of-client-d04b",
 	"value-for-upstream-e862", "description-1f7a", "forged-by-client-55c3", "broken-secret-a93e",
 	base64.StdEncoding.EncodeToString([]byte("client:basic-secret-6c9d")),
@@ -36,8 +36,11 @@ var secretConfigs = map[string]map[string]any{
 	"basic":    oauth2Config("/basic", map[string]any{"clientSecret": "basic-secret-6c9d", "params": map[string]any{"key": "param-secret-2e57"}}, nil),
 	"body":     oauth2Config("/body", map[string]any{"clientSecret": "${SECRET}", "authStyle": "body"}, map[string]any{"cache": map[string]any{"backoff": 1}}),
 	"exchange": oauth2Config("/exchange", map[string]any{"clientSecret": "${SECRET}", "grantType": tokenExchange}, map[string]any{"cache": map[string]any{"backoff": 1}}),
-	"unknown":  unhurried(map[string]any{"serviceName": "unknown.static", "requestBody": "${SECRET}"}),
-	"timeout":  merged(sampleConfig(), map[string]any{"timeout": 1, "requestBody": "${SECRET}"}),
+	"assertion": oauth2Config("/assertion", map[string]any{"clientSecret": "${SECRET}", "grantType": jwtBearer, "params": map[string]any{"key": "param-secret-2e57"}},
+		map[string]any{"cache": map[string]any{"backoff": 1}, "tokenHeader": "X-Token"}),
+	"actor":   oauth2Config("/actor", merged(delegation, map[string]any{"clientSecret": "${SECRET}"}), map[string]any{"cache": map[string]any{"backoff": 1}}),
+	"unknown": unhurried(map[string]any{"serviceName": "unknown.static", "requestBody": "${SECRET}"}),
+	"timeout": merged(sampleConfig(), map[string]any{"timeout": 1, "requestBody": "${SECRET}"}),
 }
 
 // secretAnswers are answers with secrets in all places.
@@ -97,6 +100,8 @@ var brokenConfigs = map[string]any{
 	"variable as forwarded":       with("forwardHeaders", []string{"${BROKEN}"}),
 	"variable as response header": with("responseHeader", "${BROKEN}"),
 	"variable as grant":           with("oauth2", map[string]any{"clientId": "c", "clientSecret": "s", "grantType": "${BROKEN}"}),
+	"variable as actor header":    with("oauth2", map[string]any{"clientId": "c", "clientSecret": "s", "grantType": tokenExchange, "actorTokenHeader": "${BROKEN}"}),
+	"assertion in params":         with("oauth2", map[string]any{"clientId": "c", "clientSecret": "s", "grantType": jwtBearer, "params": map[string]any{"assertion": "broken-secret-a93e"}}),
 	"variable as subject header":  with("oauth2", map[string]any{"clientId": "c", "clientSecret": "s", "grantType": tokenExchange, "subjectTokenHeader": "${BROKEN}"}),
 }
 
@@ -117,7 +122,7 @@ func TestSecrets(t *testing.T) {
 			for path, status := range map[string]int{"/": 200, "/refused": 401} {
 				gateway.Upstream.Respond(func(*http.Request) int { return status })
 				got := gateway.Post(t, path, "value-of-client-d04b", "Host: "+host, "X-Token: forged-by-client-55c3",
-					"Cookie: value-of-client-d04b"+answer, "Authorization: Bearer token-of-subject-9a11")
+					"Cookie: value-of-client-d04b"+answer, "Authorization: Bearer token-of-subject-9a11", "X-Actor: token-of-actor-b81d")
 				if got.Header.Get("Content-Type") != "application/json" { // the upstream's
 					replies = append(replies, fmt.Sprint(host, " ", answer, ": ", got))
 				}

@@ -23,6 +23,7 @@ const (
 	cachedPerCaller    = "token-fetch, cached per caller"
 	cachedExchange     = "token-fetch, cached exchange"
 	callersShared      = "token-fetch, callers shared"
+	exchangeRemoved    = "token-fetch, cached exchange, removed header"
 	extAuthz           = "ext_authz, HTTP service"
 	luaCall            = "Lua, httpCall"
 	uncached           = "token-fetch, no cache"
@@ -106,6 +107,7 @@ func benchCandidates() []candidate {
 		}),
 		tokenExchange(),
 		sharedCallers(),
+		exchangeToAnotherHeader(),
 	)...)
 	return append(all, grouped("one token call per request",
 		candidate{Name: extAuthz, About: "C++", filter: "ext_authz", Wants: "x-token: " + token, calls: true},
@@ -155,18 +157,6 @@ func plugin(name, about string, settings map[string]any) candidate {
 		Name: name, About: about, Wants: "x-token: " + token,
 		filter: "wasm", module: pluginModule, settings: settings, calls: true,
 	}
-}
-
-// tokenExchange has a token for each bearer token of a client.
-func tokenExchange() candidate {
-	c := plugin(cachedExchange, fmt.Sprintf("this plugin, `oauth2` with token exchange: a token for each bearer token, here of %d bytes", len(bearerToken())), map[string]any{
-		"requestPath": "/oauth", "tokenHeader": "Authorization",
-		"oauth2": map[string]any{
-			"grantType": "urn:ietf:params:oauth:grant-type:token-exchange", "clientId": "benchmark", "clientSecret": "benchmark",
-		},
-	})
-	c.Wants = "authorization: Bearer " + oauthToken
-	return c
 }
 
 // sharedCallers is the first request of each user in a worker, whose token another worker has: with room for

@@ -32,7 +32,7 @@ type answerReader struct {
 	tokenPath      string // gjson path of the token in the body; empty: it is in responseHeader
 	responseHeader string // lower-case
 	prefix         string
-	prefixFromType bool // token_type names the prefix
+	isBearer       bool // token_type must agree with the prefix, which is bearerPrefix
 	upstream       []upstreamHeader
 	conditions     []condition
 	hasSubject     bool // the call exchanges a caller's token, which the answer may refuse
@@ -69,8 +69,12 @@ func (r *answerReader) read(a *Answer, now time.Time) (values []string, failed *
 		}
 	}
 	token := r.token(a)
-	if token == "" {
+	switch {
+	case token == "":
 		return nil, &Failure{Kind: NoToken, Reason: fmt.Sprintf("answered %d without a usable token%s", a.Status, inParentheses(oauthError(a)))}
+	case r.isBearer && !a.hasBearerToken():
+		return nil, &Failure{Kind: NoToken, Reason: fmt.Sprintf("answered %d with a token whose token_type is not Bearer, and no %s says what to put before it",
+			a.Status, keyTokenPrefix.Name)}
 	}
 	values = append(values, token)
 	for _, header := range r.upstream {
@@ -133,14 +137,20 @@ func (r *answerReader) token(a *Answer) string {
 	if token == "" || len(token) > maxTokenBytes || !IsHeaderValue(token) {
 		return ""
 	}
-	prefix := r.prefix
-	if r.prefixFromType {
-		prefix = schemePrefix(a.json("token_type").String())
-	}
-	if isScheme(prefix) && len(token) >= len(prefix) && strings.EqualFold(token[:len(prefix)], prefix) {
+	if isScheme(r.prefix) && len(token) >= len(r.prefix) && strings.EqualFold(token[:len(r.prefix)], r.prefix) {
 		return strings.Clone(token) // some services answer with "Bearer …" already
 	}
-	return prefix + strings.Clone(token) // not a part of the answer, which would be kept as long
+	return r.prefix + strings.Clone(token) // not a part of the answer, which would be kept as long
+}
+
+const bearerPrefix = "Bearer "
+
+// hasBearerToken reports whether whoever has the token may use it (RFC 6749 section 7.1). One of another type, such as
+// DPoP, also needs a proof that the upstream would miss. A token_type of N_A (RFC 8693 section 2.2.1) says nothing
+// about that, and so does none.
+func (a *Answer) hasBearerToken() bool {
+	value := a.json("token_type")
+	return value.Type == gjson.Null || value.Type == gjson.String && (strings.EqualFold(value.Str, "Bearer") || value.Str == "N_A")
 }
 
 func isScheme(prefix string) bool { return len(prefix) > 1 && strings.HasSuffix(prefix, " ") }

@@ -15,13 +15,16 @@ func (r reader) answerReader(token string, auth *oauth2, upstream []upstreamHead
 		tokenPath:      r.JSONPath(keyTokenPath),
 		responseHeader: strings.ToLower(r.responseHeader(token)),
 		prefix:         r.String(keyTokenPrefix),
-		prefixFromType: auth != nil && !r.Has(keyTokenPrefix),
+		isBearer:       auth != nil && !r.Has(keyTokenPrefix),
 		upstream:       upstream,
 		conditions:     conditions,
-		hasSubject:     auth != nil && auth.subject != nil,
+		hasSubject:     auth != nil && auth.exchange != nil,
 	}
 	if auth != nil && a.tokenPath == "" && !r.Has(keyResponseHeader) {
 		a.tokenPath = "access_token"
+	}
+	if a.isBearer {
+		a.prefix = bearerPrefix
 	}
 	if !IsHeaderValue(a.prefix) {
 		r.Wrong(keyTokenPrefix, WantHeaderValue)

@@ -102,6 +102,8 @@ func TestUpstreamHeaders(t *testing.T) {
 	}
 }
 
+const notBearer = "with a token whose token_type is not Bearer, and no tokenPrefix says what to put before it"
+
 func TestOAuth2Answers(t *testing.T) {
 	config := `{"serviceName": "idp.dns", "requestPath": "/token", "oauth2": {"clientId": "id", "clientSecret": "s3cr3t"}}`
 	tests := map[string]struct {
@@ -115,7 +117,17 @@ func TestOAuth2Answers(t *testing.T) {
 		"created":          {201, `{"access_token": "t1", "token_type": "Bearer"}`, "Bearer t1", gotToken, ""},
 		"no type":          {200, `{"access_token": "t1"}`, "Bearer t1", gotToken, ""},
 		"N_A":              {200, `{"access_token": "t1", "token_type": "N_A"}`, "Bearer t1", gotToken, ""},
-		"DPoP":             {200, `{"access_token": "t1", "token_type": "dpop"}`, "DPoP t1", gotToken, ""},
+		"type is null":     {200, `{"access_token": "t1", "token_type": null}`, "Bearer t1", gotToken, ""},
+		"upper case":       {200, `{"access_token": "t1", "token_type": "BEARER"}`, "Bearer t1", gotToken, ""},
+		"DPoP":             {200, `{"access_token": "t1", "token_type": "DPoP"}`, "", NoToken, "answered 200 " + notBearer},
+		"other 2xx, MAC":   {201, `{"access_token": "t1", "token_type": "mac"}`, "", NoToken, "answered 201 " + notBearer},
+		"n_a":              {200, `{"access_token": "t1", "token_type": "n_a"}`, "", NoToken, "answered 200 " + notBearer},
+		"unknown type":     {200, `{"access_token": "t1", "token_type": "s3cr3t\r\n"}`, "", NoToken, "answered 200 " + notBearer},
+		"Bearer and more":  {200, `{"access_token": "t1", "token_type": "Bearer "}`, "", NoToken, "answered 200 " + notBearer},
+		"empty type":       {200, `{"access_token": "t1", "token_type": ""}`, "", NoToken, "answered 200 " + notBearer},
+		"type no text":     {200, `{"access_token": "t1", "token_type": ["Bearer"]}`, "", NoToken, "answered 200 " + notBearer},
+		"type a number":    {200, `{"access_token": "t1", "token_type": 1}`, "", NoToken, "answered 200 " + notBearer},
+		"no token, DPoP":   {200, `{"token_type": "DPoP"}`, "", NoToken, "answered 200 without a usable token"},
 		"scheme in token":  {200, `{"access_token": "Bearer t1", "token_type": "Bearer"}`, "Bearer t1", gotToken, ""},
 		"error in a 200":   {200, `{"error": "invalid_scope"}`, "", NoToken, "answered 200 without a usable token (invalid_scope)"},
 		"not JSON":         {200, `access_token=t1`, "", NoToken, "answered 200 without a usable token"},
@@ -142,14 +154,14 @@ func TestOAuth2AnswersAsConfigured(t *testing.T) {
 	answer := Answer{
 		Status:  200,
 		Headers: [][2]string{{"x-auth", "t2"}},
-		Body:    []byte(`{"access_token": "t1", "id_token": "t3", "token_type": "DPoP"}`),
+		Body:    []byte(`{"access_token": "t1", "id_token": "t3", "token_type": "bearer"}`),
 	}
 	for keys, want := range map[string]string{
-		``:                           "DPoP t1",
+		``:                           "Bearer t1",
 		`"tokenPrefix": "Token "`:    "Token t1",
 		`"tokenPrefix": ""`:          "t1",
-		`"tokenPath": "id_token"`:    "DPoP t3",
-		`"responseHeader": "X-Auth"`: "DPoP t2",
+		`"tokenPath": "id_token"`:    "Bearer t3",
+		`"responseHeader": "X-Auth"`: "Bearer t2",
 	} {
 		if keys != "" {
 			keys = ", " + keys
@@ -158,6 +170,17 @@ func TestOAuth2AnswersAsConfigured(t *testing.T) {
 		values, failed := reader.read(&answer, time.Time{})
 		if failed != nil || values[0] != want {
 			t.Errorf("%s: got %q and %v, expected %q", keys, values, failed, want)
+		}
+	}
+}
+
+// A prefix of one's own says what to do with a token of another type.
+func TestTokenTypesWithAPrefix(t *testing.T) {
+	for prefix, want := range map[string]string{"DPoP ": "DPoP t1", "": "t1", "Bearer ": "Bearer t1"} {
+		reader := mustRead(t, oauth2Config(`"clientId": "id", "clientSecret": "s"`, `, "tokenPrefix": "`+prefix+`"`)).answer
+		values, failed := reader.read(&Answer{Status: 200, Body: []byte(`{"access_token": "t1", "token_type": "DPoP"}`)}, time.Time{})
+		if failed != nil || values[0] != want {
+			t.Errorf("%q: got %q and %v, expected %q", prefix, values, failed, want)
 		}
 	}
 }

@@ -20,8 +20,8 @@ func (s *Service) Call(c *Caller, now time.Time) (Call, error) {
 	if c != nil {
 		call.Headers = append(call.Headers[:len(call.Headers):len(call.Headers)], c.forwarded...)
 	}
-	if c != nil && s.subject != nil {
-		call.Body = s.subject.body(c.subject)
+	if c != nil && s.exchange != nil {
+		call.Body = s.exchange.body(c)
 	}
 	if s.assertion == nil {
 		return call, nil

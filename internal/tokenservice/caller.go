@@ -7,15 +7,18 @@ import (
 	"time"
 )
 
-// ErrNoSubjectToken says that a request brings no token that could be exchanged.
-var ErrNoSubjectToken = errors.New("the request has no bearer token to exchange")
+// Why a request is not fit for an exchange.
+var (
+	ErrNoSubjectToken = errors.New("the request has no bearer token to exchange")
+	ErrNoActorToken   = errors.New("the request has no token of an actor")
+)
 
 // Caller is what a token depends on beside the configuration: values of the client's request.
 type Caller struct {
 	values    string // as AppendCaller writes them; those below are parts of it
 	key       [16]byte
 	forwarded [][2]string
-	subject   string // the token to be exchanged; empty without an exchange
+	tokens    [2]string // to be exchanged: the subject's, and the actor's; empty without
 }
 
 // Values tells callers apart. It has their secrets.
@@ -30,14 +33,24 @@ func (c *Caller) Size() int {
 	return len(c.values) + len(c.forwarded)*headerStrings
 }
 
-// HasExpired reports whether the token that is to be exchanged says so itself. It is not verified.
+// HasExpired reports whether a token that is to be exchanged says so itself. It is not verified.
 func (c *Caller) HasExpired(now time.Time) bool {
-	expiry, ok := jwtExpiry(c.subject)
+	expiry, ok := c.expiry()
 	return ok && !now.Before(expiry)
 }
 
+// expiry is when the first of the caller's tokens expires, as far as they say so.
+func (c *Caller) expiry() (first time.Time, ok bool) {
+	for _, token := range c.tokens {
+		if expiry, says := jwtExpiry(token); says && (!ok || expiry.Before(first)) {
+			first, ok = expiry, true
+		}
+	}
+	return first, ok
+}
+
 // AppendCaller appends the values of the request headers that the token depends on. The error is
-// ErrNoSubjectToken. It is apart from Caller for requests that find their token: they need no more.
+// ErrNoSubjectToken or ErrNoActorToken. It is apart from Caller for requests that find their token: they need no more.
 //
 // Each value has the number of its header in the configuration and its length before it, so that
 // different values can't look the same, wherever one ends and the next begins.
@@ -49,15 +62,18 @@ func (s *Service) AppendCaller(to []byte, headers [][2]string) ([]byte, error) {
 			}
 		}
 	}
-	if s.subject == nil {
+	if s.exchange == nil {
 		return to, nil
 	}
-	value, _ := FirstHeader(headers, s.subject.header)
-	subject, ok := s.subject.bearer(value)
-	if !ok {
-		return nil, ErrNoSubjectToken
+	for i, token := range s.exchange.tokens {
+		value, _ := FirstHeader(headers, token.header)
+		text, ok := token.bearer(value)
+		if !ok {
+			return nil, token.missing
+		}
+		to = appendValue(to, len(s.forward)+i, text)
 	}
-	return appendValue(to, len(s.forward), subject), nil
+	return to, nil
 }
 
 func appendValue(to []byte, number int, value string) []byte {
@@ -78,8 +94,8 @@ func (s *Service) Caller(values []byte) *Caller {
 		at += size
 		value := c.values[at : at+int(length)] //nolint:gosec // of what AppendCaller has appended
 		at += len(value)
-		if number == uint64(len(s.forward)) {
-			c.subject = value
+		if forwarded := uint64(len(s.forward)); number >= forwarded {
+			c.tokens[number-forwarded] = value
 			continue
 		}
 		c.forwarded = append(c.forwarded, [2]string{s.forward[number], value})

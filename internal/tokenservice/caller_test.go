@@ -67,17 +67,21 @@ func TestCallerHasWhatItsRequestBrings(t *testing.T) {
 		headers   [][2]string
 		forwarded [][2]string
 		subject   string
+		actor     string
 	}{
-		"nothing":  {forwarding, [][2]string{{"x-other", "c"}}, nil, ""},
-		"repeated": {forwarding, [][2]string{{"x-org", "c"}, {"x-user", "a"}, {"x-user", ""}, {"x-user", "b"}}, [][2]string{{"x-user", "a"}, {"x-user", ""}, {"x-user", "b"}, {"x-org", "c"}}, ""},
-		"long":     {forwarding, [][2]string{{"x-org", long}, {"x-user", "a"}}, [][2]string{{"x-user", "a"}, {"x-org", long}}, ""},
-		"subject":  {mustRead(t, oauth2Config(exchange, "")), [][2]string{{"authorization", "Bearer abc"}}, nil, "abc"},
-		"both":     {mustRead(t, oauth2Config(exchange, `, "forwardHeaders": ["X-User"]`)), [][2]string{{"authorization", "Bearer abc"}, {"x-user", "a"}}, [][2]string{{"x-user", "a"}}, "abc"},
+		"nothing":  {service: forwarding, headers: [][2]string{{"x-other", "c"}}},
+		"repeated": {forwarding, [][2]string{{"x-org", "c"}, {"x-user", "a"}, {"x-user", ""}, {"x-user", "b"}}, [][2]string{{"x-user", "a"}, {"x-user", ""}, {"x-user", "b"}, {"x-org", "c"}}, "", ""},
+		"long":     {forwarding, [][2]string{{"x-org", long}, {"x-user", "a"}}, [][2]string{{"x-user", "a"}, {"x-org", long}}, "", ""},
+		"subject":  {mustRead(t, oauth2Config(exchange, "")), [][2]string{{"authorization", "Bearer abc"}}, nil, "abc", ""},
+		"both":     {mustRead(t, oauth2Config(exchange, `, "forwardHeaders": ["X-User"]`)), [][2]string{{"authorization", "Bearer abc"}, {"x-user", "a"}}, [][2]string{{"x-user", "a"}}, "abc", ""},
+		"an actor": {mustRead(t, oauth2Config(delegation, "")), [][2]string{{"x-actor", "def"}, {"authorization", "Bearer abc"}}, nil, "abc", "def"},
+		"all three": {mustRead(t, oauth2Config(delegation, `, "forwardHeaders": ["X-User", "X-Org"]`)), [][2]string{{"x-user", "a"}, {"x-actor", "Bearer def"}, {"authorization", "Bearer abc"}},
+			[][2]string{{"x-user", "a"}}, "abc", "def"},
 	}
 	for name, c := range tests {
 		got := callerOf(t, c.service, c.headers)
-		if !slices.Equal(got.forwarded, c.forwarded) || got.subject != c.subject {
-			t.Errorf("%s: got %.80q and %q, expected %.80q and %q", name, got.forwarded, got.subject, c.forwarded, c.subject)
+		if !slices.Equal(got.forwarded, c.forwarded) || got.tokens != [2]string{c.subject, c.actor} {
+			t.Errorf("%s: got %.80q and %q, expected %.80q and %q", name, got.forwarded, got.tokens, c.forwarded, [2]string{c.subject, c.actor})
 		}
 	}
 }
@@ -158,8 +162,51 @@ func TestExpiredSubject(t *testing.T) {
 		"exp is no time": {jwt(`{"exp": "1795435199"}`), false},
 	}
 	for name, test := range tests {
-		if got := (&Caller{subject: test.subject}).HasExpired(now); got != test.want {
+		if got := (&Caller{tokens: [2]string{test.subject}}).HasExpired(now); got != test.want {
 			t.Errorf("%s: got %v, expected %v", name, got, test.want)
+		}
+	}
+}
+
+// Whoever leaves out the actor would get a token that does not name one.
+func TestCallersWithAnActor(t *testing.T) {
+	service := mustRead(t, oauth2Config(delegation, ""))
+	tests := map[string]struct {
+		headers [][2]string
+		want    error
+	}{
+		"both":               {[][2]string{{"authorization", "Bearer abc"}, {"x-actor", "def"}}, nil},
+		"no actor":           {[][2]string{{"authorization", "Bearer abc"}}, ErrNoActorToken},
+		"empty actor":        {[][2]string{{"authorization", "Bearer abc"}, {"x-actor", ""}}, ErrNoActorToken},
+		"actor is no bearer": {[][2]string{{"authorization", "Bearer abc"}, {"x-actor", "Basic YTpi"}}, ErrNoActorToken},
+		"no subject":         {[][2]string{{"x-actor", "def"}}, ErrNoSubjectToken},
+		"neither":            {nil, ErrNoSubjectToken},
+	}
+	for name, test := range tests {
+		if values, err := service.AppendCaller(nil, test.headers); !errors.Is(err, test.want) || (err != nil && values != nil) {
+			t.Errorf("%s: got %q and %v, expected %v", name, values, err, test.want)
+		}
+	}
+	keys := map[[16]byte]string{}
+	for _, of := range [][2]string{{"abc", "def"}, {"def", "abc"}, {"abc", "deg"}, {"abd", "def"}, {"ab", "cdef"}, {"abc", "abc"}} {
+		c := callerOf(t, service, [][2]string{{"authorization", "Bearer " + of[0]}, {"x-actor", of[1]}})
+		if other, taken := keys[c.Key()]; taken {
+			t.Errorf("%s and %s have the same key", of, other)
+		}
+		keys[c.Key()] = fmt.Sprint(of)
+	}
+}
+
+// The first of the two ends the caller.
+func TestExpiredActor(t *testing.T) {
+	now := time.Unix(1795435200, 0)
+	good, expired, opaque := jwt(`{"exp": 1795435201}`), jwt(`{"exp": 1795435200}`), "abc"
+	for tokens, want := range map[[2]string]bool{
+		{good, good}: false, {opaque, good}: false, {good, opaque}: false, {opaque, opaque}: false,
+		{good, expired}: true, {expired, good}: true, {opaque, expired}: true, {expired, opaque}: true,
+	} {
+		if got := (&Caller{tokens: tokens}).HasExpired(now); got != want {
+			t.Errorf("%s: got %v, expected %v", tokens, got, want)
 		}
 	}
 }

@@ -36,6 +36,12 @@ func withKey(key string) string {
 // exchange has the keys of a token exchange.
 const exchange = `"clientId": "id", "clientSecret": "s3cr3t", "grantType": "urn:ietf:params:oauth:grant-type:token-exchange"`
 
+// delegation has those of one with an actor, and jwtBearer those of a caller's token as a grant.
+const (
+	delegation = exchange + `, "actorTokenHeader": "X-Actor"`
+	jwtBearer  = `"clientId": "id", "clientSecret": "s3cr3t", "grantType": "urn:ietf:params:oauth:grant-type:jwt-bearer"`
+)
+
 // oauth2Config has these keys in oauth2, and more beside it, after a comma.
 func oauth2Config(oauth2, more string) string {
 	return `{"serviceName": "idp.dns", "requestPath": "/token", "oauth2": {` + oauth2 + `}` + more + `}`

@@ -19,7 +19,7 @@ func FuzzReadAnswer(f *testing.F) {
 	f.Add(502, "", []byte("<html>Bad Gateway</html>"), "@this")
 	f.Add(200, strings.Repeat("a", 16<<10+1), []byte(`{"token": "\ud800", "token": "t2"}`), "token")
 	f.Fuzz(func(t *testing.T, status int, header string, body []byte, path string) {
-		reader := answerReader{any2xx: true, tokenPath: path, responseHeader: "x-token", prefixFromType: true,
+		reader := answerReader{any2xx: true, tokenPath: path, responseHeader: "x-token", prefix: bearerPrefix, isBearer: true,
 			upstream:   []upstreamHeader{{name: "a", path: path}, {name: "b", header: "x-token"}},
 			conditions: []condition{{header: "x-token", equals: []string{header}}}}
 		for _, hasSubject := range []bool{false, true} {
@@ -40,9 +40,8 @@ func FuzzReadAnswer(f *testing.F) {
 
 func checkHeaderValue(t *testing.T, value string) {
 	t.Helper()
-	const longestPrefix = len("PrivateToken ")
-	if len(value) > maxTokenBytes+longestPrefix {
-		t.Errorf("a value of %d bytes, expected at most %d", len(value), maxTokenBytes+longestPrefix)
+	if most := maxTokenBytes + len(bearerPrefix); len(value) > most {
+		t.Errorf("a value of %d bytes, expected at most %d", len(value), most)
 	}
 	for i := range len(value) {
 		if value[i] < ' ' || value[i] == 0x7f {

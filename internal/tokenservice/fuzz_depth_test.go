@@ -57,7 +57,7 @@ func checkPlacesOfJSON(t *testing.T, text []byte) {
 	t.Helper()
 	depth, valid := fuzzing.Depth(text)
 	readable := valid && depth <= schema.MaxDepth
-	reader := answerReader{any2xx: true, tokenPath: "access_token", prefixFromType: true,
+	reader := answerReader{any2xx: true, tokenPath: "access_token", prefix: bearerPrefix, isBearer: true,
 		upstream: []upstreamHeader{{name: "a", path: "a.b"}}, conditions: []condition{{path: "code", equals: []string{"0"}}}}
 	policy := lifetimes{ttl: time.Second, expiresInPath: "expires_in"}
 	fuzzing.InTime(t, len(text), func() {

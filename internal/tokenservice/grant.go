@@ -8,8 +8,8 @@ type Grant struct {
 	Values []string
 	// Lifetime counts from when the call was sent; 0 for a token that must not be kept.
 	Lifetime time.Duration
-	// SubjectLifetime is for how long the token lives that was exchanged, counted in the same way; 0 when it
-	// does not say, or there is none.
+	// SubjectLifetime is for how long the tokens live that were exchanged, counted in the same way; 0 when they
+	// do not say, or there are none.
 	SubjectLifetime time.Duration
 	NoStore         bool // Cache-Control forbids to keep the token
 }
@@ -51,7 +51,7 @@ func (s *Service) Grant(a *Answer, c *Caller, sentAt time.Time) (Grant, *Failure
 	if c == nil {
 		return g, nil
 	}
-	if expiry, ok := jwtExpiry(c.subject); ok {
+	if expiry, ok := c.expiry(); ok {
 		g.SubjectLifetime = max(expiry.Sub(sentAt), 1)
 		g.Lifetime = min(g.Lifetime, g.SubjectLifetime)
 	}

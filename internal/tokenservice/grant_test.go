@@ -38,20 +38,25 @@ func TestKindsOfFailure(t *testing.T) {
 		"no token":              {Answer{Status: 200, Body: []byte("{}")}, Failure{NoToken, "answered 200 without a usable token", 0}},
 		"no content":            {Answer{Status: 204}, Failure{NoToken, "answered 204 without a usable token", 0}},
 	}
-	service := mustRead(t, oauth2Config(exchange, ""))
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			granted, failed := service.Grant(&test.answer, &Caller{subject: "abc"}, fuzzNow)
-			if failed == nil {
-				t.Fatalf("got %+v, expected a failure", granted)
-			}
-			if *failed != test.want || failed.Error() != test.want.Reason {
-				t.Errorf("got      %+v\nexpected %+v", *failed, test.want)
-			}
-			if granted.Values != nil {
-				t.Errorf("got values beside a failure: %q", granted.Values)
-			}
-		})
+		for grant, keys := range map[string]string{"token exchange": exchange, "with an actor": delegation, "jwt-bearer": jwtBearer} {
+			service := mustRead(t, oauth2Config(keys, ""))
+			t.Run(name+"/"+grant, func(t *testing.T) { checkFailed(t, service, &test.answer, test.want) })
+		}
+	}
+}
+
+func checkFailed(t *testing.T, service *Service, a *Answer, want Failure) {
+	t.Helper()
+	granted, failed := service.Grant(a, &Caller{tokens: [2]string{"abc"}}, fuzzNow)
+	if failed == nil {
+		t.Fatalf("got %+v, expected a failure", granted)
+	}
+	if *failed != want || failed.Error() != want.Reason {
+		t.Errorf("got      %+v\nexpected %+v", *failed, want)
+	}
+	if granted.Values != nil {
+		t.Errorf("got values beside a failure: %q", granted.Values)
 	}
 }
 
@@ -92,7 +97,7 @@ func TestGrant(t *testing.T) {
 		want   Grant
 	}{
 		"not cached":         {sampleJSON, inHeader([2]string{"cache-control", "max-age=20"}), nil, Grant{}},
-		"not cached, caller": {sampleJSON, inHeader(), &Caller{subject: jwt(`{"exp": 1795435220}`)}, Grant{}},
+		"not cached, caller": {sampleJSON, inHeader(), &Caller{tokens: [2]string{jwt(`{"exp": 1795435220}`)}}, Grant{}},
 		"cached":             {extended(`"cache": {}`), inHeader([2]string{"cache-control", "max-age=20"}), nil, Grant{Lifetime: 20 * time.Second}},
 		"its default":        {extended(`"cache": {}`), inHeader(), nil, Grant{Lifetime: 300 * time.Second}},
 		"configured":         {extended(`"cache": {"ttl": 7}`), inHeader(), nil, Grant{Lifetime: 7 * time.Second}},
@@ -101,10 +106,12 @@ func TestGrant(t *testing.T) {
 		"no-store":           {extended(`"cache": {}`), inHeader([2]string{"cache-control", "no-store"}), nil, Grant{NoStore: true}},
 		"forwarding":         {extended(`"cache": {}, "forwardHeaders": ["a"]`), inHeader([2]string{"cache-control", "max-age=20"}), &Caller{}, Grant{Lifetime: 20 * time.Second}},
 		"OAuth's no-store":   {oauth2Config(`"clientId": "id", "clientSecret": "s"`, ""), Answer{Status: 200, Headers: [][2]string{{"cache-control", "no-store"}, {"expires", "0"}}, Body: []byte(`{"access_token": "t1"}`)}, nil, Grant{Lifetime: 300 * time.Second}},
-		"opaque subject":     {oauth2Config(exchange, ""), exchanged, &Caller{subject: "abc"}, Grant{Lifetime: time.Hour}},
-		"subject ends first": {oauth2Config(exchange, ""), exchanged, &Caller{subject: jwt(`{"exp": 1795435220}`)}, Grant{Lifetime: 20 * time.Second, SubjectLifetime: 20 * time.Second}},
-		"subject ends later": {oauth2Config(exchange, ""), exchanged, &Caller{subject: jwt(`{"exp": 1795442400}`)}, Grant{Lifetime: time.Hour, SubjectLifetime: 2 * time.Hour}},
-		"subject has ended":  {oauth2Config(exchange, ""), exchanged, &Caller{subject: jwt(`{"exp": 1795435100}`)}, Grant{Lifetime: 1, SubjectLifetime: 1}},
+		"opaque subject":     {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{"abc"}}, Grant{Lifetime: time.Hour}},
+		"subject ends first": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435220}`)}}, Grant{Lifetime: 20 * time.Second, SubjectLifetime: 20 * time.Second}},
+		"subject ends later": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795442400}`)}}, Grant{Lifetime: time.Hour, SubjectLifetime: 2 * time.Hour}},
+		"actor ends first":   {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795442400}`), jwt(`{"exp": 1795435220}`)}}, Grant{Lifetime: 20 * time.Second, SubjectLifetime: 20 * time.Second}},
+		"jwt-bearer":         {oauth2Config(jwtBearer, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435220}`)}}, Grant{Lifetime: 20 * time.Second, SubjectLifetime: 20 * time.Second}},
+		"subject has ended":  {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435100}`)}}, Grant{Lifetime: 1, SubjectLifetime: 1}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

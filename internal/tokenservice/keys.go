@@ -6,6 +6,7 @@ import "token-fetch/internal/schema"
 const (
 	grantClientCredentials = "client_credentials"                              // RFC 6749 section 4.4
 	grantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" //nolint:gosec // no credential: RFC 8693
+	grantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523 section 2.1
 	grantPassword          = "password"                                        // RFC 6749 section 4.3
 
 	authStyleHeader    = "header"            // RFC 6749 section 2.3.1, and so is body
@@ -13,6 +14,8 @@ const (
 	authStyleNone      = "none"              // RFC 6749 section 2.1: public clients
 	authStyleSecretJWT = "client_secret_jwt" // OpenID Connect Core section 9, and so is private_key_jwt
 	authStyleKeyJWT    = "private_key_jwt"
+
+	accessTokenType = "urn:ietf:params:oauth:token-type:access_token" //nolint:gosec // no credential: RFC 8693 section 3
 )
 
 // The keys of a configuration that say what the token service is asked, and what its answer means.
@@ -42,7 +45,7 @@ var (
 
 	keyClientID           = &schema.Key{Name: "clientId", Kind: schema.Text, Required: true, Identity: true}
 	keyClientSecret       = &schema.Key{Name: "clientSecret", Kind: schema.Text, Secret: true, Identity: true}
-	keyGrantType          = &schema.Key{Name: "grantType", Kind: schema.Text, Default: grantClientCredentials, OneOf: []string{grantClientCredentials, grantTokenExchange, grantPassword}, Identity: true}
+	keyGrantType          = &schema.Key{Name: "grantType", Kind: schema.Text, Default: grantClientCredentials, OneOf: []string{grantClientCredentials, grantTokenExchange, grantJWTBearer, grantPassword}, Identity: true}
 	keyScopes             = &schema.Key{Name: "scopes", Kind: schema.TextList, Identity: true}
 	keyAudience           = &schema.Key{Name: "audience", Kind: schema.Text, Identity: true}
 	keyResource           = &schema.Key{Name: "resource", Kind: schema.Texts, Identity: true}
@@ -52,13 +55,18 @@ var (
 	keySigningAlgorithm   = &schema.Key{Name: "signingAlgorithm", Kind: schema.Text, OneOf: []string{algES256, algES384, algRS256, algPS256, algEdDSA}, Identity: true}
 	keyAssertionAudience  = &schema.Key{Name: "assertionAudience", Kind: schema.Text, Identity: true}
 	keySubjectTokenHeader = &schema.Key{Name: "subjectTokenHeader", Kind: schema.Text, Default: "Authorization", Identity: true}
-	keySubjectTokenType   = &schema.Key{Name: "subjectTokenType", Kind: schema.Text, Default: "urn:ietf:params:oauth:token-type:access_token", Identity: true}
+	keyKeepSubjectToken   = &schema.Key{Name: "keepSubjectToken", Kind: schema.Boolean, Default: false}
+	keySubjectTokenType   = &schema.Key{Name: "subjectTokenType", Kind: schema.Text, Default: accessTokenType, Identity: true}
+	keyRequestedTokenType = &schema.Key{Name: "requestedTokenType", Kind: schema.Text, Identity: true}
+	keyActorTokenHeader   = &schema.Key{Name: "actorTokenHeader", Kind: schema.Text, Identity: true}
+	keyActorTokenType     = &schema.Key{Name: "actorTokenType", Kind: schema.Text, Default: accessTokenType, Identity: true}
 	keyParams             = &schema.Key{Name: "params", Kind: schema.TextMap, Secret: true, Identity: true}
 
 	keyOAuth2 = &schema.Key{Name: "oauth2", Kind: schema.Object, Identity: true, Keys: []*schema.Key{
 		keyClientID, keyClientSecret, keyGrantType, keyScopes, keyAudience, keyResource,
 		keyAuthStyle, keyPrivateKey, keyKeyID, keySigningAlgorithm, keyAssertionAudience,
-		keySubjectTokenHeader, keySubjectTokenType, keyParams,
+		keySubjectTokenHeader, keyKeepSubjectToken, keySubjectTokenType, keyRequestedTokenType,
+		keyActorTokenHeader, keyActorTokenType, keyParams,
 	}}
 
 	keyTTL                = &schema.Key{Name: "ttl", Kind: schema.Integer, Default: 300, Min: 1, Max: schema.MaxSeconds, Identity: true}

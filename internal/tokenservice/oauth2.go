@@ -2,23 +2,16 @@ package tokenservice
 
 import (
 	"net/url"
+	"slices"
 	"strings"
-
-	"token-fetch/internal/schema"
 )
 
 // oauth2 is the form and the client's authentication of a token request.
 type oauth2 struct {
 	form          url.Values
-	authorization string        // value of the Authorization header; empty: the credentials are in the form
-	assertion     *assertion    // signed for each call; nil: the client authenticates in another way
-	subject       *subjectToken // nil but for token exchange
-}
-
-// subjectToken is the client's own token in a token exchange (RFC 8693 section 2.1).
-type subjectToken struct {
-	header string // lower-case name of the request header that carries it
-	form   url.Values
+	authorization string          // value of the Authorization header; empty: the credentials are in the form
+	assertion     *assertion      // signed for each call; nil: the client authenticates in another way
+	exchange      *callerExchange // nil for a token that does not depend on the caller's own
 }
 
 // oauth2 reads the key oauth2; nil when it is absent.
@@ -39,40 +32,23 @@ func (r reader) oauth2() *oauth2 {
 		request.form.Add("resource", resource)
 	}
 	o.authenticate(request)
-	request.exchange(o, grant)
+	request.exchange = o.exchange(grant, request.form)
 	o.params(request)
 	if method := r.String(keyRequestMethod); method != "" && method != "POST" {
 		r.Wrong(keyRequestMethod, "POST with oauth2")
 	}
-	if request.subject != nil {
-		request.subject.form = request.form
-	}
 	return request
 }
 
-func (request *oauth2) exchange(o reader, grant string) {
-	header, tokenType := o.String(keySubjectTokenHeader), o.String(keySubjectTokenType)
-	if grant != grantTokenExchange {
-		for _, k := range []*schema.Key{keySubjectTokenHeader, keySubjectTokenType} {
-			if _, own := o.Own(k.Name); own {
-				o.Unused(k, "it belongs to grantType "+grantTokenExchange)
-			}
-		}
-		return
-	}
-	if !IsSettableHeader(header) {
-		o.Wrong(keySubjectTokenHeader, WantSettableHeader)
-	}
-	request.form.Set("subject_token_type", tokenType)
-	request.subject = &subjectToken{header: strings.ToLower(header)}
-}
+// reservedParams may not be given at all, by params.
+var reservedParams = []string{"client_secret", "subject_token"}
 
 // params adds more form fields. They can't replace what other keys set, which would
 // go unnoticed.
 func (r reader) params(request *oauth2) {
 	for _, param := range r.Members(keyParams) {
 		isSigned := request.assertion != nil && param.Name == "client_assertion"
-		if request.form.Has(param.Name) || param.Name == "subject_token" || param.Name == "client_secret" || isSigned {
+		if request.form.Has(param.Name) || slices.Contains(reservedParams, param.Name) || request.exchange.has(param.Name) || isSigned {
 			r.Fail("invalid %s in config: another key sets it", r.Name(keyParams, param.Name))
 		}
 		request.form.Set(param.Name, param.Value)
@@ -107,45 +83,5 @@ func (request *oauth2) addHeaders(headers [][2]string) [][2]string {
 	return headers
 }
 
-// body is the form without a subject token; the one of a token exchange comes with each request.
+// body is the form without what comes with each request.
 func (request *oauth2) body() []byte { return []byte(request.form.Encode()) }
-
-// body is the form of an exchange of that token.
-func (t *subjectToken) body(token string) []byte {
-	return []byte(t.form.Encode() + "&" + url.Values{"subject_token": {token}}.Encode())
-}
-
-// bearer takes the token out of the subject header's value: after the scheme
-// Bearer, or the whole value of another header than Authorization. What has
-// other characters than a token's (RFC 6750 section 2.1) is none, for example
-// two tokens in one value.
-func (t *subjectToken) bearer(value string) (string, bool) {
-	scheme, token, hasScheme := strings.Cut(strings.TrimSpace(value), " ")
-	switch {
-	case hasScheme && strings.EqualFold(scheme, "bearer"):
-		token = strings.TrimSpace(token)
-	case hasScheme || t.header == "authorization":
-		return "", false
-	default:
-		token = scheme
-	}
-	return token, len(token) <= maxTokenBytes && bearerBytes.isOf(token)
-}
-
-var bearerBytes = newByteSet(letters + digits + "-._~+/=")
-
-// schemes are the authentication schemes that a token_type may name beside
-// Bearer, as they are written in a header.
-var schemes = []string{"DPoP", "MAC", "PoP", "GNAP", "OAuth", "PrivateToken", "Token", "Basic"}
-
-// schemePrefix is the prefix for an answer's token_type, which is case-insensitive
-// (RFC 6749 section 5.1). What names no scheme, such as N_A (RFC 8693 section
-// 2.2.1), is taken for a bearer token.
-func schemePrefix(tokenType string) string {
-	for _, scheme := range schemes {
-		if strings.EqualFold(scheme, tokenType) {
-			return scheme + " "
-		}
-	}
-	return "Bearer "
-}

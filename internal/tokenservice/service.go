@@ -17,13 +17,14 @@ type Service struct {
 	Port      int           // logical port
 	Timeout   time.Duration // of a whole call, retries included
 	Protected []string      // request headers that only the plugin may set: the token's, then those of upstreamHeaders
+	Removed   []string      // further ones, in lower case, that don't go on to the upstream: of the tokens that are exchanged
 	NeedsBody bool          // of a good answer
 	Retries   int           // that Envoy makes of a failed call
 
 	call      Call // but for what comes from the caller
 	forward   []string
-	subject   *subjectToken // nil but for a token exchange
-	assertion *assertion    // nil where the client does not sign its calls
+	exchange  *callerExchange // nil but for an exchange of the caller's token
+	assertion *assertion      // nil where the client does not sign its calls
 	answer    answerReader
 	lifetime  lifetimes
 	isCached  bool // its tokens are kept, so that their lifetimes matter
@@ -51,14 +52,15 @@ func Read(s schema.Section, part Part) *Service {
 		isCached:  part.IsCached || auth != nil,
 	}
 	if auth != nil {
-		service.subject = auth.subject
+		service.exchange = auth.exchange
 	}
+	service.Removed = r.removed(service.exchange, service.Protected)
 	service.call = r.call(service, auth)
 	if auth != nil {
 		service.assertion = auth.assertion.forEndpoint(service.call)
 	}
 	service.answer = r.answerReader(token, auth, upstream, conditions)
-	service.forward = r.forwarded(service.call)
+	service.forward = r.forwarded(service.call, service.exchange)
 	service.NeedsBody = service.answer.needsBody() || service.isCached
 	return service
 }
@@ -70,15 +72,17 @@ func IsOAuth2(s schema.Section) bool { return s.Has(keyOAuth2) }
 func (s *Service) TokenHeader() string { return s.Protected[0] }
 
 // DependsOnCaller reports whether requests need tokens of their own.
-func (s *Service) DependsOnCaller() bool { return len(s.forward) > 0 || s.subject != nil }
+func (s *Service) DependsOnCaller() bool { return len(s.forward) > 0 || s.exchange != nil }
 
 // CallerHeaders are the request headers, in lower case, that the caller depends on.
 func (s *Service) CallerHeaders() []string {
-	names := slices.Clone(s.forward)
-	if s.subject != nil {
-		names = append(names, s.subject.header)
-	}
-	return names
+	return append(slices.Clone(s.forward), s.exchange.headers()...)
+}
+
+// ExchangesTokenHeader reports whether the caller's token to be exchanged comes in the header that carries the token
+// upstream.
+func (s *Service) ExchangesTokenHeader() bool {
+	return s.exchange.carries(strings.ToLower(s.TokenHeader()))
 }
 
 // reader reads one part of the configuration.
@@ -108,7 +112,7 @@ func (r reader) tokenHeader(isOAuth2 bool) string {
 }
 
 // forwarded reads forwardHeaders. They are kept in lower case, as Envoy hands headers out.
-func (r reader) forwarded(call Call) []string {
+func (r reader) forwarded(call Call, e *callerExchange) []string {
 	var names []string
 	written, _ := r.Value(keyForwardHeaders)
 	for i, name := range r.Strings(keyForwardHeaders) {
@@ -118,6 +122,9 @@ func (r reader) forwarded(call Call) []string {
 		name = strings.ToLower(name)
 		if _, set := FirstHeader(call.Headers, name); set {
 			r.Invalid(keyForwardHeaders, written.Array()[i], "headers that the token call does not set itself")
+		}
+		if e.carries(name) {
+			r.Invalid(keyForwardHeaders, written.Array()[i], "headers without a token to be exchanged, which goes into the form")
 		}
 		if !slices.Contains(names, name) {
 			names = append(names, name)

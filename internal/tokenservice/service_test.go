@@ -44,7 +44,7 @@ func TestPartThatIsOff(t *testing.T) {
 		`{"oauth2": {}}`:                        ``,
 		`{"timeout": 0}`:                        `invalid timeout in config: 0 (want 1 to 60000)`,
 		`{"oauth2": {"grantType": "password"}}`: ``,
-		`{"oauth2": {"grantType": "implicit"}}`: `invalid oauth2.grantType in config: "implicit" (want client_credentials, urn:ietf:params:oauth:grant-type:token-exchange, password)`,
+		`{"oauth2": {"grantType": "implicit"}}`: `invalid oauth2.grantType in config: "implicit" (want client_credentials, urn:ietf:params:oauth:grant-type:token-exchange, urn:ietf:params:oauth:grant-type:jwt-bearer, password)`,
 	} {
 		_, s := readPart(config, false)
 		if got := fmt.Sprint(s.Err()); got != want && (want != "" || s.Err() != nil) {
@@ -56,8 +56,8 @@ func TestPartThatIsOff(t *testing.T) {
 func TestService(t *testing.T) {
 	const credentials = `"clientId": "id", "clientSecret": "s"`
 	type facts struct {
-		tokenHeader, address, callerHeaders  string
-		isOAuth2, dependsOnCaller, needsBody bool
+		tokenHeader, address, callerHeaders, removed string
+		isOAuth2, dependsOnCaller, needsBody         bool
 	}
 	tests := map[string]struct {
 		config string
@@ -74,9 +74,18 @@ func TestService(t *testing.T) {
 		"forwarding":               {extended(`"forwardHeaders": ["X-User"]`), facts{tokenHeader: "X-Token", address: "token.dns:8080", callerHeaders: "x-user", dependsOnCaller: true}},
 		"client credentials":       {oauth2Config(credentials, ""), facts{tokenHeader: "Authorization", address: "idp.dns:80", isOAuth2: true, needsBody: true}},
 		"OAuth with its header":    {oauth2Config(credentials, `, "tokenHeader": "X-Token"`), facts{tokenHeader: "X-Token", address: "idp.dns:80", isOAuth2: true, needsBody: true}},
-		"exchange":                 {oauth2Config(exchange, ""), facts{"Authorization", "idp.dns:80", "authorization", true, true, true}},
-		"exchange by other header": {oauth2Config(exchange+`, "subjectTokenHeader": "X-Subject"`, ""), facts{"Authorization", "idp.dns:80", "x-subject", true, true, true}},
-		"exchange and forwarding":  {oauth2Config(exchange, `, "forwardHeaders": ["X-User"]`), facts{"Authorization", "idp.dns:80", "x-user authorization", true, true, true}},
+		"exchange":                 {oauth2Config(exchange, ""), facts{"Authorization", "idp.dns:80", "authorization", "", true, true, true}},
+		"exchange by other header": {oauth2Config(exchange+`, "subjectTokenHeader": "X-Subject"`, ""), facts{"Authorization", "idp.dns:80", "x-subject", "x-subject", true, true, true}},
+		"exchange to other header": {oauth2Config(exchange, `, "tokenHeader": "X-Token"`), facts{"X-Token", "idp.dns:80", "authorization", "authorization", true, true, true}},
+		"the same in other case":   {oauth2Config(exchange+`, "subjectTokenHeader": "x-TOKEN"`, `, "tokenHeader": "X-Token"`), facts{"X-Token", "idp.dns:80", "x-token", "", true, true, true}},
+		"subject set upstream":     {oauth2Config(exchange+`, "subjectTokenHeader": "X-User"`, `, "upstreamHeaders": {"x-user": "body:sub"}`), facts{"Authorization", "idp.dns:80", "x-user", "", true, true, true}},
+		"kept":                     {oauth2Config(exchange+`, "keepSubjectToken": true`, `, "tokenHeader": "X-Token"`), facts{"X-Token", "idp.dns:80", "authorization", "", true, true, true}},
+		"exchange and forwarding":  {oauth2Config(exchange+`, "subjectTokenHeader": "X-Subject"`, `, "forwardHeaders": ["X-User"]`), facts{"Authorization", "idp.dns:80", "x-user x-subject", "x-subject", true, true, true}},
+		"actor":                    {oauth2Config(delegation, ""), facts{"Authorization", "idp.dns:80", "authorization x-actor", "x-actor", true, true, true}},
+		"actor, subject kept":      {oauth2Config(delegation+`, "keepSubjectToken": true`, `, "tokenHeader": "X-Token"`), facts{"X-Token", "idp.dns:80", "authorization x-actor", "x-actor", true, true, true}},
+		"actor in the token's":     {oauth2Config(exchange+`, "subjectTokenHeader": "X-Subject", "actorTokenHeader": "Authorization"`, ""), facts{"Authorization", "idp.dns:80", "x-subject authorization", "x-subject", true, true, true}},
+		"actor and forwarding":     {oauth2Config(delegation, `, "forwardHeaders": ["X-User"]`), facts{"Authorization", "idp.dns:80", "x-user authorization x-actor", "x-actor", true, true, true}},
+		"jwt-bearer":               {oauth2Config(jwtBearer, `, "tokenHeader": "X-Token"`), facts{"X-Token", "idp.dns:80", "authorization", "authorization", true, true, true}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -84,8 +93,8 @@ func TestService(t *testing.T) {
 			if s.Err() != nil {
 				t.Fatal(s.Err())
 			}
-			callerHeaders := strings.Join(service.CallerHeaders(), " ")
-			got := facts{service.TokenHeader(), service.Address(), callerHeaders, IsOAuth2(s), service.DependsOnCaller(), service.NeedsBody}
+			got := facts{service.TokenHeader(), service.Address(), strings.Join(service.CallerHeaders(), " "), strings.Join(service.Removed, " "),
+				IsOAuth2(s), service.DependsOnCaller(), service.NeedsBody}
 			if got != test.want {
 				t.Errorf("got      %+v\nexpected %+v", got, test.want)
 			}
