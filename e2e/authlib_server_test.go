@@ -14,10 +14,13 @@ import (
 	"testing"
 
 	"token-fetch/e2e/harness"
+	"token-fetch/e2e/wheel"
 )
 
-// What is installed of Authlib, and of the package that verifies its signatures.
-var authlibPackages = []string{"authlib==1.9.6", "joserfc==1.8.0"}
+// authlib is a library that others rely on as authorization servers, and joserfc what verifies signatures for it.
+var authlib = wheel.Wheel{
+	Name: "authlib", Version: "1.9.6", Program: filepath.Join("authlib", "__init__.py"), Size: "6 MB", Needs: []string{"joserfc==1.8.0"},
+}
 
 // authlibClient is a client as the server has registered it.
 type authlibClient struct {
@@ -26,9 +29,8 @@ type authlibClient struct {
 	Key       string `json:"key"` // a secret, or a public key in PEM
 }
 
-// startAuthlib runs the authorization server of authlib/server.py as the gateway's token service: a library that
-// others rely on, which takes each assertion once, for its own URL only and by the algorithm that the client has
-// registered.
+// startAuthlib runs the authorization server of authlib/server.py as the gateway's token service. It takes each
+// assertion once, for its own URL only and by the algorithm that the client has registered.
 func startAuthlib(t *testing.T, clients map[string]authlibClient) *harness.TokenService {
 	t.Helper()
 	packages := installAuthlib(t)
@@ -76,24 +78,12 @@ func installAuthlib(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := exec.LookPath("python3"); err != nil {
+	library, err := authlib.Install(t.Context(), filepath.Join(root, "build", "authlib"), func(message string) { t.Log(message) })
+	if errors.Is(err, wheel.ErrNoPython) {
 		t.Skip("python3 is missing, in which the authorization server runs")
 	}
-	folder := filepath.Join(root, "build", strings.Join(authlibPackages, "-"))
-	if _, err := os.Stat(folder); err == nil {
-		return folder
-	}
-	// Installed beside its place and renamed, so that half of it is not taken for all.
-	partial := fmt.Sprintf("%s.partial.%d", folder, os.Getpid())
-	defer os.RemoveAll(partial)
-	arguments := append([]string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", partial}, authlibPackages...)
-	pip := exec.Command("python3", arguments...)
-	pip.Env = append(os.Environ(), "PIP_ROOT_USER_ACTION=ignore")
-	if said, err := pip.CombinedOutput(); err != nil {
-		t.Fatalf("installing %s with python3 -m pip: %v: %s", authlibPackages[0], err, said)
-	}
-	if err := os.Rename(partial, folder); err != nil && !errors.Is(err, os.ErrExist) {
+	if err != nil {
 		t.Fatal(err)
 	}
-	return folder
+	return filepath.Dir(filepath.Dir(library))
 }

@@ -19,6 +19,9 @@ type Wheel struct {
 	Version string
 	Program string // where it is below the folder that the wheel is installed into
 	Size    string // of the download, for people who wait for it
+	// Needs are other packages, each with ==VERSION, that it can't do without; what they need comes with them. A
+	// wheel without such comes alone.
+	Needs []string
 }
 
 // ErrNoPython means that there is nothing to install a wheel with.
@@ -61,8 +64,11 @@ func (w Wheel) Install(ctx context.Context, folder string, progress func(string)
 // runPip installs the wheel into target. When the context ends, it leaves nothing
 // outside target behind, and no process.
 func (w Wheel) runPip(ctx context.Context, python, target string) error {
-	pip := exec.CommandContext(ctx, python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-		"--no-deps", "--target", target, w.Name+"=="+w.Version)
+	args := []string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", target, w.Name + "==" + w.Version}
+	if len(w.Needs) == 0 {
+		args = append(args, "--no-deps")
+	}
+	pip := exec.CommandContext(ctx, python, append(args, w.Needs...)...)
 	// The folder is of its own, so running as root does the system no harm.
 	pip.Env = append(os.Environ(), "PIP_ROOT_USER_ACTION=ignore", "TMPDIR="+target)
 	// Not os.Stderr itself: through a pipe, Run returns only when nobody of the group is left to write to it.
