@@ -69,7 +69,7 @@ run: build ## run the plugin in a real Envoy on 127.0.0.1:10000, with an httpbin
 	@exec $(BUILD)/demo -root .
 
 .PHONY: check
-check: build ## say whether a gateway would take CONFIG=file, a manifest or the plugin's own YAML
+check: build redis ## say whether a gateway would take CONFIG=file, a manifest or the plugin's own YAML
 	@$(GO) -C e2e build -o ../$(BUILD)/check ./cmd/check
 	@$(BUILD)/check -root . "$(CONFIG)"
 
@@ -100,7 +100,7 @@ test-unit: build redis examples ## unit tests, native and compiled to Wasm, thei
 	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=2000x
 
 .PHONY: test-e2e
-test-e2e: build examples ## end-to-end tests in a real Envoy
+test-e2e: build redis examples ## end-to-end tests in a real Envoy
 	$(GO) -C e2e test -p 1 -timeout 45m ./...
 
 # For example MATRIX_FLAGS='-versions 1.36.4 -run TestCallers'. Some fifteen minutes for each version.

@@ -35,18 +35,18 @@ var functions = map[string]hostCall{
 	"proxy_log":              (*host).log,
 	"proxy_get_buffer_bytes": (*host).bufferBytes,
 
-	"proxy_get_property":          find,
-	"proxy_get_header_map_value":  find,
-	"proxy_get_header_map_pairs":  find,
-	"proxy_get_shared_data":       find,
-	"proxy_dequeue_shared_queue":  find,
-	"proxy_call_foreign_function": find,
-	"proxy_http_call":             find,
-	"proxy_set_effective_context": find,
+	"proxy_get_property":          (*host).find,
+	"proxy_get_header_map_value":  (*host).find,
+	"proxy_get_header_map_pairs":  (*host).find,
+	"proxy_get_shared_data":       (*host).find,
+	"proxy_dequeue_shared_queue":  (*host).find,
+	"proxy_call_foreign_function": (*host).find,
+	"proxy_http_call":             (*host).find,
+	"proxy_set_effective_context": (*host).find,
 }
 
 // find finds nothing.
-func find(*host, context.Context, api.Module, []uint64) uint64 { return notFound }
+func (*host) find(context.Context, api.Module, []uint64) uint64 { return notFound }
 
 // exportHost makes the host functions that the plugin imports.
 func exportHost(ctx context.Context, runtime wazero.Runtime, imports []api.FunctionDefinition) error {

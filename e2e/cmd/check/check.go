@@ -15,8 +15,8 @@ import (
 
 // checker starts the plugin with what a file has.
 type checker struct {
-	plugin *vm.Plugin
-	env    func(name string) (string, bool) // of whoever runs the check
+	modules *modules
+	env     func(name string) (string, bool) // of whoever runs the check
 }
 
 // report is what is said about one configuration.
@@ -58,7 +58,11 @@ func (c checker) check(ctx context.Context, p *manifest.Plugin, clusters []strin
 		return r, nil
 	}
 	s := newStandIns(p, c.env)
-	start, err := c.plugin.Start(ctx, s.config, s.environment)
+	plugin, err := c.modules.load(ctx, p)
+	if err != nil {
+		return r, err
+	}
+	start, err := plugin.Start(ctx, s.config, s.environment)
 	if err != nil {
 		return r, err
 	}
@@ -74,6 +78,9 @@ func (c checker) check(ctx context.Context, p *manifest.Plugin, clusters []strin
 	r.secrets, r.env = p.Secrets, s.variables
 	r.summary = summarize(p.Config)
 	r.warnings = append(r.warnings, s.warnings(p)...)
+	if redisCluster(p.Config) != "" {
+		r.warnings = append(r.warnings, "cache.redis needs "+withRedis+", which only Higress loads")
+	}
 	r.warnings = append(r.warnings, missingClusters(r.summary.clusters, clusters)...)
 	return r, nil
 }

@@ -66,6 +66,21 @@ func TestHintAtStandIn(t *testing.T) {
 	}
 }
 
+// A fleet's Redis is a cluster too, and belongs to another file of the plugin.
+func TestRedisOfAFleet(t *testing.T) {
+	for config, want := range map[string]string{
+		`{"cache": {}}`: "",
+		`{"cache": {"redis": {"serviceName": "redis.dns"}}}`:                                    "outbound|6379||redis.dns",
+		`{"cache": {"redis": {"serviceName": "redis.static"}}}`:                                 "outbound|80||redis.static",
+		`{"cache": {"redis": {"serviceName": "redis.static", "servicePort": 6380}}}`:            "outbound|6380||redis.static",
+		`{"_rules_": [{"enabled": false}, {"cache": {"redis": {"serviceName": "redis.dns"}}}]}`: "outbound|6379||redis.dns",
+	} {
+		if got := redisCluster([]byte(config)); got != want {
+			t.Errorf("%s: got %q, expected %q", config, got, want)
+		}
+	}
+}
+
 func TestVariableNames(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                    "",

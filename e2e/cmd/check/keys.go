@@ -12,11 +12,17 @@ import (
 	"strings"
 )
 
-// standIn is a value that a key could have.
-func standIn(key, signingAlgorithm string) string {
+// The keys of an assertion.
+const (
+	privateKey       = "privateKey"
+	signingAlgorithm = "signingAlgorithm"
+)
+
+// standIn is a value that a key could have; the algorithm is that of its assertion, if any.
+func standIn(key, algorithm string) string {
 	switch lastName(key) {
-	case "privateKey":
-		return privateKey(signingAlgorithm)
+	case privateKey:
+		return newPrivateKey(algorithm)
 	case "encryptionKey":
 		return base64.StdEncoding.EncodeToString(make([]byte, 32))
 	default:
@@ -24,8 +30,8 @@ func standIn(key, signingAlgorithm string) string {
 	}
 }
 
-// privateKey makes a key that fits the algorithm, in PEM.
-func privateKey(algorithm string) string {
+// newPrivateKey makes a key that fits the algorithm, in PEM.
+func newPrivateKey(algorithm string) string {
 	var key any
 	var err error
 	switch algorithm {

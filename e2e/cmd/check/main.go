@@ -15,11 +15,9 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"token-fetch/e2e/manifest"
-	"token-fetch/e2e/vm"
 )
 
 func main() {
@@ -56,16 +54,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", path, err)
 	}
-	module, err := os.ReadFile(filepath.Join(*root, "main.wasm"))
-	if err != nil {
-		return false, errors.New("main.wasm is missing: run make first")
-	}
-	plugin, err := vm.Compile(ctx, module, filepath.Join(*root, "build", "compiled"))
-	if err != nil {
-		return false, err
-	}
-	defer plugin.Close(ctx)
-	return checker{plugin, os.LookupEnv}.checkFile(ctx, path, file, stdout)
+	plugins := &modules{root: *root}
+	defer plugins.close(ctx)
+	return checker{plugins, os.LookupEnv}.checkFile(ctx, path, file, stdout)
 }
 
 // readConfig reads one byte more than is allowed, so that a larger file is told from one of that size.

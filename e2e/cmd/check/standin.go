@@ -36,10 +36,10 @@ func newStandIns(p *manifest.Plugin, lookup func(string) (string, bool)) *standI
 	var root any
 	decoder := json.NewDecoder(bytes.NewReader(p.Config))
 	_ = decoder.Decode(&root) // the plugin says what is wrong with it
-	algorithm := ""
-	walk("", root, func(key, text string) {
-		if lastName(key) == "signingAlgorithm" {
-			algorithm = text
+	inherited := ""
+	walk("", root, nil, func(key, text string, _ object) {
+		if lastName(key) == signingAlgorithm {
+			inherited = text
 		}
 	})
 	for _, given := range p.Environment {
@@ -48,7 +48,11 @@ func newStandIns(p *manifest.Plugin, lookup func(string) (string, bool)) *standI
 		}
 	}
 	pasted := map[string]string{}
-	walk("", root, func(key, text string) {
+	walk("", root, nil, func(key, text string, beside object) {
+		algorithm, isOwn := beside[signingAlgorithm].(string)
+		if !isOwn {
+			algorithm = inherited
+		}
 		for _, secret := range p.Secrets {
 			if strings.Contains(text, secret) {
 				s.unknown = append(s.unknown, place{key, secret})
@@ -143,10 +147,13 @@ func (s *standIns) warnings(p *manifest.Plugin) []string {
 	return warnings
 }
 
-// hint says which stand-in may be the reason of an error.
+// hint says which stand-in may be the reason of an error: one of the key that it names, or of the private key that does
+// not fit the algorithm.
 func (s *standIns) hint(refusal string) string {
 	for _, place := range s.unknown {
-		if strings.Contains(refusal, " "+place.key+" in config") {
+		fitting := strings.TrimSuffix(place.key, lastName(place.key)) + signingAlgorithm
+		isFitting := lastName(place.key) == privateKey && strings.Contains(refusal, " "+fitting+" in config")
+		if isFitting || strings.Contains(refusal, " "+place.key+" in config") {
 			return fmt.Sprintf(" [%s is not known here, and a stand-in took its place]", place.unknown)
 		}
 	}
@@ -179,18 +186,19 @@ func variableNames(text string) []string {
 
 var isVariableName = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
 
-// walk visits every string below value; key is as the plugin's errors name it, within the global part or a rule.
-func walk(key string, value any, visit func(key, text string)) {
+// walk visits every string below value; key is as the plugin's errors name it, within the global part or a rule, and
+// beside is the object that has it.
+func walk(key string, value any, beside object, visit func(key, text string, beside object)) {
 	switch value := value.(type) {
 	case string:
-		visit(key, value)
+		visit(key, value, beside)
 	case []any:
 		for i, element := range value {
-			walk(elementKey(key, i), element, visit)
+			walk(elementKey(key, i), element, nil, visit)
 		}
 	case object:
 		for _, name := range slices.Sorted(maps.Keys(value)) {
-			walk(strings.TrimPrefix(key+"."+name, "."), value[name], visit)
+			walk(strings.TrimPrefix(key+"."+name, "."), value[name], value, visit)
 		}
 	}
 }

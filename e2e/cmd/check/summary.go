@@ -36,6 +36,9 @@ func summarize(config []byte) summary {
 	if hasOwnKeys || !hasRules {
 		s.rest = s.effect(global, nil)
 	}
+	if redis := redisCluster(config); redis != "" {
+		s.clusters = append(s.clusters, redis)
+	}
 	slices.Sort(s.clusters)
 	s.clusters = slices.Compact(s.clusters)
 	return s
@@ -108,4 +111,17 @@ func clusterOf(value func(name string) any) string {
 		port = "80"
 	}
 	return fmt.Sprintf("outbound|%s||%s", port, value("serviceName"))
+}
+
+// clusterOfRedis is the name of the gateway's cluster for a fleet's Redis, whose port depends on its kind of service.
+func clusterOfRedis(redis object) string {
+	name, _ := redis["serviceName"].(string)
+	port := redis["servicePort"]
+	switch {
+	case port == nil && strings.HasSuffix(name, ".static"):
+		port = 80
+	case port == nil:
+		port = 6379
+	}
+	return fmt.Sprintf("outbound|%v||%s", port, name)
 }

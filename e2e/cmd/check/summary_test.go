@@ -21,6 +21,7 @@ var summarized = []struct{ host, rule, effect string }{
 	{"null.test", `{"servicePort": null, "serviceName": "null.dns"}`, "X-Token from outbound|80||null.dns, a call for each request"},
 	{"cached.test", `{"serviceName": "cached.dns", "cache": {}}`, "X-Token from outbound|8080||cached.dns, cached"},
 	{"oauth2.test", `{"serviceName": "oauth2.dns", "tokenHeader": null, "oauth2": {"clientId": "a", "clientSecret": "b"}}`, "Authorization from outbound|8080||oauth2.dns, cached"},
+	{"cluster.test", `{"servicePort": null, "serviceName": null, "serviceCluster": "of-its-own", "serviceHost": "a.example.com"}`, "X-Token from of-its-own, a call for each request"},
 	{"alone.test", `{"enabled": false}`, "left alone"},
 	{"other.test", ``, "X-Token from outbound|8080||global.dns, a call for each request"},
 }
