@@ -57,7 +57,7 @@ const (
 	badAnswer                   // a good status, but successWhen does not hold, or it is too large
 	withoutToken                // a good status, but no usable token
 	noSuchCluster               // no call: the gateway knows no such cluster
-	notSent                     // no call: the cluster has no healthy host
+	notSent                     // no call: the cluster has no healthy host, or it could not be signed
 	reasons                     // their number
 )
 

@@ -109,7 +109,7 @@ type expiryGauge struct {
 }
 
 func (g *expiryGauge) write(end time.Time) {
-	seconds := uint64(max(end.Unix(), 0)) //nolint:gosec // not negative
+	seconds := uint64(max(end.Unix(), 0))
 	if !end.IsZero() && seconds != g.written {
 		// The SDK can only add to a gauge; what sets one is the host function that records a histogram's value.
 		proxywasm.MetricHistogram(g.metric).Record(seconds)

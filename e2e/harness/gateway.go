@@ -129,7 +129,7 @@ func launch(t testing.TB, options Options) *Gateway {
 		Ready:       readyLimit,
 		Output:      options.LogTo,
 		KeepLog:     options.KeepLog,
-		ExtraArgs:   g.drainArguments(),
+		ExtraArgs:   append(g.drainArguments(), "--file-flush-interval-msec", "100"), // of the access log: 10 s by default
 		ExtraEnv:    g.clock.environment(),
 	})
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"token-fetch/e2e/monitoring/outage"
@@ -83,7 +83,7 @@ func TestNames(t *testing.T) {
 
 func matchesOne(selector *parser.VectorSelector, names map[string]bool) bool {
 	for _, matcher := range selector.LabelMatchers {
-		if matcher.Name != labels.MetricName {
+		if matcher.Name != model.MetricNameLabel {
 			continue
 		}
 		for name := range names {

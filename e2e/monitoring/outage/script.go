@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// An event is something that the script does to the token services.
+// Event is something that the script does to the token services.
 type Event struct {
 	Name string
 	At   time.Duration // from the beginning
