@@ -106,7 +106,7 @@ test-e2e: build redis examples ## end-to-end tests in a real Envoy
 # For example MATRIX_FLAGS='-versions 1.36.4 -run TestCallers'. Some fifteen minutes for each version.
 MATRIX_FLAGS ?=
 .PHONY: test-matrix
-test-matrix: build ## the end-to-end tests, with 200,000 token calls, on each version of Envoy that the plugin is for
+test-matrix: build examples ## the end-to-end tests, with 200,000 token calls, on each version of Envoy that the plugin is for
 	@$(GO) -C e2e build -o ../$(BUILD)/matrix ./cmd/matrix
 	@exec $(BUILD)/matrix -root . $(MATRIX_FLAGS)
 

@@ -10,6 +10,7 @@ import (
 // The plugins of examples/ that need nothing of Higress, as make examples has built them.
 func TestExamples(t *testing.T) {
 	t.Parallel()
+	harness.NeedEnvoy(t, 38, "a plugin that is only linked imports path_filestat_get, and tools/postlink is for main.wasm")
 	tests := map[string]struct {
 		plugin   string
 		config   map[string]any

@@ -35,7 +35,7 @@ func (o Options) IsComplete() bool {
 	return o.Tests == "" && o.Calls >= PromisedCalls && slices.Equal(o.Versions, envoy.Versions)
 }
 
-// packages are those whose tests run a gateway with the plugin.
+// packages are those with the tests of the plugin in a gateway. Those of pages and tools say the same on each version.
 var packages = []string{".", "./harness", "./faults", "./load"}
 
 // callsVariable says how many requests TestManyCalls sends, with a token call each.
