@@ -131,8 +131,8 @@ var callerAnswers = []string{"invalid_grant", "invalid_request with a token"}
 
 func oddGrantHost(grant string, i int) string { return fmt.Sprint(oddHost(i), "-", grant) }
 
-func oddHost(i int) string { return fmt.Sprint("odd-", i) }
-func heldHost(name string) string        { return "held-" + hostName(name) }
+func oddHost(i int) string        { return fmt.Sprint("odd-", i) }
+func heldHost(name string) string { return "held-" + hostName(name) }
 
 func checkOddAnswers(t *testing.T, gateway *harness.Gateway) {
 	answers := map[string]http.HandlerFunc{}
