@@ -1,6 +1,7 @@
 package tokenservice
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,8 +31,7 @@ func (s *Service) Call(c *Caller, now time.Time) (Call, error) {
 	if err != nil {
 		return Call{}, err
 	}
-	body := append(call.Body[:len(call.Body):len(call.Body)], "&client_assertion="...)
-	call.Body = append(body, signed...) // whose characters need no encoding
+	call.Body = slices.Concat(call.Body, []byte("&client_assertion="+signed)) // whose characters need no encoding
 	return call, nil
 }
 

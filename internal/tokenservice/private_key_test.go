@@ -28,7 +28,7 @@ var testKeys = sync.OnceValue(func() map[string]any {
 		keys[name] = must(ecdsa.GenerateKey(curve, rand.Reader))
 	}
 	keys["RSA"] = must(rsa.GenerateKey(rand.Reader, 2048))
-	keys["RSA, short"] = must(rsa.GenerateKey(rand.Reader, 2047))
+	keys["RSA, short"] = must(rsa.GenerateKey(rand.Reader, 2047)) //nolint:gosec // to be refused
 	_, keys["Ed25519"], _ = ed25519.GenerateKey(rand.Reader)
 	keys["X25519"] = must(ecdh.X25519().GenerateKey(rand.Reader))
 	return keys
