@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// HasRedis: stock Envoy has no functions for Redis, and would not load a file that imports them.
+// HasRedis says whether this file can share tokens with other gateways. Stock Envoy has no functions for Redis, and would
+// not load a file that imports them.
 const HasRedis = false
 
 var errNoRedis = errors.New("is not in this file")

@@ -8,7 +8,7 @@ import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 )
 
-// HasRedis: this file can share tokens with other gateways, and loads in the Higress host only.
+// HasRedis says whether this file can share tokens with other gateways. This one loads in the Higress host only.
 const HasRedis = true
 
 // RedisInit makes the host's client of Redis. wasm-go's client is passed by, as it writes what is sent and received into

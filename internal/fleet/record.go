@@ -95,7 +95,7 @@ func (d *decoder) duration() time.Duration {
 		d.broken, d.data = true, nil
 		return 0
 	}
-	return time.Duration(ms) * time.Millisecond //nolint:gosec // bounded
+	return time.Duration(ms) * time.Millisecond
 }
 
 func (d *decoder) text() string {

@@ -79,7 +79,7 @@ func findBuckets(segments []segment) (buckets, bool) {
 			break
 		}
 	}
-	return buckets{base + uint32(found), count}, count >= fewestBuckets //nolint:gosec // within a memory
+	return buckets{base + uint32(found), count}, count >= fewestBuckets
 }
 
 // maxImage is more memory than any module here brings.
@@ -114,7 +114,7 @@ func imageOf(segments []segment) (memory []byte, base uint32, ok bool) {
 func (b buckets) cutFrom(segments []segment) []segment {
 	var kept []segment
 	for _, s := range segments {
-		end := s.at + uint32(len(s.bytes)) //nolint:gosec // within a memory
+		end := s.at + uint32(len(s.bytes))
 		if s.at < b.at {
 			kept = append(kept, segment{s.at, s.bytes[:min(end, b.at)-s.at]})
 		}

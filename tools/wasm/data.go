@@ -29,7 +29,7 @@ func encodeSegments(segments []segment) []byte {
 	body := appendUint32(nil, uint32(len(segments)))
 	for _, s := range segments {
 		body = append(body, 0)
-		body = appendI32Const(body, int32(s.at)) //nolint:gosec // an address, which the format writes as a signed number
+		body = appendI32Const(body, int32(s.at))
 		body = append(body, opEnd)
 		body = append(appendUint32(body, uint32(len(s.bytes))), s.bytes...)
 	}

@@ -93,8 +93,8 @@ func (r *reader) int32() int32 {
 		if b&0x40 != 0 {
 			value |= -1 << (shift + 7)
 		}
-		if value == int64(int32(value)) { //nolint:gosec // that is what is asked
-			return int32(value) //nolint:gosec // it is one
+		if value == int64(int32(value)) {
+			return int32(value)
 		}
 		break
 	}
@@ -124,10 +124,10 @@ func appendUint32(data []byte, value uint32) []byte {
 // appendInt32 appends value as signed LEB128 in as few bytes as possible.
 func appendInt32(data []byte, value int32) []byte {
 	for value < -0x40 || value >= 0x40 {
-		data = append(data, byte(value)|0x80) //nolint:gosec // its lowest bits
+		data = append(data, byte(value)|0x80)
 		value >>= 7
 	}
-	return append(data, byte(value)&0x7f) //nolint:gosec // its lowest bits
+	return append(data, byte(value)&0x7f)
 }
 
 // appendI32Const appends the instruction that has the value for its result.

@@ -56,7 +56,7 @@ func (m *Module) emptyFunctionType() (number uint32, body []byte, err error) {
 	}
 	body = m.Sections[at].body
 	if found := slices.Index(types, "()"); found >= 0 {
-		return uint32(found), body, nil //nolint:gosec // of a list in the file
+		return uint32(found), body, nil
 	}
 	count, rest := counted(body)
 	return count, append(append(appendUint32(nil, count+1), rest...), typeFunction, 0, 0), nil
