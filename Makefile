@@ -48,17 +48,21 @@ examples: $(EXAMPLES:%=%/main.wasm) ## build the guide's other plugins, examples
 examples/%/main.wasm: $(wildcard examples/*/*.go) examples/go.mod examples/go.sum | needs-go
 	@cd examples && $(WASM_BUILD) -o $*/main.wasm ./$*
 
+# MODULE=main-redis.wasm makes the image of that file, by convention with -redis at the end of its tag.
+MODULE ?= main.wasm
+
 .PHONY: image
-image: build ## build the OCI image IMAGE=registry/name:tag into build/, without a container engine
+image: $(MODULE) ## build the OCI image IMAGE=registry/name:tag into build/, without a container engine
 	@$(GO) -C e2e build -o ../$(BUILD)/image-tool ./cmd/image
-	@$(BUILD)/image-tool -root . -revision "$(REVISION)" -source "$(SOURCE)" build "$(IMAGE)"
+	@$(BUILD)/image-tool -root . -module "$(MODULE)" -revision "$(REVISION)" -source "$(SOURCE)" build "$(IMAGE)"
 
 .PHONY: push
 push: image ## build the OCI image IMAGE=registry/name:tag and push it
 	@$(BUILD)/image-tool -root . push "$(IMAGE)"
 
 .PHONY: dist
-dist: build redis image ## what is published of a version, in dist/: plugin, image, SBOM, checksums (IMAGE=registry/name:tag)
+dist: IMAGE := $(or $(IMAGE),registry.example.com/token-fetch:$(VERSION))
+dist: build redis image ## what is published of a version, in dist/: plugin, image, SBOM, checksums
 	@$(GO) -C e2e run ./cmd/dist -root .. -version "$(VERSION)"
 
 # -------------------------------------------------------------------- running

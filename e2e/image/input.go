@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -39,13 +40,21 @@ func ReadInfo(path string) (Info, error) {
 func ReadModule(path string) ([]byte, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.New("main.wasm is missing: run make build first")
+		return nil, fmt.Errorf("%s is missing: run make %s first", filepath.Base(path), target(path))
 	}
 	if err != nil {
 		return nil, err
 	}
 	if !bytes.HasPrefix(data, []byte("\x00asm")) {
-		return nil, errors.New("main.wasm is no WebAssembly module: run make build again")
+		return nil, fmt.Errorf("%s is no WebAssembly module: run make %s again", filepath.Base(path), target(path))
 	}
 	return data, nil
+}
+
+// target is what make builds the module by.
+func target(path string) string {
+	if filepath.Base(path) == "main-redis.wasm" {
+		return "redis"
+	}
+	return "build"
 }

@@ -1,4 +1,4 @@
-// Image packs main.wasm into an OCI image and pushes it, without a container engine.
+// Image packs main.wasm, or another -module, into an OCI image and pushes it, without a container engine.
 // It is what "make image" and "make push" run:
 //
 //	go run ./cmd/image build registry.example.com/gateway/token-fetch:1.0.0
@@ -36,13 +36,14 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("image", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // the error is enough
 	root := flags.String("root", "..", "")
+	module := flags.String("module", "main.wasm", "")
 	revision := flags.String("revision", "", "")
 	source := flags.String("source", "", "")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() < 1 || flags.NArg() > 2 {
-		return errors.New("usage: image [-root FOLDER] [-revision COMMIT] [-source URL] build|push REGISTRY/NAMESPACE/NAME:TAG")
+		return errors.New("usage: image [-root FOLDER] [-module FILE] [-revision COMMIT] [-source URL] build|push REGISTRY/NAMESPACE/NAME:TAG")
 	}
 	tag, err := image.ParseName(flags.Arg(1))
 	if err != nil {
@@ -51,7 +52,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	layoutDir := filepath.Join(*root, "build", "image")
 	switch command := flags.Arg(0); command {
 	case "build":
-		return runBuild(*root, layoutDir, tag, origin{*revision, *source}, stdout)
+		return runBuild(*root, layoutDir, tag, origin{*module, *revision, *source}, stdout)
 	case "push":
 		return runPush(ctx, layoutDir, tag, stdout)
 	default:
@@ -59,11 +60,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 }
 
-// origin is where the image comes from, as far as the caller knows.
-type origin struct{ revision, source string }
+// origin is what the image is made of: the plugin's file, and where that comes from, as far as the caller knows.
+type origin struct{ module, revision, source string }
 
 func runBuild(root, layoutDir string, tag name.Tag, from origin, stdout io.Writer) error {
-	module, err := image.ReadModule(filepath.Join(root, "main.wasm"))
+	module, err := image.ReadModule(filepath.Join(root, from.module))
 	if err != nil {
 		return err
 	}

@@ -74,11 +74,12 @@ func TestRunErrors(t *testing.T) {
 		args  []string
 		want  string
 	}{
-		{"nothing", nil, nil, "usage: image [-root FOLDER] [-revision COMMIT] [-source URL] build|push REGISTRY/NAMESPACE/NAME:TAG"},
+		{"nothing", nil, nil, "usage: image [-root FOLDER] [-module FILE] [-revision COMMIT] [-source URL] build|push REGISTRY/NAMESPACE/NAME:TAG"},
 		{"no image", nil, []string{"build"}, "missing IMAGE: " + wantImage},
 		{"empty image", nil, []string{"push", ""}, "missing IMAGE: " + wantImage},
 		{"unknown command", nil, []string{"pull", tag}, `unknown command "pull" (want build or push)`},
 		{"no module", nil, []string{"build", tag}, "main.wasm is missing: run make build first"},
+		{"no other module", good, []string{"-module", "main-redis.wasm", "build", tag}, "main-redis.wasm is missing: run make redis first"},
 		{"no Wasm", map[string]string{"main.wasm": "<html>"}, []string{"build", tag}, "main.wasm is no WebAssembly module: run make build again"},
 		{"no spec.yaml", map[string]string{"main.wasm": string(module)}, []string{"build", tag}, "spec.yaml: no such file or directory"},
 		{"no version", map[string]string{"main.wasm": string(module), "spec.yaml": "info: {title: a, description: b}"}, []string{"build", tag}, "title, description or version is missing in info"},
