@@ -108,6 +108,7 @@ func (r *Report) writeSlowService(page *strings.Builder) {
 		rows = append(rows, []string{f.Name, millis(f.P50), millis(f.P99), thousands(f.Calls)})
 	}
 	writeTable(page, []string{"candidate", "p50", "p99", "token calls per 10,000 requests"}, rows)
+	page.WriteString("\nWhat fifty gateways cost the token service that share their tokens through Redis: [fleet.md](fleet.md#figures).\n")
 }
 
 func (r *Report) writeFootprints(page *strings.Builder) {
