@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"token-fetch/internal/schema"
 	"token-fetch/internal/tokencache"
 )
 
@@ -42,6 +43,16 @@ func TestRecord(t *testing.T) {
 				t.Errorf("%s, %s: got %+v, expected none", name, what, g)
 			}
 		}
+	}
+}
+
+// A token of the longest lifetime, for a caller whose own lives as long as tokenservice says at most.
+func TestRecordOfTheLongestLifetimes(t *testing.T) {
+	const longest = schema.MaxSeconds * time.Second
+	token := tokencache.Grant{Values: []string{"abc"}, ID: 77, Lifetime: longest, SubjectLifetime: 2 * longest}
+	got, ok := decode(encode(token, "key", nil), "key", nil, 1)
+	if !ok || got.Lifetime != token.Lifetime || got.SubjectLifetime != token.SubjectLifetime {
+		t.Errorf("got %+v, %t; expected %+v", got, ok, token)
 	}
 }
 

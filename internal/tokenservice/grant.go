@@ -1,6 +1,10 @@
 package tokenservice
 
-import "time"
+import (
+	"time"
+
+	"token-fetch/internal/schema"
+)
 
 // Grant is what a good answer gives.
 type Grant struct {
@@ -36,6 +40,10 @@ type Failure struct {
 
 func (f *Failure) Error() string { return f.Reason }
 
+// maxSubjectLifetime is as long as a token can serve at all, the time in which it stands in included. Some tokens say that
+// they end in the year 9999: sums with that would overflow, and a fleet takes no such record.
+const maxSubjectLifetime = 2 * schema.MaxSeconds * time.Second
+
 // Grant reads an answer. sentAt is when its call was sent, and c whose it was; nil where tokens do
 // not depend on the caller.
 func (s *Service) Grant(a *Answer, c *Caller, sentAt time.Time) (Grant, *Failure) {
@@ -52,7 +60,7 @@ func (s *Service) Grant(a *Answer, c *Caller, sentAt time.Time) (Grant, *Failure
 		return g, nil
 	}
 	if expiry, ok := c.expiry(); ok {
-		g.SubjectLifetime = max(expiry.Sub(sentAt), 1)
+		g.SubjectLifetime = min(max(expiry.Sub(sentAt), 1), maxSubjectLifetime)
 		g.Lifetime = min(g.Lifetime, g.SubjectLifetime)
 	}
 	return g, nil

@@ -109,6 +109,8 @@ func TestGrant(t *testing.T) {
 		"opaque subject":     {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{"abc"}}, Grant{Lifetime: time.Hour}},
 		"subject ends first": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435220}`)}}, Grant{Lifetime: 20 * time.Second, SubjectLifetime: 20 * time.Second}},
 		"subject ends later": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795442400}`)}}, Grant{Lifetime: time.Hour, SubjectLifetime: 2 * time.Hour}},
+		"subject, year 2286": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 9999999999}`)}}, Grant{Lifetime: time.Hour, SubjectLifetime: maxSubjectLifetime}},
+		"subject, year 5138": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 99999999999}`)}}, Grant{Lifetime: time.Hour, SubjectLifetime: maxSubjectLifetime}},
 		"actor ends first":   {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795442400}`), jwt(`{"exp": 1795435220}`)}}, Grant{Lifetime: 20 * time.Second, SubjectLifetime: 20 * time.Second}},
 		"jwt-bearer":         {oauth2Config(jwtBearer, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435220}`)}}, Grant{Lifetime: 20 * time.Second, SubjectLifetime: 20 * time.Second}},
 		"subject has ended":  {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435100}`)}}, Grant{Lifetime: 1, SubjectLifetime: 1}},
