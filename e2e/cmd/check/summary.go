@@ -88,7 +88,7 @@ func (s *summary) effect(part, global object) string {
 		}
 		return global[name]
 	}
-	cluster := clusterOf(value)
+	cluster := clusterOf(part, value)
 	s.clusters = append(s.clusters, cluster)
 	header, _ := value("tokenHeader").(string)
 	if header == "" {
@@ -101,9 +101,11 @@ func (s *summary) effect(part, global object) string {
 	return fmt.Sprintf("%s from %s, %s", header, cluster, how)
 }
 
-// clusterOf is the name of the gateway's cluster for a part's token service.
-func clusterOf(value func(name string) any) string {
-	if cluster, _ := value("serviceCluster").(string); cluster != "" {
+// clusterOf is the name of the gateway's cluster for a part's token service. A part that names the service does not
+// inherit a cluster.
+func clusterOf(part object, value func(name string) any) string {
+	name, _ := part["serviceName"].(string)
+	if cluster, _ := value("serviceCluster").(string); cluster != "" && name == "" {
 		return cluster
 	}
 	port := fmt.Sprint(value("servicePort")) // a number may be in quotes

@@ -11,9 +11,12 @@ import (
 	"token-fetch/e2e/harness"
 )
 
+// summarizedRule is a rule for a host, and what the summary must say of it.
+type summarizedRule struct{ host, rule, effect string }
+
 // summarized are the rules of a configuration, each for a host, and the effect that the summary must have of each. The
 // last entry is the global part.
-var summarized = []struct{ host, rule, effect string }{
+var summarized = []summarizedRule{
 	{"inherits.test", `{}`, "X-Token from outbound|8080||global.dns, a call for each request"},
 	{"port.test", `{"servicePort": 81}`, "X-Token from outbound|81||global.dns, a call for each request"},
 	{"quoted.test", `{"servicePort": "82"}`, "X-Token from outbound|82||global.dns, a call for each request"},
@@ -26,16 +29,31 @@ var summarized = []struct{ host, rule, effect string }{
 	{"other.test", ``, "X-Token from outbound|8080||global.dns, a call for each request"},
 }
 
+const summarizedGlobal = `"serviceName": "global.dns", "servicePort": 8080, "requestPath": "/", "tokenHeader": "X-Token"`
+
 // What the summary says of a request is what the plugin does with it in a gateway that has none of the clusters: its log
 // names each.
-func TestSummaryIsWhatThePluginDoes(t *testing.T) {
+func TestSummaryIsWhatThePluginDoes(t *testing.T) { checkSummary(t, summarizedGlobal, summarized) }
+
+// A rule that names its service by serviceName does not inherit the global part's cluster.
+func TestSummaryBelowAGlobalCluster(t *testing.T) {
+	checkSummary(t, `"serviceCluster": "global-cluster", "serviceHost": "a.example.com", "requestPath": "/", "tokenHeader": "X-Token"`, []summarizedRule{
+		{"inherits.test", `{}`, "X-Token from global-cluster, a call for each request"},
+		{"cluster.test", `{"serviceCluster": "of-its-own", "serviceName": ""}`, "X-Token from of-its-own, a call for each request"},
+		{"named.test", `{"serviceName": "named.dns", "servicePort": 81}`, "X-Token from outbound|81||named.dns, a call for each request"},
+		{"other.test", ``, "X-Token from global-cluster, a call for each request"},
+	})
+}
+
+func checkSummary(t *testing.T, global string, summarized []summarizedRule) {
+	t.Helper()
 	var rules []string
 	for _, of := range summarized {
 		if of.rule != "" {
 			rules = append(rules, strings.Replace(strings.Replace(of.rule, "{", fmt.Sprintf(`{"_match_domain_": [%q], `, of.host), 1), ", }", "}", 1))
 		}
 	}
-	config := `{"serviceName": "global.dns", "servicePort": 8080, "requestPath": "/", "tokenHeader": "X-Token", "_rules_": [` + strings.Join(rules, ",") + `]}`
+	config := "{" + global + `, "_rules_": [` + strings.Join(rules, ",") + `]}`
 	if !json.Valid([]byte(config)) {
 		t.Fatalf("not JSON: %s", config)
 	}
