@@ -133,6 +133,7 @@ func brokenKeys(t *testing.T) map[string]map[string]any {
 		"too long":             with("privateKey", strings.Repeat(text, 100)),
 		"unknown variable":     with("privateKey", text+"${NOT_SET}"),
 		"another algorithm":    with("signingAlgorithm", "RS256"),
+		"key as algorithm":     merged(good, map[string]any{"signingAlgorithm": text, "privateKey": text}),
 		"a secret beside it":   with("clientSecret", longSecret),
 		"key as secret, other": merged(good, map[string]any{"authStyle": "none", "clientSecret": text, "privateKey": nil}),
 		"a short secret":       {"authStyle": "client_secret_jwt", "clientSecret": longSecret[:31]},

@@ -91,6 +91,8 @@ func Shown(value gjson.Result) string {
 		return "an object"
 	case value.IsArray():
 		return "a list"
+	case strings.Contains(value.Str, "PRIVATE KEY-"):
+		return "a private key" // in the place of what belongs to it, such as its algorithm
 	case value.Type == gjson.String:
 		return strconv.Quote(printable(withoutCredentials(value.String())))
 	default:

@@ -56,6 +56,8 @@ func TestShown(t *testing.T) {
 		"null":               {`null`, `null`},
 		"query":              {`"/a?key=s3cr3t"`, `"/a?…"`},
 		"empty query":        {`"/a?"`, `"/a"`},
+		"a private key":      {`"-----BEGIN PRIVATE KEY-----\ns3cr3t"`, `a private key`},
+		"its line ends lost": {`"-----BEGIN EC PRIVATE KEY----- s3cr3t"`, `a private key`},
 		"quotes":             {`"a\"b"`, `"a\"b"`},
 		"control characters": {`"a\u001b[2J\nb"`, `"a�[2J�b"`},
 		"as long as allowed": {`"` + strings.Repeat("a", 100) + `"`, `"` + strings.Repeat("a", 100) + `"`},
