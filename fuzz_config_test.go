@@ -24,6 +24,7 @@ func addConfigurations(add func(text string)) {
 		extended(`"cache": {}, "oauth2": {"clientId": "a", "clientSecret": "b"}`),
 		extended(`"oauth2": {"clientId": "a", "clientSecret": "b", "grantType": "urn:ietf:params:oauth:grant-type:token-exchange"}`),
 		extended(`"oauth2": {"clientId": "a", "clientSecret": "b", "grantType": "urn:ietf:params:oauth:grant-type:token-exchange", "actorTokenHeader": "x-actor", "keepSubjectToken": true, "requestedTokenType": "urn:a"}`),
+		`{"serviceName": "a", "requestPath": "/", "tokenHeader": "${A}", "oauth2": {"clientId": "a", "clientSecret": "b", "grantType": "urn:ietf:params:oauth:grant-type:jwt-bearer", "subjectTokenHeader": "${A}", "keepSubjectToken": true}}`,
 		extended(`"overwrite": false, "oauth2": {"clientId": "a", "clientSecret": "b", "grantType": "urn:ietf:params:oauth:grant-type:jwt-bearer", "subjectTokenHeader": "X-Token", "params": {"assertion": "c"}}`),
 		extended(`"oauth2": {"clientId": "a", "clientSecret": 5, "params": {"username": "a", "password": null}, "grantType": "password"}`),
 		extended(`"_rules_": [{"_match_route_": ["a"], "requestHeaders": {"a": "${NAME}"}}, {"_match_domain_": "*.a", "cache": null}]`),

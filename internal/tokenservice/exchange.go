@@ -96,7 +96,7 @@ func (r reader) removed(e *callerExchange, protected []string) []string {
 		isKept := i == 0 && keepsSubject
 		switch {
 		case isSet && isKept:
-			o.Unused(keyKeepSubjectToken, "what the token service answers takes the place of the caller's "+o.String(keySubjectTokenHeader))
+			o.Unused(keyKeepSubjectToken, "what the token service answers takes the place of the "+keySubjectTokenHeader.Name)
 		case !isSet && !isKept:
 			names = append(names, token.header)
 		}

@@ -112,7 +112,7 @@ func TestKeysOfAnotherGrant(t *testing.T) {
 		ofOne    = " is not used: it belongs to grantType " + grantTokenExchange
 		ofTwo    = " is not used: it belongs to grantTypes " + grantTokenExchange + " and " + grantJWTBearer
 		all      = `, "subjectTokenHeader": "X-A", "keepSubjectToken": false, "subjectTokenType": "urn:a", "requestedTokenType": "urn:b", "actorTokenHeader": "X-B", "actorTokenType": "urn:c"`
-		replaced = "oauth2.keepSubjectToken is not used: what the token service answers takes the place of the caller's "
+		replaced = "oauth2.keepSubjectToken is not used: what the token service answers takes the place of the subjectTokenHeader"
 	)
 	exchangeOnly := []string{"oauth2.subjectTokenType" + ofOne, "oauth2.requestedTokenType" + ofOne, "oauth2.actorTokenHeader" + ofOne, "oauth2.actorTokenType" + ofOne}
 	tests := map[string]struct {
@@ -123,8 +123,8 @@ func TestKeysOfAnotherGrant(t *testing.T) {
 		"jwt-bearer":                  {jwtBearer + all, "", exchangeOnly},
 		"token exchange":              {exchange + all, "", nil},
 		"actor's type without actor":  {exchange + `, "actorTokenType": "urn:a"`, "", []string{"oauth2.actorTokenType is not used: there is no actorTokenHeader"}},
-		"kept, but it is the token's": {exchange + `, "keepSubjectToken": true`, "", []string{replaced + "Authorization"}},
-		"kept, but the answer has it": {exchange + `, "keepSubjectToken": true, "subjectTokenHeader": "X-User"`, `, "upstreamHeaders": {"x-user": "body:a"}`, []string{replaced + "X-User"}},
+		"kept, but it is the token's": {exchange + `, "keepSubjectToken": true`, "", []string{replaced}},
+		"kept, but the answer has it": {exchange + `, "keepSubjectToken": true, "subjectTokenHeader": "X-User"`, `, "upstreamHeaders": {"x-user": "body:a"}`, []string{replaced}},
 		"kept":                        {exchange + `, "keepSubjectToken": true`, `, "tokenHeader": "X-Token"`, nil},
 	}
 	for name, test := range tests {
