@@ -40,8 +40,8 @@ type Failure struct {
 
 func (f *Failure) Error() string { return f.Reason }
 
-// maxSubjectLifetime is as long as a token can serve at all, the time in which it stands in included. Some tokens say that
-// they end in the year 9999: sums with that would overflow, and a fleet takes no such record.
+// maxSubjectLifetime is as long as a token can serve at all, the time in which it stands in included. Some callers bring tokens
+// that end in the year 2286 or later: sums with that can overflow, and a fleet takes no such record.
 const maxSubjectLifetime = 2 * schema.MaxSeconds * time.Second
 
 // Grant reads an answer. sentAt is when its call was sent, and c whose it was; nil where tokens do
