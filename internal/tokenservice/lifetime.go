@@ -210,8 +210,8 @@ func jwtExpiry(token string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	exp := gjson.GetBytes(claims, "exp")
-	if exp.Type != gjson.Number || exp.Num < 0 || exp.Num > math.MaxInt32*100 {
+	if exp.Type != gjson.Number || exp.Num > math.MaxInt32*100 {
 		return time.Time{}, false
 	}
-	return time.Unix(int64(exp.Num), 0), true
+	return time.Unix(int64(max(exp.Num, 0)), 0), true // before 1970 is long over as well
 }

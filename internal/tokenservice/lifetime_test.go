@@ -65,6 +65,8 @@ func TestLifetime(t *testing.T) {
 		"max-age beats Expires":                 {headers: header("expires", "0", "cache-control", "max-age=7"), want: 7 * time.Second},
 		"JWT":                                   {token: "Bearer " + jwt(`{"exp": 1795435220}`), want: 20 * time.Second},
 		"JWT expired":                           {token: jwt(`{"exp": 1795435100}`), want: 0},
+		"JWT of before 1970":                    {token: jwt(`{"exp": -1}`), want: 0},
+		"JWT of before all":                     {body: `{"expires_in": 60}`, token: jwt(`{"exp": -1e999}`), want: 0},
 		"JWT without exp":                       {token: jwt(`{"sub": "a"}`), want: 300 * time.Second},
 		"JWT with a text as exp":                {token: jwt(`{"exp": "1795435220"}`), want: 300 * time.Second},
 		"not a JWT":                             {token: "a.b.c", want: 300 * time.Second},
