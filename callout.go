@@ -188,7 +188,7 @@ func (p *pluginContext) newFetcher(c *client) tokencache.Fetcher {
 		Log: &redisLog{host: p, address: fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)},
 		Policy: fleet.Policy{
 			Timeout: c.part.service.Timeout, Backoff: c.part.cache.Backoff, Values: c.part.cache.Values,
-			RefreshBefore: c.part.cache.EarliestRenewal,
+			RefreshBefore: c.part.cache.EarliestRenewal, IsHeaderValue: tokenservice.IsHeaderValue,
 		},
 	}
 	p.fleets = append(p.fleets, f)
