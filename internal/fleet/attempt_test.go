@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"token-fetch/internal/redistest"
 	"token-fetch/internal/tokencache"
 )
 
@@ -233,5 +234,22 @@ func TestCallFailsWhileTokenIsValid(t *testing.T) {
 		if g.count(scriptFail) != 1 {
 			t.Errorf("%s: got %d failures told to the fleet, expected 1", name, g.count(scriptFail))
 		}
+	}
+}
+
+// A gateway that has just started is served with the fleet's token also when that is due and the token service is down.
+func TestNewGatewayWhileServiceIsDown(t *testing.T) {
+	redis := redistest.Start(t)
+	s := &service{lifetime: time.Minute, takes: time.Millisecond}
+	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 2, service: s, key: testKey})
+	checkAnswers(t, askAll(fleet[:1]))
+	waitFor(t, "the token in Redis", func() bool { return redis.Do("EXISTS", keyAt(1)) == ":1" })
+	redis.Do("DEL", keyAt(2)) // it is due
+	s.failing.Store(true)
+	if a := fleet[1].ask(); a.token != "token-1" {
+		t.Errorf("got %q and the error %v, expected the fleet's token", a.token, a.err)
+	}
+	if calls := s.calls.Load(); calls != 2 {
+		t.Errorf("got %d calls, expected 2: the renewal was tried", calls)
 	}
 }
