@@ -171,7 +171,7 @@ func dispatchError(err error, isUnknown bool, cluster string) error {
 
 // fleetFetcher is a *fleet.Fetcher. Only main-redis.wasm has any, and the linker leaves out of main.wasm what nothing there refers to.
 type fleetFetcher interface {
-	Tick(now time.Duration)
+	Tick(now time.Duration, most int) (left int)
 	IsWaiting() bool
 }
 

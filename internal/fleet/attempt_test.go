@@ -62,7 +62,7 @@ func isPrintable(text string) bool {
 func (g *lonely) pass(d time.Duration) {
 	for end := g.now + d; g.now < end; {
 		g.now += 4 * time.Millisecond
-		g.Tick(g.now)
+		g.Tick(g.now, tokencache.TurnSize)
 	}
 }
 
@@ -145,7 +145,7 @@ func TestTickIsBounded(t *testing.T) {
 		g.now += tt.after
 		for before, ticks := tt.count(g), 0; tt.count(g) < before+many; ticks++ {
 			at := tt.count(g)
-			g.Tick(g.now)
+			g.Tick(g.now, tokencache.TurnSize)
 			if did := tt.count(g) - at; did == 0 || did > tokencache.TurnSize {
 				t.Fatalf("%s, tick %d: got %d done at once, expected 1 to %d", name, ticks, did, tokencache.TurnSize)
 			}
@@ -160,7 +160,7 @@ func TestTickIsBounded(t *testing.T) {
 		if !g.IsWaiting() {
 			t.Fatal("not waiting, expected so while Redis has not been told of all rejections")
 		}
-		g.Tick(g.now)
+		g.Tick(g.now, tokencache.TurnSize)
 		if told := len(g.evals) - before; told == 0 || told > tokencache.TurnSize {
 			t.Fatalf("got %d rejections told at once, expected 1 to %d", told, tokencache.TurnSize)
 		}

@@ -99,35 +99,37 @@ const maxRejections = 1024
 const tickTime = 5 * time.Millisecond
 
 // Tick looks again for what other gateways are fetching, and gives up what takes too long. The root context calls it
-// some ten times a second, and more often while IsWaiting. It does no more at once than a turn of the
-// tokencache.Backlog, and for the same reason; the rest is for the next.
-func (f *Fetcher) Tick(now time.Duration) {
-	f.tellRejections()
-	for element, acts := f.open.Front(), 0; element != nil && acts < tokencache.TurnSize; {
+// some ten times a second, and more often while IsWaiting. It does at most so much at once, each of which can be a call, and
+// returns how much is left of that: nothing also when it has taken long. What it has not come to is for the next.
+func (f *Fetcher) Tick(now time.Duration, most int) (left int) {
+	left = f.tellRejections(most)
+	for element := f.open.Front(); element != nil && left > 0; {
 		a, next := element.Value.(*attempt), element.Next()
 		if a.tick(now) {
 			f.open.MoveToBack(element) // unless it has ended, and left the list
-			acts++
+			left--
 			if f.Clock.Monotonic() >= now+tickTime {
-				return
+				return 0
 			}
 		}
 		element = next
 	}
+	return left
 }
 
 // IsWaiting reports whether there is something under way.
 func (f *Fetcher) IsWaiting() bool { return f.open.Len()+len(f.rejected) > 0 }
 
-func (f *Fetcher) tellRejections() {
-	told := 0
+func (f *Fetcher) tellRejections(most int) (left int) {
 	for key, r := range f.rejected {
-		if told++; told > tokencache.TurnSize {
-			return
+		if most == 0 {
+			return 0
 		}
+		most--
 		delete(f.rejected, key)
 		f.tell(scriptReject, r.names, r.id, millis(f.Policy.Backoff))
 	}
+	return most
 }
 
 // takeRejection returns the token of the caller, if any, that Redis must forget before it is asked for one.

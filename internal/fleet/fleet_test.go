@@ -84,7 +84,7 @@ func (g *gateway) run() {
 		case <-ticker.C:
 			now := g.Monotonic()
 			g.cache.Tick(now, g.Wall())
-			g.fetcher.Tick(now)
+			g.fetcher.Tick(now, tokencache.TurnSize)
 		}
 	}
 }
