@@ -185,7 +185,7 @@ func (p *pluginContext) newFetcher(c *client) tokencache.Fetcher {
 	f := &fleet.Fetcher{
 		Redis: &fleet.Client{Host: redisHost{p}, Cluster: at.ClusterName(), Address: redis.Address},
 		Calls: c, Clock: p, Names: fleet.NewNames(redis.KeyPrefix, c.part.identity), Sealer: redis.Sealer,
-		Log: &redisLog{host: p, address: fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)},
+		Log: p.redisLogOf(fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)),
 		Policy: fleet.Policy{
 			Timeout: c.part.service.Timeout, Backoff: c.part.cache.Backoff, Values: c.part.cache.Values,
 			RefreshBefore: c.part.cache.EarliestRenewal, IsHeaderValue: tokenservice.IsHeaderValue,
