@@ -171,7 +171,7 @@ func dispatchError(err error, isUnknown bool, cluster string) error {
 
 // fleetFetcher is a *fleet.Fetcher. Only main-redis.wasm has any, and the linker leaves out of main.wasm what nothing there refers to.
 type fleetFetcher interface {
-	Tick(now time.Duration)
+	Tick(now time.Duration, most int) (left int)
 	IsWaiting() bool
 }
 
@@ -185,10 +185,10 @@ func (p *pluginContext) newFetcher(c *client) tokencache.Fetcher {
 	f := &fleet.Fetcher{
 		Redis: &fleet.Client{Host: redisHost{p}, Cluster: at.ClusterName(), Address: redis.Address},
 		Calls: c, Clock: p, Names: fleet.NewNames(redis.KeyPrefix, c.part.identity), Sealer: redis.Sealer,
-		Log: &redisLog{host: p, address: fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)},
+		Log: p.redisLogOf(fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)),
 		Policy: fleet.Policy{
 			Timeout: c.part.service.Timeout, Backoff: c.part.cache.Backoff, Values: c.part.cache.Values,
-			RefreshBefore: c.part.cache.EarliestRenewal,
+			RefreshBefore: c.part.cache.EarliestRenewal, IsHeaderValue: tokenservice.IsHeaderValue,
 		},
 	}
 	p.fleets = append(p.fleets, f)

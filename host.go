@@ -79,7 +79,7 @@ func (redisHost) RedisInit(cluster, username, password string, timeout time.Dura
 }
 
 func (h redisHost) RedisCall(cluster string, command []byte, done func(bool, []byte)) error {
-	return abi.RedisCall(cluster, command, func(ok bool, reply []byte) {
+	return abi.RedisCall(cluster, command, fleet.MaxReply, func(ok bool, reply []byte) {
 		defer h.plugin.logPanic()
 		h.plugin.Monotonic()
 		done(ok, reply)

@@ -154,3 +154,16 @@ func (l *redisLog) RedisWorks() {
 		l.isFailing, l.pace.unsaid = false, 0
 	}
 }
+
+// redisLogOf is one for all rules with the same Redis, of which a configuration may have a thousand.
+func (p *pluginContext) redisLogOf(address string) *redisLog {
+	l, found := p.redises[address]
+	if !found {
+		l = &redisLog{host: p, address: address}
+		if p.redises == nil {
+			p.redises = map[string]*redisLog{}
+		}
+		p.redises[address] = l
+	}
+	return l
+}

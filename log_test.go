@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -63,5 +64,39 @@ func TestRefusalLog(t *testing.T) {
 	}
 	if !slices.Equal(h.lines, want) {
 		t.Errorf("got %s, expected %s", fmt.Sprintf("%q", h.lines), fmt.Sprintf("%q", want))
+	}
+}
+
+// Redis that fails for many rules is one failure.
+func TestRedisLog(t *testing.T) {
+	p, h := &pluginContext{}, newFakeHost()
+	var logs []*redisLog
+	for range 1000 {
+		l := p.redisLogOf("redis.dns:6379")
+		l.host = h
+		logs = append(logs, l)
+	}
+	fail := func() {
+		for _, l := range logs {
+			l.RedisFailed(errors.New("answered with the error OOM"))
+		}
+	}
+	fail()
+	h.pass(lineInterval)
+	fail()
+	for _, l := range logs {
+		l.RedisWorks()
+	}
+	const alone = "; until it works, this gateway calls the token service by itself"
+	want := []string{
+		"Redis redis.dns:6379 answered with the error OOM" + alone,
+		"Redis redis.dns:6379 answered with the error OOM, and 999 failures more since the last line" + alone,
+		"Redis redis.dns:6379 works again: the fleet shares its tokens",
+	}
+	if !slices.Equal(h.lines, want) {
+		t.Errorf("got the lines %q, expected %q", h.lines, want)
+	}
+	if p.redisLogOf("other.dns:6379") == logs[0] {
+		t.Error("another Redis has the same log, expected one of its own")
 	}
 }

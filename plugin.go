@@ -68,7 +68,8 @@ type pluginContext struct {
 	clients []*client
 	caches  []*tokencache.Cache
 	fleets  []fleetFetcher
-	backlog *tokencache.Backlog // of the caches
+	redises map[string]*redisLog // by their addresses
+	backlog *tokencache.Backlog  // of the caches
 	// hasCallsPerRequest: some modes make calls that belong to a request.
 	hasCallsPerRequest bool
 	// keepsRoute: rules depend on the route, which the host would choose again when headers change.

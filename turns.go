@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
+
+	"token-fetch/internal/tokencache"
 )
 
 // This file is what a plugin context does outside of requests: it begins fetches, tells waiting
@@ -52,8 +54,18 @@ func (p *pluginContext) OnTick() {
 func (p *pluginContext) watch() {
 	defer p.logPanic()
 	p.backlog.Watch()
-	for _, f := range p.fleets {
-		f.Tick(p.now)
+	p.tickFleets(p.now)
+}
+
+// tickFleets has the fleets do together what one callback can do, those first whose turn was the longest ago.
+func (p *pluginContext) tickFleets(now time.Duration) {
+	left := tokencache.TurnSize
+	for range p.fleets {
+		first := p.fleets[0]
+		p.fleets = append(p.fleets[1:], first)
+		if left = first.Tick(now, left); left <= 0 {
+			return
+		}
 	}
 }
 

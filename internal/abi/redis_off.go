@@ -17,4 +17,4 @@ var errNoRedis = errors.New("is not in this file")
 func RedisInit(string, string, string, time.Duration) error { return errNoRedis }
 
 // RedisCall is of the other file.
-func RedisCall(string, []byte, func(bool, []byte)) error { return errNoRedis }
+func RedisCall(string, []byte, int, func(bool, []byte)) error { return errNoRedis }

@@ -17,14 +17,15 @@ func RedisInit(cluster, username, password string, timeout time.Duration) error 
 	return proxywasm.RedisInit(cluster, username, password, uint32(timeout.Milliseconds())) //nolint:gosec // within the key's limits
 }
 
-// RedisCall sends a command. done is told once, in the root context that calls, whether there was a reply, and which.
-func RedisCall(cluster string, command []byte, done func(ok bool, reply []byte)) error {
+// RedisCall sends a command. done is told once, in the root context that calls, whether there was a reply, and which: no
+// more than most bytes of it.
+func RedisCall(cluster string, command []byte, most int, done func(ok bool, reply []byte)) error {
 	_, err := proxywasm.DispatchRedisCall(cluster, command, func(status, size int) {
 		if status != 0 || size <= 0 {
 			done(false, nil)
 			return
 		}
-		reply, err := proxywasm.GetRedisCallResponse(0, size)
+		reply, err := proxywasm.GetRedisCallResponse(0, min(size, most))
 		done(err == nil, reply)
 	})
 	return err

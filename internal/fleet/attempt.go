@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"container/list"
 	"errors"
 	"time"
 
@@ -27,11 +28,13 @@ type attempt struct {
 	fetcher *Fetcher
 	caller  tokencache.Caller
 	done    func(tokencache.Result)
+	element *list.Element // among the Fetcher's open ones
 	names   []string
 	owner   string // of its lease
 
 	state    attemptState
 	number   int           // of the latest look: an earlier one's reply comes too late
+	lookedAt time.Duration // when that was sent: what it says of the time that is left counts from then
 	nextLook time.Duration // while waiting
 	giveUp   time.Duration // when it is done with looking and waiting
 
@@ -39,7 +42,14 @@ type attempt struct {
 	extendAt   time.Duration
 	leasedAt   time.Duration // Redis' time, in which the token's end is written
 	sentAt     time.Duration // of the call; on this gateway's clock, as are all but leasedAt
-	hasCleared bool          // it has removed a record that nobody could read
+	spare      spare
+	hasCleared bool // it has removed a record that nobody could read
+}
+
+// spare is the fleet's token while it is due for renewal: it serves on when the call brings none.
+type spare struct {
+	grant tokencache.Grant
+	until time.Duration // on this gateway's clock; zero: there is none
 }
 
 var errRubbish = errors.New("has a record that is not one of token-fetch, or not sealed with this encryptionKey")
@@ -47,7 +57,7 @@ var errRubbish = errors.New("has a record that is not one of token-fetch, or not
 // look asks Redis for the token, or the lease to fetch it.
 func (a *attempt) look(now time.Duration) {
 	f := a.fetcher
-	a.state = looking
+	a.state, a.lookedAt = looking, now
 	a.number++
 	number := a.number
 	args := []string{a.owner, millis(leaseOf(f.Policy.Timeout)), f.takeRejection(a.caller), millis(f.Policy.Backoff)}
@@ -79,7 +89,7 @@ func (a *attempt) looked(reply string, err error) {
 	case found.word == replyToken:
 		a.found(now, found)
 	case found.word == replyLease:
-		a.leasedAt = found.time
+		a.leasedAt, a.spare = found.time, a.spareOf(found.text)
 		a.call(now, true)
 	case found.word == replyFailed:
 		a.failed(now, found)
@@ -94,9 +104,16 @@ func (a *attempt) looked(reply string, err error) {
 // found takes a token that a gateway has stored.
 func (a *attempt) found(now time.Duration, found reply) {
 	f := a.fetcher
-	grant, ok := decode(found.text, a.names[0], f.Sealer, f.Policy.Values)
-	if ok {
+	grant, ok := f.read(found.text, a.names[0])
+	switch hasEnded := found.time <= now-a.lookedAt; {
+	case ok && !hasEnded:
 		a.end(tokencache.Result{Grant: grant.aged(found.time)})
+		return
+	case ok && now < a.giveUp: // it may have ended on its way here
+		a.state, a.nextLook = waiting, now+pollPeriod
+		return
+	case ok:
+		a.call(now, false)
 		return
 	}
 	f.Log.RedisFailed(errRubbish)
@@ -109,10 +126,22 @@ func (a *attempt) found(now time.Duration, found reply) {
 	a.look(now)
 }
 
+// spareOf takes the token that comes with a lease, where there is one.
+func (a *attempt) spareOf(text string) spare {
+	left, record, found := parseTime(text)
+	grant, ok := a.fetcher.read(record, a.names[0])
+	if !found || !ok {
+		return spare{}
+	}
+	return spare{grant.aged(left), a.lookedAt + left}
+}
+
 // failed takes what another gateway met.
 func (a *attempt) failed(now time.Duration, found reply) {
 	failure, ok := parseFailure(found.text)
-	if !ok { // or the service's tokens can't be kept: each gateway calls for itself
+	// Or the service's tokens can't be kept: each gateway calls for itself. Nor has a gateway of the fleet written of a wait
+	// that is longer than all.
+	if !ok || found.time > tokencache.MaxRetryAfter {
 		a.call(now, false)
 		return
 	}
@@ -136,6 +165,9 @@ func (a *attempt) called(r tokencache.Result) {
 		r.Grant.ID = newTokenID()
 	}
 	a.tellFleet(r)
+	if r.Failure != nil && a.fetcher.Clock.Monotonic() < a.spare.until {
+		r.Grant = a.spare.grant
+	}
 	a.end(r)
 }
 
@@ -161,21 +193,31 @@ const aloneFor = 30 * time.Second
 
 func (a *attempt) end(r tokencache.Result) {
 	a.state = ended
+	a.fetcher.open.Remove(a.element)
 	a.done(r)
 }
 
-func (a *attempt) tick(now time.Duration) {
+// callGrace is how much later than its timeout a call is given up that the host has let go without a word.
+const callGrace = time.Second
+
+// tick does what is due, and reports whether anything was.
+func (a *attempt) tick(now time.Duration) bool {
 	switch {
 	case a.state == waiting && now >= a.nextLook:
 		a.look(now)
 	case a.state == looking && now >= a.giveUp:
 		a.fetcher.Log.RedisFailed(errSlow)
 		a.call(now, false)
+	case a.state == calling && now >= a.sentAt+a.fetcher.Policy.Timeout+callGrace:
+		a.called(tokencache.Result{Failure: &tokencache.Failure{Err: tokencache.ErrNoResult, Unavailable: true}})
 	case a.state == calling && a.hasLease && now >= a.extendAt:
 		lease := leaseOf(a.fetcher.Policy.Timeout)
 		a.extendAt = now + lease/3
 		a.fetcher.tell(scriptExtend, a.names, a.owner, millis(lease))
+	default:
+		return false
 	}
+	return true
 }
 
 var errSlow = errors.New("did not answer in time")

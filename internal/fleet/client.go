@@ -12,7 +12,7 @@ type Host interface {
 	// RedisInit makes the client; it connects when the first call is made.
 	RedisInit(cluster, username, password string, timeout time.Duration) error
 	// RedisCall sends a command. done is told once, in the root context, whether there was a reply, and which, unless
-	// RedisCall returns an error.
+	// RedisCall returns an error. Of a reply that is longer than MaxReply, the rest may be missing.
 	RedisCall(cluster string, command []byte, done func(ok bool, reply []byte)) error
 }
 
@@ -95,6 +95,9 @@ func encodeCommand(words []string) []byte {
 	}
 	return data
 }
+
+// MaxReply is more than a script can return with a record that is one.
+const MaxReply = maxRecord + 1024
 
 // decodeReply takes what a script can return, a text, and errors. Anything else is not from one.
 func decodeReply(data []byte) (string, error) {

@@ -7,9 +7,9 @@
 package fleet
 
 import (
+	"container/list"
 	"crypto/rand"
 	"encoding/hex"
-	"slices"
 	"time"
 
 	"token-fetch/internal/tokencache"
@@ -34,6 +34,7 @@ type Policy struct {
 	Backoff       time.Duration                                  // the first wait after a failed call
 	RefreshBefore func(lifetime time.Duration) (d time.Duration) // how long before its end a token is renewed at the earliest
 	Values        int                                            // of each token
+	IsHeaderValue func(value string) bool                        // reports whether a header can carry it
 }
 
 // Fetcher obtains tokens from the fleet, or from the Fetcher behind it.
@@ -46,7 +47,7 @@ type Fetcher struct {
 	Sealer *Sealer // nil: tokens are kept as they are
 	Log    Log
 
-	open     []*attempt                   // those that have not ended
+	open     list.List                    // of the *attempt that have not ended; those first for which nothing was done the longest
 	rejected map[tokencache.Key]rejection // that Redis has not been told yet
 }
 
@@ -72,7 +73,7 @@ func (f *Fetcher) Fetch(caller tokencache.Caller, done func(tokencache.Result)) 
 		names: f.Names.of(caller), owner: randomID(),
 		giveUp: now + f.Policy.Timeout,
 	}
-	f.open = append(f.open, a)
+	a.element = f.open.PushBack(a)
 	a.look(now)
 }
 
@@ -93,24 +94,42 @@ func (f *Fetcher) Rejected(caller tokencache.Caller, id uint64) {
 // maxRejections bounds what waits for a Tick. A token beyond it is withdrawn when it is rejected again.
 const maxRejections = 1024
 
+// tickTime is for how long a Tick goes on to begin calls. One that has to be signed takes milliseconds, and the worker serves
+// nobody meanwhile.
+const tickTime = 5 * time.Millisecond
+
 // Tick looks again for what other gateways are fetching, and gives up what takes too long. The root context calls it
-// some ten times a second, and more often while IsWaiting.
-func (f *Fetcher) Tick(now time.Duration) {
-	f.tellRejections()
-	for _, a := range f.open {
-		a.tick(now)
+// some ten times a second, and more often while IsWaiting. It does at most so much at once, each of which can be a call, and
+// returns how much is left of that: nothing also when it has taken long. What it has not come to is for the next.
+func (f *Fetcher) Tick(now time.Duration, most int) (left int) {
+	left = f.tellRejections(most)
+	for element := f.open.Front(); element != nil && left > 0; {
+		a, next := element.Value.(*attempt), element.Next()
+		if a.tick(now) {
+			f.open.MoveToBack(element) // unless it has ended, and left the list
+			left--
+			if f.Clock.Monotonic() >= now+tickTime {
+				return 0
+			}
+		}
+		element = next
 	}
-	f.open = slices.DeleteFunc(f.open, func(a *attempt) bool { return a.state == ended })
+	return left
 }
 
 // IsWaiting reports whether there is something under way.
-func (f *Fetcher) IsWaiting() bool { return len(f.open) > 0 }
+func (f *Fetcher) IsWaiting() bool { return f.open.Len()+len(f.rejected) > 0 }
 
-func (f *Fetcher) tellRejections() {
+func (f *Fetcher) tellRejections(most int) (left int) {
 	for key, r := range f.rejected {
+		if most == 0 {
+			return 0
+		}
+		most--
 		delete(f.rejected, key)
 		f.tell(scriptReject, r.names, r.id, millis(f.Policy.Backoff))
 	}
+	return most
 }
 
 // takeRejection returns the token of the caller, if any, that Redis must forget before it is asked for one.
@@ -128,6 +147,20 @@ func (f *Fetcher) tell(script string, names []string, args ...string) {
 		f.heard(err)
 	}
 }
+
+// read is decode for a record that must have what a token of this configuration has, and what headers can carry: without a
+// key for it, anybody who can write to Redis may have made it.
+func (f *Fetcher) read(record, key string) (grant, bool) {
+	g, ok := decode(record, key, f.Sealer, f.Policy.Values)
+	for i, value := range g.Values {
+		ok = ok && (i > 0 || value != "") && // the first is the token
+			len(value) <= maxValue && f.Policy.IsHeaderValue(value)
+	}
+	return g, ok
+}
+
+// maxValue is more than a token and its prefix have.
+const maxValue = 64 << 10
 
 func (f *Fetcher) heard(err error) {
 	if err != nil {

@@ -84,7 +84,7 @@ func (g *gateway) run() {
 		case <-ticker.C:
 			now := g.Monotonic()
 			g.cache.Tick(now, g.Wall())
-			g.fetcher.Tick(now)
+			g.fetcher.Tick(now, tokencache.TurnSize)
 		}
 	}
 }
@@ -137,7 +137,7 @@ func startFleet(t *testing.T, redis string, o fleetOptions) []*gateway {
 		g.fetcher = &Fetcher{
 			Redis: &Client{Host: &socketHost{address: redis, gateway: g}, Cluster: "redis", Address: address},
 			Calls: g, Clock: g, Log: g,
-			Policy: Policy{Timeout: testTimeout, Backoff: policy.Backoff, Values: 1, RefreshBefore: func(time.Duration) time.Duration { return 0 }},
+			Policy: Policy{Timeout: testTimeout, Backoff: policy.Backoff, Values: 1, RefreshBefore: func(time.Duration) time.Duration { return 0 }, IsHeaderValue: isPrintable},
 			Names:  NewNames("test:", tokencache.Key{1}),
 		}
 		if o.key != "" {

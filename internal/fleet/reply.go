@@ -17,7 +17,7 @@ type reply struct {
 
 const (
 	replyToken  = "token"  // the time that its record has left; the record
-	replyLease  = "lease"  // Redis' time
+	replyLease  = "lease"  // Redis' time; the time that the token has left, and its record, if there is one
 	replyFailed = "failed" // how long nobody may call; the word for why
 	replyBusy   = "busy"   // Redis' time
 )
@@ -25,14 +25,23 @@ const (
 // parseReply reports false for what is none.
 func parseReply(text string) (reply, bool) {
 	word, rest, _ := strings.Cut(text, " ")
-	number, rest, found := strings.Cut(rest, " ")
-	ms, err := strconv.ParseInt(number, 10, 64)
+	at, rest, found := parseTime(rest)
 	isKnown := word == replyToken || word == replyLease || word == replyFailed || word == replyBusy
-	const most = 1 << 43 // milliseconds since 1970, for some more centuries; far from an overflow as a Duration
-	if !isKnown || !found || err != nil || ms < 0 || ms > most {
+	if !isKnown || !found {
 		return reply{}, false
 	}
-	return reply{word, time.Duration(ms) * time.Millisecond, rest}, true
+	return reply{word, at, rest}, true
+}
+
+// parseTime takes the milliseconds with which a text begins.
+func parseTime(text string) (at time.Duration, rest string, ok bool) {
+	number, rest, found := strings.Cut(text, " ")
+	ms, err := strconv.ParseInt(number, 10, 64)
+	const most = 1 << 43 // milliseconds since 1970, for some more centuries; far from an overflow as a Duration
+	if !found || err != nil || ms < 0 || ms > most {
+		return 0, "", false
+	}
+	return time.Duration(ms) * time.Millisecond, rest, true
 }
 
 // millis is how a time is written for a script; nothing that lives is written as 0.

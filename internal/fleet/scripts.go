@@ -43,18 +43,20 @@ end
 
 // scriptLook returns the token, the lease to fetch it, why nobody may, or that another gateway does.
 // ARGV: owner and time of the lease; a token that was rejected, or none, and the first wait after a rejection.
-// A key without an end is not ours.
+// A key without an end is not ours, nor is a lease that is longer than all (leaseOf the longest timeout).
 const scriptLook = luaNow + luaBackOff + luaReject + `
-for _, key in ipairs({KEYS[1], KEYS[3]}) do
-  if redis.call('PTTL', key) == -1 then redis.call('DEL', key) end
-end
+if redis.call('PTTL', KEYS[1]) == -1 then redis.call('DEL', KEYS[1]) end
+local leased = redis.call('PTTL', KEYS[3])
+if leased == -1 or leased > 30000 then redis.call('DEL', KEYS[3]) end
 reject(ARGV[3], tonumber(ARGV[4]))
 local token = redis.call('GET', KEYS[1])
 local left = redis.call('PTTL', KEYS[1])
 if token and redis.call('EXISTS', KEYS[2]) == 1 then return 'token ' .. left .. ' ' .. token end
 local wait = redis.call('PTTL', KEYS[4])
 if wait > 0 and not token then return 'failed ' .. wait .. ' ' .. redis.call('GET', KEYS[4]) end
-if wait <= 0 and redis.call('SET', KEYS[3], ARGV[1], 'NX', 'PX', ARGV[2]) then return 'lease ' .. now() .. ' ' end
+if wait <= 0 and redis.call('SET', KEYS[3], ARGV[1], 'NX', 'PX', ARGV[2]) then
+  return 'lease ' .. now() .. ' ' .. (token and left .. ' ' .. token or '')
+end
 if token then return 'token ' .. left .. ' ' .. token end
 return 'busy ' .. now() .. ' '
 `

@@ -78,10 +78,12 @@ func TestRedisInBadWeather(t *testing.T) {
 		"huge record": {prepare: func(_ *testing.T, r *redistest.Server) {
 			r.Do("SET", keyAt(1), strings.Repeat("x", 2<<20), "PX", "60000")
 		}, log: "not a reply"},
-		"lease for ever":   {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(3), "rubbish") }, calls: 1},
-		"failing for ever": {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(4), "unavailable-1") }, calls: 1},
-		"an unknown word":  {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(4), "rubbish", "PX", "60000") }, calls: 3},
-		"counter is junk":  {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(5), "rubbish") }, calls: 1},
+		"lease for ever":    {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(3), "rubbish") }, calls: 1},
+		"lease for hours":   {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(3), "rubbish", "PX", "7200000") }, calls: 1},
+		"failing for hours": {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(4), "unavailable-1", "PX", "7200000") }, calls: 3},
+		"failing for ever":  {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(4), "unavailable-1") }, calls: 1},
+		"an unknown word":   {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(4), "rubbish", "PX", "60000") }, calls: 3},
+		"counter is junk":   {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(5), "rubbish") }, calls: 1},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -80,12 +80,17 @@ func (c *Cache) newEntry(key Key, caller Caller) *Entry {
 }
 
 // Close gives back what the cache has taken of the worker's memory, and lets other workers make the fetches
-// that were under way: the host will tell nobody of their results.
+// that were wanted or under way: the host will tell nobody of their results.
 func (c *Cache) Close() {
 	c.isClosed = true
 	now := c.Clock.Monotonic()
 	for _, begun := range c.underWay {
 		c.releaseLease(begun.entry, now)
+	}
+	for _, wanted := range c.Backlog.fetches {
+		if wanted.cache == c {
+			c.releaseLease(wanted.entry, now)
+		}
 	}
 	if c.entries != nil {
 		c.Memory.remove(c)
@@ -196,6 +201,7 @@ func (c *Cache) Reject(e *Entry, t *Token) {
 	now := c.Clock.Monotonic()
 	if e.token.same(t) && c.heardOfRejection(e, t, now) {
 		e.token = nil
+		c.tellFetcher(e, t) // who withdrew it may not have done so yet
 		return
 	}
 	if !e.reject(now, t) {
@@ -203,11 +209,16 @@ func (c *Cache) Reject(e *Entry, t *Token) {
 	}
 	if c.withdraw(e, t, now) {
 		c.Stats.Invalidated++
-		if r, ok := c.fetcher.(Rejecter); ok {
-			r.Rejected(e.caller, t.id)
-		}
+		c.tellFetcher(e, t)
 	}
 	if e.holding != nowhere { // it may have been dropped while the request was with the upstream
 		c.settle(e, now)
+	}
+}
+
+// tellFetcher has a Fetcher that shares tokens with other gateways bring this one no more.
+func (c *Cache) tellFetcher(e *Entry, t *Token) {
+	if r, ok := c.fetcher.(Rejecter); ok {
+		r.Rejected(e.caller, t.id)
 	}
 }

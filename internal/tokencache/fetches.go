@@ -75,6 +75,9 @@ func (c *Cache) end(e *Entry, number int, r Result) {
 	if r.Failure == nil {
 		c.succeed(e, now, r.Grant, &d)
 	} else {
+		if r.Grant.Lifetime > 0 {
+			e.adopt(now, c.policy.newToken(r.Grant, e.fetch.sentAt))
+		}
 		c.fail(e, now, r.Failure, &d)
 	}
 	c.settle(e, now)
@@ -103,6 +106,7 @@ func (c *Cache) fail(e *Entry, now time.Duration, f *Failure, d *delivery) {
 	old := e.token
 	e.refuse(now, f.Err)
 	d.err = e.refusal
+	d.token = e.stale(now)
 	c.shareFailure(e, old, f, now)
 }
 

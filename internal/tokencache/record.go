@@ -27,8 +27,8 @@ type sharedFailure struct {
 	wait        backoff // without first
 }
 
-// longestLease is longer than any fetch takes.
-const longestLease = 2 * time.Minute
+// longestLease is longer than any fetch takes: through a fleet, two timeouts of a minute and a second.
+const longestLease = 3 * time.Minute
 
 // isWithin reports whether a time is to come, and no further off than it can be: another plugin may have written it.
 // now may be a little behind that of the worker that wrote it, whose record was read after the clock was.

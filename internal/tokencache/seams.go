@@ -31,7 +31,8 @@ type Rejecter interface {
 	Rejected(caller Caller, id uint64)
 }
 
-// Result is a Grant or, if Failure is not nil, none.
+// Result is a Grant or, if Failure is not nil, none: then a Grant with a lifetime is of a token that other gateways had
+// before, and that serves to its end.
 type Result struct {
 	Grant   Grant
 	Failure *Failure
