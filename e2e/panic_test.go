@@ -14,12 +14,13 @@ import (
 
 var allow = map[string]any{"mode": "allow"}
 
-// faultyConfigs leave the host "other" alone, whose requests show that the VM lives.
+// faultyConfigs leave the host "other" alone, whose requests show that the VM lives. That of cache-allow shares nothing:
+// a VM that dies with a call under way leaves its lease behind, for which the next one would wait (TestWorkerThatDies).
 var faultyConfigs = map[string]map[string]any{
 	"plain":        unhurried(nil),
 	"allow":        unhurried(map[string]any{"failure": allow}),
 	"cache":        unhurried(map[string]any{"cache": map[string]any{}}),
-	"cache-allow":  unhurried(map[string]any{"cache": map[string]any{"backoff": 1, "staleIfError": 100}, "failure": allow}),
+	"cache-allow":  unhurried(map[string]any{"cache": map[string]any{"backoff": 1, "staleIfError": 100, "shared": false}, "failure": allow}),
 	"caller":       unhurried(map[string]any{"cache": map[string]any{"backoff": 1}, "failure": allow, "forwardHeaders": []string{"X-User"}}),
 	"no-overwrite": unhurried(map[string]any{"overwrite": false, "failure": allow, "upstreamHeaders": map[string]any{"X-User": "header:X-User"}}),
 }
