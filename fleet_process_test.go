@@ -63,7 +63,7 @@ func newEmulatedGateway() (*emulatedGateway, error) {
 	}
 	return &emulatedGateway{
 		host: host, service: os.Getenv(gatewayService),
-		redis:  redistest.NewClient(os.Getenv(gatewayRedis), "", "", 500*time.Millisecond),
+		redis:  redistest.NewClient(os.Getenv(gatewayRedis), "", "", 2*time.Second),
 		events: make(chan func(), 1000), begun: map[string]bool{},
 	}, nil
 }

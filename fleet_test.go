@@ -42,7 +42,7 @@ func fleetConfig() string {
 		rules = append(rules, fmt.Sprintf(`{"_match_domain_": ["t%d.com"], "requestPath": "/t%d"}`, token, token))
 	}
 	return fmt.Sprintf(`{"enabled": false, "serviceName": "token.dns", "tokenHeader": "x-token", "timeout": %d,
-		"cache": {"refreshBefore": 0, "redis": {"serviceName": "redis.dns", "timeout": 500}}, "_rules_": [%s]}`,
+		"cache": {"refreshBefore": 0, "redis": {"serviceName": "redis.dns", "timeout": 2000}}, "_rules_": [%s]}`,
 		fleetTimeout.Milliseconds(), strings.Join(rules, ", "))
 }
 

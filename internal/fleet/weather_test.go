@@ -27,8 +27,8 @@ func TestKilledWithLease(t *testing.T) {
 	answers := askAll(fleet[1:])
 	checkAnswers(t, answers)
 	for number, a := range answers {
-		if a.took > testTimeout+400*time.Millisecond {
-			t.Errorf("gateway %d: waited for %s, expected at most the call's timeout of %s, and the call", number+1, a.took, testTimeout)
+		if a.took > realTimeout+time.Second {
+			t.Errorf("gateway %d: waited for %s, expected at most the call's timeout of %s, and the call", number+1, a.took, realTimeout)
 		}
 	}
 	if calls := s.calls.Load(); calls != 1 {
@@ -39,7 +39,7 @@ func TestKilledWithLease(t *testing.T) {
 // A call that takes as long as it may keeps its lease.
 func TestSlowCallKeepsLease(t *testing.T) {
 	redis := redistest.Start(t)
-	s := &service{lifetime: time.Minute, takes: testTimeout - 50*time.Millisecond}
+	s := &service{lifetime: time.Minute, takes: realTimeout * 2 / 3}
 	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 10, service: s})
 	checkAnswers(t, askAll(fleet))
 	if calls := s.calls.Load(); calls != 1 {
@@ -49,9 +49,9 @@ func TestSlowCallKeepsLease(t *testing.T) {
 
 func waitFor(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not there after 20 s", what)
+			t.Fatalf("%s: not there after 60 s", what)
 		}
 	}
 }
@@ -66,7 +66,7 @@ func TestRedisInBadWeather(t *testing.T) {
 		calls   int64  // of three gateways; 0: any number
 	}{
 		"stopped":         {prepare: func(_ *testing.T, r *redistest.Server) { r.Stop() }, log: "can't be reached", calls: 3},
-		"hanging":         {prepare: func(_ *testing.T, r *redistest.Server) { r.Send("DEBUG", "SLEEP", "5") }, options: []string{"--enable-debug-command", "yes"}, log: "can't be reached", calls: 3},
+		"hanging":         {prepare: func(_ *testing.T, r *redistest.Server) { r.Send("DEBUG", "SLEEP", "10") }, options: []string{"--enable-debug-command", "yes"}, log: "can't be reached", calls: 3},
 		"other password":  {options: []string{"--requirepass", "right"}, address: Address{Password: "wrong"}, log: "NOAUTH", calls: 3},
 		"no password":     {options: []string{"--requirepass", "right"}, log: "NOAUTH", calls: 3},
 		"right password":  {options: []string{"--requirepass", "right"}, address: Address{Password: "right"}, calls: 1},
@@ -101,8 +101,8 @@ func TestRedisInBadWeather(t *testing.T) {
 				if a.err != nil || a.token == "" {
 					t.Errorf("gateway %d: got the error %v, expected a token", number, a.err)
 				}
-				if a.took > 2*testTimeout {
-					t.Errorf("gateway %d: waited for %s, expected at most %s", number, a.took, 2*testTimeout)
+				if a.took > 2*realTimeout {
+					t.Errorf("gateway %d: waited for %s, expected at most %s", number, a.took, 2*realTimeout)
 				}
 			}
 			if calls := s.calls.Load(); tt.calls != 0 && calls != tt.calls {
@@ -135,7 +135,7 @@ func checkLog(t *testing.T, fleet []*gateway, want string) {
 // Redis that was restarted, and has forgotten everything, costs one call.
 func TestRestartedRedis(t *testing.T) {
 	redis := redistest.Start(t)
-	s := &service{lifetime: 400 * time.Millisecond, takes: 5 * time.Millisecond}
+	s := &service{lifetime: 2 * time.Second, takes: 5 * time.Millisecond}
 	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 10, service: s})
 	checkAnswers(t, askAll(fleet))
 	redis.Stop()
@@ -158,7 +158,7 @@ func TestRestartedRedis(t *testing.T) {
 // A failed call holds back the whole fleet, as long as the service asks for or ever longer.
 func TestFleetBacksOff(t *testing.T) {
 	redis := redistest.Start(t)
-	s := &service{lifetime: time.Minute, takes: time.Millisecond, retry: 2 * time.Second}
+	s := &service{lifetime: time.Minute, takes: time.Millisecond, retry: 5 * time.Second}
 	s.failing.Store(true)
 	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 20, service: s})
 	for began := time.Now(); time.Since(began) < 1500*time.Millisecond; {
@@ -190,7 +190,7 @@ func TestFleetBacksOff(t *testing.T) {
 func TestRejectedToken(t *testing.T) {
 	redis := redistest.Start(t)
 	s := &service{lifetime: time.Minute, takes: 5 * time.Millisecond}
-	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 20, service: s, backoff: time.Second})
+	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 20, service: s, backoff: 5 * time.Second})
 	checkAnswers(t, askAll(fleet))
 	// The upstream rejects a token in all gateways that have it.
 	reject := func(rejected string) {
@@ -235,15 +235,15 @@ func TestRejectedToken(t *testing.T) {
 // Tokens that must not be kept are fetched by each gateway, without waiting for the others.
 func TestTokensThatAreNotKept(t *testing.T) {
 	redis := redistest.Start(t)
-	s := &service{takes: 50 * time.Millisecond}
+	s := &service{takes: 300 * time.Millisecond}
 	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 10, service: s})
 	for _, a := range askAll(fleet) {
-		if a.err != nil || a.took > testTimeout {
-			t.Errorf("got the error %v after %s, expected a token within %s", a.err, a.took, testTimeout)
+		if a.err != nil || a.took > realTimeout {
+			t.Errorf("got the error %v after %s, expected a token within %s", a.err, a.took, realTimeout)
 		}
 	}
 	for _, a := range askAll(fleet) {
-		if a.err != nil || a.took > 300*time.Millisecond {
+		if a.err != nil || a.took > realTimeout/2 {
 			t.Errorf("got the error %v after %s, expected a token without a wait for the others", a.err, a.took)
 		}
 	}
@@ -299,7 +299,7 @@ func TestNobodyListens(t *testing.T) {
 	defer listener.Close()
 	s := &service{lifetime: time.Minute, takes: time.Millisecond}
 	fleet := startFleet(t, listener.Addr().String(), fleetOptions{gateways: 1, service: s})
-	if a := fleet[0].ask(); a.err != nil || a.took > testTimeout+200*time.Millisecond {
-		t.Errorf("got the error %v after %s, expected a token within %s", a.err, a.took, testTimeout)
+	if a := fleet[0].ask(); a.err != nil || a.took > realTimeout+time.Second {
+		t.Errorf("got the error %v after %s, expected a token within %s", a.err, a.took, realTimeout)
 	}
 }
