@@ -92,14 +92,7 @@ func TestGrants(t *testing.T) {
 		"the actor expires": checkActorExpires,
 		"a prefix":          checkPrefixedType,
 	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			gateway.Token.Handle(exchangeServer(3600))
-			gateway.Token.Forget()
-			gateway.Upstream.Forget()
-			test(t, gateway)
-		})
-	}
+	checkExchanges(t, gateway, tests)
 }
 
 func checkGrantRequests(t *testing.T, gateway *harness.Gateway) {

@@ -398,6 +398,12 @@ func checkTokenExchange(t *testing.T, gateway *harness.Gateway) {
 		"subject expires":  checkSubjectExpires,
 		"callers together": checkCallersTogether,
 	}
+	checkExchanges(t, gateway, tests)
+}
+
+// checkExchanges runs each test with a server that exchanges tokens, and nothing called before.
+func checkExchanges(t *testing.T, gateway *harness.Gateway, tests map[string]func(*testing.T, *harness.Gateway)) {
+	t.Helper()
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			gateway.Token.Handle(exchangeServer(3600))

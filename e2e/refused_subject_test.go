@@ -49,14 +49,7 @@ func testRefusedSubjects(t *testing.T, grant map[string]any) {
 		"tried again": checkTriedAgain,
 		"expired":     checkExpiredSubject,
 	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			gateway.Token.Handle(exchangeServer(3600))
-			gateway.Token.Forget()
-			gateway.Upstream.Forget()
-			test(t, gateway)
-		})
-	}
+	checkExchanges(t, gateway, tests)
 }
 
 // checkUnauthorized checks the answer to a client whose own token is the reason.
