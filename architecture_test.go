@@ -24,8 +24,8 @@ var mayImport = map[string][]string{
 	".":                     {thisModule + "internal/", sdk, wasmGo, gjsonPath},
 	"internal/schema":       {gjsonPath},
 	"internal/tokenservice": {thisModule + "internal/schema", gjsonPath},
-	"internal/tokencache":   {thisModule + "internal/schema"},
-	"internal/fleet":        {thisModule + "internal/schema", thisModule + "internal/tokencache"},
+	"internal/cache":        {thisModule + "internal/schema"},
+	"internal/fleet":        {thisModule + "internal/schema", thisModule + "internal/cache"},
 	"internal/abi":          {sdk},
 	"internal/fault":        nil,
 }

@@ -7,15 +7,15 @@ import (
 	"github.com/higress-group/wasm-go/pkg/wrapper"
 
 	"token-fetch/internal/abi"
+	"token-fetch/internal/cache"
 	"token-fetch/internal/fault"
 	"token-fetch/internal/fleet"
-	"token-fetch/internal/tokencache"
 	"token-fetch/internal/tokenservice"
 )
 
 // host is what token calls need of the gateway. pluginContext is the real one; tests have their own.
 type host interface {
-	tokencache.Clock
+	cache.Clock
 	logger
 	// dispatch makes a call to a cluster. It returns an error when there is none under way; else
 	// done is told exactly once, unless the context that dispatched it goes before.
@@ -66,13 +66,13 @@ type fetch struct {
 	client *client
 	caller *tokenservice.Caller // nil where the token does not depend on it
 	sentAt time.Duration
-	done   func(tokencache.Result)
+	done   func(cache.Result)
 }
 
-var _ tokencache.Fetcher = (*client)(nil)
+var _ cache.Fetcher = (*client)(nil)
 
 // Fetch calls the token service; done is told the result, now or later.
-func (c *client) Fetch(caller tokencache.Caller, done func(tokencache.Result)) {
+func (c *client) Fetch(caller cache.Caller, done func(cache.Result)) {
 	of, _ := caller.(*tokenservice.Caller)
 	f := &fetch{client: c, caller: of, sentAt: c.host.Monotonic(), done: done}
 	call, err := c.part.service.Call(of, c.host.Wall())
@@ -82,7 +82,7 @@ func (c *client) Fetch(caller tokencache.Caller, done func(tokencache.Result)) {
 	if err != nil {
 		c.metrics.failures[reasonOfDispatch(err)]++
 		c.logFailure(err)
-		done(tokencache.Result{Failure: &tokencache.Failure{Err: err, Unavailable: true}})
+		done(cache.Result{Failure: &cache.Failure{Err: err, Unavailable: true}})
 		return
 	}
 	c.metrics.calls++
@@ -96,11 +96,11 @@ func (f *fetch) answered(a *tokenservice.Answer) {
 	grant, failed := f.client.part.service.Grant(a, f.caller, f.wallSentAt())
 	if failed != nil {
 		f.client.fail(failed, a.Status)
-		f.done(tokencache.Result{Failure: cacheFailure(failed)})
+		f.done(cache.Result{Failure: cacheFailure(failed)})
 		return
 	}
 	f.client.succeed(grant, a.Status, took)
-	f.done(tokencache.Result{Grant: tokencache.Grant{Values: grant.Values, Lifetime: grant.Lifetime, SubjectLifetime: grant.SubjectLifetime}})
+	f.done(cache.Result{Grant: cache.Grant{Values: grant.Values, Lifetime: grant.Lifetime, SubjectLifetime: grant.SubjectLifetime}})
 }
 
 // wallSentAt is when the call was sent, by the wall clock as it is now, in case that it was set meanwhile.
@@ -112,18 +112,18 @@ func (f *fetch) wallSentAt() time.Time {
 func (f *fetch) failOnPanic() {
 	if cause := recover(); cause != nil {
 		logPanic(f.client.host, cause)
-		f.done(tokencache.Result{Failure: &tokencache.Failure{Err: tokencache.ErrPanic}})
+		f.done(cache.Result{Failure: &cache.Failure{Err: cache.ErrPanic}})
 	}
 }
 
-func cacheFailure(failed *tokenservice.Failure) *tokencache.Failure {
-	return &tokencache.Failure{
+func cacheFailure(failed *tokenservice.Failure) *cache.Failure {
+	return &cache.Failure{
 		Err: failed, Unavailable: failed.Kind == tokenservice.Unavailable, RetryAfter: failed.RetryAfter,
 		Code: firstCode + uint8(failed.Kind), //nolint:gosec // one of a few
 	}
 }
 
-// firstCode is the code of the first kind of failure; tokencache has another meaning for 0.
+// firstCode is the code of the first kind of failure; cache has another meaning for 0.
 const firstCode = 1
 
 // ErrorOf is what a failed call of another worker means here, which has logged its reason.
@@ -176,7 +176,7 @@ type fleetFetcher interface {
 }
 
 // newFetcher has the client fetch the tokens of its part, behind the Redis of a fleet where there is one.
-func (p *pluginContext) newFetcher(c *client) tokencache.Fetcher {
+func (p *pluginContext) newFetcher(c *client) cache.Fetcher {
 	redis := c.part.cache.redis
 	if !abi.HasRedis || redis == nil {
 		return c

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"token-fetch/internal/tokencache"
+	"token-fetch/internal/cache"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -74,8 +74,8 @@ func TestDispatchThatFailsAtOnce(t *testing.T) {
 
 func TestPanicInAnAnswerLeavesNobodyWaiting(t *testing.T) {
 	c, h := newTestClient(t, withCache(""))
-	var got []tokencache.Result
-	c.Fetch(nil, func(r tokencache.Result) { got = append(got, r) })
+	var got []cache.Result
+	c.Fetch(nil, func(r cache.Result) { got = append(got, r) })
 	c.metrics = nil // so that reading the answer panics
 	h.calls[0].done.answered(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "s3cr3t"}}})
 	if len(got) != 1 || got[0].Failure == nil || outcomeOf(got[0].Failure.Err) != internalError {
@@ -104,9 +104,9 @@ func TestNoStoreIsLoggedOnce(t *testing.T) {
 // An absolute end is counted from the clock as it is when the answer comes, in case that it was set.
 func TestClockThatIsSetDuringTheCall(t *testing.T) {
 	c, h := newTestClient(t, withCache(""))
-	var got tokencache.Result
+	var got cache.Result
 	end := h.wall.Add(time.Hour + time.Minute)
-	c.Fetch(nil, func(r tokencache.Result) { got = r })
+	c.Fetch(nil, func(r cache.Result) { got = r })
 	h.pass(time.Second)
 	h.wall = h.wall.Add(time.Hour)
 	h.calls[0].done.answered(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", unsignedJWT(fmt.Sprintf(`{"exp": %d}`, end.Unix()))}}})

@@ -7,9 +7,9 @@ import (
 	"github.com/higress-group/wasm-go/pkg/matcher"
 
 	"token-fetch/internal/abi"
+	"token-fetch/internal/cache"
 	"token-fetch/internal/fleet"
 	"token-fetch/internal/schema"
-	"token-fetch/internal/tokencache"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -23,7 +23,7 @@ var (
 	keyWarmUp       = &schema.Key{Name: "warmUp", Kind: schema.Boolean, Default: false}
 
 	keyCache = &schema.Key{Name: "cache", Kind: schema.Object, Identity: true,
-		Keys: slices.Concat(tokenservice.LifetimeKeys, tokencache.Keys, []*schema.Key{keyInvalidateOn, keyShared, keyWarmUp, fleet.Key})}
+		Keys: slices.Concat(tokenservice.LifetimeKeys, cache.Keys, []*schema.Key{keyInvalidateOn, keyShared, keyWarmUp, fleet.Key})}
 
 	// keyRoot is the configuration itself: the global part, and each rule.
 	keyRoot = &schema.Key{Kind: schema.Object,
@@ -45,14 +45,14 @@ type part struct {
 	service   *tokenservice.Service
 	cache     *cachePolicy // nil: a token call for every request
 	failure   failurePolicy
-	identity  tokencache.Key // of what its tokens depend on
+	identity  cache.Key // of what its tokens depend on
 
 	callerHeaders []callerHeader
 }
 
 // cachePolicy is the key cache, but for how long tokens live.
 type cachePolicy struct {
-	tokencache.Policy
+	cache.Policy
 	invalidateOn []int         // statuses of the upstream that reject a token
 	shared       bool          // by the workers of the gateway
 	redis        *fleet.Config // of the gateways that share tokens; nil: this one is by itself
@@ -109,18 +109,18 @@ const hostGrace = tickPeriod * 10
 // timeout first, and then tells the others.
 const workerGrace = tickPeriod
 
-func readCachePolicy(cache schema.Section, service *tokenservice.Service, isEnabled bool) *cachePolicy {
+func readCachePolicy(s schema.Section, service *tokenservice.Service, isEnabled bool) *cachePolicy {
 	policy := &cachePolicy{
-		Policy:       tokencache.ReadPolicy(cache),
-		invalidateOn: readStatuses(cache, keyInvalidateOn),
-		shared:       cache.Bool(keyShared),
+		Policy:       cache.ReadPolicy(s),
+		invalidateOn: readStatuses(s, keyInvalidateOn),
+		shared:       s.Bool(keyShared),
 	}
 	policy.Values = len(service.Protected)
 	policy.Timeout = service.Timeout + hostGrace
-	policy.WarmUp = cache.Bool(keyWarmUp)
+	policy.WarmUp = s.Bool(keyWarmUp)
 	policy.Patience = service.Timeout + workerGrace
-	if cache.Has(fleet.Key) {
-		policy.redis = readRedis(cache, isEnabled)
+	if s.Has(fleet.Key) {
+		policy.redis = readRedis(s, isEnabled)
 		policy.Patience = fleet.MaxWait(service.Timeout) + workerGrace
 		policy.Timeout = fleet.MaxWait(service.Timeout) + hostGrace
 	}
@@ -157,7 +157,7 @@ func readStatuses(s schema.Section, k *schema.Key) []int {
 }
 
 // cacheIdentity tells apart parts that can't share a cache in the VM: other tokens, or kept in another way.
-func (p *part) cacheIdentity() tokencache.Key {
+func (p *part) cacheIdentity() cache.Key {
 	h := schema.NewHasher()
 	h.Add(string(p.identity[:]), fmt.Sprintf("%+v", p.cache.Policy), fmt.Sprint(p.cache.invalidateOn, p.cache.shared),
 		p.cache.redis.Identity(), fmt.Sprint(p.service.Retries))

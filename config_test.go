@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"token-fetch/internal/tokencache"
+	"token-fetch/internal/cache"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -127,7 +127,7 @@ func clusterOf(p *part) string { return newClient(p, nil, nil).cluster.name }
 func TestDefaultsOfCacheAndFailure(t *testing.T) {
 	s := mustParse(t, extended(`"cache": {}`)).global
 	want := cachePolicy{
-		Policy: tokencache.Policy{Values: 1, RefreshBefore: -1, Backoff: time.Second, MaxEntries: 1024, MaxWaiting: 10000, Timeout: 1500 * time.Millisecond, Patience: 600 * time.Millisecond},
+		Policy: cache.Policy{Values: 1, RefreshBefore: -1, Backoff: time.Second, MaxEntries: 1024, MaxWaiting: 10000, Timeout: 1500 * time.Millisecond, Patience: 600 * time.Millisecond},
 		shared: true, invalidateOn: []int{401},
 	}
 	got := *s.cache

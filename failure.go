@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"token-fetch/internal/cache"
 	"token-fetch/internal/schema"
-	"token-fetch/internal/tokencache"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -42,7 +42,7 @@ func (o outcome) String() string {
 	return [...]string{"no_token", "call_failed", "no_cluster", "too_many_waiting", "subject_refused", "internal_error"}[o]
 }
 
-// errNoCluster is the gateway's own error, beside those of tokenservice and tokencache.
+// errNoCluster is the gateway's own error, beside those of tokenservice and cache.
 var errNoCluster = errors.New("is unknown to the gateway")
 
 // reason is why a token service brought no token, for the metrics: what an operator looks into next. The caller's own
@@ -102,9 +102,9 @@ func outcomeOf(err error) outcome {
 		return subjectRefused
 	case errors.Is(err, errNoCluster):
 		return noCluster
-	case errors.Is(err, tokencache.ErrTooManyWaiting), errors.Is(err, tokencache.ErrTooManyCallers):
+	case errors.Is(err, cache.ErrTooManyWaiting), errors.Is(err, cache.ErrTooManyCallers):
 		return tooMany
-	case errors.Is(err, tokencache.ErrPanic):
+	case errors.Is(err, cache.ErrPanic):
 		return internalError
 	default:
 		return callFailed
@@ -217,14 +217,14 @@ func (p *failurePolicy) replyHeaders(wait time.Duration) [][2]string {
 
 // waitAfter is for how long no call is made after a request was told this error; 0 when that is not known.
 func waitAfter(err error, now time.Duration) time.Duration {
-	if until, ok := tokencache.HeldBackUntil(err); ok {
+	if until, ok := cache.HeldBackUntil(err); ok {
 		return until - now
 	}
 	var failed *tokenservice.Failure
 	if errors.As(err, &failed) {
 		// Of a call that a request has made for itself: the next makes one at once, but the token service has asked
 		// for a pause.
-		return min(failed.RetryAfter, tokencache.MaxRetryAfter)
+		return min(failed.RetryAfter, cache.MaxRetryAfter)
 	}
 	return 0
 }

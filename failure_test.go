@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"token-fetch/internal/tokencache"
+	"token-fetch/internal/cache"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -42,10 +42,10 @@ func TestOutcomeOf(t *testing.T) {
 		&tokenservice.Failure{Kind: tokenservice.Refused}:        callFailed,
 		&tokenservice.Failure{Kind: tokenservice.NoToken}:        noToken,
 		&tokenservice.Failure{Kind: tokenservice.SubjectRefused}: subjectRefused,
-		tokencache.ErrTooManyWaiting:                             tooMany,
-		tokencache.ErrTooManyCallers:                             tooMany,
-		tokencache.ErrPanic:                                      internalError,
-		tokencache.ErrNoResult:                                   callFailed,
+		cache.ErrTooManyWaiting:                                  tooMany,
+		cache.ErrTooManyCallers:                                  tooMany,
+		cache.ErrPanic:                                           internalError,
+		cache.ErrNoResult:                                        callFailed,
 		dispatchError(errors.New("no"), true, "a"):               noCluster,
 		dispatchError(errors.New("no"), false, "a"):              callFailed,
 	} {
@@ -104,7 +104,7 @@ func TestReasons(t *testing.T) {
 }
 
 // callerOf is some caller, nil where tokens do not depend on it.
-func callerOf(t *testing.T, c *client) tokencache.Caller {
+func callerOf(t *testing.T, c *client) cache.Caller {
 	t.Helper()
 	if !c.part.service.DependsOnCaller() {
 		return nil
@@ -225,10 +225,10 @@ func TestWaitAfter(t *testing.T) {
 		err  error
 		want time.Duration
 	}{
-		"nothing known":           {tokencache.ErrTooManyWaiting, 0},
+		"nothing known":           {cache.ErrTooManyWaiting, 0},
 		"a failed call":           {&tokenservice.Failure{}, 0},
 		"one that names a time":   {&tokenservice.Failure{RetryAfter: 7 * time.Second}, 7 * time.Second},
-		"one that names too much": {&tokenservice.Failure{RetryAfter: time.Hour}, tokencache.MaxRetryAfter},
+		"one that names too much": {&tokenservice.Failure{RetryAfter: time.Hour}, cache.MaxRetryAfter},
 	} {
 		if got := waitAfter(test.err, time.Hour); got != test.want {
 			t.Errorf("%s: got %s, expected %s", name, got, test.want)

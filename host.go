@@ -15,16 +15,16 @@ import (
 	"github.com/higress-group/wasm-go/pkg/log"
 
 	"token-fetch/internal/abi"
+	"token-fetch/internal/cache"
 	"token-fetch/internal/fleet"
-	"token-fetch/internal/tokencache"
 	"token-fetch/internal/tokenservice"
 )
 
 // This file is the host that the rest of the plugin sees, on top of the SDK.
 
 var (
-	_ host             = (*pluginContext)(nil)
-	_ tokencache.Store = (*pluginContext)(nil)
+	_ host        = (*pluginContext)(nil)
+	_ cache.Store = (*pluginContext)(nil)
 )
 
 // Monotonic counts from the host's start.

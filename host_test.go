@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"token-fetch/internal/tokencache"
+	"token-fetch/internal/cache"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -60,10 +60,10 @@ func newTestClient(t testing.TB, config string) (*client, *fakeHost) {
 }
 
 // fetchOnce is a fetch, its answer and its result.
-func fetchOnce(t testing.TB, c *client, h *fakeHost, of tokencache.Caller, a *tokenservice.Answer) tokencache.Result {
+func fetchOnce(t testing.TB, c *client, h *fakeHost, of cache.Caller, a *tokenservice.Answer) cache.Result {
 	t.Helper()
-	var results []tokencache.Result
-	c.Fetch(of, func(r tokencache.Result) { results = append(results, r) })
+	var results []cache.Result
+	c.Fetch(of, func(r cache.Result) { results = append(results, r) })
 	if h.refuses == nil {
 		h.calls[len(h.calls)-1].done.answered(a)
 	}

@@ -10,7 +10,7 @@
 //	callout.go, host.go      the token call through the gateway
 //	failure.go               what becomes of a request without a token
 //	internal/tokenservice    what a token service is asked, and what its answer means
-//	internal/tokencache      one fetch for all that need the same token; renewal, staleness, backoff, sharing
+//	internal/cache      one fetch for all that need the same token; renewal, staleness, backoff, sharing
 //	internal/fleet           the same for the gateways that share a Redis, in main-redis.wasm
 //	internal/schema          reads the configuration by declared keys
 //	internal/abi             callbacks and host calls that go past the SDK

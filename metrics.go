@@ -9,7 +9,7 @@ import (
 
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 
-	"token-fetch/internal/tokencache"
+	"token-fetch/internal/cache"
 )
 
 const (
@@ -37,7 +37,7 @@ type metrics struct {
 	calls, callFailures, denied, allowedWithoutToken, subjectsRefused, subjectsMissing uint64
 
 	failures     [reasons]uint64 // also of calls that could not be made
-	cache        tokencache.Stats
+	cache        cache.Stats
 	callDuration durations
 }
 
@@ -90,7 +90,7 @@ type serviceMetrics struct {
 	metrics
 	name     string // ends as part of the metrics' names; empty: they are in the sums only
 	counters []writtenCounter
-	caches   []*tokencache.Cache // whose tokens' ends are shown
+	caches   []*cache.Cache // whose tokens' ends are shown
 	expiry   expiryGauge
 }
 
@@ -234,12 +234,12 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // forget is told of the caches of a configuration that is gone.
-func (v *vmMetrics) forget(caches []*tokencache.Cache) {
-	gone := map[*tokencache.Cache]bool{}
-	for _, cache := range caches {
-		gone[cache] = true
+func (v *vmMetrics) forget(caches []*cache.Cache) {
+	gone := map[*cache.Cache]bool{}
+	for _, c := range caches {
+		gone[c] = true
 	}
 	for _, s := range v.services {
-		s.caches = slices.DeleteFunc(s.caches, func(c *tokencache.Cache) bool { return gone[c] })
+		s.caches = slices.DeleteFunc(s.caches, func(c *cache.Cache) bool { return gone[c] })
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
 
 	"token-fetch/internal/abi"
-	"token-fetch/internal/tokencache"
+	"token-fetch/internal/cache"
 )
 
 // vmContext stands around the wrapper's. A worker has one for each VM, which all configurations of the
@@ -18,7 +18,7 @@ import (
 type vmContext struct {
 	types.VMContext
 	metrics vmMetrics
-	memory  tokencache.Memory // of the callers of all configurations
+	memory  cache.Memory // of the callers of all configurations
 	queues  sharedQueues
 	plugins []*pluginContext
 }
@@ -66,10 +66,10 @@ type pluginContext struct {
 	modes   []mode // of the rules, in their order
 	global  mode   // of requests that match no rule
 	clients []*client
-	caches  []*tokencache.Cache
+	caches  []*cache.Cache
 	fleets  []fleetFetcher
 	redises map[string]*redisLog // by their addresses
-	backlog *tokencache.Backlog  // of the caches
+	backlog *cache.Backlog       // of the caches
 	// hasCallsPerRequest: some modes make calls that belong to a request.
 	hasCallsPerRequest bool
 	// keepsRoute: rules depend on the route, which the host would choose again when headers change.
@@ -136,10 +136,10 @@ func (p *pluginContext) start(c *config) types.OnPluginStartStatus {
 }
 
 func (p *pluginContext) configure(c *config) {
-	p.backlog = tokencache.NewBacklog(p.wake)
+	p.backlog = cache.NewBacklog(p.wake)
 	p.rules = newRuleIndex(c.rules)
 	p.metricsOf = map[*part]*metrics{}
-	shared := map[tokencache.Key]cached{}
+	shared := map[cache.Key]cached{}
 	p.global = p.newMode(c.global, shared)
 	for _, rule := range c.rules {
 		p.modes = append(p.modes, p.newMode(rule.part, shared))
@@ -148,7 +148,7 @@ func (p *pluginContext) configure(c *config) {
 
 // newMode makes what serves the requests of a part. Parts that agree in
 // all that concerns the token share one cache, and the client that makes its calls.
-func (p *pluginContext) newMode(of *part, shared map[tokencache.Key]cached) mode {
+func (p *pluginContext) newMode(of *part, shared map[cache.Key]cached) mode {
 	if of == nil || !of.enabled {
 		return leftAlone{}
 	}
@@ -176,8 +176,8 @@ func (p *pluginContext) newClient(of *part) *client {
 	return c
 }
 
-func (p *pluginContext) newCache(of *part, c *client) *tokencache.Cache {
-	worker := tokencache.Worker{
+func (p *pluginContext) newCache(of *part, c *client) *cache.Cache {
+	worker := cache.Worker{
 		Clock: p, Backlog: p.backlog, Memory: &p.vm.memory, Stats: &p.metricsOf[of].cache,
 		OnPanic: func(cause any) { logPanic(p, cause) },
 	}
@@ -186,14 +186,14 @@ func (p *pluginContext) newCache(of *part, c *client) *tokencache.Cache {
 	return cache
 }
 
-func newCache(of *part, c tokencache.Fetcher, worker tokencache.Worker, store tokencache.Store) *tokencache.Cache {
+func newCache(of *part, c cache.Fetcher, worker cache.Worker, store cache.Store) *cache.Cache {
 	if !of.cache.shared {
 		store = nil
 	}
 	if of.service.DependsOnCaller() {
-		return tokencache.NewPerCaller(&of.cache.Policy, c, worker, store, of.identity)
+		return cache.NewPerCaller(&of.cache.Policy, c, worker, store, of.identity)
 	}
-	return tokencache.New(&of.cache.Policy, c, worker, store, of.identity)
+	return cache.New(&of.cache.Policy, c, worker, store, of.identity)
 }
 
 func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext { return p.newRequest(id) }

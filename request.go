@@ -8,8 +8,8 @@ import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
 
 	"token-fetch/internal/abi"
+	"token-fetch/internal/cache"
 	"token-fetch/internal/fault"
-	"token-fetch/internal/tokencache"
 )
 
 // requestContext is one request on its way to the upstream.
@@ -25,10 +25,10 @@ type requestContext struct {
 	wait      time.Duration // without a token: no call is made before; 0: not known
 
 	// Of one that takes its token from a cache; else nil.
-	cache *tokencache.Cache
-	entry *tokencache.Entry // of the token that it has or waits for
-	token *tokencache.Token // with which it went on, for the upstream's verdict
-	place tokencache.Place  // in the queue of those that wait for the same token
+	cache *cache.Cache
+	entry *cache.Entry // of the token that it has or waits for
+	token *cache.Token // with which it went on, for the upstream's verdict
+	place cache.Place  // in the queue of those that wait for the same token
 }
 
 type requestState int
@@ -40,8 +40,8 @@ const (
 )
 
 var (
-	_ tokencache.Waiter = (*requestContext)(nil)
-	_ abi.Request       = (*requestContext)(nil)
+	_ cache.Waiter = (*requestContext)(nil)
+	_ abi.Request  = (*requestContext)(nil)
 )
 
 // mode is how the requests of a part come to their token.
@@ -62,7 +62,7 @@ type (
 	cached struct {
 		part   *part
 		client *client
-		cache  *tokencache.Cache
+		cache  *cache.Cache
 	}
 )
 
@@ -97,7 +97,7 @@ func (r *requestContext) bringsToken() bool {
 func (leftAlone) take(*requestContext) types.Action { return types.ActionContinue }
 
 func (m callPerRequest) take(r *requestContext) types.Action {
-	var caller tokencache.Caller
+	var caller cache.Caller
 	if m.part.service.DependsOnCaller() {
 		values, err := r.callerValues()
 		if err != nil {
@@ -120,17 +120,17 @@ func (m callPerRequest) take(r *requestContext) types.Action {
 type requestCall struct {
 	request    *requestContext
 	isUnderWay bool
-	failed     *tokencache.Failure // at once, so that there is no paused request to be resumed
+	failed     *cache.Failure // at once, so that there is no paused request to be resumed
 }
 
-func (c *requestCall) end(result tokencache.Result) {
+func (c *requestCall) end(result cache.Result) {
 	switch {
 	case !c.isUnderWay:
 		c.failed = result.Failure
 	case result.Failure != nil:
 		c.request.Fail(result.Failure.Err)
 	default:
-		c.request.Proceed(&tokencache.Token{Values: result.Grant.Values})
+		c.request.Proceed(&cache.Token{Values: result.Grant.Values})
 	}
 }
 
@@ -162,7 +162,7 @@ func (m cached) take(r *requestContext) types.Action {
 	return m.ask(r, caller)
 }
 
-func (m cached) ask(r *requestContext, caller tokencache.Caller) types.Action {
+func (m cached) ask(r *requestContext, caller cache.Caller) types.Action {
 	// Before asking: a result could come while this function still runs.
 	r.pause()
 	entry, reply := m.cache.Ask(caller, r)
@@ -210,7 +210,7 @@ func removeTrailers(names []string) {
 func (r *requestContext) OnHttpStreamDone() {
 	defer r.plugin.logPanic()
 	r.place.Leave()
-	r.place = tokencache.Place{}
+	r.place = cache.Place{}
 	if r.token != nil && r.entry != nil {
 		r.heedUpstream()
 	}

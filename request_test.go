@@ -8,7 +8,7 @@ import (
 	"github.com/higress-group/wasm-go/pkg/test"
 
 	"token-fetch/internal/abi"
-	"token-fetch/internal/tokencache"
+	"token-fetch/internal/cache"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -47,8 +47,8 @@ func fill(p *pluginContext) {
 
 type waiterOfNobody struct{}
 
-func (waiterOfNobody) Proceed(*tokencache.Token) {}
-func (waiterOfNobody) Fail(error)                {}
+func (waiterOfNobody) Proceed(*cache.Token) {}
+func (waiterOfNobody) Fail(error)           {}
 
 // A gateway pays for this path on every request.
 func TestCachedPathAllocatesNothing(t *testing.T) {

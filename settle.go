@@ -7,7 +7,7 @@ import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
 
 	"token-fetch/internal/abi"
-	"token-fetch/internal/tokencache"
+	"token-fetch/internal/cache"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -25,7 +25,7 @@ func (r *requestContext) forwardWithOwn() types.Action {
 }
 
 // forward sends the request on with a token, before it was paused.
-func (r *requestContext) forward(t *tokencache.Token) types.Action {
+func (r *requestContext) forward(t *cache.Token) types.Action {
 	if !r.setHeaders(t.Values) {
 		return r.forwardWithout(internalError)
 	}
@@ -42,7 +42,7 @@ func (r *requestContext) forwardWithout(o outcome) types.Action {
 }
 
 // Proceed sends the paused request on with the token that its call has brought.
-func (r *requestContext) Proceed(t *tokencache.Token) {
+func (r *requestContext) Proceed(t *cache.Token) {
 	if !r.enter() {
 		return
 	}
@@ -75,7 +75,7 @@ func (r *requestContext) learn(err error) outcome {
 // enter makes the request the one that host calls are about, and reports whether it is
 // still there and paused.
 func (r *requestContext) enter() bool {
-	r.place = tokencache.Place{}
+	r.place = cache.Place{}
 	if r.state != paused {
 		return false
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 
-	"token-fetch/internal/tokencache"
+	"token-fetch/internal/cache"
 )
 
 // This file is what a plugin context does outside of requests: it begins fetches, tells waiting
@@ -59,7 +59,7 @@ func (p *pluginContext) watch() {
 
 // tickFleets has the fleets do together what one callback can do, those first whose turn was the longest ago.
 func (p *pluginContext) tickFleets(now time.Duration) {
-	left := tokencache.TurnSize
+	left := cache.TurnSize
 	for range p.fleets {
 		first := p.fleets[0]
 		p.fleets = append(p.fleets[1:], first)

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"token-fetch/internal/tokencache"
+	"token-fetch/internal/cache"
 )
 
 // attemptState is where an attempt to get a token stands.
@@ -26,8 +26,8 @@ const (
 //	   └──────▶ calling: with the lease, or alone when Redis fails or the others take too long ──▶ ended
 type attempt struct {
 	fetcher *Fetcher
-	caller  tokencache.Caller
-	done    func(tokencache.Result)
+	caller  cache.Caller
+	done    func(cache.Result)
 	element *list.Element // among the Fetcher's open ones
 	names   []string
 	owner   string // of its lease
@@ -48,7 +48,7 @@ type attempt struct {
 
 // spare is the fleet's token while it is due for renewal: it serves on when the call brings none.
 type spare struct {
-	grant tokencache.Grant
+	grant cache.Grant
 	until time.Duration // on this gateway's clock; zero: there is none
 }
 
@@ -107,7 +107,7 @@ func (a *attempt) found(now time.Duration, found reply) {
 	grant, ok := f.read(found.text, a.names[0])
 	switch hasEnded := found.time <= now-a.lookedAt; {
 	case ok && !hasEnded:
-		a.end(tokencache.Result{Grant: grant.aged(found.time)})
+		a.end(cache.Result{Grant: grant.aged(found.time)})
 		return
 	case ok && now < a.giveUp: // it may have ended on its way here
 		a.state, a.nextLook = waiting, now+pollPeriod
@@ -141,12 +141,12 @@ func (a *attempt) failed(now time.Duration, found reply) {
 	failure, ok := parseFailure(found.text)
 	// Or the service's tokens can't be kept: each gateway calls for itself. Nor has a gateway of the fleet written of a wait
 	// that is longer than all.
-	if !ok || found.time > tokencache.MaxRetryAfter {
+	if !ok || found.time > cache.MaxRetryAfter {
 		a.call(now, false)
 		return
 	}
 	failure.Err, failure.RetryAfter = a.fetcher.ErrorOf(failure.Code), found.time
-	a.end(tokencache.Result{Failure: &failure})
+	a.end(cache.Result{Failure: &failure})
 }
 
 // call has the Fetcher behind make the call.
@@ -157,7 +157,7 @@ func (a *attempt) call(now time.Duration, hasLease bool) {
 }
 
 // called takes the result of the call of this gateway.
-func (a *attempt) called(r tokencache.Result) {
+func (a *attempt) called(r cache.Result) {
 	if a.state != calling {
 		return
 	}
@@ -171,11 +171,11 @@ func (a *attempt) called(r tokencache.Result) {
 	a.end(r)
 }
 
-func (a *attempt) tellFleet(r tokencache.Result) {
+func (a *attempt) tellFleet(r cache.Result) {
 	f := a.fetcher
 	switch {
 	case r.Failure != nil && a.hasLease && r.Failure.Code != 0:
-		f.tell(scriptFail, a.names, a.owner, formatFailure(r.Failure), millis(f.Policy.Backoff), millis(min(r.Failure.RetryAfter, tokencache.MaxRetryAfter)))
+		f.tell(scriptFail, a.names, a.owner, formatFailure(r.Failure), millis(f.Policy.Backoff), millis(min(r.Failure.RetryAfter, cache.MaxRetryAfter)))
 	case r.Failure != nil && a.hasLease:
 		f.tell(scriptExtend, a.names, a.owner, "1") // the others shall see for themselves, at once
 	case r.Failure != nil:
@@ -191,7 +191,7 @@ func (a *attempt) tellFleet(r tokencache.Result) {
 // aloneFor is how long the gateways call for themselves after an answer that must not be kept.
 const aloneFor = 30 * time.Second
 
-func (a *attempt) end(r tokencache.Result) {
+func (a *attempt) end(r cache.Result) {
 	a.state = ended
 	a.fetcher.open.Remove(a.element)
 	a.done(r)
@@ -209,7 +209,7 @@ func (a *attempt) tick(now time.Duration) bool {
 		a.fetcher.Log.RedisFailed(errSlow)
 		a.call(now, false)
 	case a.state == calling && now >= a.sentAt+a.fetcher.Policy.Timeout+callGrace:
-		a.called(tokencache.Result{Failure: &tokencache.Failure{Err: tokencache.ErrNoResult, Unavailable: true}})
+		a.called(cache.Result{Failure: &cache.Failure{Err: cache.ErrNoResult, Unavailable: true}})
 	case a.state == calling && a.hasLease && now >= a.extendAt:
 		lease := leaseOf(a.fetcher.Policy.Timeout)
 		a.extendAt = now + lease/3

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"token-fetch/internal/cache"
 	"token-fetch/internal/redistest"
-	"token-fetch/internal/tokencache"
 )
 
 // lonely is a gateway whose Redis and token service answer when the test says so.
@@ -16,7 +16,7 @@ type lonely struct {
 	*Fetcher
 	now     time.Duration
 	evals   []eval
-	calls   []func(tokencache.Result)
+	calls   []func(cache.Result)
 	failsAt bool // the token service fails at once
 }
 
@@ -32,10 +32,10 @@ func (g *lonely) Eval(script string, _, args []string, done func(string, error))
 	return nil
 }
 
-func (g *lonely) Fetch(_ tokencache.Caller, done func(tokencache.Result)) {
+func (g *lonely) Fetch(_ cache.Caller, done func(cache.Result)) {
 	g.calls = append(g.calls, done)
 	if g.failsAt {
-		done(tokencache.Result{Failure: &tokencache.Failure{Err: errors.New("has no room for more calls"), Unavailable: true}})
+		done(cache.Result{Failure: &cache.Failure{Err: errors.New("has no room for more calls"), Unavailable: true}})
 	}
 }
 
@@ -48,7 +48,7 @@ func (g *lonely) RedisWorks()              {}
 func newLonely() *lonely {
 	g := &lonely{now: time.Hour}
 	g.Fetcher = &Fetcher{
-		Redis: g, Calls: g, Clock: g, Log: g, Names: NewNames("test:", tokencache.Key{1}),
+		Redis: g, Calls: g, Clock: g, Log: g, Names: NewNames("test:", cache.Key{1}),
 		Policy: Policy{Timeout: testTimeout, Backoff: time.Second, Values: 1, RefreshBefore: func(time.Duration) time.Duration { return 0 }, IsHeaderValue: isPrintable},
 	}
 	return g
@@ -62,7 +62,7 @@ func isPrintable(text string) bool {
 func (g *lonely) pass(d time.Duration) {
 	for end := g.now + d; g.now < end; {
 		g.now += 4 * time.Millisecond
-		g.Tick(g.now, tokencache.TurnSize)
+		g.Tick(g.now, cache.TurnSize)
 	}
 }
 
@@ -78,14 +78,14 @@ func (g *lonely) count(script string) (n int) {
 func (g *lonely) reply(text string) { g.evals[len(g.evals)-1].done(text, nil) }
 
 func record(value string) string {
-	return encode(tokencache.Grant{Values: []string{value}, ID: 1, Lifetime: time.Minute}, keyAt(1), nil)
+	return encode(cache.Grant{Values: []string{value}, ID: 1, Lifetime: time.Minute}, keyAt(1), nil)
 }
 
 // A call whose end the host never tells keeps no lease, and its attempt is not kept either.
 func TestCallThatNeverEnds(t *testing.T) {
 	g := newLonely()
-	var results []tokencache.Result
-	g.Fetcher.Fetch(nil, func(r tokencache.Result) { results = append(results, r) })
+	var results []cache.Result
+	g.Fetcher.Fetch(nil, func(r cache.Result) { results = append(results, r) })
 	g.reply("lease 1000 ")
 	g.pass(MaxWait(testTimeout) + 2*time.Second)
 	if g.IsWaiting() {
@@ -99,24 +99,24 @@ func TestCallThatNeverEnds(t *testing.T) {
 	if more := g.count(scriptExtend) - extended; more > 0 {
 		t.Errorf("the lease was extended %d times after the end of the call, expected never", more)
 	}
-	g.calls[0](tokencache.Result{Grant: tokencache.Grant{Values: []string{"late"}, Lifetime: time.Minute}})
+	g.calls[0](cache.Result{Grant: cache.Grant{Values: []string{"late"}, Lifetime: time.Minute}})
 	if len(results) != 1 || g.count(scriptStore) != 0 {
 		t.Errorf("a late result: got %d results, %d stored, expected it to change nothing", len(results), g.count(scriptStore))
 	}
 }
 
-// many are more than a host can take in one callback: see tokencache.TurnSize.
+// many are more than a host can take in one callback: see cache.TurnSize.
 const many = 1000
 
 // numbered is a caller.
 type numbered int
 
-func (n numbered) Values() string      { return fmt.Sprint(int(n)) }
-func (n numbered) Size() int           { return 100 }
-func (n numbered) Key() tokencache.Key { return tokencache.Key{1: byte(n), 2: byte(n >> 8)} }
+func (n numbered) Values() string { return fmt.Sprint(int(n)) }
+func (n numbered) Size() int      { return 100 }
+func (n numbered) Key() cache.Key { return cache.Key{1: byte(n), 2: byte(n >> 8)} }
 func (g *lonely) begin(done *int) *lonely {
 	for n := range many {
-		g.Fetcher.Fetch(numbered(n), func(tokencache.Result) { *done++ })
+		g.Fetcher.Fetch(numbered(n), func(cache.Result) { *done++ })
 	}
 	return g
 }
@@ -145,9 +145,9 @@ func TestTickIsBounded(t *testing.T) {
 		g.now += tt.after
 		for before, ticks := tt.count(g), 0; tt.count(g) < before+many; ticks++ {
 			at := tt.count(g)
-			g.Tick(g.now, tokencache.TurnSize)
-			if did := tt.count(g) - at; did == 0 || did > tokencache.TurnSize {
-				t.Fatalf("%s, tick %d: got %d done at once, expected 1 to %d", name, ticks, did, tokencache.TurnSize)
+			g.Tick(g.now, cache.TurnSize)
+			if did := tt.count(g) - at; did == 0 || did > cache.TurnSize {
+				t.Fatalf("%s, tick %d: got %d done at once, expected 1 to %d", name, ticks, did, cache.TurnSize)
 			}
 		}
 	}
@@ -160,9 +160,9 @@ func TestTickIsBounded(t *testing.T) {
 		if !g.IsWaiting() {
 			t.Fatal("not waiting, expected so while Redis has not been told of all rejections")
 		}
-		g.Tick(g.now, tokencache.TurnSize)
-		if told := len(g.evals) - before; told == 0 || told > tokencache.TurnSize {
-			t.Fatalf("got %d rejections told at once, expected 1 to %d", told, tokencache.TurnSize)
+		g.Tick(g.now, cache.TurnSize)
+		if told := len(g.evals) - before; told == 0 || told > cache.TurnSize {
+			t.Fatalf("got %d rejections told at once, expected 1 to %d", told, cache.TurnSize)
 		}
 	}
 }
@@ -170,8 +170,8 @@ func TestTickIsBounded(t *testing.T) {
 // A reply can be late: what it says of the time that is left was true when it was sent.
 func TestTokenThatEndsOnItsWay(t *testing.T) {
 	g := newLonely()
-	var got *tokencache.Result
-	g.Fetcher.Fetch(nil, func(r tokencache.Result) { got = &r })
+	var got *cache.Result
+	g.Fetcher.Fetch(nil, func(r cache.Result) { got = &r })
 	g.now += 300 * time.Millisecond
 	g.reply("token 200 " + record("old"))
 	if got != nil {
@@ -219,11 +219,11 @@ func TestCallFailsWhileTokenIsValid(t *testing.T) {
 	}
 	for name, tt := range tests {
 		g := newLonely()
-		var got tokencache.Result
-		g.Fetcher.Fetch(nil, func(r tokencache.Result) { got = r })
+		var got cache.Result
+		g.Fetcher.Fetch(nil, func(r cache.Result) { got = r })
 		g.reply(fmt.Sprintf("lease 1000 %d %s", tt.left.Milliseconds(), record("fleet's")))
 		g.now += tt.takes
-		g.calls[0](tokencache.Result{Failure: &tokencache.Failure{Err: errors.New("down"), Unavailable: true, Code: 1}})
+		g.calls[0](cache.Result{Failure: &cache.Failure{Err: errors.New("down"), Unavailable: true, Code: 1}})
 		if isServed := got.Grant.Lifetime > 0; isServed != tt.token || got.Failure == nil {
 			t.Errorf("%s: got %+v, expected a failure, and a token: %t", name, got, tt.token)
 			continue

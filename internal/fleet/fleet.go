@@ -1,5 +1,5 @@
 // Package fleet has the gateways of a fleet share their tokens through Redis: of those that need the same token, one
-// calls the token service, and the others take what it got. It stands between a tokencache.Cache and the
+// calls the token service, and the others take what it got. It stands between a cache.Cache and the
 // Fetcher that makes the calls, and is one itself.
 //
 // Redis makes nothing worse: whatever it does or does not answer, a token is there no later than one Timeout after
@@ -12,7 +12,7 @@ import (
 	"encoding/hex"
 	"time"
 
-	"token-fetch/internal/tokencache"
+	"token-fetch/internal/cache"
 )
 
 // Redis runs scripts.
@@ -40,20 +40,20 @@ type Policy struct {
 // Fetcher obtains tokens from the fleet, or from the Fetcher behind it.
 type Fetcher struct {
 	Redis  Redis
-	Calls  tokencache.Fetcher
-	Clock  tokencache.Clock
+	Calls  cache.Fetcher
+	Clock  cache.Clock
 	Policy Policy
 	Names  *Names
 	Sealer *Sealer // nil: tokens are kept as they are
 	Log    Log
 
-	open     list.List                    // of the *attempt that have not ended; those first for which nothing was done the longest
-	rejected map[tokencache.Key]rejection // that Redis has not been told yet
+	open     list.List               // of the *attempt that have not ended; those first for which nothing was done the longest
+	rejected map[cache.Key]rejection // that Redis has not been told yet
 }
 
 var (
-	_ tokencache.Fetcher  = (*Fetcher)(nil)
-	_ tokencache.Rejecter = (*Fetcher)(nil)
+	_ cache.Fetcher  = (*Fetcher)(nil)
+	_ cache.Rejecter = (*Fetcher)(nil)
 )
 
 // rejection is a token that an upstream of this gateway has rejected.
@@ -66,7 +66,7 @@ type rejection struct {
 const pollPeriod = 20 * time.Millisecond
 
 // Fetch takes the token from Redis or, when no gateway has it, from the Fetcher behind. It runs in the root context.
-func (f *Fetcher) Fetch(caller tokencache.Caller, done func(tokencache.Result)) {
+func (f *Fetcher) Fetch(caller cache.Caller, done func(cache.Result)) {
 	now := f.Clock.Monotonic()
 	a := &attempt{
 		fetcher: f, caller: caller, done: done,
@@ -82,9 +82,9 @@ func (f *Fetcher) ErrorOf(code uint8) error { return f.Calls.ErrorOf(code) }
 
 // Rejected is for a token of that caller that the upstream has rejected. A request's context calls it, in which a call
 // of Redis would end with the request: the next Fetch or Tick makes it.
-func (f *Fetcher) Rejected(caller tokencache.Caller, id uint64) {
+func (f *Fetcher) Rejected(caller cache.Caller, id uint64) {
 	if f.rejected == nil {
-		f.rejected = map[tokencache.Key]rejection{}
+		f.rejected = map[cache.Key]rejection{}
 	}
 	if len(f.rejected) < maxRejections {
 		f.rejected[keyOf(caller)] = rejection{f.Names.of(caller), formatID(id)}
@@ -133,7 +133,7 @@ func (f *Fetcher) tellRejections(most int) (left int) {
 }
 
 // takeRejection returns the token of the caller, if any, that Redis must forget before it is asked for one.
-func (f *Fetcher) takeRejection(caller tokencache.Caller) string {
+func (f *Fetcher) takeRejection(caller cache.Caller) string {
 	key := keyOf(caller)
 	id := f.rejected[key].id
 	delete(f.rejected, key)
@@ -170,9 +170,9 @@ func (f *Fetcher) heard(err error) {
 	}
 }
 
-func keyOf(caller tokencache.Caller) tokencache.Key {
+func keyOf(caller cache.Caller) cache.Key {
 	if caller == nil {
-		return tokencache.Key{}
+		return cache.Key{}
 	}
 	return caller.Key()
 }

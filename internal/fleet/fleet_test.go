@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"token-fetch/internal/cache"
 	"token-fetch/internal/redistest"
-	"token-fetch/internal/tokencache"
 )
 
 // service is a token service for the whole fleet.
@@ -27,7 +27,7 @@ type gateway struct {
 	events  chan func()
 	stopped chan struct{}
 	once    sync.Once
-	cache   *tokencache.Cache
+	cache   *cache.Cache
 	fetcher *Fetcher
 	service *service
 	offset  time.Duration // of its wall clock
@@ -50,15 +50,15 @@ func (g *gateway) log(line string) {
 }
 
 // Fetch is the token call of this gateway.
-func (g *gateway) Fetch(_ tokencache.Caller, done func(tokencache.Result)) {
+func (g *gateway) Fetch(_ cache.Caller, done func(cache.Result)) {
 	number := g.service.calls.Add(1)
 	time.AfterFunc(g.service.takes, func() {
 		g.post(func() {
 			if g.service.failing.Load() {
-				done(tokencache.Result{Failure: &tokencache.Failure{Err: errors.New("down"), Unavailable: true, Code: 1, RetryAfter: g.service.retry}})
+				done(cache.Result{Failure: &cache.Failure{Err: errors.New("down"), Unavailable: true, Code: 1, RetryAfter: g.service.retry}})
 				return
 			}
-			done(tokencache.Result{Grant: tokencache.Grant{Values: []string{"token-" + strconv.FormatInt(number, 10)}, Lifetime: g.service.lifetime}})
+			done(cache.Result{Grant: cache.Grant{Values: []string{"token-" + strconv.FormatInt(number, 10)}, Lifetime: g.service.lifetime}})
 		})
 	})
 }
@@ -84,7 +84,7 @@ func (g *gateway) run() {
 		case <-ticker.C:
 			now := g.Monotonic()
 			g.cache.Tick(now, g.Wall())
-			g.fetcher.Tick(now, tokencache.TurnSize)
+			g.fetcher.Tick(now, cache.TurnSize)
 		}
 	}
 }
@@ -133,7 +133,7 @@ func startFleet(t *testing.T, redis string, o fleetOptions) []*gateway {
 		if o.offset != nil {
 			g.offset = o.offset(number)
 		}
-		policy := &tokencache.Policy{
+		policy := &cache.Policy{
 			Values: 1, RefreshBefore: 0, Backoff: max(o.backoff, 200*time.Millisecond), MaxEntries: 10, MaxWaiting: 1000,
 			Timeout: MaxWait(realTimeout) + time.Second,
 		}
@@ -143,7 +143,7 @@ func startFleet(t *testing.T, redis string, o fleetOptions) []*gateway {
 			Redis: &Client{Host: &socketHost{address: redis, gateway: g}, Cluster: "redis", Address: address},
 			Calls: g, Clock: g, Log: g,
 			Policy: Policy{Timeout: realTimeout, Backoff: policy.Backoff, Values: 1, RefreshBefore: func(time.Duration) time.Duration { return 0 }, IsHeaderValue: isPrintable},
-			Names:  NewNames("test:", tokencache.Key{1}),
+			Names:  NewNames("test:", cache.Key{1}),
 		}
 		if o.key != "" {
 			sealer, err := NewSealer(o.key)
@@ -152,13 +152,13 @@ func startFleet(t *testing.T, redis string, o fleetOptions) []*gateway {
 			}
 			g.fetcher.Sealer = sealer
 		}
-		var backlog *tokencache.Backlog
-		backlog = tokencache.NewBacklog(func() { go g.post(func() { turn(backlog) }) })
-		worker := tokencache.Worker{
-			Clock: g, Backlog: backlog, Memory: &tokencache.Memory{}, Stats: &tokencache.Stats{},
+		var backlog *cache.Backlog
+		backlog = cache.NewBacklog(func() { go g.post(func() { turn(backlog) }) })
+		worker := cache.Worker{
+			Clock: g, Backlog: backlog, Memory: &cache.Memory{}, Stats: &cache.Stats{},
 			OnPanic: func(cause any) { t.Errorf("panic: %v", cause) },
 		}
-		g.cache = tokencache.New(policy, g.fetcher, worker, nil, tokencache.Key{})
+		g.cache = cache.New(policy, g.fetcher, worker, nil, cache.Key{})
 		go g.run()
 		t.Cleanup(g.stop)
 		fleet = append(fleet, g)
@@ -166,7 +166,7 @@ func startFleet(t *testing.T, redis string, o fleetOptions) []*gateway {
 	return fleet
 }
 
-func turn(b *tokencache.Backlog) {
+func turn(b *cache.Backlog) {
 	for b.Turn() {
 	}
 }
@@ -180,8 +180,8 @@ type answer struct {
 
 type waiter struct{ answers chan answer }
 
-func (w waiter) Proceed(t *tokencache.Token) { w.answers <- answer{token: t.Values[0]} }
-func (w waiter) Fail(err error)              { w.answers <- answer{err: err} }
+func (w waiter) Proceed(t *cache.Token) { w.answers <- answer{token: t.Values[0]} }
+func (w waiter) Fail(err error)         { w.answers <- answer{err: err} }
 
 // ask makes a request that needs a token.
 func (g *gateway) ask() answer {

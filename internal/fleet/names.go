@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 	"strconv"
 
-	"token-fetch/internal/tokencache"
+	"token-fetch/internal/cache"
 )
 
 // keysOfToken is how many keys the scripts have for each token.
@@ -17,14 +17,14 @@ const version = "1"
 // Names makes the keys in Redis. They are hashes, as they are made of secrets and of callers' tokens.
 type Names struct {
 	prefix   string
-	identity tokencache.Key
+	identity cache.Key
 }
 
 // NewNames is for tokens that depend on what the identity stands for, and on their callers.
-func NewNames(prefix string, identity tokencache.Key) *Names { return &Names{prefix, identity} }
+func NewNames(prefix string, identity cache.Key) *Names { return &Names{prefix, identity} }
 
 // of is the keys of the caller's token. What is in braces has a cluster keep them in one slot.
-func (n *Names) of(caller tokencache.Caller) []string {
+func (n *Names) of(caller cache.Caller) []string {
 	key := keyOf(caller)
 	hash := sha256.Sum256(append(append([]byte(version), n.identity[:]...), key[:]...))
 	common := n.prefix + "{" + hex.EncodeToString(hash[:]) + "}:"

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"token-fetch/internal/tokencache"
+	"token-fetch/internal/cache"
 )
 
 // A record in Redis is the token's id as 16 hexadecimal digits, which scripts compare, then what is sealed where there is
@@ -21,7 +21,7 @@ func newTokenID() uint64 { return rand.Uint64() | 1 } //nolint:gosec // no secre
 func formatID(id uint64) string { return fmt.Sprintf("%0*x", idDigits, id) }
 
 // encode writes a token for the key under which it will stand.
-func encode(g tokencache.Grant, key string, sealer *Sealer) string {
+func encode(g cache.Grant, key string, sealer *Sealer) string {
 	var data []byte
 	data = binary.AppendUvarint(data, uint64(g.Lifetime.Milliseconds()))        //nolint:gosec // not negative
 	data = binary.AppendUvarint(data, uint64(g.SubjectLifetime.Milliseconds())) //nolint:gosec // not negative
@@ -34,10 +34,10 @@ func encode(g tokencache.Grant, key string, sealer *Sealer) string {
 }
 
 // grant is a token as it was when it was stored.
-type grant struct{ tokencache.Grant }
+type grant struct{ cache.Grant }
 
 // aged is what is left of it when Redis keeps it for so long.
-func (g grant) aged(left time.Duration) tokencache.Grant {
+func (g grant) aged(left time.Duration) cache.Grant {
 	left = min(left, g.Lifetime) // Redis' time to live is not sealed
 	age := g.Lifetime - left
 	g.Lifetime = left
@@ -58,7 +58,7 @@ func decode(record, key string, sealer *Sealer, values int) (grant, bool) {
 		return grant{}, false
 	}
 	d := decoder{data: data}
-	g := grant{tokencache.Grant{ID: id, Lifetime: d.duration(), SubjectLifetime: d.duration()}}
+	g := grant{cache.Grant{ID: id, Lifetime: d.duration(), SubjectLifetime: d.duration()}}
 	for range values {
 		g.Values = append(g.Values, d.text())
 	}

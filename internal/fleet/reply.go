@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"token-fetch/internal/tokencache"
+	"token-fetch/internal/cache"
 )
 
 // reply is what scriptLook has returned: a word, a time in milliseconds, and a text.
@@ -50,18 +50,18 @@ func millis(d time.Duration) string {
 }
 
 // formatFailure puts a failed call into a word for the other gateways, and parseFailure makes one of it there, without Err.
-func formatFailure(f *tokencache.Failure) string {
+func formatFailure(f *cache.Failure) string {
 	return map[bool]string{false: wordRefused, true: wordUnavailable}[f.Unavailable] + strconv.Itoa(int(f.Code))
 }
 
-func parseFailure(text string) (f tokencache.Failure, ok bool) {
+func parseFailure(text string) (f cache.Failure, ok bool) {
 	digits, isUnavailable := strings.CutPrefix(text, wordUnavailable)
 	digits, isRefused := strings.CutPrefix(digits, wordRefused)
 	code, err := strconv.ParseUint(digits, 10, 8)
 	if err != nil || code == 0 || isUnavailable == isRefused {
 		return f, false
 	}
-	return tokencache.Failure{Unavailable: isUnavailable, Code: uint8(code)}, true
+	return cache.Failure{Unavailable: isUnavailable, Code: uint8(code)}, true
 }
 
 const (

@@ -1,0 +1,63 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// However many wait, each turn tells a few of them, in the order in which they came.
+func TestWaitersAreToldInTurns(t *testing.T) {
+	for name, result := range map[string]Result{"served": good("t1", time.Minute), "denied": unavailable()} {
+		t.Run(name, func(t *testing.T) {
+			const count = 10_000
+			w := newWorker(defaults())
+			var requests []*request
+			for range count {
+				r, _ := w.ask()
+				requests = append(requests, r)
+			}
+			if _, reply := w.ask(); !errors.Is(reply.Err, ErrTooManyWaiting) {
+				t.Errorf("the next one: got %s, expected %v", reply, ErrTooManyWaiting)
+			}
+			w.run()
+			w.fetches[0].done(result)
+			if w.woken != 1 {
+				t.Errorf("after the result: got %d wakes, expected 1", w.woken)
+			}
+			for turn, more := 1, true; more; turn++ {
+				more = w.Backlog.Turn()
+				for i, r := range requests {
+					if want := i < turn*TurnSize; (r.told == 1) != want {
+						t.Fatalf("after turn %d: request %d told %d times, expected %v", turn, i, r.told, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Fetches that take their time to begin are begun a few at a time, whatever their number.
+func TestSlowFetchesAreBegunInTurns(t *testing.T) {
+	tests := map[string]struct {
+		each time.Duration
+		want []int // fetches begun after each turn
+	}{
+		"fast":          {0, []int{32, 64, 70}},
+		"a little slow": {2 * time.Millisecond, []int{3, 6, 9}},
+		"very slow":     {time.Second, []int{1, 2, 3}},
+	}
+	for name, test := range tests {
+		w := newPerCallerWorker(defaults(), &Memory{})
+		w.onFetch = func(func(Result)) { w.clock.pass(test.each) }
+		for i := range 70 {
+			w.askFor(&fakeCaller{name: fmt.Sprint(i)})
+		}
+		for turn, want := range test.want {
+			if more := w.Backlog.Turn(); len(w.fetches) != want || more != (want < 70) {
+				t.Errorf("%s: after turn %d: %d fetches begun, more: %v; expected %d", name, turn+1, len(w.fetches), more, want)
+			}
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package cache
+
+import (
+	"container/list"
+	"time"
+)
+
+// Entry is what a cache knows about one token: how requests find it, when it is renewed,
+// what serves while it can't be had, and when it is dropped. It decides only; the Cache that
+// owns it makes the fetches and talks to the other workers.
+type Entry struct {
+	key    Key
+	record recordKey // of what the workers share
+	caller Caller    // nil for a refused caller, of whom nothing but the key is kept
+	// token is the latest one. It may have expired, as it may still stand in; nil before
+	// the first, and after the upstream rejected it.
+	token    *Token
+	usedAt   time.Duration // by the latest request
+	lookedAt time.Duration // at its record in the store
+	fetch    fetch         // that brings the next one
+
+	retry      backoff // after fetches that were refused; those that found no service are the Cache's
+	refusal    error   // of the latest of them
+	rejections backoff // after tokens that the upstream rejected
+
+	holding holding
+	size    int           // bytes counted for it
+	element *list.Element // in the list of its holding
+}
+
+// nearEnd is how far from its end a token must be to serve by a clock that is a tick
+// or so behind; a worker that is busy for longer has other troubles.
+const nearEnd = 2 * time.Second
+
+// Fresh returns the token if it can be used. now may be a little behind, so that no token is
+// returned that is near its end. Requests call it, and it costs them nothing but this.
+func (e *Entry) Fresh(now time.Duration) *Token {
+	if !e.token.validAt(now + nearEnd) {
+		return nil
+	}
+	e.usedAt = now
+	return e.token
+}
+
+// valid is Fresh for an exact clock.
+func (e *Entry) valid(now time.Duration) *Token {
+	if !e.token.validAt(now) {
+		return nil
+	}
+	e.usedAt = now
+	return e.token
+}
+
+// stale returns the expired token while it may stand in for a new one.
+func (e *Entry) stale(now time.Duration) *Token {
+	if e.token.serves(now) {
+		return e.token
+	}
+	return nil
+}
+
+// due reports whether the token should be renewed ahead of its end: its time has come, it was
+// used in the second half of its life so far, and no fetch is under way or held back.
+func (e *Entry) due(now time.Duration) bool {
+	t := e.token
+	return t.validAt(now) && now >= t.refreshAt && t.refreshAt < t.expiresAt &&
+		e.isUsed(now) &&
+		e.fetch.state == idle && e.retry.open(now)
+}
+
+// isUsed reports whether a request has used the token in the second half of its life so far.
+func (e *Entry) isUsed(now time.Duration) bool {
+	return e.usedAt >= e.token.issuedAt+(now-e.token.issuedAt)/2
+}
+
+// store takes the token of a good answer. One without a lifetime is not kept.
+func (e *Entry) store(now time.Duration, t *Token, isUsed bool) {
+	e.retry.succeeded(t.issuedAt)
+	e.refusal = nil
+	e.token = nil
+	if t.validAt(now) {
+		e.token = t
+	}
+	e.usedAt = 0
+	if isUsed {
+		e.usedAt = now
+	}
+}
+
+// adopt takes a token that another worker stored, and reports whether it is news.
+func (e *Entry) adopt(now time.Duration, t *Token) bool {
+	if t.same(e.token) && t.staleUntil < e.token.staleUntil {
+		e.token = t // another worker was refused
+	}
+	if !t.validAt(now) || t.same(e.token) {
+		return false
+	}
+	e.retry.succeeded(t.issuedAt)
+	e.token = t
+	return true
+}
+
+// refuse takes an answer that refuses a token. One that is still valid serves to its end, but
+// does not stand in after it.
+func (e *Entry) refuse(now time.Duration, err error) {
+	e.retry.failed(e.fetch.sentAt, now, 0)
+	e.refusal = e.retry.because(err)
+	if !e.token.validAt(now) {
+		e.token = nil
+		return
+	}
+	e.token = e.token.withoutStale()
+}
+
+// reject drops the token that the upstream has rejected, so that the next request gets a
+// new one, and reports whether it did. A token that has been replaced meanwhile is none of the
+// answer's business; and an upstream that rejects one new token after the other gets
+// them ever more slowly, while the latest is used on.
+func (e *Entry) reject(now time.Duration, t *Token) bool {
+	if !e.token.same(t) || !e.rejections.open(now) {
+		return false
+	}
+	e.rejections.failed(now, now, 0)
+	e.token = nil
+	return true
+}

@@ -1,0 +1,96 @@
+package cache
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+func TestWaitersThatLeave(t *testing.T) {
+	tests := map[string]struct {
+		beforeStart, beforeResult, beforeTold []int
+		fetches                               int
+	}{
+		"the first, before the fetch begins": {beforeStart: []int{0}, fetches: 1},
+		"the first, while it is under way":   {beforeResult: []int{0}, fetches: 1},
+		"the first, before it is told":       {beforeTold: []int{0}, fetches: 1},
+		"all, before the fetch begins":       {beforeStart: []int{0, 1, 2}, fetches: 0},
+		"all, while it is under way":         {beforeResult: []int{0, 1, 2}, fetches: 1},
+		"one by one":                         {beforeStart: []int{1}, beforeResult: []int{2}, beforeTold: []int{0}, fetches: 1},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorker(defaults())
+			var requests []*request
+			var places []Place
+			left := map[int]bool{}
+			leave := func(numbers []int) {
+				for _, i := range numbers {
+					places[i].Leave()
+					left[i] = true
+				}
+			}
+			for range 3 {
+				r, reply := w.ask()
+				requests, places = append(requests, r), append(places, reply.Place)
+			}
+			leave(test.beforeStart)
+			w.run()
+			if len(w.fetches) != test.fetches {
+				t.Fatalf("fetches: got %d, expected %d", len(w.fetches), test.fetches)
+			}
+			leave(test.beforeResult)
+			if test.fetches > 0 {
+				w.fetches[0].done(good("t1", time.Minute))
+			}
+			leave(test.beforeTold)
+			w.run()
+			for i, r := range requests {
+				if want := !left[i]; (r.told == 1) != want || r.told > 1 {
+					t.Errorf("request %d: told %d times, expected %v", i, r.told, want)
+				}
+			}
+			for _, p := range places {
+				p.Leave() // of requests that were told or have left: nothing happens
+			}
+			if test.fetches > 0 {
+				w.serves(t, "t1")
+			}
+		})
+	}
+}
+
+func TestMaxWaiting(t *testing.T) {
+	p := defaults()
+	p.MaxWaiting = 2
+	w := newWorker(p)
+	_, first := w.ask()
+	w.ask()
+	if _, third := w.ask(); !errors.Is(third.Err, ErrTooManyWaiting) {
+		t.Errorf("the third: got %s, expected %v", third, ErrTooManyWaiting)
+	}
+	first.Place.Leave()
+	if _, fourth := w.ask(); !fourth.Waiting {
+		t.Errorf("after one has left: got %s, expected to wait", fourth)
+	}
+}
+
+func TestFetchThatFailsAtOnce(t *testing.T) {
+	w := newWorker(defaults())
+	w.onFetch = func(done func(Result)) { done(unavailable()) }
+	r, _ := w.ask()
+	w.run()
+	if r.told != 1 || !errors.Is(r.err, errUnavailable) {
+		t.Errorf("told %d times, %v", r.told, r.err)
+	}
+}
+
+func TestPanicInAFetchLeavesNobodyWaiting(t *testing.T) {
+	w := newWorker(defaults())
+	w.onFetch = func(func(Result)) { panic("in the fetcher") }
+	r, _ := w.ask()
+	w.run()
+	if r.told != 1 || !errors.Is(r.err, ErrPanic) || len(w.panics) != 1 {
+		t.Errorf("told %d times, %v, %d panics; expected once, %v and 1", r.told, r.err, len(w.panics), ErrPanic)
+	}
+}

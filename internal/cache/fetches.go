@@ -1,0 +1,119 @@
+package cache
+
+import "time"
+
+// This file is the way of a fetch, from the request that wants it to those who are told.
+
+// trials is how many fetches find out together whether a token service is back that could not answer before. The
+// requests of other callers are answered as during the wait, until one of these has succeeded.
+const trials = 8
+
+// mayFetch reports whether the token service may be called at all.
+func (c *Cache) mayFetch(now time.Duration) bool {
+	return c.outage.open(now) && (c.outage.count == 0 || c.fetching < trials)
+}
+
+// want has the root context fetch the entry's token, if no fetch is under way.
+func (c *Cache) want(e *Entry, isRenewal bool) {
+	if !e.fetch.want() {
+		return
+	}
+	c.fetching++
+	e.fetch.renewal = isRenewal
+	c.Backlog.fetch(c, e)
+}
+
+// begin runs in the root context, in a turn of the Backlog.
+func (c *Cache) begin(e *Entry) {
+	now := c.Clock.Monotonic()
+	switch {
+	case e.fetch.state != wanted:
+		return
+	case !c.outage.open(now) || !e.fetch.isNeeded():
+		c.callOff(e, now)
+		return
+	case c.isElsewhere(e, now):
+		return
+	}
+	number, _ := e.fetch.begin(now, now+c.policy.Timeout)
+	c.underWay = append(c.underWay, begunFetch{e, number})
+	done := func(r Result) { c.end(e, number, r) }
+	defer c.failOnPanic(done) // the fetches after this one must be begun
+	c.fetcher.Fetch(e.caller, done)
+}
+
+// callOff is for a wanted fetch for which nobody waits any more, or whose service has failed since.
+func (c *Cache) callOff(e *Entry, now time.Duration) {
+	waiters, ok := e.fetch.callOff()
+	if !ok {
+		return
+	}
+	c.fetching--
+	c.releaseLease(e, now)
+	c.deliver(delivery{waiters: waiters, token: e.stale(now), err: c.noAnswer}, now)
+	c.settle(e, now)
+}
+
+// failOnPanic leaves nobody waiting when a fetch or its answer made the plugin panic.
+func (c *Cache) failOnPanic(done func(Result)) {
+	if cause := recover(); cause != nil {
+		c.OnPanic(cause)
+		done(Result{Failure: &Failure{Err: ErrPanic}})
+	}
+}
+
+// end takes the result of a fetch. Every request that waits is told, whatever happens.
+func (c *Cache) end(e *Entry, number int, r Result) {
+	waiters, ok := e.fetch.end(number)
+	if !ok {
+		return // given up before: its requests have been told
+	}
+	c.fetching--
+	now := c.Clock.Monotonic()
+	d := delivery{waiters: waiters, err: ErrPanic} // unless something better comes
+	defer func() { c.deliver(d, now) }()
+	if r.Failure == nil {
+		c.succeed(e, now, r.Grant, &d)
+	} else {
+		if r.Grant.Lifetime > 0 {
+			e.adopt(now, c.policy.newToken(r.Grant, e.fetch.sentAt))
+		}
+		c.fail(e, now, r.Failure, &d)
+	}
+	c.settle(e, now)
+}
+
+func (c *Cache) succeed(e *Entry, now time.Duration, g Grant, d *delivery) {
+	d.token = c.policy.newToken(g, e.fetch.sentAt)
+	c.isWarm = true
+	c.outage.succeeded(e.fetch.sentAt)
+	e.store(now, d.token, d.waiters != nil && d.waiters.Len() > 0)
+	c.keepsNothing = e.token == nil
+	c.publish(e, now)
+}
+
+func (c *Cache) fail(e *Entry, now time.Duration, f *Failure, d *delivery) {
+	if f.Unavailable {
+		c.outage.failed(e.fetch.sentAt, now, f.RetryAfter)
+		c.noAnswer = c.outage.because(f.Err)
+		d.err = c.noAnswer
+		c.look(e, now) // another worker may have been luckier, or refused
+		d.token = e.stale(now)
+		c.shareFailure(e, e.token, f, now)
+		return
+	}
+	c.outage.succeeded(e.fetch.sentAt) // it answers, if not as one would like
+	old := e.token
+	e.refuse(now, f.Err)
+	d.err = e.refusal
+	d.token = e.stale(now)
+	c.shareFailure(e, old, f, now)
+}
+
+// deliver has the requests told that waited, if only with a token that has expired.
+func (c *Cache) deliver(d delivery, now time.Duration) {
+	if d.token != nil && d.waiters != nil && now >= d.token.expiresAt && now < d.token.staleUntil {
+		c.Stats.StaleServed += uint64(d.waiters.Len()) //nolint:gosec // a length
+	}
+	c.Backlog.deliver(d)
+}

@@ -1,0 +1,83 @@
+package cache
+
+import (
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"token-fetch/internal/schema"
+)
+
+var (
+	keyRefreshBefore = &schema.Key{Name: "refreshBefore", Kind: schema.Integer, Min: 0, Max: schema.MaxSeconds, Identity: true}
+	keyStaleIfError  = &schema.Key{Name: "staleIfError", Kind: schema.Integer, Default: 0, Min: 0, Max: schema.MaxSeconds}
+	keyBackoff       = &schema.Key{Name: "backoff", Kind: schema.Integer, Default: 1000, Min: 1, Max: 30000}
+	keyMaxEntries    = &schema.Key{Name: "maxEntries", Kind: schema.Integer, Default: 1024, Min: 1, Max: 100000}
+	keyMaxWaiting    = &schema.Key{Name: "maxWaiting", Kind: schema.Integer, Default: 10000, Min: 1, Max: math.MaxInt32}
+)
+
+// Keys are those of the object cache that the Policy is read from.
+var Keys = []*schema.Key{keyRefreshBefore, keyStaleIfError, keyBackoff, keyMaxEntries, keyMaxWaiting}
+
+// Policy is how tokens are kept and fetched again.
+type Policy struct {
+	Values        int           // of each token
+	RefreshBefore time.Duration // how long before its end a token is renewed; negative: DefaultRefreshBefore of its lifetime
+	StaleIfError  time.Duration // how long after its end a token stands in while the token service can't answer
+	Backoff       time.Duration // the first wait after a failed fetch
+	MaxEntries    int           // callers whose tokens are kept
+	MaxWaiting    int           // requests that may wait for one fetch
+	WarmUp        bool          // the token that is the same for all is fetched before any request
+	Timeout       time.Duration // by which the Fetcher has told the result of a fetch
+	Patience      time.Duration // with another worker's fetch
+}
+
+// ReadPolicy reads Keys. Values, Timeout, Patience and WarmUp are the caller's to set. What is wrong shows in the section's Err.
+func ReadPolicy(cache schema.Section) Policy {
+	p := Policy{
+		RefreshBefore: -1,
+		StaleIfError:  cache.Seconds(keyStaleIfError),
+		Backoff:       cache.Milliseconds(keyBackoff),
+		MaxEntries:    cache.Int(keyMaxEntries),
+		MaxWaiting:    cache.Int(keyMaxWaiting),
+	}
+	if cache.Has(keyRefreshBefore) {
+		p.RefreshBefore = cache.Seconds(keyRefreshBefore)
+	}
+	return p
+}
+
+// DefaultRefreshBefore is a tenth of the lifetime, within bounds.
+func DefaultRefreshBefore(lifetime time.Duration) time.Duration {
+	const least, most = time.Second, 60 * time.Second
+	return min(max(lifetime/10, least), most)
+}
+
+// EarliestRenewal is how long before its end a token of that lifetime may be renewed; zero for one that is not.
+func (p *Policy) EarliestRenewal(lifetime time.Duration) time.Duration {
+	before, spread := p.renewal(lifetime)
+	return before + spread
+}
+
+// refreshAfter is the age at which a token of that lifetime is renewed. The time that is
+// left then is up to a fifth longer than the policy says, at random, so that
+// gateways that started together do not renew in step.
+func (p *Policy) refreshAfter(lifetime time.Duration) time.Duration {
+	before, spread := p.renewal(lifetime)
+	return lifetime - before - rand.N(spread+1) //nolint:gosec // no secret: it only spreads gateways
+}
+
+// renewal is how long before its end a token of that lifetime is renewed, and by how much that may be earlier.
+//
+// A token that lives no longer than that is not renewed ahead: a service that hands
+// out the same nearly expired token would be called again and again.
+func (p *Policy) renewal(lifetime time.Duration) (before, spread time.Duration) {
+	before = p.RefreshBefore
+	if before < 0 {
+		before = DefaultRefreshBefore(lifetime)
+	}
+	if lifetime <= before {
+		return 0, 0
+	}
+	return before, min(before/5, (lifetime-before)/2)
+}

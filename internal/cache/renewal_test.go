@@ -1,0 +1,149 @@
+package cache
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestRenewal(t *testing.T) {
+	p := defaults()
+	p.RefreshBefore = 10 * time.Second
+	w := newWorker(p)
+	w.fetchOnce(t, good("t1", 100*time.Second))
+	w.clock.pass(87 * time.Second)
+	w.serves(t, "t1")
+	w.tick()
+	if len(w.fetches) != 1 {
+		t.Fatalf("before its time: got %d fetches, expected 1", len(w.fetches))
+	}
+	w.clock.pass(3 * time.Second)
+	w.tick()
+	w.tick()
+	if len(w.fetches) != 2 || w.stats.Refreshes != 1 {
+		t.Fatalf("at its time: got %d fetches and %d refreshes, expected 2 and 1", len(w.fetches), w.stats.Refreshes)
+	}
+	w.serves(t, "t1")
+	w.answer(t, good("t2", 100*time.Second))
+	w.serves(t, "t2")
+}
+
+func TestOnlyTokensInUseAreRenewed(t *testing.T) {
+	tests := map[string]struct {
+		usedAt time.Duration // after the call; 0: by the request that waited only
+		want   bool
+	}{
+		"never again":               {0, false},
+		"in the first half":         {40 * time.Second, false},
+		"in the second half":        {46 * time.Second, true},
+		"after its time of renewal": {92 * time.Second, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := defaults()
+			p.RefreshBefore = 10 * time.Second
+			w := newWorker(p)
+			w.fetchOnce(t, good("t1", 100*time.Second))
+			for passed := time.Duration(0); passed < 95*time.Second; passed += 100 * time.Millisecond {
+				w.clock.pass(100 * time.Millisecond)
+				if passed == test.usedAt && passed > 0 {
+					w.serves(t, "t1")
+				}
+				w.tick()
+			}
+			if got := len(w.fetches) > 1; got != test.want {
+				t.Errorf("renewed: got %v, expected %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestRenewalThatFails(t *testing.T) {
+	w := newWorker(defaults())
+	w.fetchOnce(t, good("t1", 100*time.Second))
+	w.clock.pass(90 * time.Second)
+	w.serves(t, "t1")
+	w.tick()
+	w.answer(t, unavailable())
+	w.serves(t, "t1")
+	w.clock.pass(time.Second - 1)
+	w.tick()
+	if len(w.fetches) != 2 {
+		t.Errorf("within the backoff: got %d fetches, expected 2", len(w.fetches))
+	}
+	w.clock.pass(time.Second)
+	w.tick()
+	if len(w.fetches) != 3 {
+		t.Errorf("after the backoff: got %d fetches, expected 3", len(w.fetches))
+	}
+	w.answer(t, unavailable())
+	w.clock.pass(8*time.Second + 1)
+	if _, reply := w.ask(); reply.Token != nil {
+		t.Errorf("after its end: got %s, expected no token", reply)
+	}
+}
+
+func TestRefreshAfter(t *testing.T) {
+	tests := []struct {
+		before, lifetime time.Duration
+		least, most      time.Duration
+	}{
+		{-1, 100 * time.Second, 88 * time.Second, 90 * time.Second},
+		{-1, 2 * time.Second, 800 * time.Millisecond, time.Second},
+		{-1, time.Hour, time.Hour - 72*time.Second, time.Hour - time.Minute},
+		{-1, time.Second, time.Second, time.Second},
+		{0, 10 * time.Second, 10 * time.Second, 10 * time.Second},
+		{30 * time.Second, 20 * time.Second, 20 * time.Second, 20 * time.Second},
+		{30 * time.Second, 31 * time.Second, 500 * time.Millisecond, time.Second}, // not at once, again and again,
+	}
+	for _, test := range tests {
+		p := &Policy{RefreshBefore: test.before}
+		var least, most time.Duration = 1 << 60, 0
+		for range 1000 {
+			after := p.refreshAfter(test.lifetime)
+			least, most = min(least, after), max(most, after)
+		}
+		if least < test.least || most > test.most {
+			t.Errorf("%s before the end of %s: got %s to %s, expected %s to %s", test.before, test.lifetime, least, most, test.least, test.most)
+		}
+		if width := test.most - test.least; width > 10*time.Millisecond && most-least < width/2 {
+			t.Errorf("%s before the end of %s: got %s to %s, expected them spread over %s", test.before, test.lifetime, least, most, width)
+		}
+	}
+}
+
+// With very many callers, a tick looks at some of them only; one that is used meanwhile is renewed at once.
+func TestManyTokensAreRenewedInTurns(t *testing.T) {
+	const callers = 10 * maxSweep
+	p := defaults()
+	p.MaxEntries, p.RefreshBefore = callers, 10*time.Second
+	w := newPerCallerWorker(p, &Memory{})
+	w.onFetch = func(done func(Result)) { done(good("t", 100*time.Second)) }
+	everyone := func(use func(Caller)) {
+		for i := range callers {
+			use(&fakeCaller{name: fmt.Sprint(i)})
+		}
+	}
+	everyone(func(c Caller) { w.askFor(c) })
+	w.run()
+	w.clock.pass(80 * time.Second)
+	everyone(func(c Caller) { w.find(c).Fresh(w.clock.now) })
+	w.clock.pass(10 * time.Second)
+	w.tick()
+	if n := len(w.fetches) - callers; n == 0 || n > maxSweep {
+		t.Errorf("first tick: got %d renewals, expected up to %d", n, maxSweep)
+	}
+	last := &fakeCaller{name: fmt.Sprint(callers - 1)}
+	before := len(w.fetches)
+	w.find(last)
+	w.run()
+	if len(w.fetches) != before+1 {
+		t.Errorf("one that is used: got %d fetches more, expected 1", len(w.fetches)-before)
+	}
+	for range 11 {
+		w.tick()
+	}
+	if n := len(w.fetches); n != 2*callers {
+		t.Errorf("after some ticks: got %d fetches, expected %d", n, 2*callers)
+	}
+}

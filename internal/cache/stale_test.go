@@ -1,0 +1,83 @@
+package cache
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+func TestStaleIfError(t *testing.T) {
+	p := defaults()
+	p.StaleIfError, p.RefreshBefore = 5*time.Second, 0
+	w := newWorker(p)
+	w.fetchOnce(t, good("t1", 10*time.Second))
+	w.clock.pass(10 * time.Second)
+	if r := w.fetchOnce(t, unavailable()); r.token == nil || r.token.Values[0] != "t1" {
+		t.Fatalf("the request that waited: got %+v, expected the stale token", r)
+	}
+	w.serves(t, "t1") // within the backoff
+	w.clock.pass(3 * time.Second)
+	if w.serves(t, "t1"); w.woken == 0 {
+		t.Error("after the backoff: nothing was woken, expected a fetch beside the stale token")
+	}
+	w.run()
+	w.answer(t, unavailable())
+	w.clock.pass(2*time.Second - 1)
+	w.serves(t, "t1")
+	w.clock.pass(1)
+	if _, reply := w.ask(); reply.Token != nil {
+		t.Errorf("after staleIfError: got %s, expected no token", reply)
+	}
+	if w.stats.StaleServed != 4 {
+		t.Errorf("StaleServed: got %d, expected 4", w.stats.StaleServed)
+	}
+}
+
+func TestNothingIsStaleAfterARefusal(t *testing.T) {
+	p := defaults()
+	p.StaleIfError = time.Minute
+	t.Run("when the token has expired", func(t *testing.T) {
+		w := newWorker(p)
+		w.fetchOnce(t, good("t1", 10*time.Second))
+		w.clock.pass(10 * time.Second)
+		if r := w.fetchOnce(t, refusal()); !errors.Is(r.err, errRefused) {
+			t.Errorf("the request that waited: got %+v, expected the refusal", r)
+		}
+		w.clock.pass(2 * time.Second)
+		if r := w.fetchOnce(t, unavailable()); r.token != nil {
+			t.Errorf("after a later outage: got the token, expected none")
+		}
+	})
+	t.Run("when it is still valid", func(t *testing.T) {
+		w := newWorker(p)
+		w.fetchOnce(t, good("t1", 10*time.Second))
+		w.clock.pass(9500 * time.Millisecond)
+		w.serves(t, "t1")
+		w.tick()
+		w.answer(t, refusal())
+		w.serves(t, "t1")
+		w.clock.pass(time.Second)
+		if _, reply := w.ask(); reply.Token != nil {
+			t.Errorf("after its end: got %s, expected no token", reply)
+		}
+		w.clock.pass(2 * time.Second)
+		if r := w.fetchOnce(t, unavailable()); r.token != nil {
+			t.Errorf("after a later outage: got the token, expected none")
+		}
+	})
+}
+
+func TestStaleTokenDoesNotOutliveItsSubject(t *testing.T) {
+	p := defaults()
+	p.StaleIfError = time.Minute
+	w := newWorker(p)
+	w.fetchOnce(t, Result{Grant: Grant{Values: []string{"t1"}, Lifetime: 10 * time.Second, SubjectLifetime: 12 * time.Second}})
+	w.clock.pass(10 * time.Second)
+	w.fetchOnce(t, unavailable())
+	w.clock.pass(2*time.Second - 1)
+	w.serves(t, "t1")
+	w.clock.pass(1)
+	if _, reply := w.ask(); reply.Token != nil {
+		t.Errorf("after its subject's end: got %s, expected no token", reply)
+	}
+}
