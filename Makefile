@@ -69,7 +69,7 @@ dist: build redis image ## what is published of a version, in dist/: plugin, ima
 
 .PHONY: run
 run: build ## run the plugin in a real Envoy on 127.0.0.1:10000, with an httpbin on 12345
-	@$(GO) -C e2e build -o ../$(BUILD)/demo ./cmd/demo
+	@$(GO) -C cmd build -o ../$(BUILD)/demo ./demo
 	@exec $(BUILD)/demo -root .
 
 .PHONY: check
@@ -105,6 +105,7 @@ test-unit: build redis examples ## unit tests, native and compiled to Wasm, thei
 
 .PHONY: test-e2e
 test-e2e: build redis examples ## end-to-end tests in a real Envoy
+	$(GO) -C cmd test -p 1 ./...
 	$(GO) -C e2e test -p 1 -timeout 45m ./...
 
 # For example MATRIX_FLAGS='-versions 1.36.4 -run TestCallers'. Some fifteen minutes for each version.
@@ -179,6 +180,7 @@ fuzz: build ## fuzz whatever reads input from outside, for FUZZ_TIME each (2m)
 .PHONY: lint
 lint: ## golangci-lint in all modules
 	$(GO) run $(GOLANGCI_LINT) run ./...
+	cd cmd && $(GO) run $(GOLANGCI_LINT) run ./...
 	cd e2e && $(GO) run $(GOLANGCI_LINT) run ./...
 	cd e2e/gateways && $(GO) run $(GOLANGCI_LINT) run ./...
 	cd e2e/monitoring && $(GO) run $(GOLANGCI_LINT) run ./...

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,8 +12,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"token-fetch/e2e/demo"
-	"token-fetch/e2e/envoy"
 	"token-fetch/e2e/harness"
 )
 
@@ -47,26 +44,6 @@ func (s composeService) published(t *testing.T) map[int]int {
 		ports[container] = host
 	}
 	return ports
-}
-
-func TestEnvoyAcceptsItsConfiguration(t *testing.T) {
-	if _, err := harness.Wasm(); err != nil {
-		t.Fatal(err)
-	}
-	root := projectRoot(t)
-	binary, err := envoy.Find(root, func(message string) { t.Log(message) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "envoy.yaml")
-	options := demo.Options{Root: root, GatewayPort: 10000, AdminPort: 9901, HTTPBinPort: 12345}
-	if err := options.WriteBootstrap(path); err != nil {
-		t.Fatal(err)
-	}
-	output, err := exec.Command(binary, "--mode", "validate", "-c", path).CombinedOutput()
-	if err != nil || !strings.Contains(string(output), "OK") {
-		t.Errorf("envoy refused it: %v\n%s", err, output)
-	}
 }
 
 func TestComposeAndEnvoyAgree(t *testing.T) {

@@ -10,7 +10,6 @@ require (
 	github.com/google/go-containerregistry v0.20.7
 	github.com/higress-group/proxy-wasm-go-sdk v0.0.0-20251103120604-77e9cce339d2
 	github.com/higress-group/wasm-go v1.1.1
-	github.com/mccutchen/go-httpbin/v2 v2.20.0
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	github.com/tetratelabs/wazero v1.12.0
 	github.com/tidwall/gjson v1.18.0

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -40,6 +41,16 @@ type keycloak struct {
 	keys    oidc.KeySet
 }
 
+func freePort(t *testing.T) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
 // startKeycloak skips the test where there is none: it needs Java and a distribution of 160 MB.
 func startKeycloak(t *testing.T) *keycloak {
 	t.Helper()
@@ -47,7 +58,7 @@ func startKeycloak(t *testing.T) *keycloak {
 	if home == "" {
 		t.Skip("KEYCLOAK names no unpacked distribution of Keycloak: make test-keycloak fetches one")
 	}
-	port := freePorts(t, 1)[0]
+	port := freePort(t)
 	k := &keycloak{address: fmt.Sprintf("127.0.0.1:%d", port)}
 	runKeycloak(t, home, port)
 	waitKeycloak(t, "http://"+k.address+"/realms/master")

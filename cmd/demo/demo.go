@@ -1,6 +1,4 @@
-// Package demo is `make run`: the gateway of envoy.yaml and an httpbin, as
-// processes of this machine instead of containers.
-package demo
+package main
 
 import (
 	"context"
@@ -19,67 +17,67 @@ import (
 // errorLines is how much of Envoy's log is shown when it ends by itself.
 const errorLines = 20
 
-// Options say where the demo finds its files and listens. All ports are on 127.0.0.1.
-type Options struct {
-	Root        string // folder of envoy.yaml and main.wasm
-	GatewayPort int
-	AdminPort   int
-	HTTPBinPort int
-	Output      io.Writer
+// options say where the demo finds its files and listens. All ports are on 127.0.0.1.
+type options struct {
+	root        string // folder of envoy.yaml and main.wasm
+	gatewayPort int
+	adminPort   int
+	httpbinPort int
+	output      io.Writer
 }
 
-// Run runs the demo until the context ends, which is no error.
-func Run(ctx context.Context, options Options) error {
-	err := run(ctx, options)
+// runUntilStopped runs the demo until the context ends, which is no error.
+func runUntilStopped(ctx context.Context, o options) error {
+	err := run(ctx, o)
 	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
-		fmt.Fprintln(options.Output, "stopped")
+		fmt.Fprintln(o.output, "stopped")
 		return nil
 	}
 	return err
 }
 
-func run(ctx context.Context, options Options) error {
-	if _, err := os.Stat(filepath.Join(options.Root, "main.wasm")); err != nil {
+func run(ctx context.Context, o options) error {
+	if _, err := os.Stat(filepath.Join(o.root, "main.wasm")); err != nil {
 		return errors.New("main.wasm missing: run make first")
 	}
-	if err := options.checkPorts(); err != nil {
+	if err := o.checkPorts(); err != nil {
 		return err
 	}
-	binary, err := envoy.FindContext(ctx, options.Root, func(message string) {
-		fmt.Fprintln(options.Output, message)
+	binary, err := envoy.FindContext(ctx, o.root, func(message string) {
+		fmt.Fprintln(o.output, message)
 	})
 	if err != nil {
 		return err
 	}
-	httpbin, err := startHTTPBin(options.HTTPBinPort)
+	httpbin, err := startHTTPBin(o.httpbinPort)
 	if err != nil {
 		return err
 	}
 	defer httpbin.Close()
-	return options.runGateway(ctx, binary)
+	return o.runGateway(ctx, binary)
 }
 
 // runGateway returns when the context ends or Envoy does.
-func (o Options) runGateway(ctx context.Context, binary string) error {
+func (o options) runGateway(ctx context.Context, binary string) error {
 	dir, err := os.MkdirTemp("", "token-fetch-demo-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	bootstrap := filepath.Join(dir, "envoy.yaml")
-	if err := o.WriteBootstrap(bootstrap); err != nil {
+	if err := o.writeBootstrap(bootstrap); err != nil {
 		return err
 	}
-	fmt.Fprintln(o.Output, "V8 compiles main.wasm, a few seconds …")
+	fmt.Fprintln(o.output, "V8 compiles main.wasm, a few seconds …")
 	process, err := envoy.StartContext(ctx, envoy.Options{
 		Binary: binary,
 		Config: bootstrap,
-		Output: &logFilter{output: o.Output},
+		Output: &logFilter{output: o.output},
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(o.Output, welcome, o.HTTPBinPort, o.GatewayPort, o.AdminPort)
+	fmt.Fprintf(o.output, welcome, o.httpbinPort, o.gatewayPort, o.adminPort)
 	select {
 	case <-ctx.Done():
 		_ = process.Stop() // whether it had just ended by itself makes no difference now
@@ -104,8 +102,8 @@ The plugin's log:
 
 // checkPorts tells early, and in one line, what Envoy says late or not at all:
 // it shares a port with another Envoy.
-func (o Options) checkPorts() error {
-	for _, port := range []int{o.GatewayPort, o.AdminPort, o.HTTPBinPort} {
+func (o options) checkPorts() error {
+	for _, port := range []int{o.gatewayPort, o.adminPort, o.httpbinPort} {
 		listener, err := listen(port)
 		if err != nil {
 			return err

@@ -1,4 +1,4 @@
-package demo
+package main
 
 import (
 	"errors"
@@ -23,10 +23,10 @@ var (
 
 const containerWasm = "/etc/envoy/main.wasm"
 
-// WriteBootstrap writes the envoy.yaml of the root folder with this machine's
+// writeBootstrap writes the envoy.yaml of the root folder with this machine's
 // addresses, ports and path of main.wasm in the place of the containers'.
-func (o Options) WriteBootstrap(path string) error {
-	text, err := os.ReadFile(filepath.Join(o.Root, "envoy.yaml"))
+func (o options) writeBootstrap(path string) error {
+	text, err := os.ReadFile(filepath.Join(o.root, "envoy.yaml"))
 	if err != nil {
 		return err
 	}
@@ -34,16 +34,16 @@ func (o Options) WriteBootstrap(path string) error {
 	if err := yaml.Unmarshal(text, &document); err != nil {
 		return err
 	}
-	wasm, err := filepath.Abs(filepath.Join(o.Root, "main.wasm"))
+	wasm, err := filepath.Abs(filepath.Join(o.root, "main.wasm"))
 	if err != nil {
 		return err
 	}
 	s := substitution{
 		wasm: wasm,
 		sockets: map[socket]int{
-			gatewaySocket: o.GatewayPort,
-			adminSocket:   o.AdminPort,
-			httpbinSocket: o.HTTPBinPort,
+			gatewaySocket: o.gatewayPort,
+			adminSocket:   o.adminPort,
+			httpbinSocket: o.httpbinPort,
 		},
 		done: map[any]bool{},
 	}
