@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"internal/tokenservice": {thisModule + "internal/schema", gjsonPath},
 	"internal/cache":        {thisModule + "internal/schema"},
 	"internal/fleet":        {thisModule + "internal/schema", thisModule + "internal/cache"},
+	"internal/rules":        nil,
 	"internal/abi":          {sdk},
 	"internal/fault":        nil,
 }

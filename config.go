@@ -9,6 +9,7 @@ import (
 	"token-fetch/internal/abi"
 	"token-fetch/internal/cache"
 	"token-fetch/internal/fleet"
+	"token-fetch/internal/rules"
 	"token-fetch/internal/schema"
 	"token-fetch/internal/tokenservice"
 )
@@ -36,6 +37,15 @@ type config struct {
 	global   *part // nil when requests that match no rule are left alone
 	rules    []*rule
 	warnings []string
+}
+
+// conditions are those of the rules, in their order.
+func (c *config) conditions() []rules.Rule {
+	var of []rules.Rule
+	for _, r := range c.rules {
+		of = append(of, r.Rule)
+	}
+	return of
 }
 
 // part is what the global part or one rule says about its requests.

@@ -12,6 +12,7 @@
 //	internal/tokenservice    what a token service is asked, and what its answer means
 //	internal/cache      one fetch for all that need the same token; renewal, staleness, backoff, sharing
 //	internal/fleet           the same for the gateways that share a Redis, in main-redis.wasm
+//	internal/rules           which part of the configuration a request belongs to
 //	internal/schema          reads the configuration by declared keys
 //	internal/abi             callbacks and host calls that go past the SDK
 package main

@@ -11,6 +11,7 @@ import (
 
 	"token-fetch/internal/abi"
 	"token-fetch/internal/cache"
+	"token-fetch/internal/rules"
 )
 
 // vmContext stands around the wrapper's. A worker has one for each VM, which all configurations of the
@@ -62,7 +63,7 @@ type pluginContext struct {
 
 	metricsOf map[*part]*metrics // of its token service
 
-	rules   *ruleIndex
+	rules   *rules.Index
 	modes   []mode // of the rules, in their order
 	global  mode   // of requests that match no rule
 	clients []*client
@@ -121,7 +122,7 @@ func (p *pluginContext) OnPluginStart(size int) (status types.OnPluginStartStatu
 func (p *pluginContext) start(c *config) types.OnPluginStartStatus {
 	p.configure(c)
 	p.vm.metrics.define()
-	p.keepsRoute = slices.ContainsFunc(c.rules, (*rule).dependsOnRoute)
+	p.keepsRoute = slices.ContainsFunc(c.rules, func(r *rule) bool { return r.DependsOnRoute() })
 	if len(p.caches) > 0 {
 		p.queue = p.vm.queues.take(p)
 	}
@@ -137,7 +138,7 @@ func (p *pluginContext) start(c *config) types.OnPluginStartStatus {
 
 func (p *pluginContext) configure(c *config) {
 	p.backlog = cache.NewBacklog(p.wake)
-	p.rules = newRuleIndex(c.rules)
+	p.rules = rules.NewIndex(c.conditions())
 	p.metricsOf = map[*part]*metrics{}
 	shared := map[cache.Key]cached{}
 	p.global = p.newMode(c.global, shared)

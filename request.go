@@ -10,6 +10,7 @@ import (
 	"token-fetch/internal/abi"
 	"token-fetch/internal/cache"
 	"token-fetch/internal/fault"
+	"token-fetch/internal/rules"
 )
 
 // requestContext is one request on its way to the upstream.
@@ -75,7 +76,7 @@ func (m cached) requests() *part         { return m.part }
 func (r *requestContext) OnHttpRequestHeaders(int, bool) (action types.Action) {
 	defer r.denyOnPanic(&action)
 	m := r.plugin.global
-	if number := r.plugin.rules.match(r); number != noRule {
+	if number := r.plugin.rules.Match(r); number != rules.None {
 		m = r.plugin.modes[number]
 	}
 	r.part = m.requests()

@@ -9,68 +9,21 @@ import (
 	"github.com/higress-group/wasm-go/pkg/matcher"
 	"github.com/higress-group/wasm-go/pkg/test"
 	"github.com/tidwall/gjson"
+
+	"token-fetch/internal/rules"
 )
-
-// fakeFacts is a request as rules see it. It counts what it was asked.
-type fakeFacts struct {
-	authority, route, cluster string
-	asked                     []string
-}
-
-func (f *fakeFacts) domain() string {
-	f.asked = append(f.asked, "domain")
-	return withoutPort(f.authority)
-}
-
-func (f *fakeFacts) routeName() string {
-	f.asked = append(f.asked, "route")
-	return f.route
-}
-
-func (f *fakeFacts) service() string {
-	f.asked = append(f.asked, "service")
-	return f.cluster
-}
 
 // withRules makes a configuration of conditions only; what the rules say is the sample's.
 func withRules(conditions ...string) string {
 	return extended(`"_rules_": [{` + strings.Join(conditions, "}, {") + `}]`)
 }
 
-func TestRulesAskForWhatTheyNeed(t *testing.T) {
-	tests := map[string]struct {
-		rules []string
-		want  string
-	}{
-		"domain":            {[]string{`"_match_domain_": ["a.com"]`, `"_match_domain_": ["b.com"]`}, "domain"},
-		"route":             {[]string{`"_match_route_": ["a"]`, `"_match_route_": ["b"]`, `"_match_route_": ["c"]`}, "route"},
-		"prefix":            {[]string{`"_match_route_prefix_": ["a"]`}, "route"},
-		"service":           {[]string{`"_match_service_": ["a.dns"]`}, "service"},
-		"route and service": {[]string{`"_match_route_": ["a"], "_match_service_": ["a.dns"]`}, "route"},
-		"all":               {[]string{`"_match_domain_": ["a"]`, `"_match_route_": ["b"]`, `"_match_service_": ["c"]`, `"_match_domain_": ["d"]`}, "domain route service"},
-	}
-	for name, test := range tests {
-		facts := &fakeFacts{}
-		newRuleIndex(mustParse(t, withRules(test.rules...)).rules).match(facts)
-		if got := strings.Join(facts.asked, " "); got != test.want {
-			t.Errorf("%s: asked for %q, expected %q", name, got, test.want)
-		}
-	}
-	facts := &fakeFacts{}
-	newRuleIndex(mustParse(t, sampleJSON).rules).match(facts)
-	if len(facts.asked) != 0 {
-		t.Errorf("without rules: asked for %q, expected nothing", facts.asked)
-	}
-}
+// fakeRequest is a request as rules see it.
+type fakeRequest struct{ authority, route, cluster string }
 
-func TestMatchAllocatesNothing(t *testing.T) {
-	parsed := mustParse(t, withRules(`"_match_domain_": ["b.com"]`, `"_match_route_": ["b"]`, `"_match_route_prefix_": ["c"]`))
-	index := newRuleIndex(parsed.rules)
-	facts := &fakeFacts{authority: "a.com:80", route: "a", asked: make([]string, 0, 8)}
-	if allocations := testing.AllocsPerRun(100, func() { facts.asked = facts.asked[:0]; index.match(facts) }); allocations > 0 {
-		t.Errorf("got %v allocations a request, expected none", allocations)
-	}
-}
+func (f fakeRequest) Authority() string { return f.authority }
+func (f fakeRequest) RouteName() string { return f.route }
+func (f fakeRequest) Cluster() string   { return f.cluster }
 
 // noIsolation is the plugin context that wasm-go's matcher asks about itself.
 type noIsolation struct{ iface.PluginContext }
@@ -78,7 +31,7 @@ type noIsolation struct{ iface.PluginContext }
 func (noIsolation) IsRuleLevelConfigIsolation() bool { return false }
 
 // The rules must mean what they mean to every other plugin of the gateway.
-func TestRulesMatchAsWasmGoDoes(t *testing.T) {
+func TestMatchesAsWasmGoDoes(t *testing.T) {
 	configs := []string{
 		withRules(`"_match_route_": ["a", "b"]`, `"_match_domain_": ["*.com", "exact.org", "pre*"]`, `"_match_service_": ["s.dns:80", "t.dns"]`, `"_match_route_prefix_": ["r-"]`),
 		withRules(`"_match_route_": ["a"], "_match_domain_": ["x.com"]`, `"_match_route_": ["b"], "_match_service_": ["s.dns"]`, `"_match_domain_": ["x.com"], "_match_service_": ["s.dns"]`),
@@ -89,7 +42,7 @@ func TestRulesMatchAsWasmGoDoes(t *testing.T) {
 	test.RunGoTest(t, func(t *testing.T) {
 		for _, config := range configs {
 			theirs := wasmGoRules(t, config)
-			ours := newRuleIndex(mustParse(t, config).rules)
+			ours := rules.NewIndex(mustParse(t, config).conditions())
 			for _, authority := range []string{"x.com", "x.com:8080", "com", "exact.org", "exact.org:1", "prefix.net", "other", "[::1]:80", "[::1]"} {
 				for _, route := range []string{"a", "b", "c", "r-1", "xr-1"} {
 					for _, cluster := range []string{"outbound|80||s.dns", "outbound|81||s.dns", "outbound|80||t.dns", "outbound|80||u.dns", "plain"} {
@@ -114,7 +67,7 @@ func wasmGoRules(t *testing.T, config string) *matcher.RuleMatcher[int] {
 	return theirs
 }
 
-func compareMatch(t *testing.T, theirs *matcher.RuleMatcher[int], ours *ruleIndex, authority, route, cluster string) {
+func compareMatch(t *testing.T, theirs *matcher.RuleMatcher[int], ours *rules.Index, authority, route, cluster string) {
 	t.Helper()
 	host, _ := test.NewTestHost([]byte(sampleJSON))
 	defer host.Reset()
@@ -125,11 +78,11 @@ func compareMatch(t *testing.T, theirs *matcher.RuleMatcher[int], ours *ruleInde
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := noRule
+	want := rules.None
 	if matched != nil && *matched > 0 {
 		want = *matched - 1
 	}
-	if got := ours.match(&fakeFacts{authority: authority, route: route, cluster: cluster}); got != want {
+	if got := ours.Match(fakeRequest{authority, route, cluster}); got != want {
 		t.Errorf("%s: got rule %d, wasm-go has %d", fmt.Sprint(authority, " ", route, " ", cluster), got, want)
 	}
 }

@@ -1,0 +1,148 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+)
+
+// routeIndex has the rules by exact route name, some of which also ask for a service.
+type routeIndex struct {
+	first  int // number of the first rule
+	byName map[string][]routeRule
+}
+
+type routeRule struct {
+	number   int
+	services *serviceIndex // nil: any
+}
+
+func (x *routeIndex) add(number int, r *Rule) {
+	if x.byName == nil {
+		x.byName = map[string][]routeRule{}
+	}
+	x.first = min(x.first, number)
+	entry := routeRule{number: number}
+	if len(r.Services) > 0 {
+		services := newServiceIndex()
+		services.add(number, r.Services)
+		entry.services = &services
+	}
+	for _, name := range r.Routes {
+		x.byName[name] = append(x.byName[name], entry)
+	}
+}
+
+func (x *routeIndex) match(route string, below int, r Request) int {
+	for _, rule := range x.byName[route] {
+		if rule.number >= below {
+			break
+		}
+		if rule.services == nil || rule.services.match(r.Cluster()) != None {
+			return rule.number
+		}
+	}
+	return None
+}
+
+// serviceIndex has services by their FQDNs, with or without a port.
+type serviceIndex struct {
+	first  int
+	byName map[string]int
+}
+
+func newServiceIndex() serviceIndex { return serviceIndex{first: None, byName: map[string]int{}} }
+
+func (x *serviceIndex) add(number int, names []string) {
+	x.first = min(x.first, number)
+	for _, name := range names {
+		addFirst(x.byName, name, number)
+	}
+}
+
+// match takes a cluster's name, outbound|PORT|SUBSET|FQDN; other names match nothing.
+func (x *serviceIndex) match(cluster string) int {
+	if strings.Count(cluster, "|") != 3 {
+		return None
+	}
+	_, rest, _ := strings.Cut(cluster, "|")
+	port, rest, _ := strings.Cut(rest, "|")
+	_, fqdn, _ := strings.Cut(rest, "|")
+	return min(find(x.byName, fqdn), find(x.byName, fqdn+":"+port))
+}
+
+// textIndex has patterns: exact texts, prefixes and suffixes.
+type textIndex struct {
+	first              int
+	exact              map[string]int
+	suffixes, prefixes affixIndex
+}
+
+func newTextIndex() textIndex {
+	return textIndex{first: None, exact: map[string]int{}}
+}
+
+// addPattern adds a domain: exact, or with * at one end.
+func (x *textIndex) addPattern(number int, pattern string) {
+	x.first = min(x.first, number)
+	if rest, found := strings.CutPrefix(pattern, "*"); found {
+		x.suffixes.add(number, rest)
+		return
+	}
+	if rest, found := strings.CutSuffix(pattern, "*"); found {
+		x.prefixes.add(number, rest)
+		return
+	}
+	addFirst(x.exact, pattern, number)
+}
+
+func (x *textIndex) addPrefix(number int, prefix string) {
+	x.first = min(x.first, number)
+	x.prefixes.add(number, prefix)
+}
+
+func (x *textIndex) match(text string) int {
+	found := find(x.exact, text)
+	for _, length := range x.suffixes.lengths {
+		if length > len(text) {
+			break
+		}
+		found = min(found, find(x.suffixes.numbers, text[len(text)-length:]))
+	}
+	for _, length := range x.prefixes.lengths {
+		if length > len(text) {
+			break
+		}
+		found = min(found, find(x.prefixes.numbers, text[:length]))
+	}
+	return found
+}
+
+// affixIndex finds the prefixes, or the suffixes, of a text: it looks once for each length that they have.
+type affixIndex struct {
+	lengths []int // ascending
+	numbers map[string]int
+}
+
+func (x *affixIndex) add(number int, text string) {
+	if x.numbers == nil {
+		x.numbers = map[string]int{}
+	}
+	addFirst(x.numbers, text, number)
+	if at, found := slices.BinarySearch(x.lengths, len(text)); !found {
+		x.lengths = slices.Insert(x.lengths, at, len(text))
+	}
+}
+
+// addFirst keeps the number of the first rule that has the text.
+func addFirst(numbers map[string]int, text string, number int) {
+	if _, found := numbers[text]; !found {
+		numbers[text] = number
+	}
+}
+
+func find(numbers map[string]int, text string) int {
+	if number, found := numbers[text]; found {
+		return number
+	}
+	return None
+}

@@ -1,0 +1,81 @@
+package rules
+
+import (
+	"strings"
+	"testing"
+)
+
+// fakeRequest counts what it was asked.
+type fakeRequest struct {
+	authority, route, cluster string
+	asked                     []string
+}
+
+func (f *fakeRequest) Authority() string {
+	f.asked = append(f.asked, "authority")
+	return f.authority
+}
+
+func (f *fakeRequest) RouteName() string {
+	f.asked = append(f.asked, "route")
+	return f.route
+}
+
+func (f *fakeRequest) Cluster() string {
+	f.asked = append(f.asked, "cluster")
+	return f.cluster
+}
+
+func TestAsksForWhatItNeeds(t *testing.T) {
+	tests := map[string]struct {
+		rules []Rule
+		want  string
+	}{
+		"nothing":            {nil, ""},
+		"domain":             {[]Rule{{Domains: []string{"a.com"}}, {Domains: []string{"b.com"}}}, "authority"},
+		"route":              {[]Rule{{Routes: []string{"a"}}, {Routes: []string{"b"}}, {Routes: []string{"c"}}}, "route"},
+		"prefix":             {[]Rule{{RoutePrefixes: []string{"a"}}}, "route"},
+		"service":            {[]Rule{{Services: []string{"a.dns"}}}, "cluster"},
+		"route and service":  {[]Rule{{Routes: []string{"a"}, Services: []string{"a.dns"}}}, "route"},
+		"all":                {[]Rule{{Domains: []string{"a"}}, {Routes: []string{"b"}}, {Services: []string{"c"}}, {Domains: []string{"d"}}}, "authority route cluster"},
+		"none after a match": {[]Rule{{Domains: []string{"*"}}, {Routes: []string{"b"}}, {Services: []string{"c"}}}, "authority"},
+	}
+	for name, test := range tests {
+		r := &fakeRequest{}
+		NewIndex(test.rules).Match(r)
+		if got := strings.Join(r.asked, " "); got != test.want {
+			t.Errorf("%s: asked for %q, expected %q", name, got, test.want)
+		}
+	}
+}
+
+func TestMatchAllocatesNothing(t *testing.T) {
+	index := NewIndex([]Rule{{Domains: []string{"b.com"}}, {Routes: []string{"b"}}, {RoutePrefixes: []string{"c"}}})
+	r := &fakeRequest{authority: "a.com:80", route: "a", asked: make([]string, 0, 8)}
+	if allocations := testing.AllocsPerRun(100, func() { r.asked = r.asked[:0]; index.Match(r) }); allocations > 0 {
+		t.Errorf("got %v allocations a request, expected none", allocations)
+	}
+}
+
+// A host is the same in any case (RFC 9110 section 4.2.3), in rules as in requests.
+func TestDomainsKnowNoCase(t *testing.T) {
+	index := NewIndex([]Rule{{Domains: []string{"*.Example.COM"}}})
+	for authority, want := range map[string]int{"a.example.com": 0, "A.EXAMPLE.com:443": 0, "example.org": None} {
+		if got := index.Match(&fakeRequest{authority: authority}); got != want {
+			t.Errorf("%s: got rule %d, expected %d", authority, got, want)
+		}
+	}
+}
+
+// Rules by the thousand: the first that matches wins, whichever condition it has.
+func TestFirstOfManyWins(t *testing.T) {
+	var rules []Rule
+	for range 1000 {
+		rules = append(rules, Rule{Domains: []string{"other.example.com"}}, Rule{Routes: []string{"other"}}, Rule{Services: []string{"other.dns"}})
+	}
+	first := len(rules)
+	rules = append(rules, Rule{RoutePrefixes: []string{"a-"}}, Rule{Domains: []string{"a.com"}}, Rule{Services: []string{"a.dns"}})
+	if got := NewIndex(rules).Match(&fakeRequest{authority: "a.com", route: "a-1", cluster: "outbound|80||a.dns"}); got != first {
+		t.Errorf("got rule %d, expected %d", got, first)
+	}
+}
