@@ -4,16 +4,24 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
-// maxReadmeLines keep the README what one reads in one sitting; more belongs to docs/.
-const maxReadmeLines = 249
+// The README is what one reads in one sitting; more belongs to docs/.
+const maxReadmeLines, maxReadmeWidth, maxPages = 130, 120, 9
 
-func TestReadmeIsShort(t *testing.T) {
-	if lines := strings.Count(readFile(t, "README.md"), "\n"); lines > maxReadmeLines {
+func TestReadmeIsOnePage(t *testing.T) {
+	readme := readFile(t, "README.md")
+	if lines := strings.Count(readme, "\n"); lines > maxReadmeLines {
 		t.Errorf("README.md: got %d lines, expected at most %d", lines, maxReadmeLines)
+	}
+	for line := range strings.Lines(readme) {
+		if !strings.HasPrefix(line, "|") && utf8.RuneCountInString(line) > maxReadmeWidth+1 {
+			t.Errorf("README.md: got a line of over %d characters: %s", maxReadmeWidth, line)
+		}
 	}
 }
 
@@ -58,6 +66,10 @@ func TestReadmeLinksEveryPage(t *testing.T) {
 	pages, err := filepath.Glob("docs/*.md")
 	if err != nil {
 		t.Fatal(err)
+	}
+	pages = slices.DeleteFunc(pages, func(page string) bool { return strings.HasSuffix(page, ".zh.md") })
+	if len(pages) > maxPages {
+		t.Errorf("docs/: got %d pages, expected at most %d: %v", len(pages), maxPages, pages)
 	}
 	readme := readFile(t, "README.md")
 	for _, page := range pages {

@@ -11,7 +11,7 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// documented are the objects of the configuration that have a table in the README and a
+// documented are the objects of the configuration that have a table in docs/configuration.md and a
 // schema in spec.yaml.
 var documented = func() []*schema.Key {
 	objects := []*schema.Key{keyRoot}
@@ -58,28 +58,51 @@ func TestFleetPageHasTheKeys(t *testing.T) {
 	}
 }
 
-func TestReadmeHasTheKeys(t *testing.T) {
-	rows := map[string][]string{}
-	for _, row := range tableRow.FindAllStringSubmatch(readFile(t, "README.md"), -1) {
-		for _, cell := range row[2:] {
-			rows[row[1]] = append(rows[row[1]], strings.TrimSpace(cell))
-		}
-	}
+func TestConfigurationPageHasTheKeys(t *testing.T) {
+	rows := keyRows(t, "docs/configuration.md")
 	count := 0
 	for _, object := range documented {
 		for _, k := range object.Keys {
 			count++
-			row, ok := rows[k.Name]
-			if !ok {
-				t.Errorf("%s: not in the README's tables", k.Name)
-				continue
+			if row, ok := rows[k.Name]; ok {
+				checkRow(t, k, row)
+			} else {
+				t.Errorf("%s: not in the tables of docs/configuration.md", k.Name)
 			}
-			checkRow(t, k, row)
 		}
 	}
 	if len(rows) != count {
-		t.Errorf("the README's tables have %d keys, the configuration has %d", len(rows), count)
+		t.Errorf("the tables of docs/configuration.md have %d keys, expected the configuration's %d", len(rows), count)
 	}
+}
+
+// A new key need not wait for its translation, but what is translated must hold.
+func TestTranslatedKeys(t *testing.T) {
+	rows := keyRows(t, "docs/configuration.zh.md")
+	for _, object := range documented {
+		for _, k := range object.Keys {
+			row, ok := rows[k.Name]
+			if !ok {
+				t.Logf("not translated yet: %s in docs/configuration.zh.md", k.Name)
+				continue
+			}
+			row[1] = map[string]string{"必填": "yes", "选填": "no"}[row[1]]
+			row[3] = strings.ReplaceAll(row[3], "～", " to ")
+			checkRow(t, k, row)
+		}
+	}
+}
+
+// keyRows are the cells of each key's row after its name.
+func keyRows(t *testing.T, page string) map[string][]string {
+	t.Helper()
+	rows := map[string][]string{}
+	for _, row := range tableRow.FindAllStringSubmatch(readFile(t, page), -1) {
+		for _, cell := range row[2:] {
+			rows[row[1]] = append(rows[row[1]], strings.TrimSpace(cell))
+		}
+	}
+	return rows
 }
 
 func checkRow(t *testing.T, k *schema.Key, row []string) {
@@ -107,20 +130,20 @@ func checkRow(t *testing.T, k *schema.Key, row []string) {
 	}
 }
 
-func TestMetricsPageHasTheMetrics(t *testing.T) {
-	page := readFile(t, "docs/metrics.md")
+func TestOperationsPageHasTheMetrics(t *testing.T) {
+	page := readFile(t, "docs/operations.md")
 	kinds := map[string]string{callDurationName: "histogram", expiryName: "gauge"}
 	for _, c := range (&metrics{}).counters() {
 		kinds[c.name] = "counter"
 	}
 	for name, kind := range kinds {
 		if !strings.Contains(page, "| `"+name+"` | "+kind+" |") {
-			t.Errorf("%s, a %s: not in the table of docs/metrics.md", name, kind)
+			t.Errorf("%s, a %s: not in the table of docs/operations.md", name, kind)
 		}
 	}
 	rows := regexp.MustCompile("(?m)^\\| `\\w+` \\| (counter|histogram|gauge) \\|").FindAllString(page, -1)
 	if len(rows) != len(kinds) {
-		t.Errorf("the table of docs/metrics.md has %d metrics, expected %d", len(rows), len(kinds))
+		t.Errorf("the table of docs/operations.md has %d metrics, expected %d", len(rows), len(kinds))
 	}
 }
 
@@ -171,7 +194,7 @@ func checkSpecObject(t *testing.T, members map[string]map[string]string, object 
 		}
 		checkSpecKey(t, k, members[at+"."+k.Name])
 		if translated := members[at+"."+k.Name+".x-description-i18n"]["zh-CN"]; translated == "" {
-			t.Errorf("%s.%s: spec.yaml has no description in Chinese", at, k.Name)
+			t.Logf("not translated yet: %s.%s in spec.yaml", at, k.Name)
 		}
 		if len(k.Keys) > 0 {
 			checkSpecObject(t, members, k, at+"."+k.Name+map[bool]string{false: ".items"}[k.Kind == schema.Object])

@@ -46,7 +46,7 @@ type namedCounter struct {
 	total *uint64
 }
 
-// counters names them all; a test holds the table in docs/metrics.md against it.
+// counters names them all; a test holds the table in docs/operations.md against it.
 func (m *metrics) counters() []namedCounter {
 	list := []namedCounter{
 		{"calls", &m.calls},

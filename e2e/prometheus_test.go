@@ -10,20 +10,20 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// documentedMetric is a row of the table in docs/metrics.md.
+// documentedMetric is a row of the table in docs/operations.md.
 var documentedMetric = regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (counter|histogram|gauge) \\|")
 
 // TestPrometheus scrapes every metric of the documentation's tables, as they are named there, in total and of a token
 // service: Envoy leaves its own prefix wasmcustom out.
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile(filepath.Join(projectRoot(t), "docs", "metrics.md"))
+	page, err := os.ReadFile(filepath.Join(projectRoot(t), "docs", "operations.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	rows := documentedMetric.FindAllStringSubmatch(string(page), -1)
 	if len(rows) == 0 {
-		t.Fatal("docs/metrics.md has no table of metrics")
+		t.Fatal("docs/operations.md has no table of metrics")
 	}
 	gateway := harness.Start(t, harness.Options{Config: unhurried(nil)})
 	gateway.Token.Handle(harness.HeaderToken("X-Token", "token-1"))

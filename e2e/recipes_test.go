@@ -13,12 +13,12 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// minRecipes is how many configurations docs/recipes.md must at least have: for Keycloak, Auth0, Entra ID, also with a
+// minRecipes is how many configurations docs/oauth2.md must at least have: for Keycloak, Auth0, Entra ID, also with a
 // certificate, Okta, Google's metadata server, token services of one's own, and the exchanges of a caller's token: two with
 // Keycloak, with an actor, with Entra ID.
 const minRecipes = 12
 
-// recipe is a configuration in docs/recipes.md.
+// recipe is a configuration in docs/oauth2.md.
 type recipe struct {
 	name   string
 	config map[string]any
@@ -29,12 +29,12 @@ var (
 	variable   = regexp.MustCompile(`(?:^|[^$])\$\{([A-Za-z0-9_]+)\}`)
 )
 
-// TestRecipes starts the plugin with every configuration that docs/recipes.md marks
+// TestRecipes starts the plugin with every configuration that docs/oauth2.md marks
 // as a recipe, as the gateway's control plane would hand it over: as JSON.
 func TestRecipes(t *testing.T) {
 	recipes, environment := readRecipes(t)
 	if len(recipes) < minRecipes {
-		t.Fatalf("docs/recipes.md has %d recipes, want at least %d", len(recipes), minRecipes)
+		t.Fatalf("docs/oauth2.md has %d recipes, want at least %d", len(recipes), minRecipes)
 	}
 	gateway := harness.Start(t, harness.Options{Config: recipes[0].config, Env: environment})
 	for _, recipe := range recipes {
@@ -49,7 +49,7 @@ func readRecipes(t *testing.T) (recipes []recipe, environment map[string]string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(root, "docs", "recipes.md"))
+	text, err := os.ReadFile(filepath.Join(root, "docs", "oauth2.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

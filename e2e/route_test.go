@@ -10,7 +10,7 @@ import (
 
 // TestRouteAfterTheToken has two routes, of which the token header decides. Stock Envoy chooses anew once the plugin has
 // set it, as it does for every Wasm plugin of this ABI, and has no way to be told not to: the rule is the first route's, the
-// upstream the second's. Should a newer Envoy stay with the route, docs/limits.md is to be changed.
+// upstream the second's. Should a newer Envoy stay with the route, docs/operations.md is to be changed.
 func TestRouteAfterTheToken(t *testing.T) {
 	t.Parallel()
 	gateway := harness.Start(t, harness.Options{WasmLog: "trace", Config: withRules(unhurried(map[string]any{"cache": map[string]any{}}),

@@ -15,9 +15,9 @@ type Results []*Result
 
 var part = page.Part{By: "make test-matrix"}
 
-// Write writes the table into docs/limits.md.
+// Write writes the table into docs/operations.md.
 func (r Results) Write(root string) error {
-	return part.Replace(filepath.Join(root, "docs", "limits.md"), r.Table())
+	return part.Replace(filepath.Join(root, "docs", "operations.md"), r.Table())
 }
 
 // Table has a row for each version.

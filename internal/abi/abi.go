@@ -10,7 +10,7 @@
 //
 // Measured by: make bench BENCH_FLAGS=-callbacks, which sets the plugin beside the same file with the SDK's
 // callbacks, busy and at 3,000 requests/s, and writes what that saves, with confidence intervals, into
-// docs/profile.md.
+// docs/benchmark.md.
 //
 // How: these callbacks are exported under names with the prefix own_, and tools/postlink puts them in the place of
 // the SDK's after linking. They know the requests that need nothing of the SDK, and hand all else on to the SDK's

@@ -86,7 +86,7 @@ func TestWrittenConfigurations(t *testing.T) {
 // The page shows files and what is printed of them: each "yaml" block is followed by a "text" block.
 func TestCheckingPageShowsWhatIsPrinted(t *testing.T) {
 	root := projectRoot(t)
-	page, err := os.ReadFile(filepath.Join(root, "docs", "checking.md"))
+	page, err := os.ReadFile(filepath.Join(root, "docs", "configuration.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestCheckingPageShowsWhatIsPrinted(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, _ := checkIn(t, root, name); got != want {
-			t.Errorf("%s: got\n%s\nexpected, from docs/checking.md,\n%s", name, got, want)
+			t.Errorf("%s: got\n%s\nexpected, from docs/configuration.md,\n%s", name, got, want)
 		}
 	}
 }

@@ -57,7 +57,7 @@ func parseFlags(args []string) (matrix.Options, error) {
 	flags.StringVar(&options.Root, "root", "..", "folder of main.wasm")
 	flags.StringVar(&options.Tests, "run", "", "`regexp` of the tests to run; all if empty")
 	flags.IntVar(&options.Calls, "calls", matrix.PromisedCalls, "requests with a token call each")
-	flags.BoolVar(&options.Write, "write", false, "write the table into docs/limits.md; only of all tests on all versions")
+	flags.BoolVar(&options.Write, "write", false, "write the table into docs/operations.md; only of all tests on all versions")
 	flags.Func("versions", "comma-separated `versions` of Envoy (default "+strings.Join(envoy.Versions, ",")+")", func(text string) error {
 		options.Versions = strings.Split(text, ",")
 		return nil
