@@ -6,7 +6,7 @@
 // for it or not, and Go's linker has no switch for that. The host enters the VM for each
 // callback that is exported, several times per request, so that callbacks that do
 // nothing cost 4 to 8 % of the CPU of a request. What is done to each export, and why, stands in
-// exports.go; what is done to functions that nothing calls, in functions.go.
+// exports.go.
 //
 // Go's standard library imports functions of WASI that some hosts lack, or answer with an error that
 // Go takes for fatal. Which ones become functions of the file itself, and why the others may stay, stands in imports.go.
@@ -55,35 +55,20 @@ func run(args []string, stdout, stderr io.Writer) error {
 	case *out == "":
 		return errors.New("missing -out")
 	}
-	change := applyAll
+	change := apply
 	if *cutNames != "" {
 		change = func(data []byte) ([]byte, error) { return wasm.RemoveExports(data, strings.Split(*cutNames, ",")) }
 	}
 	return rewrite(*in, *out, change)
 }
 
-// applyLists makes of the linked file what hosts are given.
-func applyLists(data []byte) ([]byte, error) {
+// apply makes the file that hosts are given of the linked one.
+func apply(data []byte) ([]byte, error) {
 	data, err := applyExports(data)
 	if err != nil {
 		return nil, err
 	}
-	if data, err = applyImports(data); err != nil {
-		return nil, err
-	}
-	return applyUnreachable(data)
-}
-
-// applyAll makes the file that hosts are given. What is done to its data makes it smaller, and V8 starts it sooner.
-func applyAll(data []byte) ([]byte, error) {
-	data, err := applyLists(data)
-	if err != nil {
-		return nil, err
-	}
-	if data, _, err = wasm.FillBuckets(data); err != nil {
-		return nil, fmt.Errorf("findfunctab: %w", err)
-	}
-	return data, nil
+	return applyImports(data)
 }
 
 func rewrite(in, out string, change func([]byte) ([]byte, error)) error {

@@ -99,7 +99,7 @@ func all() []string {
 func TestListIsApplied(t *testing.T) {
 	names := all()
 	path := write(t, linked(names...))
-	if err := rewrite(path, path, applyLists); err != nil {
+	if err := rewrite(path, path, apply); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(path)

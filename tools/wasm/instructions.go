@@ -4,24 +4,11 @@ import "fmt"
 
 // Instructions that are looked at for more than their length.
 const (
-	opBlock    = 0x02
-	opLoop     = 0x03
-	opIf       = 0x04
-	opEnd      = 0x0b
-	opBrIf     = 0x0d
-	opCall     = 0x10
-	opLocalGet = 0x20
-	opLocalSet = 0x21
-	opLocalTee = 0x22
-	opI32Store = 0x36
-	opI32Const = 0x41
-	opI32LtU   = 0x49
-	opI32Add   = 0x6a
-	opI32ShrU  = 0x76
-
-	typeFunction = 0x60
-	typeI32      = 0x7f
-	noResult     = 0x40
+	opBlock = 0x02
+	opLoop  = 0x03
+	opIf    = 0x04
+	opEnd   = 0x0b
+	opCall  = 0x10
 )
 
 // skipInstructions reads instructions up to and with the end that closes them, and hands the place of each index of a

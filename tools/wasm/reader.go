@@ -78,30 +78,6 @@ func (r *reader) leb128(bits uint) uint64 {
 	return 0
 }
 
-// int32 reads a signed LEB128 number.
-func (r *reader) int32() int32 {
-	var value int64
-	for shift := uint(0); shift < 35; shift += 7 {
-		b := r.byte()
-		if r.err != nil {
-			return 0
-		}
-		value |= int64(b&0x7f) << shift
-		if b >= 0x80 {
-			continue
-		}
-		if b&0x40 != 0 {
-			value |= -1 << (shift + 7)
-		}
-		if value == int64(int32(value)) {
-			return int32(value)
-		}
-		break
-	}
-	r.fail(fmt.Errorf("number at offset %d has more than 32 bits", r.pos))
-	return 0
-}
-
 // skipSigned reads over a signed LEB128 number.
 func (r *reader) skipSigned(bits int) {
 	for range (bits + 6) / 7 {
@@ -119,18 +95,4 @@ func appendUint32(data []byte, value uint32) []byte {
 		value >>= 7
 	}
 	return append(data, byte(value))
-}
-
-// appendInt32 appends value as signed LEB128 in as few bytes as possible.
-func appendInt32(data []byte, value int32) []byte {
-	for value < -0x40 || value >= 0x40 {
-		data = append(data, byte(value)|0x80)
-		value >>= 7
-	}
-	return append(data, byte(value)&0x7f)
-}
-
-// appendI32Const appends the instruction that has the value for its result.
-func appendI32Const(code []byte, value int32) []byte {
-	return appendInt32(append(code, opI32Const), value)
 }
