@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"internal/cache":        {thisModule + "internal/schema"},
 	"internal/fleet":        {thisModule + "internal/schema", thisModule + "internal/cache"},
 	"internal/rules":        nil,
+	"internal/config":       {thisModule + "internal/", gjsonPath},
 	"internal/abi":          {sdk},
 	"internal/fault":        nil,
 }

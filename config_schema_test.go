@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"token-fetch/internal/config"
 	"token-fetch/tools/configschema"
 )
 
@@ -12,7 +13,7 @@ const configSchema = "docs/config.schema.json"
 
 // The schema is what the keys and spec.yaml make of it; CONFIG_SCHEMA=write, which make schema sets, writes it anew.
 func TestConfigSchemaIsUpToDate(t *testing.T) {
-	want, err := configschema.Generate(keyRoot, specDescriptions(t))
+	want, err := configschema.Generate(config.Root, specDescriptions(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"token-fetch/internal/config"
 	"token-fetch/internal/fleet"
 	"token-fetch/internal/schema"
 )
@@ -14,8 +15,8 @@ import (
 // documented are the objects of the configuration that have a table in docs/configuration.md and a
 // schema in spec.yaml.
 var documented = func() []*schema.Key {
-	objects := []*schema.Key{keyRoot}
-	for _, k := range keyRoot.Keys {
+	objects := []*schema.Key{config.Root}
+	for _, k := range config.Root.Keys {
 		if k.Kind == schema.Object {
 			objects = append(objects, k)
 		}
@@ -36,7 +37,7 @@ var tableRow = regexp.MustCompile("(?m)^\\| `(\\w+)` \\|([^|\n]*)\\|([^|\n]*)\\|
 
 var tableTypes = map[schema.Kind]string{
 	schema.Text: "string", schema.Integer: "int", schema.Boolean: "bool", schema.TextMap: "map of string", schema.TextList: "list of string",
-	schema.Texts: "string or list of string", schema.Object: "object", keyInvalidateOn.Kind: "list of int",
+	schema.Texts: "string or list of string", schema.Object: "object", config.Statuses: "list of int",
 	"a list of objects with header or path, and equals": "list of object",
 }
 
@@ -177,7 +178,7 @@ func specMembers(t *testing.T) map[string]map[string]string {
 }
 
 func TestSpecHasTheKeys(t *testing.T) {
-	checkSpecObject(t, specMembers(t), keyRoot, "")
+	checkSpecObject(t, specMembers(t), config.Root, "")
 }
 
 // checkSpecObject checks the keys of an object whose schema is at a path in spec.yaml.
@@ -208,7 +209,7 @@ func checkSpecObject(t *testing.T, members map[string]map[string]string, object 
 // specTypes are the types of spec.yaml; one with alternatives has oneOf in their place.
 var specTypes = map[schema.Kind]string{
 	schema.Text: "string", schema.Integer: "integer", schema.Boolean: "boolean", schema.Object: "object",
-	schema.TextMap: "object", schema.TextList: "array", schema.Texts: "", keyInvalidateOn.Kind: "array",
+	schema.TextMap: "object", schema.TextList: "array", schema.Texts: "", config.Statuses: "array",
 	"a list of objects with header or path, and equals": "array",
 }
 

@@ -4,25 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"token-fetch/internal/cache"
-	"token-fetch/internal/schema"
+	"token-fetch/internal/config"
 	"token-fetch/internal/tokenservice"
 )
-
-var (
-	keyMode        = &schema.Key{Name: "mode", Kind: schema.Text, Default: "deny", OneOf: []string{"deny", "allow"}}
-	keyStatus      = &schema.Key{Name: "status", Kind: schema.Integer, Default: 500, Min: 400, Max: 599}
-	keyBody        = &schema.Key{Name: "body", Kind: schema.Text, Default: "http call failed"}
-	keyContentType = &schema.Key{Name: "contentType", Kind: schema.Text, Default: plainText}
-	keyHeaders     = &schema.Key{Name: "headers", Kind: schema.TextMap, FoldCase: true}
-
-	keyFailure = &schema.Key{Name: "failure", Kind: schema.Object, Keys: []*schema.Key{keyMode, keyStatus, keyBody, keyContentType, keyHeaders}}
-)
-
-const plainText = "text/plain; charset=utf-8"
 
 // outcome is how a token call ended that brought no token.
 type outcome int
@@ -113,28 +100,15 @@ func outcomeOf(err error) outcome {
 
 // failurePolicy says what becomes of a request that got no token. It is the
 // only place where that is decided.
-type failurePolicy struct {
-	mode    failureMode
-	status  uint32
-	body    []byte
-	headers [][2]string // of the reply, with their names in lower case; the content-type is the first
-}
-
-type failureMode int
-
-const (
-	modeSample failureMode = iota // no failure configured: as in the guide's sample
-	modeDeny
-	modeAllow
-)
+type failurePolicy config.Failure
 
 // denies reports whether the request is answered; otherwise it goes on upstream without a
 // token. A refused subject is always denied, by a reply of its own.
 func (p *failurePolicy) denies(o outcome) bool {
 	switch {
-	case o == internalError || o == subjectRefused || p.mode == modeDeny:
+	case o == internalError || o == subjectRefused || p.Mode == config.Deny:
 		return true // what a panic left behind is never let through
-	case p.mode == modeAllow:
+	case p.Mode == config.Allow:
 		return false
 	default:
 		return o == callFailed || o == tooMany
@@ -144,75 +118,22 @@ func (p *failurePolicy) denies(o outcome) bool {
 // consequence says for the log what the plugin does now.
 func (p *failurePolicy) consequence(o outcome) string {
 	if p.denies(o) {
-		return fmt.Sprintf("requests that have no token are answered %d", p.status)
+		return fmt.Sprintf("requests that have no token are answered %d", p.Status)
 	}
 	return "requests that have no token go on without one"
-}
-
-// readFailurePolicy reads the key failure. What is newer than the sample fails closed.
-func readFailurePolicy(s schema.Section, cached bool) failurePolicy {
-	failure := s.Object(keyFailure)
-	policy := failurePolicy{
-		status:  uint32(failure.Int(keyStatus)), //nolint:gosec // within the key's limits
-		body:    []byte(failure.String(keyBody)),
-		headers: append([][2]string{{"content-type", readContentType(failure)}}, readReplyHeaders(failure)...),
-	}
-	switch {
-	case failure.String(keyMode) == "allow":
-		policy.mode = modeAllow
-	case s.Has(keyFailure) || cached:
-		policy.mode = modeDeny
-	}
-	return policy
-}
-
-func readContentType(failure schema.Section) string {
-	contentType := failure.String(keyContentType)
-	if !tokenservice.IsHeaderValue(contentType) {
-		failure.Wrong(keyContentType, tokenservice.WantHeaderValue)
-	}
-	return contentType
-}
-
-// What failure.headers may be: many clients and proxies refuse an answer with more.
-const (
-	maxReplyHeaders     = 32
-	maxReplyHeaderBytes = 8 << 10 // of their names and values
-)
-
-func readReplyHeaders(failure schema.Section) [][2]string {
-	var headers [][2]string
-	size := 0
-	for _, header := range failure.Members(keyHeaders) {
-		name := strings.ToLower(header.Name)
-		switch {
-		case name == "content-type":
-			failure.WrongMember(keyHeaders, header.Name, "it in "+failure.Name(keyContentType))
-		case name == "content-encoding" || !tokenservice.IsSettableHeader(name):
-			failure.WrongMember(keyHeaders, header.Name, tokenservice.WantSettableHeader+" or the body's")
-		case !tokenservice.IsHeaderValue(header.Value):
-			failure.WrongMember(keyHeaders, header.Name, tokenservice.WantHeaderValue)
-		}
-		size += len(name) + len(header.Value)
-		headers = append(headers, [2]string{name, header.Value})
-	}
-	if len(headers) > maxReplyHeaders || size > maxReplyHeaderBytes {
-		failure.Wrong(keyHeaders, fmt.Sprintf("at most %d headers, of %d bytes together", maxReplyHeaders, maxReplyHeaderBytes))
-	}
-	return headers
 }
 
 // replyHeaders are those of a reply to a request that no call will be made for before wait is over; 0 when that is
 // not known.
 func (p *failurePolicy) replyHeaders(wait time.Duration) [][2]string {
-	if wait <= 0 || p.status != 429 && p.status != 503 {
-		return p.headers
+	if wait <= 0 || p.Status != 429 && p.Status != 503 {
+		return p.Headers
 	}
-	if _, isConfigured := tokenservice.FirstHeader(p.headers, "retry-after"); isConfigured {
-		return p.headers
+	if _, isConfigured := tokenservice.FirstHeader(p.Headers, "retry-after"); isConfigured {
+		return p.Headers
 	}
 	seconds := (wait + time.Second - 1) / time.Second // a client that comes earlier would come in vain
-	return append(p.headers[:len(p.headers):len(p.headers)], [2]string{"retry-after", strconv.Itoa(int(seconds))})
+	return append(p.Headers[:len(p.Headers):len(p.Headers)], [2]string{"retry-after", strconv.Itoa(int(seconds))})
 }
 
 // waitAfter is for how long no call is made after a request was told this error; 0 when that is not known.

@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +25,7 @@ func TestFailurePolicy(t *testing.T) {
 		"failure, no mode": {extended(`"failure": {"status": 503}`), []bool{true, true, true, true, true, true}},
 	}
 	for name, test := range tests {
-		policy := mustParse(t, test.config).global.failure
+		policy := globalPart(t, test.config).failure
 		for i, o := range outcomes {
 			if got := policy.denies(o); got != test.denies[i] {
 				t.Errorf("%s, %s: got %v, expected %v", name, o, got, test.denies[i])
@@ -122,53 +120,6 @@ func checkCounted(t *testing.T, got, want *metrics) {
 	}
 }
 
-const (
-	wantReplyHeader = "the name of a header that may be set: letters, digits and -_.!#$%&'*+^`|~, and not one of the connection's own or the body's"
-	wantReplyTotal  = "at most 32 headers, of 8192 bytes together"
-)
-
-func TestReplyHeadersErrors(t *testing.T) {
-	many := func(count, size int) string {
-		var members []string
-		for i := range count {
-			members = append(members, fmt.Sprintf(`"X-%d": "%s"`, i, strings.Repeat("a", size)))
-		}
-		return strings.Join(members, ", ")
-	}
-	tests := map[string]struct{ headers, want string }{
-		"good":              {`{"X-Reason": "no token", "Cache-Control": "no-store", "Retry-After": "5", "WWW-Authenticate": "a"}`, ``},
-		"empty value":       {`{"X-Reason": ""}`, ``},
-		"as many as may be": {`{` + many(32, 10) + `}`, ``},
-		"a list":            {`["a"]`, `invalid failure.headers in config: a list (want an object of strings)`},
-		"a number":          {`{"Retry-After": 5}`, `invalid failure.headers.Retry-After in config: 5 (want a string)`},
-		"its own key":       {`{"Content-Type": "a"}`, `invalid failure.headers.Content-Type in config (want it in failure.contentType)`},
-		"length":            {`{"Content-Length": "5"}`, `invalid failure.headers.Content-Length in config (want ` + wantReplyHeader + `)`},
-		"encoding":          {`{"Content-Encoding": "gzip"}`, `invalid failure.headers.Content-Encoding in config (want ` + wantReplyHeader + `)`},
-		"transfer encoding": {`{"transfer-encoding": "chunked"}`, `invalid failure.headers.transfer-encoding in config (want ` + wantReplyHeader + `)`},
-		"connection":        {`{"Connection": "close"}`, `invalid failure.headers.Connection in config (want ` + wantReplyHeader + `)`},
-		"pseudo-header":     {`{":status": "200"}`, `invalid failure.headers.:status in config (want ` + wantReplyHeader + `)`},
-		"no name":           {`{"": "a"}`, `invalid failure.headers. in config (want ` + wantReplyHeader + `)`},
-		"line break":        {`{"X-A": "a\r\nX-B: b"}`, `invalid failure.headers.X-A in config (want a header value: no control characters)`},
-		"in a variable":     {`{"X-A": "${NOT_SET}"}`, `invalid failure.headers.X-A in config: environment variable NOT_SET is not set in the VM`},
-		"twice":             {`{"X-A": "a", "x-a": "b"}`, `duplicate key failure.headers.x-a in config`},
-		"too many":          {`{` + many(33, 1) + `}`, `invalid failure.headers in config: an object (want ` + wantReplyTotal + `)`},
-		"too long":          {`{` + many(1, 8190) + `}`, `invalid failure.headers in config: an object (want ` + wantReplyTotal + `)`},
-	}
-	for name, test := range tests {
-		_, err := parseConfig([]byte(extended(`"failure": {"headers": `+test.headers+`}`)), environment)
-		if got := errorText(err); got != test.want {
-			t.Errorf("%s:\ngot      %q\nexpected %q", name, got, test.want)
-		}
-	}
-}
-
-func errorText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
-}
-
 // The headers of replies, and when a client may come again (RFC 9110 section 10.2.3).
 func TestReplyHeaders(t *testing.T) {
 	const plain = "content-type=text/plain; charset=utf-8"
@@ -190,7 +141,7 @@ func TestReplyHeaders(t *testing.T) {
 		"the operator's own is empty": {`{"status": 503, "headers": {"retry-after": ""}}`, time.Second, plain + " retry-after="},
 	}
 	for name, test := range tests {
-		policy := mustParse(t, extended(`"failure": `+test.failure)).global.failure
+		policy := globalPart(t, extended(`"failure": `+test.failure)).failure
 		for range 2 { // the first must not change the policy
 			var got []string
 			for _, header := range policy.replyHeaders(test.wait) {
@@ -199,23 +150,6 @@ func TestReplyHeaders(t *testing.T) {
 			if strings.Join(got, " ") != test.want {
 				t.Errorf("%s: got %s, expected %s", name, got, test.want)
 			}
-		}
-	}
-}
-
-func TestReplyHeadersOfARule(t *testing.T) {
-	parsed := mustParse(t, extended(`"failure": {"status": 503, "headers": {"X-A": "global", "X-B": "global"}}, "_rules_": [
-		{"_match_route_": ["a"]},
-		{"_match_route_": ["b"], "failure": {"headers": {"x-a": "rule", "X-B": null, "X-C": "rule"}}},
-		{"_match_route_": ["c"], "failure": {"headers": null}},
-		{"_match_route_": ["d"], "failure": null}]`))
-	for i, want := range [][]string{{"x-a=global", "x-b=global"}, {"x-a=rule", "x-c=rule"}, nil, nil} {
-		var got []string
-		for _, header := range parsed.rules[i].part.failure.headers[1:] {
-			got = append(got, header[0]+"="+header[1])
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("rule %d: got %q, expected %q", i, got, want)
 		}
 	}
 }

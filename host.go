@@ -17,6 +17,7 @@ import (
 	"token-fetch/internal/abi"
 	"token-fetch/internal/cache"
 	"token-fetch/internal/fleet"
+	"token-fetch/internal/rules"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -182,4 +183,37 @@ func (q *sharedQueues) giveBack(queue sharedQueue) {
 	if queue.name != "" {
 		q.unused = append(q.unused, queue.name)
 	}
+}
+
+// What rules ask about a request. Each answer costs a host call of some microseconds.
+
+var _ rules.Request = (*requestContext)(nil)
+
+// Authority is part of rules.Request, like the next two.
+func (r *requestContext) Authority() string {
+	authority, _ := abi.RequestHeader(":authority")
+	return authority
+}
+
+// RouteName is the route's name.
+func (r *requestContext) RouteName() string { return r.plugin.xdsProperty("xds\x00route_name") }
+
+// Cluster is the name of the route's cluster.
+func (r *requestContext) Cluster() string { return r.plugin.xdsProperty("xds\x00cluster_name") }
+
+// xdsProperty reads what the Higress host has as a property of its own, and stock
+// Envoy among its attributes, below xds. Which of the two it is, the first
+// request finds out. The Higress host has the first whenever it has the second: the matcher of wasm-go knows
+// no other, and with it every plugin made for that host.
+func (p *pluginContext) xdsProperty(path string) string {
+	if !p.hasXDSAttributes {
+		if value, ok := abi.Property(strings.TrimPrefix(path, "xds\x00")); ok {
+			return value
+		}
+	}
+	value, ok := abi.Property(path)
+	if ok {
+		p.hasXDSAttributes = true
+	}
+	return value
 }

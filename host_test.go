@@ -56,7 +56,7 @@ func (h *fakeHost) logContains(text string) bool {
 func newTestClient(t testing.TB, config string) (*client, *fakeHost) {
 	t.Helper()
 	h := newFakeHost()
-	return newClient(mustParse(t, config).global, h, &metrics{}), h
+	return newClient(globalPart(t, config), h, &metrics{}), h
 }
 
 // fetchOnce is a fetch, its answer and its result.

@@ -6,12 +6,13 @@
 //	plugin.go, turns.go      the contexts of the gateway: its VM, and a configuration in it
 //	request.go, settle.go    a request arrives; how it ends
 //	caller.go                what it brings of its caller
-//	config.go, rules.go      what is configured, and which part of it a request belongs to
+//	config.go                from what is configured to what runs
 //	callout.go, host.go      the token call through the gateway
 //	failure.go               what becomes of a request without a token
 //	internal/tokenservice    what a token service is asked, and what its answer means
 //	internal/cache      one fetch for all that need the same token; renewal, staleness, backoff, sharing
 //	internal/fleet           the same for the gateways that share a Redis, in main-redis.wasm
+//	internal/config          all keys, and the parser
 //	internal/rules           which part of the configuration a request belongs to
 //	internal/schema          reads the configuration by declared keys
 //	internal/abi             callbacks and host calls that go past the SDK
@@ -41,8 +42,8 @@ func init() {
 	abi.Use(vm)
 }
 
-// The wrapper's matcher of rules is not used, as it asks for values on every request too: parseConfig reads the
-// configuration.
+// The wrapper's matcher of rules is not used, as it asks for values on every request too: internal/config
+// reads the configuration.
 type ignored struct{}
 
 func ignoreConfig([]byte, *ignored) error        { return nil }

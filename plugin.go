@@ -11,6 +11,7 @@ import (
 
 	"token-fetch/internal/abi"
 	"token-fetch/internal/cache"
+	"token-fetch/internal/config"
 	"token-fetch/internal/rules"
 )
 
@@ -105,7 +106,7 @@ func (p *pluginContext) OnPluginStart(size int) (status types.OnPluginStartStatu
 	}
 	// Before the wrapper sees it: that one logs a configuration that is not JSON,
 	// and goes on without a global part that has an error.
-	parsed, err := parseConfig(data, os.LookupEnv)
+	parsed, err := config.Parse(data, os.LookupEnv, config.Features{Redis: abi.HasRedis})
 	if err != nil {
 		p.logf(logError, "the plugin does not start: %v", err)
 		return types.OnPluginStartStatusFailed
@@ -113,16 +114,16 @@ func (p *pluginContext) OnPluginStart(size int) (status types.OnPluginStartStatu
 	if !p.PluginContext.OnPluginStart(size) {
 		return types.OnPluginStartStatusFailed
 	}
-	for _, warning := range parsed.warnings {
+	for _, warning := range parsed.Warnings {
 		p.logf(logWarn, "%s", warning)
 	}
 	return p.start(parsed)
 }
 
-func (p *pluginContext) start(c *config) types.OnPluginStartStatus {
+func (p *pluginContext) start(c *config.Config) types.OnPluginStartStatus {
 	p.configure(c)
 	p.vm.metrics.define()
-	p.keepsRoute = slices.ContainsFunc(c.rules, func(r *rule) bool { return r.DependsOnRoute() })
+	p.keepsRoute = slices.ContainsFunc(c.Rules, func(r config.Rule) bool { return r.DependsOnRoute() })
 	if len(p.caches) > 0 {
 		p.queue = p.vm.queues.take(p)
 	}
@@ -132,18 +133,18 @@ func (p *pluginContext) start(c *config) types.OnPluginStartStatus {
 		p.logf(logError, "the plugin does not start: no timer: %v", err)
 		return types.OnPluginStartStatusFailed
 	}
-	p.logf(logInfo, "version %s starts with %s", version, count(len(c.rules), "rule"))
+	p.logf(logInfo, "version %s starts with %s", version, count(len(c.Rules), "rule"))
 	return types.OnPluginStartStatusOK
 }
 
-func (p *pluginContext) configure(c *config) {
+func (p *pluginContext) configure(c *config.Config) {
 	p.backlog = cache.NewBacklog(p.wake)
-	p.rules = rules.NewIndex(c.conditions())
+	p.rules = rules.NewIndex(c.Conditions())
 	p.metricsOf = map[*part]*metrics{}
 	shared := map[cache.Key]cached{}
-	p.global = p.newMode(c.global, shared)
-	for _, rule := range c.rules {
-		p.modes = append(p.modes, p.newMode(rule.part, shared))
+	p.global = p.newMode(newPart(c.Global), shared)
+	for _, rule := range c.Rules {
+		p.modes = append(p.modes, p.newMode(newPart(rule.Part), shared))
 	}
 }
 

@@ -42,7 +42,7 @@ func TestMatchesAsWasmGoDoes(t *testing.T) {
 	test.RunGoTest(t, func(t *testing.T) {
 		for _, config := range configs {
 			theirs := wasmGoRules(t, config)
-			ours := rules.NewIndex(mustParse(t, config).conditions())
+			ours := rules.NewIndex(mustParse(t, config).Conditions())
 			for _, authority := range []string{"x.com", "x.com:8080", "com", "exact.org", "exact.org:1", "prefix.net", "other", "[::1]:80", "[::1]"} {
 				for _, route := range []string{"a", "b", "c", "r-1", "xr-1"} {
 					for _, cluster := range []string{"outbound|80||s.dns", "outbound|81||s.dns", "outbound|80||t.dns", "outbound|80||u.dns", "plain"} {

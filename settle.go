@@ -8,6 +8,7 @@ import (
 
 	"token-fetch/internal/abi"
 	"token-fetch/internal/cache"
+	"token-fetch/internal/config"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -162,7 +163,7 @@ func (r *requestContext) deny(o outcome) {
 		return
 	}
 	policy := &r.part.failure
-	r.reply(policy.status, "token_fetch."+o.String(), policy.body, policy.replyHeaders(r.wait))
+	r.reply(policy.Status, "token_fetch."+o.String(), policy.Body, policy.replyHeaders(r.wait))
 }
 
 // subjectError is why a request is answered 401 because of its own token (RFC 6750 section 3).
@@ -194,7 +195,7 @@ func (r *requestContext) demandToken(missing error) types.Action {
 func (r *requestContext) challenge(detail, body, challenge string) {
 	r.reply(401, detail, []byte(body), [][2]string{
 		{"www-authenticate", challenge},
-		{"content-type", plainText},
+		{"content-type", config.PlainText},
 	})
 }
 

@@ -79,3 +79,18 @@ func TestFirstOfManyWins(t *testing.T) {
 		t.Errorf("got rule %d, expected %d", got, first)
 	}
 }
+
+// Only a rule of domains alone stays the rule of a request whose route changes.
+func TestWhichRulesDependOnTheRoute(t *testing.T) {
+	a := []string{"a"}
+	for _, test := range []struct {
+		rule Rule
+		want bool
+	}{
+		{Rule{Routes: a}, true}, {Rule{RoutePrefixes: a}, true}, {Rule{Services: a}, true}, {Rule{Domains: a}, false}, {Rule{Domains: a, Routes: a}, true},
+	} {
+		if got := test.rule.DependsOnRoute(); got != test.want {
+			t.Errorf("%+v: got %v, expected %v", test.rule, got, test.want)
+		}
+	}
+}

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"encoding/json"
@@ -64,7 +64,7 @@ func TestWhatATokenDependsOn(t *testing.T) {
 			}
 		}
 	}
-	try("", keyRoot)
+	try("", Root)
 	if tried != len(changed) {
 		t.Errorf("tried %d keys, the test has values for %d", tried, len(changed))
 	}
@@ -116,5 +116,5 @@ func identityOf(t *testing.T, written map[string]any) any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return mustParse(t, string(data)).global.identity
+	return mustParse(t, string(data)).Global.Identity
 }

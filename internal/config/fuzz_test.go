@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"encoding/json"
@@ -44,12 +44,12 @@ func addConfigurations(add func(text string)) {
 }
 
 // A configuration is taken, or there is one line that says why not. What is taken is fit for use.
-func FuzzParseConfig(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	addConfigurations(func(text string) { f.Add([]byte(text)) })
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var parsed *config
+		var parsed *Config
 		var err error
-		fuzzing.InTime(t, len(data), func() { parsed, err = parseConfig(data, environment) })
+		fuzzing.InTime(t, len(data), func() { parsed, err = Parse(data, environment, Features{}) })
 		if err == nil && parsed == nil {
 			t.Fatalf("got %v and %v", parsed, err)
 		}
@@ -60,9 +60,9 @@ func FuzzParseConfig(f *testing.F) {
 		if depth, valid := fuzzing.Depth(data); !valid || depth > schema.MaxDepth {
 			t.Errorf("taken, but it is not JSON, or nests %d deep", depth)
 		}
-		parts := []*part{parsed.global}
-		for _, rule := range parsed.rules {
-			parts = append(parts, rule.part)
+		parts := []*Part{parsed.Global}
+		for _, rule := range parsed.Rules {
+			parts = append(parts, rule.Part)
 		}
 		for _, s := range parts {
 			checkPart(t, s)
@@ -81,17 +81,17 @@ func checkErrorLine(t *testing.T, text string) {
 	}
 }
 
-func checkPart(t *testing.T, s *part) {
+func checkPart(t *testing.T, s *Part) {
 	t.Helper()
-	if s == nil || !s.enabled {
+	if s == nil || !s.Enabled {
 		return
 	}
-	for _, name := range s.service.Protected {
+	for _, name := range s.Service.Protected {
 		if !tokenservice.IsSettableHeader(name) {
 			t.Errorf("header %q would be set", name)
 		}
 	}
-	for _, name := range slices.Concat(s.service.Removed, s.service.CallerHeaders()) {
+	for _, name := range slices.Concat(s.Service.Removed, s.Service.CallerHeaders()) {
 		if !tokenservice.IsSettableHeader(name) || name != strings.ToLower(name) {
 			t.Errorf("header %q would be read or removed", name)
 		}
@@ -101,45 +101,45 @@ func checkPart(t *testing.T, s *part) {
 			t.Errorf("the call has the header %q: %q", header[0], header[1])
 		}
 	}
-	if s.failure.status < 400 || s.failure.status > 599 {
-		t.Errorf("the reply of a failure is %d", s.failure.status)
+	if s.Failure.Status < 400 || s.Failure.Status > 599 {
+		t.Errorf("the reply of a failure is %d", s.Failure.Status)
 	}
 	size := 0
-	for i, header := range s.failure.headers {
+	for i, header := range s.Failure.Headers {
 		size += len(header[0]) + len(header[1])
 		if !tokenservice.IsSettableHeader(header[0]) || !tokenservice.IsHeaderValue(header[1]) || i > 0 && header[0] == "content-type" {
 			t.Errorf("the reply of a failure has the header %q: %q", header[0], header[1])
 		}
 	}
-	if own := len(s.failure.headers) - 1; own > maxReplyHeaders || own > 0 && size-len("content-type")-len(s.failure.headers[0][1]) > maxReplyHeaderBytes {
+	if own := len(s.Failure.Headers) - 1; own > maxReplyHeaders || own > 0 && size-len("content-type")-len(s.Failure.Headers[0][1]) > maxReplyHeaderBytes {
 		t.Errorf("the reply of a failure has %d headers of %d bytes", own, size)
 	}
-	if s.cache != nil && (s.cache.Backoff <= 0 || s.cache.MaxEntries <= 0 || s.cache.MaxWaiting <= 0) {
-		t.Errorf("the cache is %+v", *s.cache)
+	if s.Cache != nil && (s.Cache.Backoff <= 0 || s.Cache.MaxEntries <= 0 || s.Cache.MaxWaiting <= 0) {
+		t.Errorf("the cache is %+v", *s.Cache)
 	}
 }
 
 // No error or warning shows what stands where secrets stand, or in a variable.
-func FuzzConfigSecrets(f *testing.F) {
+func FuzzSecrets(f *testing.F) {
 	addConfigurations(func(text string) { f.Add(text) })
 	f.Fuzz(func(t *testing.T, text string) {
 		var written any
 		if json.Unmarshal([]byte(text), &written) != nil {
 			// What is not JSON may have the secret anywhere.
-			parsed, err := parseConfig([]byte(text+mark), marked)
+			parsed, err := Parse([]byte(text+mark), marked, Features{Redis: true})
 			checkHidden(t, parsed, err)
 			return
 		}
-		withSecrets, err := json.Marshal(hideSecrets(keyRoot, written))
+		withSecrets, err := json.Marshal(hideSecrets(Root, written))
 		if err != nil {
 			t.Fatal(err)
 		}
-		parsed, err := parseConfig(withSecrets, marked)
+		parsed, err := Parse(withSecrets, marked, Features{Redis: true})
 		checkHidden(t, parsed, err)
 	})
 }
 
-func checkHidden(t *testing.T, parsed *config, err error) {
+func checkHidden(t *testing.T, parsed *Config, err error) {
 	t.Helper()
 	if err != nil && strings.Contains(err.Error(), mark) {
 		t.Errorf("the error shows a secret: %v", err)
@@ -147,7 +147,7 @@ func checkHidden(t *testing.T, parsed *config, err error) {
 	if parsed == nil {
 		return
 	}
-	for _, warning := range parsed.warnings {
+	for _, warning := range parsed.Warnings {
 		if strings.Contains(warning, mark) {
 			t.Errorf("a warning shows a secret: %s", warning)
 		}

@@ -1,4 +1,4 @@
-package main
+package config
 
 import "testing"
 
@@ -10,7 +10,7 @@ func exchangeWith(more string) string {
 // A request that brings a token to be exchanged must not go on with it as if it were the one for the upstream. What
 // inherits such keys may be switched off.
 func TestOverwriteBesideAnExchange(t *testing.T) {
-	const never = "invalid overwrite in config: false (want true where the tokenHeader brings the token to be exchanged, which no request would otherwise be)"
+	const never = "invalid overwrite in config: false (want true: tokenHeader also carries the caller's token, so no request would ever be exchanged)"
 	tests := map[string]struct{ config, want string }{
 		"the subject's header":    {exchangeWith(`"overwrite": false`), never},
 		"the actor's header":      {exchangeWith(`"tokenHeader": "X-Actor", "overwrite": false`), never},
@@ -19,7 +19,7 @@ func TestOverwriteBesideAnExchange(t *testing.T) {
 		"only for rules":          {exchangeWith(`"enabled": false, "overwrite": false, "_rules_": [{"_match_route_": ["a"], "overwrite": true}]`), ""},
 	}
 	for name, test := range tests {
-		_, err := parseConfig([]byte(test.config), environment)
+		_, err := parse(test.config)
 		if test.want == "" && err != nil || test.want != "" && (err == nil || err.Error() != test.want) {
 			t.Errorf("%s: got %v, expected %q", name, err, test.want)
 		}

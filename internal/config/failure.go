@@ -1,0 +1,80 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"token-fetch/internal/schema"
+	"token-fetch/internal/tokenservice"
+)
+
+// Failure is what is configured for requests that get no token.
+type Failure struct {
+	Mode    Mode
+	Status  uint32 // of the reply
+	Body    []byte
+	Headers [][2]string // of the reply, with their names in lower case; the content-type is the first
+}
+
+// Mode is which requests without a token are denied.
+type Mode int
+
+// Modes.
+const (
+	AsSample Mode = iota // no failure configured: as in the guide's sample
+	Deny
+	Allow
+)
+
+// readFailure reads the key failure. What is newer than the sample fails closed.
+func readFailure(s schema.Section, isCached bool) Failure {
+	failure := s.Object(keyFailure)
+	f := Failure{
+		Status:  uint32(failure.Int(keyStatus)), //nolint:gosec // within the key's limits
+		Body:    []byte(failure.String(keyBody)),
+		Headers: append([][2]string{{"content-type", readContentType(failure)}}, readReplyHeaders(failure)...),
+	}
+	switch {
+	case failure.String(keyMode) == "allow":
+		f.Mode = Allow
+	case s.Has(keyFailure) || isCached:
+		f.Mode = Deny
+	}
+	return f
+}
+
+func readContentType(failure schema.Section) string {
+	contentType := failure.String(keyContentType)
+	if !tokenservice.IsHeaderValue(contentType) {
+		failure.Wrong(keyContentType, tokenservice.WantHeaderValue)
+	}
+	return contentType
+}
+
+// What failure.headers may be: many clients and proxies refuse an answer with more.
+const (
+	maxReplyHeaders     = 32
+	maxReplyHeaderBytes = 8 << 10 // of their names and values
+)
+
+func readReplyHeaders(failure schema.Section) [][2]string {
+	var headers [][2]string
+	size := 0
+	for _, header := range failure.Members(keyReplyHeaders) {
+		name := strings.ToLower(header.Name)
+		switch {
+		case name == "content-type":
+			failure.WrongMember(keyReplyHeaders, header.Name, "it in "+failure.Name(keyContentType))
+		case name == "content-encoding" || !tokenservice.IsSettableHeader(name):
+			failure.WrongMember(keyReplyHeaders, header.Name, tokenservice.WantSettableHeader+" or the body's")
+		case !tokenservice.IsHeaderValue(header.Value):
+			failure.WrongMember(keyReplyHeaders, header.Name, tokenservice.WantHeaderValue)
+		}
+		size += len(name) + len(header.Value)
+		headers = append(headers, [2]string{name, header.Value})
+	}
+	if len(headers) > maxReplyHeaders || size > maxReplyHeaderBytes {
+		failure.Wrong(keyReplyHeaders, fmt.Sprintf("at most %d headers, of %d bytes together", maxReplyHeaders, maxReplyHeaderBytes))
+	}
+	return headers
+}

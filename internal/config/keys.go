@@ -1,0 +1,51 @@
+package config
+
+import (
+	"slices"
+
+	"token-fetch/internal/cache"
+	"token-fetch/internal/fleet"
+	"token-fetch/internal/schema"
+	"token-fetch/internal/tokenservice"
+)
+
+// The keys by which Higress' control plane hands over rules and their conditions. They are wasm-go's; a test at the top
+// compares the two.
+const (
+	RulesKey       = "_rules_"
+	RouteKey       = "_match_route_"
+	DomainKey      = "_match_domain_"
+	ServiceKey     = "_match_service_"
+	RoutePrefixKey = "_match_route_prefix_"
+)
+
+// PlainText is the content type of replies that the plugin writes itself.
+const PlainText = "text/plain; charset=utf-8"
+
+// The keys that belong to neither the token service nor the cache.
+var (
+	keyEnabled   = &schema.Key{Name: "enabled", Kind: schema.Boolean, Default: true}
+	keyOverwrite = &schema.Key{Name: "overwrite", Kind: schema.Boolean, Default: true}
+
+	keyInvalidateOn = &schema.Key{Name: "invalidateOn", Kind: Statuses, Default: []int{401}}
+	keyShared       = &schema.Key{Name: "shared", Kind: schema.Boolean, Default: true}
+	keyWarmUp       = &schema.Key{Name: "warmUp", Kind: schema.Boolean, Default: false}
+
+	keyCache = &schema.Key{Name: "cache", Kind: schema.Object, Identity: true,
+		Keys: slices.Concat(tokenservice.LifetimeKeys, cache.Keys, []*schema.Key{keyInvalidateOn, keyShared, keyWarmUp, fleet.Key})}
+
+	keyMode         = &schema.Key{Name: "mode", Kind: schema.Text, Default: "deny", OneOf: []string{"deny", "allow"}}
+	keyStatus       = &schema.Key{Name: "status", Kind: schema.Integer, Default: 500, Min: 400, Max: 599}
+	keyBody         = &schema.Key{Name: "body", Kind: schema.Text, Default: "http call failed"}
+	keyContentType  = &schema.Key{Name: "contentType", Kind: schema.Text, Default: PlainText}
+	keyReplyHeaders = &schema.Key{Name: "headers", Kind: schema.TextMap, FoldCase: true}
+
+	keyFailure = &schema.Key{Name: "failure", Kind: schema.Object, Keys: []*schema.Key{keyMode, keyStatus, keyBody, keyContentType, keyReplyHeaders}}
+)
+
+// Statuses is the kind of lists of HTTP statuses.
+const Statuses schema.Kind = "a list of statuses, 100 to 599"
+
+// Root is the configuration itself: the global part, and each rule.
+var Root = &schema.Key{Kind: schema.Object,
+	Keys: slices.Concat(tokenservice.Keys, []*schema.Key{keyEnabled, keyOverwrite, keyCache, keyFailure})}

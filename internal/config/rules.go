@@ -1,0 +1,46 @@
+package config
+
+import (
+	"github.com/tidwall/gjson"
+
+	"token-fetch/internal/schema"
+)
+
+// readRules reads _rules_: each rule has its conditions among its keys, and
+// inherits the global part.
+func readRules(listed gjson.Result, global schema.Section, has Features) []Rule {
+	if !listed.IsArray() {
+		global.Fail("invalid %s in config (want a list of rules)", RulesKey)
+		return nil
+	}
+	var read []Rule
+	for i, entry := range listed.Array() {
+		read = append(read, readRule(entry, global, has))
+		if global.Err() != nil {
+			global.InRule(RulesKey, i)
+			return nil
+		}
+	}
+	if len(read) == 0 && !global.HasOwnKeys() {
+		global.Fail("invalid %s in config: it has no rules and there is no global part (want at least one of them)", RulesKey)
+	}
+	return read
+}
+
+func readRule(entry gjson.Result, global schema.Section, has Features) Rule {
+	if !entry.IsObject() {
+		global.Fail("invalid rule in config (want an object)")
+		return Rule{}
+	}
+	own := global.Over(entry)
+	r := Rule{Part: readPart(own, has)}
+	r.Routes = own.Conditions(RouteKey)
+	r.Domains = own.Conditions(DomainKey)
+	r.Services = own.Conditions(ServiceKey)
+	r.RoutePrefixes = own.Conditions(RoutePrefixKey)
+	if len(r.Routes)+len(r.Domains)+len(r.Services)+len(r.RoutePrefixes) == 0 {
+		own.Fail("missing condition in config (want %s, %s, %s or %s)",
+			RouteKey, DomainKey, ServiceKey, RoutePrefixKey)
+	}
+	return r
+}
