@@ -10,6 +10,7 @@ import (
 	"crypto/sha1" //nolint:gosec // for x5t, which names a certificate; nothing is signed by it
 	"crypto/sha256"
 	"crypto/sha512"
+	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"slices"
@@ -26,7 +27,7 @@ const (
 )
 
 const (
-	// maxPEMBytes has room for the longest RSA key with its certificate.
+	// maxPEMBytes has room for the longest RSA key with its certificate. A longer one that fits takes 60 ms to refuse.
 	maxPEMBytes = 16 << 10
 	// RSA: RFC 7518 section 3.3 demands 2048 bits; beyond 4096, one signature would hold up the worker for long.
 	minRSABits, maxRSABits = 2048, 4096
@@ -49,11 +50,11 @@ var (
 	wantRSABits  = fmt.Sprintf("an RSA key of %d to %d bits, of two primes", minRSABits, maxRSABits)
 )
 
-// keyParsers by the type of a PEM block. Each returns a key, or what is wanted in its place.
-var keyParsers = map[string]func(der) (key any, want string){
-	"PRIVATE KEY":     parsePKCS8,
-	"RSA PRIVATE KEY": parsePKCS1,
-	"EC PRIVATE KEY":  parseSEC1,
+// keyParsers by the type of a PEM block.
+var keyParsers = map[string]func(der []byte) (key any, err error){
+	"PRIVATE KEY":     x509.ParsePKCS8PrivateKey,
+	"RSA PRIVATE KEY": func(der []byte) (any, error) { return x509.ParsePKCS1PrivateKey(der) },
+	"EC PRIVATE KEY":  func(der []byte) (any, error) { return x509.ParseECPrivateKey(der) },
 }
 
 // wantInsteadOf other PEM blocks, where there is no key among them. Any further ones are of no interest, such as
@@ -108,7 +109,7 @@ func parsePrivateKey(text string) privateKey {
 		if block, rest = pem.Decode(rest); block == nil {
 			return found
 		}
-		parse, isKey := keyParsers[block.Type]
+		_, isKey := keyParsers[block.Type]
 		instead := wantInsteadOf[block.Type]
 		switch {
 		case isKey && found.key != nil:
@@ -116,7 +117,7 @@ func parsePrivateKey(text string) privateKey {
 		case isKey && strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"): // RFC 1421
 			return privateKey{want: wantUnencrypted}
 		case isKey:
-			if found.key, found.want = parse(block.Bytes); found.want != "" {
+			if found.key, found.want = parseKey(block); found.want != "" {
 				return found
 			}
 		case found.key == nil && found.want != wantUnencrypted && instead != "":
@@ -126,6 +127,28 @@ func parsePrivateKey(text string) privateKey {
 			found.certificate = block.Bytes
 		}
 	}
+}
+
+// parseKey returns the key in the block, or what is wanted in its place.
+func parseKey(block *pem.Block) (key any, want string) {
+	key, err := keyParsers[block.Type](block.Bytes)
+	if err != nil {
+		return nil, wantPrivateKey
+	}
+	switch key := key.(type) {
+	case *rsa.PrivateKey:
+		if bits := key.N.BitLen(); bits < minRSABits || bits > maxRSABits || len(key.Primes) != 2 {
+			return nil, wantRSABits
+		}
+	case *ecdsa.PrivateKey:
+		if key.Curve != elliptic.P256() && key.Curve != elliptic.P384() {
+			return nil, wantCurve
+		}
+	case ed25519.PrivateKey:
+	default:
+		return nil, wantPrivateKey
+	}
+	return key, ""
 }
 
 // algorithmsOf a key, which say by its type and its curve what can be done with it.

@@ -224,49 +224,74 @@ func TestKeysThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// rsaNumbers are a key in PKCS#1 as far as it is read.
+// rsaNumbers are a key in PKCS#1.
 type rsaNumbers struct {
-	Version       int
-	N             *big.Int
-	E             int64
-	D, P, Q       *big.Int
-	Dp, Dq, Qinv  int
-	MorePrimesFor []int `asn1:"optional,omitempty"`
+	Version      int
+	N            *big.Int
+	E            int64
+	D, P, Q      *big.Int
+	Dp, Dq, Qinv *big.Int
 }
 
-// Numbers are looked at before anything is computed with them: some would take long, or make no key.
-func TestRSANumbers(t *testing.T) {
-	key := testKeys()["RSA"].(*rsa.PrivateKey)
-	good := func() rsaNumbers {
-		return rsaNumbers{N: key.N, E: int64(key.E), D: key.D, P: key.Primes[0], Q: key.Primes[1]}
+func numbersOf(key *rsa.PrivateKey) rsaNumbers {
+	key.Precompute()
+	return rsaNumbers{N: key.N, E: int64(key.E), D: key.D, P: key.Primes[0], Q: key.Primes[1],
+		Dp: key.Precomputed.Dp, Dq: key.Precomputed.Dq, Qinv: key.Precomputed.Qinv}
+}
+
+// mersenneKey is an RSA key of the primes 2^p-1 and 2^q-1: generating one of that size takes seconds.
+func mersenneKey(t *testing.T, p, q uint) *rsa.PrivateKey {
+	t.Helper()
+	one := big.NewInt(1)
+	mersenne := func(bits uint) *big.Int { return new(big.Int).Sub(new(big.Int).Lsh(one, bits), one) }
+	primes := []*big.Int{mersenne(p), mersenne(q)}
+	order := new(big.Int).Mul(new(big.Int).Sub(primes[0], one), new(big.Int).Sub(primes[1], one))
+	for e := int64(257); ; e += 2 {
+		if d := new(big.Int).ModInverse(big.NewInt(e), order); d != nil {
+			n := new(big.Int).Mul(primes[0], primes[1])
+			return &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: int(e)}, D: d, Primes: primes}
+		}
 	}
+}
+
+func TestRSANumbers(t *testing.T) {
+	good := numbersOf(testKeys()["RSA"].(*rsa.PrivateKey))
 	bits := func(count uint) *big.Int { return new(big.Int).SetBit(big.NewInt(1), int(count-1), 1) }
 	tests := map[string]struct {
 		change func(*rsaNumbers)
 		want   string
 	}{
 		"good":                {func(*rsaNumbers) {}, ""},
-		"one bit too few":     {func(k *rsaNumbers) { k.N = bits(2047) }, wantRSABits},
+		"one bit too few":     {func(k *rsaNumbers) { *k = numbersOf(testKeys()["RSA, short"].(*rsa.PrivateKey)) }, wantRSABits},
 		"longest, but no key": {func(k *rsaNumbers) { k.N = bits(4096) }, wantPrivateKey},
-		"one bit too many":    {func(k *rsaNumbers) { k.N = bits(4097) }, wantRSABits},
-		"three primes":        {func(k *rsaNumbers) { k.Version = 1 }, wantRSABits},
-		"negative modulus":    {func(k *rsaNumbers) { k.N = new(big.Int).Neg(key.N) }, wantPrivateKey},
+		"too many bits":       {func(k *rsaNumbers) { *k = numbersOf(mersenneKey(t, 2203, 2281)) }, wantRSABits},
+		"a later version":     {func(k *rsaNumbers) { k.Version = 2 }, wantPrivateKey},
+		"negative modulus":    {func(k *rsaNumbers) { k.N = new(big.Int).Neg(k.N) }, wantPrivateKey},
 		"huge exponent":       {func(k *rsaNumbers) { k.E = 1 << 31 }, wantPrivateKey},
 		"exponent 1":          {func(k *rsaNumbers) { k.E = 1 }, wantPrivateKey},
 		"even exponent":       {func(k *rsaNumbers) { k.E = 65536 }, wantPrivateKey},
 		"huge secret":         {func(k *rsaNumbers) { k.D = bits(8000) }, wantPrivateKey},
-		"another secret":      {func(k *rsaNumbers) { k.D = new(big.Int).Add(key.D, big.NewInt(2)) }, wantPrivateKey},
+		"another secret":      {func(k *rsaNumbers) { k.D = new(big.Int).Add(k.D, big.NewInt(2)) }, wantPrivateKey},
 		"huge primes":         {func(k *rsaNumbers) { k.P, k.Q = bits(8000), bits(8000) }, wantPrivateKey},
 		"no primes":           {func(k *rsaNumbers) { k.P, k.Q = new(big.Int), new(big.Int) }, wantPrivateKey},
 		"one prime twice":     {func(k *rsaNumbers) { k.Q = k.P }, wantPrivateKey},
 		"primes of another":   {func(k *rsaNumbers) { k.P = new(big.Int).Add(k.P, big.NewInt(2)) }, wantPrivateKey},
 	}
 	for name, test := range tests {
-		numbers := good()
+		numbers := good
 		test.change(&numbers)
-		if key, want := parsePKCS1(must(asn1.Marshal(numbers))); want != test.want || (key != nil) != (test.want == "") {
+		block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: must(asn1.Marshal(numbers))}
+		if key, want := parseKey(block); want != test.want || (key != nil) != (test.want == "") {
 			t.Errorf("%s: got %T and %q, expected %q", name, key, want, test.want)
 		}
+	}
+}
+
+func TestThreePrimes(t *testing.T) {
+	key := must(rsa.GenerateMultiPrimeKey(rand.Reader, 3, 2048)) //nolint:staticcheck // to be refused
+	text := encodePEM("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key))
+	if got := parsePrivateKey(text); got.want != wantRSABits {
+		t.Errorf("got %T and %q, expected %q", got.key, got.want, wantRSABits)
 	}
 }
 
@@ -279,31 +304,28 @@ func TestZerosOfASecret(t *testing.T) {
 	}
 	p256 := asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}
 	order := elliptic.P256().Params().N
+	last := new(big.Int).Sub(order, big.NewInt(1))
 	tests := map[string]struct {
-		key  sec1
-		want string
+		key    sec1
+		secret *big.Int // nil: it is refused
 	}{
-		"short":          {sec1{1, []byte{5}, p256}, ""},
-		"one zero":       {sec1{1, append([]byte{0}, new(big.Int).Sub(order, big.NewInt(1)).Bytes()...), p256}, ""},
-		"nothing":        {sec1{1, nil, p256}, wantPrivateKey},
-		"zero":           {sec1{1, make([]byte, 32), p256}, wantPrivateKey},
-		"the order":      {sec1{1, order.Bytes(), p256}, wantPrivateKey},
-		"too long":       {sec1{1, append([]byte{1}, order.Bytes()...), p256}, wantPrivateKey},
-		"another format": {sec1{2, []byte{5}, p256}, wantPrivateKey},
-		"no curve":       {sec1{1, []byte{5}, nil}, wantPrivateKey},
-		"another curve":  {sec1{1, []byte{5}, asn1.ObjectIdentifier{1, 3, 132, 0, 10}}, wantCurve},
+		"short":          {sec1{1, []byte{5}, p256}, big.NewInt(5)},
+		"one zero":       {sec1{1, append([]byte{0}, last.Bytes()...), p256}, last},
+		"nothing":        {sec1{1, nil, p256}, nil},
+		"zero":           {sec1{1, make([]byte, 32), p256}, nil},
+		"the order":      {sec1{1, order.Bytes(), p256}, nil},
+		"too long":       {sec1{1, append([]byte{1}, order.Bytes()...), p256}, nil},
+		"another format": {sec1{2, []byte{5}, p256}, nil},
+		"no curve":       {sec1{1, []byte{5}, nil}, nil},
+		"another curve":  {sec1{1, []byte{5}, asn1.ObjectIdentifier{1, 3, 132, 0, 10}}, nil},
 	}
 	for name, test := range tests {
-		encoded := must(asn1.Marshal(test.key))
-		key, want := parseSEC1(encoded)
-		if want != test.want {
-			t.Errorf("%s: got %q, expected %q", name, want, test.want)
-		}
-		if test.want != "" {
-			continue
-		}
-		if expected := must(x509.ParseECPrivateKey(encoded)); !expected.Equal(key.(*ecdsa.PrivateKey)) {
-			t.Errorf("%s: got another key than crypto/x509", name)
+		key, want := parseKey(&pem.Block{Type: "EC PRIVATE KEY", Bytes: must(asn1.Marshal(test.key))})
+		switch {
+		case test.secret == nil && want != wantPrivateKey:
+			t.Errorf("%s: got %T and %q, expected %q", name, key, want, wantPrivateKey)
+		case test.secret != nil && (want != "" || key.(*ecdsa.PrivateKey).D.Cmp(test.secret) != 0):
+			t.Errorf("%s: got %v and %q, expected the secret %d", name, key, want, test.secret)
 		}
 	}
 }
