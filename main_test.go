@@ -41,6 +41,9 @@ func TestPlugin(t *testing.T) {
 		t.Run("MetricsOfServices", testMetricsOfServices)
 		t.Run("RouteIsKeptForRulesByRoute", testRouteIsKeptForRulesByRoute)
 		t.Run("BadConfigurationDoesNotStart", testBadConfigurationDoesNotStart)
+		t.Run("NamesAreHiddenFromTheNextHop", testNamesAreHiddenFromTheNextHop)
+		t.Run("NoNamesWithoutABody", testNoNamesWithoutABody)
+		t.Run("BadAuthorityIsRefused", testBadAuthorityIsRefused)
 	})
 }
 

@@ -73,10 +73,14 @@ func (m cached) requests() *part         { return m.part }
 
 // OnHttpRequestHeaders decides on the request. With a cached token it makes one host call, the one that sets the
 // header, and one more for each header whose token was exchanged, unless that is the same.
-func (r *requestContext) OnHttpRequestHeaders(int, bool) (action types.Action) {
+func (r *requestContext) OnHttpRequestHeaders(_ int, endOfStream bool) (action types.Action) {
 	defer r.denyOnPanic(&action)
 	m := r.plugin.global
-	if number := r.plugin.rules.Match(r); number != rules.None {
+	number, ok := r.plugin.rules.Match(r)
+	if !ok {
+		return r.refuseAuthority()
+	}
+	if number != rules.None {
 		m = r.plugin.modes[number]
 	}
 	r.part = m.requests()
@@ -84,7 +88,11 @@ func (r *requestContext) OnHttpRequestHeaders(int, bool) (action types.Action) {
 		return types.ActionContinue
 	}
 	fault.Inject(fault.OnRequest)
-	if !r.part.overwrite && r.bringsToken() {
+	r.ownToken = !r.part.overwrite && r.bringsToken()
+	if !endOfStream && !r.hideFromNextHop() {
+		return r.forwardWithout(internalError)
+	}
+	if r.ownToken {
 		return r.forwardWithOwn()
 	}
 	return m.take(r)
@@ -190,11 +198,7 @@ func (r *requestContext) OnHttpRequestTrailers(int) types.Action {
 	if r.part == nil {
 		return types.ActionContinue
 	}
-	names := r.part.service.Protected
-	if r.ownToken {
-		names = names[1:]
-	}
-	removeTrailers(names)
+	removeTrailers(r.protected())
 	removeTrailers(r.part.service.Removed)
 	return types.ActionContinue
 }

@@ -82,7 +82,7 @@ func compareMatch(t *testing.T, theirs *matcher.RuleMatcher[int], ours *rules.In
 	if matched != nil && *matched > 0 {
 		want = *matched - 1
 	}
-	if got := ours.Match(fakeRequest{authority, route, cluster}); got != want {
+	if got, _ := ours.Match(fakeRequest{authority, route, cluster}); got != want {
 		t.Errorf("%s: got rule %d, wasm-go has %d", fmt.Sprint(authority, " ", route, " ", cluster), got, want)
 	}
 }

@@ -18,10 +18,11 @@ import (
 
 // forwardWithOwn lets the client's token pass, but not what it says the token service said.
 func (r *requestContext) forwardWithOwn() types.Action {
-	if !r.removeHeaders(r.part.service.Protected[1:], r.part.service.Removed) {
+	if !r.removeHeaders(r.protected(), r.part.service.Removed) {
+		r.ownToken = false
 		return r.forwardWithout(internalError)
 	}
-	r.state, r.ownToken = settled, true
+	r.state = settled
 	return types.ActionContinue
 }
 
@@ -189,6 +190,13 @@ func (r *requestContext) demandToken(missing error) types.Action {
 		detail, body = "token_fetch.no_actor_token", "actor token required"
 	}
 	r.challenge(detail, body, `Bearer realm="`+pluginName+`"`)
+	return types.HeaderStopAllIterationAndWatermark
+}
+
+// refuseAuthority answers a request whose host rules by domain can't be held against.
+func (r *requestContext) refuseAuthority() types.Action {
+	r.metrics().authoritiesRefused++
+	r.reply(400, "token_fetch.bad_authority", []byte("invalid host"), [][2]string{{"content-type", config.PlainText}})
 	return types.HeaderStopAllIterationAndWatermark
 }
 

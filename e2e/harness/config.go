@@ -97,6 +97,8 @@ func (f *files) writeFilter(template, path string, options Options) error {
 		"FailurePolicy": options.failurePolicy(),
 		"StreamIdle":    fmt.Sprintf("%gs", options.StreamIdle.Seconds()),
 		"VMID":          options.VMID,
+		"VirtualHosts":  options.VirtualHosts,
+		"Manager":       options.Manager,
 		"Details":       detailsOf(options),
 		"AccessLog":     options.AccessLog,
 		"Wasm":          options.Wasm,

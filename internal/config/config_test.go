@@ -131,6 +131,8 @@ func TestConfigurationErrors(t *testing.T) {
 		"cache statuses, no list":  {extended(`"cache": {"invalidateOn": 401}`), `invalid cache.invalidateOn in config: 401 (want a list of statuses, 100 to 599)`},
 		"content type":             {extended(`"failure": {"contentType": "a\n"}`), `invalid failure.contentType in config: "a�" (want a header value: no control characters)`},
 		"no rules at all":          {`{"_rules_": []}`, `invalid _rules_ in config: it has no rules and there is no global part (want at least one of them)`},
+		"domain with a path":       {extended(`"_rules_": [{"_match_domain_": ["a.com", "https://b.com/x"]}]`), `_rules_[0]: invalid _match_domain_ in config: "https://b.com/x" (want a host, or one with * at one end; then, if at all, a port, or :* for every port)`},
+		"* in a domain":            {extended(`"_rules_": [{"_match_domain_": "a.*.com"}]`), `_rules_[0]: invalid _match_domain_ in config: "a.*.com" (want a host, or one with * at one end; then, if at all, a port, or :* for every port)`},
 		"rule without condition":   {extended(`"_rules_": [{"requestPath": "/b"}]`), `_rules_[0]: missing condition in config (want _match_route_, _match_domain_, _match_service_ or _match_route_prefix_)`},
 		"error in a rule":          {extended(`"_rules_": [{"_match_route_": ["a"]}, {"_match_route_": ["b"], "timeout": 0}]`), `_rules_[1]: invalid timeout in config: 0 (want 1 to 60000)`},
 		"error beside good rules":  {`{"timeout": 5, "_rules_": [{"_match_route_": ["a"], "serviceName": "token.dns", "requestPath": "/", "tokenHeader": "X-Token"}]}`, `missing tokenHeader in config`},

@@ -3,6 +3,7 @@ package config
 import (
 	"github.com/tidwall/gjson"
 
+	"token-fetch/internal/rules"
 	"token-fetch/internal/schema"
 )
 
@@ -36,6 +37,11 @@ func readRule(entry gjson.Result, global schema.Section, has Features) Rule {
 	r := Rule{Part: readPart(own, has)}
 	r.Routes = own.Conditions(RouteKey)
 	r.Domains = own.Conditions(DomainKey)
+	for _, domain := range r.Domains {
+		if !rules.IsDomain(domain) {
+			own.Fail("invalid %s in config: %s (want %s)", DomainKey, schema.ShownText(domain), rules.DomainWanted)
+		}
+	}
 	r.Services = own.Conditions(ServiceKey)
 	r.RoutePrefixes = own.Conditions(RoutePrefixKey)
 	if len(r.Routes)+len(r.Domains)+len(r.Services)+len(r.RoutePrefixes) == 0 {

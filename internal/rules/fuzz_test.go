@@ -2,53 +2,72 @@ package rules
 
 import (
 	"net"
+	"net/url"
 	"strings"
 	"testing"
 
 	"token-fetch/internal/fuzzing"
 )
 
-// A domain of _match_domain_ means what it says: all of it, or with * all that ends or begins so.
+// envoyMatches is what Envoy does: a virtual host's domain against all of an authority (RouteMatcher::findVirtualHost).
+func envoyMatches(domain, authority string) bool {
+	domain, authority = strings.ToLower(domain), strings.ToLower(authority)
+	if suffix, found := strings.CutPrefix(domain, "*"); found {
+		return len(authority) > len(suffix) && strings.HasSuffix(authority, suffix)
+	}
+	if prefix, found := strings.CutSuffix(domain, "*"); found {
+		return len(authority) > len(prefix) && strings.HasPrefix(authority, prefix)
+	}
+	return domain == authority
+}
+
+// A domain matches what it would match in Envoy; but one without a port, unless it is a prefix, matches every port.
 func FuzzDomains(f *testing.F) {
-	for _, d := range []string{"a.com", "*.a.com", "a.*", "*", "**", "", "a.com:80", "[::1]", "*a*"} {
-		for _, host := range []string{"a.com", "b.a.com", "a.com.evil.org", "evila.com", "", "a.", "[::1]"} {
-			f.Add(d, host)
+	for _, d := range []string{"a.com", "*.a.com", "a.*", "*", "**", "", "a.com:80", "a.com:*", "*:80", "[::1]", "[::1]:*", "*a*", "a*"} {
+		for _, authority := range []string{"a.com", "b.a.com", "a.com.evil.org", "evila.com", "", "a.", "a.:80", "a.com:80", "A.com:8080", "[::1]", "[::1]:80"} {
+			f.Add(d, authority)
 		}
 	}
-	f.Fuzz(func(t *testing.T, text, host string) {
-		want := host == text
-		switch rest, isSuffix := strings.CutPrefix(text, "*"); {
-		case isSuffix:
-			want = len(host) >= len(rest) && host[len(host)-len(rest):] == rest
-		case strings.HasSuffix(text, "*"):
-			start := text[:len(text)-1]
-			want = len(host) >= len(start) && host[:len(start)] == start
+	f.Fuzz(func(t *testing.T, domain, text string) {
+		a, ok := parseAuthority(text)
+		if !ok || !IsDomain(domain) {
+			return
 		}
-		index := newTextIndex()
-		index.addPattern(3, text)
-		if got := index.match(host) == 3; got != want {
-			t.Errorf("%q matches %q: %t, expected %t", text, host, got, want)
+		want := envoyMatches(domain, text)
+		if isPrefix := strings.HasSuffix(domain, "*"); !want && !isPrefix && portStart(domain) < 0 {
+			want = envoyMatches(domain, a.host)
+		}
+		index := newDomainIndex()
+		index.add(3, domain)
+		if got := index.match(a) == 3; got != want {
+			t.Errorf("%q matches %q: got %t, expected %t", domain, text, got, want)
 		}
 	})
 }
 
-// The host of an authority is what the standard library takes for it.
+// What counts as an authority has the same host for the standard library, in a header and in a URL.
 func FuzzAuthority(f *testing.F) {
-	for _, authority := range []string{"a.com", "a.com:80", "[::1]", "[::1]:80", "::1", "a.com:", ":80", "a:b:c", "[a]b]:1", "user@a.com:1", "", ":", "]:"} {
+	for authority := range authorities {
 		f.Add(authority)
 	}
-	f.Fuzz(func(t *testing.T, authority string) {
-		var got string
-		fuzzing.InTime(t, len(authority), func() { got = withoutPort(authority) })
-		if !strings.HasPrefix(authority, got) {
-			t.Fatalf("%q: got %q, which is no beginning of it", authority, got)
+	f.Fuzz(func(t *testing.T, text string) {
+		var a authority
+		var ok bool
+		fuzzing.InTime(t, len(text), func() { a, ok = parseAuthority(text) })
+		if !ok {
+			return
 		}
-		if rest := authority[len(got):]; rest != "" && (rest[0] != ':' || strings.ContainsAny(rest[1:], ":]")) {
-			t.Errorf("%q: got %q, and %q is no port", authority, got, rest)
+		if !strings.EqualFold(a.text, text) || !strings.HasPrefix(a.text, a.host) || strings.ToLower(a.text) != a.text {
+			t.Fatalf("%q: got %q with the host %q", text, a.text, a.host)
 		}
-		host, _, err := net.SplitHostPort(authority)
-		if err == nil && strings.Trim(got, "[]") != strings.Trim(host, "[]") {
-			t.Errorf("%q: got %q, expected %q", authority, got, host)
+		if a.host != a.text {
+			host, port, err := net.SplitHostPort(a.text)
+			if err != nil || host != strings.Trim(a.host, "[]") || a.text != a.host+":"+port {
+				t.Errorf("%q: got the host %q, expected %q (%v)", text, a.host, host, err)
+			}
+		}
+		if u, err := url.Parse("http://" + a.text + "/"); err != nil || u.Hostname() != strings.Trim(a.host, "[]") || u.User != nil || u.Path != "/" {
+			t.Errorf("%q: got the host %q, but in a URL it is %+v (%v)", text, a.host, u, err)
 		}
 	})
 }

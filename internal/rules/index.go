@@ -70,52 +70,18 @@ func (x *serviceIndex) match(cluster string) int {
 	return min(find(x.byName, fqdn), find(x.byName, fqdn+":"+port))
 }
 
-// textIndex has patterns: exact texts, prefixes and suffixes.
-type textIndex struct {
-	first              int
-	exact              map[string]int
-	suffixes, prefixes affixIndex
+// prefixIndex has the rules by prefixes of route names.
+type prefixIndex struct {
+	first    int
+	prefixes affixIndex
 }
 
-func newTextIndex() textIndex {
-	return textIndex{first: None, exact: map[string]int{}}
-}
-
-// addPattern adds a domain: exact, or with * at one end.
-func (x *textIndex) addPattern(number int, pattern string) {
-	x.first = min(x.first, number)
-	if rest, found := strings.CutPrefix(pattern, "*"); found {
-		x.suffixes.add(number, rest)
-		return
-	}
-	if rest, found := strings.CutSuffix(pattern, "*"); found {
-		x.prefixes.add(number, rest)
-		return
-	}
-	addFirst(x.exact, pattern, number)
-}
-
-func (x *textIndex) addPrefix(number int, prefix string) {
+func (x *prefixIndex) add(number int, prefix string) {
 	x.first = min(x.first, number)
 	x.prefixes.add(number, prefix)
 }
 
-func (x *textIndex) match(text string) int {
-	found := find(x.exact, text)
-	for _, length := range x.suffixes.lengths {
-		if length > len(text) {
-			break
-		}
-		found = min(found, find(x.suffixes.numbers, text[len(text)-length:]))
-	}
-	for _, length := range x.prefixes.lengths {
-		if length > len(text) {
-			break
-		}
-		found = min(found, find(x.prefixes.numbers, text[:length]))
-	}
-	return found
-}
+func (x *prefixIndex) match(route string) int { return x.prefixes.matchStart(route, len(route)) }
 
 // affixIndex finds the prefixes, or the suffixes, of a text: it looks once for each length that they have.
 type affixIndex struct {
@@ -131,6 +97,30 @@ func (x *affixIndex) add(number int, text string) {
 	if at, found := slices.BinarySearch(x.lengths, len(text)); !found {
 		x.lengths = slices.Insert(x.lengths, at, len(text))
 	}
+}
+
+// matchStart returns the first rule with a prefix of the text that is no longer than longest bytes.
+func (x *affixIndex) matchStart(text string, longest int) int {
+	found := None
+	for _, length := range x.lengths {
+		if length > longest {
+			break
+		}
+		found = min(found, find(x.numbers, text[:length]))
+	}
+	return found
+}
+
+// matchEnd is matchStart for suffixes.
+func (x *affixIndex) matchEnd(text string, longest int) int {
+	found := None
+	for _, length := range x.lengths {
+		if length > longest {
+			break
+		}
+		found = min(found, find(x.numbers, text[len(text)-length:]))
+	}
+	return found
 }
 
 // addFirst keeps the number of the first rule that has the text.

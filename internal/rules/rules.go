@@ -9,21 +9,20 @@
 // What must stay true:
 //   - A rule means what it means to wasm-go's matcher, and so to every other plugin of the gateway. TestMatchesAsWasmGoDoes,
 //     at the top, compares the two.
+//   - But no client chooses a rule by a host that Envoy reads in another way: such a host is refused, and for all others the
+//     rule is that of the virtual host with the same domain. TestHosts, in e2e/hostile, compares the two.
 //   - Each answer of a Request costs a host call of some microseconds. Match asks for a value only if a rule that could
 //     still win needs it (TestAsksForWhatItNeeds), and allocates nothing (TestMatchAllocatesNothing).
 //   - A thousand rules cost a request no more than one: what is looked up is in maps.
 package rules
 
-import (
-	"math"
-	"strings"
-)
+import "math"
 
 // Rule is the conditions of one rule. The first of routes, domains, services and route prefixes that is given
 // decides; only routes and services are combined, and then both must match.
 type Rule struct {
 	Routes        []string
-	Domains       []string // exact, or with * at one end
+	Domains       []string // IsDomain holds for each
 	Services      []string // FQDN, with or without a port
 	RoutePrefixes []string
 }
@@ -41,9 +40,9 @@ type Request interface {
 // Index finds the first matching rule without going through all of them.
 type Index struct {
 	routes   routeIndex
-	domains  textIndex
+	domains  domainIndex
 	services serviceIndex
-	prefixes textIndex // of route names
+	prefixes prefixIndex
 }
 
 // None is what Match returns if no rule matches.
@@ -51,7 +50,7 @@ const None = math.MaxInt
 
 // NewIndex indexes rules in their order of precedence.
 func NewIndex(rules []Rule) *Index {
-	x := &Index{routes: routeIndex{first: None}, domains: newTextIndex(), services: newServiceIndex(), prefixes: newTextIndex()}
+	x := &Index{routes: routeIndex{first: None}, domains: newDomainIndex(), services: newServiceIndex(), prefixes: prefixIndex{first: None}}
 	for i := range rules {
 		r := &rules[i]
 		switch {
@@ -59,25 +58,30 @@ func NewIndex(rules []Rule) *Index {
 			x.routes.add(i, r)
 		case len(r.Domains) > 0:
 			for _, domain := range r.Domains {
-				x.domains.addPattern(i, strings.ToLower(domain))
+				x.domains.add(i, domain)
 			}
 		case len(r.Services) > 0:
 			x.services.add(i, r.Services)
 		default:
 			for _, prefix := range r.RoutePrefixes {
-				x.prefixes.addPrefix(i, prefix)
+				x.prefixes.add(i, prefix)
 			}
 		}
 	}
 	return x
 }
 
-// Match returns the index of the first rule that matches; None if none does, and the global part applies.
-func (x *Index) Match(r Request) int {
+// Match returns the index of the first rule that matches; None if none does, and the global part applies. ok is false if
+// there are rules by domain and the request's authority names no host beyond doubt: then nothing may be done with it.
+func (x *Index) Match(r Request) (rule int, ok bool) {
 	var route string
 	found := None
 	if x.domains.first < found {
-		found = min(found, x.domains.match(host(r.Authority())))
+		host, ok := parseAuthority(r.Authority())
+		if !ok {
+			return None, false
+		}
+		found = min(found, x.domains.match(host))
 	}
 	if x.routes.first < found || x.prefixes.first < found {
 		route = r.RouteName()
@@ -91,17 +95,5 @@ func (x *Index) Match(r Request) int {
 	if x.services.first < found {
 		found = min(found, x.services.match(r.Cluster()))
 	}
-	return found
-}
-
-// host is the authority without its port, in lower case (RFC 9110 section 4.2.3).
-func host(authority string) string { return strings.ToLower(withoutPort(authority)) }
-
-// withoutPort cuts the port off an authority; the colons of an IPv6 address stay.
-func withoutPort(authority string) string {
-	colon := strings.LastIndexByte(authority, ':')
-	if colon < 0 || colon < strings.LastIndexByte(authority, ']') {
-		return authority
-	}
-	return authority[:colon]
+	return found, true
 }

@@ -41,7 +41,7 @@ func TestAsksForWhatItNeeds(t *testing.T) {
 		"none after a match": {[]Rule{{Domains: []string{"*"}}, {Routes: []string{"b"}}, {Services: []string{"c"}}}, "authority"},
 	}
 	for name, test := range tests {
-		r := &fakeRequest{}
+		r := &fakeRequest{authority: "b.com"}
 		NewIndex(test.rules).Match(r)
 		if got := strings.Join(r.asked, " "); got != test.want {
 			t.Errorf("%s: asked for %q, expected %q", name, got, test.want)
@@ -61,7 +61,7 @@ func TestMatchAllocatesNothing(t *testing.T) {
 func TestDomainsKnowNoCase(t *testing.T) {
 	index := NewIndex([]Rule{{Domains: []string{"*.Example.COM"}}})
 	for authority, want := range map[string]int{"a.example.com": 0, "A.EXAMPLE.com:443": 0, "example.org": None} {
-		if got := index.Match(&fakeRequest{authority: authority}); got != want {
+		if got, _ := index.Match(&fakeRequest{authority: authority}); got != want {
 			t.Errorf("%s: got rule %d, expected %d", authority, got, want)
 		}
 	}
@@ -75,7 +75,7 @@ func TestFirstOfManyWins(t *testing.T) {
 	}
 	first := len(rules)
 	rules = append(rules, Rule{RoutePrefixes: []string{"a-"}}, Rule{Domains: []string{"a.com"}}, Rule{Services: []string{"a.dns"}})
-	if got := NewIndex(rules).Match(&fakeRequest{authority: "a.com", route: "a-1", cluster: "outbound|80||a.dns"}); got != first {
+	if got, _ := NewIndex(rules).Match(&fakeRequest{authority: "a.com", route: "a-1", cluster: "outbound|80||a.dns"}); got != first {
 		t.Errorf("got rule %d, expected %d", got, first)
 	}
 }

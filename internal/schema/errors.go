@@ -91,13 +91,19 @@ func Shown(value gjson.Result) string {
 		return "an object"
 	case value.IsArray():
 		return "a list"
-	case strings.Contains(value.Str, "PRIVATE KEY-"):
-		return "a private key" // in the place of what belongs to it, such as its algorithm
 	case value.Type == gjson.String:
-		return strconv.Quote(printable(withoutCredentials(value.String())))
+		return ShownText(value.Str)
 	default:
 		return printable(value.Raw)
 	}
+}
+
+// ShownText is Shown for a string.
+func ShownText(text string) string {
+	if strings.Contains(text, "PRIVATE KEY-") {
+		return "a private key" // in the place of what belongs to it, such as its algorithm
+	}
+	return strconv.Quote(printable(withoutCredentials(text)))
 }
 
 // withoutCredentials leaves out what an address may have of them: a user before its host, and its query.
