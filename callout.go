@@ -34,13 +34,13 @@ type cluster struct {
 
 // client makes the token calls of a part, through the gateway's cluster for the token service.
 type client struct {
-	part       *part
-	cluster    cluster
-	host       host
-	metrics    *metrics
-	failures   failureLog
-	refusals   refusalLog
-	hasNoStore bool // the log says that the service's answers must not be kept
+	part     *part
+	cluster  cluster
+	host     host
+	metrics  *metrics
+	failures failureLog
+	refusals refusalLog
+	warned   [2]bool // the log says why tokens are not kept, and that a lifetime can't be read
 }
 
 func newClient(p *part, h host, m *metrics) *client {
@@ -93,6 +93,7 @@ func (f *fetch) answered(a *tokenservice.Answer) {
 	fault.Inject(fault.OnAnswer)
 	took := f.client.host.Monotonic() - f.sentAt
 	f.client.metrics.callDuration.record(took)
+	a.Took = took
 	grant, failed := f.client.part.service.Grant(a, f.caller, f.wallSentAt())
 	if failed != nil {
 		f.client.fail(failed, a.Status)
@@ -144,10 +145,11 @@ func (c *client) fail(failed *tokenservice.Failure, status int) {
 func (c *client) succeed(g tokenservice.Grant, status int, took time.Duration) {
 	c.failures.succeeded(c.host)
 	c.failures.debug(c.host, c.host.Monotonic(), status, took)
-	if g.NoStore && c.part.cache != nil && !c.hasNoStore {
-		c.hasNoStore = true
-		c.host.logf(logWarn, "token service %s forbids by its Cache-Control to keep its tokens: every request waits for a call, as long as it does (cache.ignoreCacheControl keeps them all the same)",
-			c.part.service.Address())
+	for i, warning := range [...]string{g.Uncached, g.Unreadable} {
+		if warning != "" && !c.warned[i] {
+			c.warned[i] = true
+			c.host.logf(logWarn, "token service %s %s", c.part.service.Address(), warning)
+		}
 	}
 }
 

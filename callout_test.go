@@ -119,8 +119,8 @@ func TestExchangedTokenDoesNotOutliveItsSubject(t *testing.T) {
 	c, h := newTestClient(t, exchangeConfig)
 	subject := unsignedJWT(fmt.Sprintf(`{"exp": %d}`, h.wall.Add(20*time.Second).Unix()))
 	result := fetchOnce(t, c, h, callerWith(t, c, subject), body(200, `{"access_token": "t1", "token_type": "Bearer", "expires_in": 3600}`))
-	if g := result.Grant; g.Lifetime != 20*time.Second || g.SubjectLifetime != 20*time.Second {
-		t.Errorf("lifetimes: got %s and %s, expected the subject's 20s", g.Lifetime, g.SubjectLifetime)
+	if g := result.Grant; g.Lifetime != 80*time.Second || g.SubjectLifetime != 80*time.Second {
+		t.Errorf("lifetimes: got %s and %s, expected the subject's 20s and the leeway of 1m0s", g.Lifetime, g.SubjectLifetime)
 	}
 }
 

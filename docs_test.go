@@ -37,8 +37,7 @@ var tableRow = regexp.MustCompile("(?m)^\\| `(\\w+)` \\|([^|\n]*)\\|([^|\n]*)\\|
 
 var tableTypes = map[schema.Kind]string{
 	schema.Text: "string", schema.Integer: "int", schema.Boolean: "bool", schema.TextMap: "map of string", schema.TextList: "list of string",
-	schema.Texts: "string or list of string", schema.Object: "object", config.Statuses: "list of int",
-	"a list of objects with header or path, and equals": "list of object",
+	schema.Texts: "string or list of string", schema.Object: "object", schema.Integers: "list of int", schema.Objects: "list of object",
 }
 
 // The keys of cache.redis have a page of their own.
@@ -209,8 +208,7 @@ func checkSpecObject(t *testing.T, members map[string]map[string]string, object 
 // specTypes are the types of spec.yaml; one with alternatives has oneOf in their place.
 var specTypes = map[schema.Kind]string{
 	schema.Text: "string", schema.Integer: "integer", schema.Boolean: "boolean", schema.Object: "object",
-	schema.TextMap: "object", schema.TextList: "array", schema.Texts: "", config.Statuses: "array",
-	"a list of objects with header or path, and equals": "array",
+	schema.TextMap: "object", schema.TextList: "array", schema.Texts: "", schema.Integers: "array", schema.Objects: "array",
 }
 
 func checkSpecKey(t *testing.T, k *schema.Key, got map[string]string) {

@@ -5,6 +5,7 @@
 //
 //	plugin.go, turns.go      the contexts of the gateway: its VM, and a configuration in it
 //	request.go, settle.go    a request arrives; how it ends
+//	headers.go               what is done to its headers
 //	caller.go                what it brings of its caller
 //	config.go                from what is configured to what runs
 //	callout.go, host.go      the token call through the gateway

@@ -99,6 +99,9 @@ func (r *requestContext) OnHttpRequestHeaders(_ int, endOfStream bool) (action t
 }
 
 func (r *requestContext) bringsToken() bool {
+	if r.part.service.Cookies != nil {
+		return r.part.service.BringsCookie(r.cookieLines())
+	}
 	value, err := proxywasm.GetHttpRequestHeader(r.part.service.TokenHeader())
 	return err == nil && value != ""
 }

@@ -6,7 +6,6 @@ import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
 
-	"token-fetch/internal/abi"
 	"token-fetch/internal/cache"
 	"token-fetch/internal/config"
 	"token-fetch/internal/tokenservice"
@@ -97,24 +96,6 @@ func (r *requestContext) resume() {
 	}
 }
 
-// setHeaders sets the protected headers to the values, and removes those without one and the tokens that
-// were exchanged.
-func (r *requestContext) setHeaders(values []string) bool {
-	r.keepRoute()
-	for i, name := range r.part.service.Protected {
-		var err error
-		if values[i] == "" {
-			err = proxywasm.RemoveHttpRequestHeader(name)
-		} else {
-			err = proxywasm.ReplaceHttpRequestHeader(name, values[i])
-		}
-		if err != nil {
-			return false
-		}
-	}
-	return removeAll(r.part.service.Removed)
-}
-
 // settleWithout answers the request, or takes the protected headers off and returns true for
 // it to go on. It is the last thing that happens to a request without a token.
 func (r *requestContext) settleWithout(o outcome) (forwarded bool) {
@@ -122,39 +103,13 @@ func (r *requestContext) settleWithout(o outcome) (forwarded bool) {
 		r.deny(o)
 		return false
 	}
-	if !r.removeHeaders(r.part.service.Protected, r.part.service.Removed) {
+	if !r.removeProtected() {
 		r.deny(internalError)
 		return false
 	}
 	r.metrics().allowedWithoutToken++
 	r.state = settled
 	return true
-}
-
-// removeHeaders takes two lists of headers off the request.
-func (r *requestContext) removeHeaders(names, more []string) bool {
-	if len(names)+len(more) > 0 {
-		r.keepRoute()
-	}
-	return removeAll(names) && removeAll(more)
-}
-
-func removeAll(names []string) bool {
-	for _, name := range names {
-		if proxywasm.RemoveHttpRequestHeader(name) != nil {
-			return false
-		}
-	}
-	return true
-}
-
-// keepRoute has the gateway stay with the route by which the rule was chosen. The Higress host heeds the property, its
-// older versions too. Stock Envoy would keep it among the request's state and choose anew all the same
-// (TestRouteAfterTheToken): it is spared that once its attributes have given it away.
-func (r *requestContext) keepRoute() {
-	if r.plugin.keepsRoute && !r.plugin.hasXDSAttributes {
-		abi.SetProperty("clear_route_cache", "off")
-	}
 }
 
 // deny answers the request by the part's policy, or as the caller's fault.

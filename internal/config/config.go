@@ -16,8 +16,6 @@
 package config
 
 import (
-	"slices"
-
 	"token-fetch/internal/cache"
 	"token-fetch/internal/fleet"
 	"token-fetch/internal/rules"
@@ -115,7 +113,7 @@ type Cache struct {
 func readCache(s schema.Section, isEnabled bool, has Features) *Cache {
 	c := &Cache{
 		Policy:       cache.ReadPolicy(s),
-		InvalidateOn: readStatuses(s, keyInvalidateOn),
+		InvalidateOn: s.Ints(keyInvalidateOn),
 		Shared:       s.Bool(keyShared),
 	}
 	c.WarmUp = s.Bool(keyWarmUp)
@@ -127,24 +125,4 @@ func readCache(s schema.Section, isEnabled bool, has Features) *Cache {
 		c.Redis = fleet.ReadConfig(s.Object(fleet.Key), isEnabled)
 	}
 	return c
-}
-
-func readStatuses(s schema.Section, k *schema.Key) []int {
-	value, ok := s.Value(k)
-	if !ok {
-		return slices.Clone(k.Default.([]int))
-	}
-	if !value.IsArray() {
-		s.Invalid(k, value, string(k.Kind))
-		return nil
-	}
-	statuses := []int{}
-	for _, element := range value.Array() {
-		status, isInteger := schema.WholeNumber(element)
-		if !isInteger || status < 100 || status > 599 {
-			s.Invalid(k, element, string(k.Kind))
-		}
-		statuses = append(statuses, int(status))
-	}
-	return statuses
 }

@@ -18,6 +18,8 @@ var changed = map[string]any{
 	"successWhen": []any{map[string]any{"path": "code", "equals": "2"}}, "enabled": false, "overwrite": false, "tokenPrefix": "Other ",
 	"forwardHeaders": []any{"X-Tenant"},
 
+	"tokenIn": "body", "tokenCookie": []any{"other"}, "successStatus": []any{201}, "tokenSuffix": "other",
+
 	"oauth2.clientId": "other", "oauth2.clientSecret": "other", "oauth2.grantType": "client_credentials", "oauth2.scopes": []any{"other"},
 	"oauth2.audience": "other", "oauth2.resource": "urn:other", "oauth2.authStyle": "body", "oauth2.privateKey": "other", "oauth2.keyId": "other",
 	"oauth2.signingAlgorithm": "ES256", "oauth2.assertionAudience": "other", "oauth2.subjectTokenHeader": "X-Subject",
@@ -86,6 +88,8 @@ func identityWith(t *testing.T, key string, value any) any {
 	case "serviceCluster":
 		delete(written, "serviceName")
 		written["serviceHost"], written["serviceCluster"] = "token.example.com", "one"
+	case "tokenCookie":
+		written["tokenIn"], written["tokenCookie"] = "cookie", "one"
 	default:
 		hasOwnBase = false
 	}

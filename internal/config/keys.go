@@ -27,7 +27,7 @@ var (
 	keyEnabled   = &schema.Key{Name: "enabled", Kind: schema.Boolean, Default: true}
 	keyOverwrite = &schema.Key{Name: "overwrite", Kind: schema.Boolean, Default: true}
 
-	keyInvalidateOn = &schema.Key{Name: "invalidateOn", Kind: Statuses, Default: []int{401}}
+	keyInvalidateOn = &schema.Key{Name: "invalidateOn", Kind: schema.Integers, Want: "a list of statuses, 100 to 599", Default: []int{401}, Min: 100, Max: 599}
 	keyShared       = &schema.Key{Name: "shared", Kind: schema.Boolean, Default: true}
 	keyWarmUp       = &schema.Key{Name: "warmUp", Kind: schema.Boolean, Default: false}
 
@@ -42,9 +42,6 @@ var (
 
 	keyFailure = &schema.Key{Name: "failure", Kind: schema.Object, Keys: []*schema.Key{keyMode, keyStatus, keyBody, keyContentType, keyReplyHeaders}}
 )
-
-// Statuses is the kind of lists of HTTP statuses.
-const Statuses schema.Kind = "a list of statuses, 100 to 599"
 
 // Root is the configuration itself: the global part, and each rule.
 var Root = &schema.Key{Kind: schema.Object,

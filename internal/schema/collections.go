@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -89,6 +90,71 @@ func (s Section) Strings(k *Key) []string {
 			return nil
 		}
 		list = append(list, s.Expand(at, element.String()))
+	}
+	return list
+}
+
+// Scalars returns a string, a number, true or false, or a list of such, as texts: YAML has "200" without its quotes
+// as a number. The key must be there, and a list not be empty.
+func (s Section) Scalars(k *Key) []string {
+	value, ok := s.Value(k)
+	if !ok || value.IsArray() && len(value.Array()) == 0 {
+		s.Missing(k)
+		return nil
+	}
+	values := []gjson.Result{value}
+	if value.IsArray() {
+		values = value.Array()
+	}
+	var texts []string
+	for _, element := range values {
+		if element.IsObject() || element.IsArray() || element.Type == gjson.Null {
+			s.Invalid(k, element, string(k.Kind))
+		}
+		texts = append(texts, s.Expand(k.Name, element.String()))
+	}
+	return texts
+}
+
+// Ints returns a list of integers within the key's limits, or the key's default when it is absent.
+func (s Section) Ints(k *Key) []int {
+	value, ok := s.Value(k)
+	if !ok {
+		fallback, _ := k.Default.([]int)
+		return slices.Clone(fallback)
+	}
+	if !value.IsArray() {
+		s.Invalid(k, value, k.want())
+		return nil
+	}
+	list := []int{}
+	for _, element := range value.Array() {
+		n, isInteger := WholeNumber(element)
+		if !isInteger || n < k.Min || n > k.Max {
+			s.Invalid(k, element, k.want())
+		}
+		list = append(list, int(n))
+	}
+	return list
+}
+
+// Objects returns the sections of a list of objects with the key's own keys.
+func (s Section) Objects(k *Key) []Section {
+	value, ok := s.Value(k)
+	if !ok {
+		return nil
+	}
+	if !value.IsArray() {
+		s.Wrong(k, k.want())
+		return nil
+	}
+	var list []Section
+	for i, entry := range value.Array() {
+		if !entry.IsObject() {
+			s.Fail("invalid %s[%d] in config (want %s)", s.Name(k), i, k.want())
+			return nil
+		}
+		list = append(list, s.Element(k, i, entry))
 	}
 	return list
 }

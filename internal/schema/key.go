@@ -13,6 +13,8 @@ const (
 	TextList Kind = "a list of strings"
 	Texts    Kind = "a string or a list of strings"
 	Object   Kind = "an object"
+	Integers Kind = "a list of integers"
+	Objects  Kind = "a list of objects"
 )
 
 // Key describes one key of the configuration. It is the only place for its name, default and limits: the
@@ -20,16 +22,24 @@ const (
 type Key struct {
 	Name     string
 	Kind     Kind
+	Want     string   // what an error of a list says that it wants; empty: the Kind
 	Required bool     // must be there and not be empty
 	Default  any      // nil where there is none or it depends on other keys
-	Min, Max int64    // of an integer, inclusive
+	Min, Max int64    // of an integer and of a list's, inclusive
 	OneOf    []string // of a string, when only these are allowed
 	Secret   bool     // its value never appears in an error
 	// Identity: another value makes other tokens, so that one fetched with the old value must not be
 	// used with the new one.
 	Identity bool
 	FoldCase bool   // of an object's members: their names are headers, which know no case
-	Keys     []*Key // of an object
+	Keys     []*Key // of an object, and of a list's
+}
+
+func (k *Key) want() string {
+	if k.Want != "" {
+		return k.Want
+	}
+	return string(k.Kind)
 }
 
 // nearest returns the name of the key that name was probably meant to be, or "".

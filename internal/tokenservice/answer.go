@@ -1,6 +1,7 @@
 package tokenservice
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,23 +20,29 @@ const MaxAnswerBytes = 1 << 20
 
 // Answer is what came of a token call.
 type Answer struct {
-	Status  int         // 0 when none came: a timeout, a reset or no connection
-	Headers [][2]string // names in lower case
-	Body    []byte      // at most MaxAnswerBytes and one more
+	Status  int           // 0 when none came: a timeout, a reset or no connection
+	Headers [][2]string   // names in lower case
+	Body    []byte        // at most MaxAnswerBytes and one more
+	Took    time.Duration // from when the call was sent until it came; 0: not known
 	// of the body, which is looked at once for many paths
 	isChecked, isJSON bool
 }
 
 // answerReader knows how to find the token in an answer.
 type answerReader struct {
-	any2xx         bool   // also another 2xx than 200 is good
-	tokenPath      string // gjson path of the token in the body; empty: it is in responseHeader
-	responseHeader string // lower-case
-	prefix         string
+	statuses       []int    // of a good answer; nil: any 2xx
+	tokenIn        string   // one of the constants
+	tokenPath      string   // gjson path
+	responseHeader string   // lower-case
+	cookies        []string // names
+	asCookies      bool     // they go upstream as cookies
+	prefix, suffix string
 	isBearer       bool // token_type must agree with the prefix, which is bearerPrefix
 	upstream       []upstreamHeader
 	conditions     []condition
-	hasSubject     bool // the call exchanges a caller's token, which the answer may refuse
+	hasSubject     bool   // the call exchanges a caller's token, which the answer may refuse
+	ownCodings     string // what requestHeaders have as Accept-Encoding, in lower case
+	readsBody      bool   // what is configured is in the body
 }
 
 // upstreamHeader is a further request header and where in the answer its value is.
@@ -63,12 +70,16 @@ func (r *answerReader) read(a *Answer, now time.Time) (values []string, failed *
 	case len(a.Body) > MaxAnswerBytes:
 		return nil, &Failure{Kind: Refused, Reason: fmt.Sprintf("answered more than %d bytes", MaxAnswerBytes)}
 	}
+	if coding, isCoded := r.coding(a); isCoded {
+		return nil, &Failure{Kind: Refused, Reason: fmt.Sprintf("answered %d with Content-Encoding %s, which is not read (the call asks for identity unless %s say otherwise)",
+			a.Status, coding, keyRequestHeaders.Name)}
+	}
 	for _, condition := range r.conditions {
 		if !condition.holds(a) {
 			return nil, &Failure{Kind: Refused, Reason: fmt.Sprintf("answered %d, but successWhen does not hold for %s", a.Status, condition.name())}
 		}
 	}
-	token := r.token(a)
+	token := r.token(a, now)
 	switch {
 	case token == "":
 		return nil, &Failure{Kind: NoToken, Reason: fmt.Sprintf("answered %d without a usable token%s", a.Status, inParentheses(oauthError(a)))}
@@ -122,42 +133,16 @@ func statusHint(status int) string {
 }
 
 func (r *answerReader) accepts(status int) bool {
-	return status == 200 || r.any2xx && status/100 == 2
-}
-
-// token returns the token with its prefix, "" when there is none that a header can carry.
-func (r *answerReader) token(a *Answer) string {
-	var token string
-	if r.tokenPath == "" {
-		token, _ = FirstHeader(a.Headers, r.responseHeader)
-	} else if value := a.json(r.tokenPath); value.Type == gjson.String || value.Type == gjson.Number {
-		token = value.String()
+	if r.statuses == nil {
+		return status/100 == 2
 	}
-	token = strings.Trim(token, " ")
-	if token == "" || len(token) > maxTokenBytes || !IsHeaderValue(token) {
-		return ""
-	}
-	if isScheme(r.prefix) && len(token) >= len(r.prefix) && strings.EqualFold(token[:len(r.prefix)], r.prefix) {
-		return strings.Clone(token) // some services answer with "Bearer …" already
-	}
-	return r.prefix + strings.Clone(token) // not a part of the answer, which would be kept as long
+	return slices.Contains(r.statuses, status)
 }
-
-const bearerPrefix = "Bearer "
-
-// hasBearerToken reports whether whoever has the token may use it (RFC 6749 section 7.1). One of another type, such as
-// DPoP, also needs a proof that the upstream would miss. A token_type of N_A (RFC 8693 section 2.2.1) says nothing
-// about that, and so does none.
-func (a *Answer) hasBearerToken() bool {
-	value := a.json("token_type")
-	return value.Type == gjson.Null || value.Type == gjson.String && (strings.EqualFold(value.Str, "Bearer") || value.Str == "N_A")
-}
-
-func isScheme(prefix string) bool { return len(prefix) > 1 && strings.HasSuffix(prefix, " ") }
 
 // json reads the body at a gjson path; what is not JSON has nothing anywhere.
 func (a *Answer) json(path string) gjson.Result {
 	if !a.isChecked {
+		a.Body = bytes.TrimPrefix(a.Body, []byte(byteOrderMark))
 		a.isChecked, a.isJSON = true, schema.ValidJSON(a.Body)
 	}
 	if !a.isJSON {
@@ -205,7 +190,7 @@ func names(headers []upstreamHeader) []string {
 }
 
 func (r *answerReader) needsBody() bool {
-	return r.tokenPath != "" ||
+	return r.tokenIn == tokenInJSON || r.tokenIn == tokenInBody ||
 		slices.ContainsFunc(r.upstream, func(h upstreamHeader) bool { return h.path != "" }) ||
 		slices.ContainsFunc(r.conditions, func(c condition) bool { return c.path != "" })
 }

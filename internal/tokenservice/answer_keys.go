@@ -3,45 +3,103 @@ package tokenservice
 import (
 	"strings"
 
-	"github.com/tidwall/gjson"
-
 	"token-fetch/internal/schema"
 )
 
 // answerReader reads the keys that say where in the token service's answer the token is.
 func (r reader) answerReader(token string, auth *oauth2, upstream []upstreamHeader, conditions []condition) answerReader {
+	in := r.tokenIn(auth != nil)
 	a := answerReader{
-		any2xx:         auth != nil,
-		tokenPath:      r.JSONPath(keyTokenPath),
-		responseHeader: strings.ToLower(r.responseHeader(token)),
+		statuses:       r.statuses(auth != nil),
+		tokenIn:        in,
+		tokenPath:      r.tokenPath(in, auth != nil),
+		responseHeader: strings.ToLower(r.responseHeader(in, token)),
+		cookies:        r.tokenCookies(in),
 		prefix:         r.String(keyTokenPrefix),
+		suffix:         r.String(keyTokenSuffix),
 		isBearer:       auth != nil && !r.Has(keyTokenPrefix),
 		upstream:       upstream,
 		conditions:     conditions,
 		hasSubject:     auth != nil && auth.exchange != nil,
 	}
-	if auth != nil && a.tokenPath == "" && !r.Has(keyResponseHeader) {
-		a.tokenPath = "access_token"
-	}
-	if a.isBearer {
+	a.asCookies = in == tokenInCookie && strings.EqualFold(token, "Cookie")
+	if a.isBearer && !a.asCookies {
 		a.prefix = bearerPrefix
 	}
-	if !IsHeaderValue(a.prefix) {
-		r.Wrong(keyTokenPrefix, WantHeaderValue)
-	}
+	r.checkAround(a)
 	return a
 }
 
-func (r reader) responseHeader(tokenHeader string) string {
+// checkAround checks what is put around the token.
+func (r reader) checkAround(a answerReader) {
+	for _, k := range []*schema.Key{keyTokenPrefix, keyTokenSuffix} {
+		text := r.String(k)
+		switch {
+		case !IsHeaderValue(text):
+			r.Wrong(k, WantHeaderValue)
+		case text != "" && a.asCookies:
+			r.Wrong(k, "none where "+keyTokenHeader.Name+" is Cookie, in which the token goes as NAME=value")
+		}
+	}
+	if len(a.cookies) > 1 && !a.asCookies {
+		r.Unused(keyTokenCookie, "but for the first cookie: further ones go along only where "+keyTokenHeader.Name+" is Cookie")
+	}
+}
+
+// statuses reads those of a good answer; nil for any 2xx.
+func (r reader) statuses(isOAuth2 bool) []int {
+	if !r.Has(keySuccessStatus) {
+		if isOAuth2 {
+			return nil
+		}
+		return []int{200}
+	}
+	statuses := r.Ints(keySuccessStatus)
+	if len(statuses) == 0 {
+		r.Wrong(keySuccessStatus, keySuccessStatus.Want+" that is not empty")
+	}
+	return statuses
+}
+
+// tokenIn reads where the token is. Without the key, other keys tell.
+func (r reader) tokenIn(isOAuth2 bool) string {
+	switch {
+	case r.Has(keyTokenIn):
+		return r.String(keyTokenIn)
+	case r.Has(keyTokenPath), isOAuth2 && !r.Has(keyResponseHeader):
+		return tokenInJSON
+	default:
+		return tokenInHeader
+	}
+}
+
+func (r reader) tokenPath(in string, isOAuth2 bool) string {
+	path := r.JSONPath(keyTokenPath)
+	_, isOwn := r.Own(keyTokenPath.Name)
+	switch {
+	case in == tokenInJSON && path == "" && isOAuth2:
+		return "access_token"
+	case in == tokenInJSON && path == "" && r.isEnabled:
+		r.Fail("missing %s in config (%s %s needs it)", r.Name(keyTokenPath), keyTokenIn.Name, tokenInJSON)
+	case in != tokenInJSON && isOwn:
+		r.Unused(keyTokenPath, "the token is in the answer's "+in)
+	}
+	return path
+}
+
+func (r reader) responseHeader(in, tokenHeader string) string {
 	if !r.Has(keyResponseHeader) {
 		return tokenHeader
 	}
 	name := r.String(keyResponseHeader)
+	_, isOwn := r.Own(keyResponseHeader.Name)
 	switch {
 	case !isToken(name):
 		r.Wrong(keyResponseHeader, "the name of a response header")
-	case r.Has(keyTokenPath):
+	case in == tokenInJSON && r.Has(keyTokenPath):
 		r.Unused(keyResponseHeader, "the token comes from "+keyTokenPath.Name)
+	case in != tokenInHeader && isOwn:
+		r.Unused(keyResponseHeader, "the token is in the answer's "+in)
 	}
 	return name
 }
@@ -71,21 +129,9 @@ func (r reader) upstreamHeaders(tokenHeader string) []upstreamHeader {
 }
 
 func (r reader) conditions() []condition {
-	value, ok := r.Value(keySuccessWhen)
-	if !ok {
-		return nil
-	}
-	if !value.IsArray() {
-		r.Wrong(keySuccessWhen, string(keySuccessWhen.Kind))
-		return nil
-	}
 	var conditions []condition
-	for i, entry := range value.Array() {
-		if !entry.IsObject() {
-			r.Fail("invalid %s[%d] in config (want %s)", r.Name(keySuccessWhen), i, keySuccessWhen.Kind)
-			return nil
-		}
-		conditions = append(conditions, readCondition(r.Element(keySuccessWhen, i, entry)))
+	for _, entry := range r.Objects(keySuccessWhen) {
+		conditions = append(conditions, readCondition(entry))
 	}
 	return conditions
 }
@@ -98,21 +144,6 @@ func readCondition(s schema.Section) condition {
 	if c.header != "" && !isToken(c.header) {
 		s.Wrong(keyConditionHeader, "the name of a response header")
 	}
-	value, ok := s.Value(keyConditionEquals)
-	if !ok || value.IsArray() && len(value.Array()) == 0 {
-		s.Missing(keyConditionEquals)
-		return c
-	}
-	values := []gjson.Result{value}
-	if value.IsArray() {
-		values = value.Array()
-	}
-	for _, allowed := range values {
-		// A number or true is taken as its text: that is how YAML has "200" without its quotes.
-		if allowed.IsObject() || allowed.IsArray() || allowed.Type == gjson.Null {
-			s.Invalid(keyConditionEquals, allowed, string(keyConditionEquals.Kind))
-		}
-		c.equals = append(c.equals, s.Expand(keyConditionEquals.Name, allowed.String()))
-	}
+	c.equals = s.Scalars(keyConditionEquals)
 	return c
 }

@@ -8,9 +8,22 @@ import (
 func TestAnswerKeysErrors(t *testing.T) {
 	const (
 		wantPath      = `a path into the JSON answer, for example data.token`
+		wantCookie    = "names of cookies: letters, digits and -_.!#$%&'*+^`|~"
 		wantCondition = `a list of objects with header or path, and equals`
 	)
 	checkErrors(t, map[string]errorCase{
+		"statuses are none":        {extended(`"successStatus": []`), `invalid successStatus in config: a list (want a list of statuses, 200 to 299 that is not empty)`},
+		"a status is not good":     {extended(`"successStatus": [200, 302]`), `invalid successStatus in config: 302 (want a list of statuses, 200 to 299)`},
+		"statuses are no list":     {extended(`"successStatus": 201`), `invalid successStatus in config: 201 (want a list of statuses, 200 to 299)`},
+		"token in":                 {extended(`"tokenIn": "query"`), `invalid tokenIn in config: "query" (want header, json, body, cookie)`},
+		"token in json, no path":   {extended(`"tokenIn": "json"`), `missing tokenPath in config (tokenIn json needs it)`},
+		"token in cookie, no name": {extended(`"tokenIn": "cookie"`), `missing tokenCookie in config (tokenIn cookie needs it)`},
+		"cookie, empty name":       {extended(`"tokenIn": "cookie", "tokenCookie": ""`), `invalid tokenCookie in config: "" (want ` + wantCookie + `)`},
+		"cookie, no name":          {extended(`"tokenIn": "cookie", "tokenCookie": ["a", "b=c"]`), `invalid tokenCookie in config: a list (want ` + wantCookie + `)`},
+		"cookie without tokenIn":   {extended(`"tokenCookie": "a"`), `invalid tokenCookie in config: "a" (want "tokenIn: cookie" with it)`},
+		"prefix of a cookie":       {upstreamCookies(`"tokenIn": "cookie", "tokenCookie": "a", "tokenPrefix": "b"`), `invalid tokenPrefix in config: "b" (want none where tokenHeader is Cookie, in which the token goes as NAME=value)`},
+		"suffix of a cookie":       {upstreamCookies(`"tokenIn": "cookie", "tokenCookie": "a", "tokenSuffix": "b"`), `invalid tokenSuffix in config: "b" (want none where tokenHeader is Cookie, in which the token goes as NAME=value)`},
+		"suffix, control":          {extended(`"tokenSuffix": "a\n"`), `invalid tokenSuffix in config: "a�" (want a header value: no control characters)`},
 		"token path is blank":      {extended(`"tokenPath": " "`), `invalid tokenPath in config: " " (want ` + wantPath + `)`},
 		"token path is a number":   {extended(`"tokenPath": 1`), `invalid tokenPath in config: 1 (want a string)`},
 		"response header":          {extended(`"responseHeader": "X Token"`), `invalid responseHeader in config: "X Token" (want the name of a response header)`},

@@ -19,7 +19,10 @@ func kindOf(f *Failure) Kind {
 func TestReadAnswer(t *testing.T) {
 	header := func(value string) Answer { return Answer{Status: 200, Headers: [][2]string{{"x-token", value}}} }
 	body := func(status int, text string) Answer { return Answer{Status: status, Body: []byte(text)} }
-	inBody := `"tokenPath": "data.token"`
+	coded := func(coding, text string) Answer {
+		return Answer{Status: 200, Headers: [][2]string{{"content-encoding", coding}}, Body: []byte(text)}
+	}
+	inBody, wholeBody := `"tokenPath": "data.token"`, `"tokenIn": "body"`
 	tests := map[string]struct {
 		config string
 		answer Answer
@@ -46,6 +49,32 @@ func TestReadAnswer(t *testing.T) {
 		"prefix":                      {`"tokenPrefix": "Token "`, header("t1"), "Token t1", gotToken},
 		"prefix is there already":     {`"tokenPrefix": "Bearer "`, header("bearer t1"), "bearer t1", gotToken},
 		"prefix that is no scheme":    {`"tokenPrefix": "t"`, header("t1"), "tt1", gotToken},
+		"created":                     {`"successStatus": [201, 202]`, Answer{Status: 201, Headers: [][2]string{{"x-token", "t1"}}}, "t1", gotToken},
+		"no longer 200":               {`"successStatus": [201]`, header("t1"), "", Refused},
+		"suffix":                      {`"tokenPrefix": "Snowflake Token=\"", "tokenSuffix": "\""`, header("t1"), `Snowflake Token="t1"`, gotToken},
+		"suffix after a scheme":       {`"tokenPrefix": "Bearer ", "tokenSuffix": ";v=1"`, header("Bearer t1"), "Bearer t1;v=1", gotToken},
+		"suffix and no token":         {`"tokenSuffix": "s"`, header(""), "", NoToken},
+		"json by name":                {`"tokenIn": "json", "tokenPath": "t"`, body(200, `{"t": "t1"}`), "t1", gotToken},
+		"header before a path":        {`"tokenIn": "header", "tokenPath": "t"`, header("t1"), "t1", gotToken},
+		"byte order mark":             {inBody, body(200, "\xef\xbb\xbf"+`{"data": {"token": "t1"}}`), "t1", gotToken},
+		"whole body":                  {wholeBody, body(200, "t1"), "t1", gotToken},
+		"whole body, a line":          {wholeBody, body(200, " t1\r\n\n"), "t1", gotToken},
+		"whole body, byte order mark": {wholeBody, body(200, "\xef\xbb\xbft1\n"), "t1", gotToken},
+		"whole body, empty":           {wholeBody, body(200, " \n"), "", NoToken},
+		"whole body, two lines":       {wholeBody, body(200, "t1\nt2"), "", NoToken},
+		"whole body, a page":          {wholeBody, body(200, "<html>t1</html>"), "", NoToken},
+		"whole body, too long":        {wholeBody, body(200, strings.Repeat("a", 16<<10+1)), "", NoToken},
+		"whole body, prefix":          {wholeBody + `, "tokenPrefix": "Bearer "`, body(200, "t1\n"), "Bearer t1", gotToken},
+		"gzip":                        {inBody, coded("gzip", `{"data": {"token": "t1"}}`), "", Refused},
+		"br, of a whole body":         {wholeBody, coded("BR", "t1"), "", Refused},
+		"gzip, then something":        {inBody, coded("identity, gzip", `{"data": {"token": "t1"}}`), "", Refused},
+		"identity":                    {inBody, coded("Identity", `{"data": {"token": "t1"}}`), "t1", gotToken},
+		"utf-8":                       {inBody, coded("utf-8", `{"data": {"token": "t1"}}`), "t1", gotToken},
+		"gzip beside a header":        {"", Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"content-encoding", "gzip"}}}, "t1", gotToken},
+		"gzip with expiresInPath":     {`"cache": {"expiresInPath": "ttl"}`, Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"content-encoding", "gzip"}}}, "", Refused},
+		"base64, not asked for":       {wholeBody, coded("base64", "dDE="), "", Refused},
+		"base64, asked for":           {wholeBody + `, "requestHeaders": {"Accept-Encoding": "base64"}`, coded("base64", "dDE="), "dDE=", gotToken},
+		"gzip, asked for":             {wholeBody + `, "requestHeaders": {"Accept-Encoding": "gzip"}`, coded("gzip", "t1"), "", Refused},
 		"body":                        {inBody, body(200, `{"data": {"token": "t1"}}`), "t1", gotToken},
 		"body, number":                {inBody, body(200, `{"data": {"token": 12345678901234567890}}`), "12345678901234567890", gotToken},
 		"body, null":                  {inBody, body(200, `{"data": {"token": null}}`), "", NoToken},
@@ -81,6 +110,21 @@ func TestReadAnswer(t *testing.T) {
 				t.Errorf("the reason for the log holds the token: %v", failed)
 			}
 		})
+	}
+}
+
+// What an answer with a coding says, where the token is in its body.
+func TestCodedAnswersSaySo(t *testing.T) {
+	for coding, want := range map[string]string{
+		"gzip":                  "answered 200 with Content-Encoding gzip, which is not read (the call asks for identity unless requestHeaders say otherwise)",
+		"s3cr3t\tand more":      "answered 200 with Content-Encoding of another kind, which is not read (the call asks for identity unless requestHeaders say otherwise)",
+		strings.Repeat("g", 21): "answered 200 with Content-Encoding of another kind, which is not read (the call asks for identity unless requestHeaders say otherwise)",
+	} {
+		service := mustRead(t, extended(`"tokenPath": "t", "successWhen": [{"path": "ok", "equals": "1"}]`))
+		_, failed := service.Grant(&Answer{Status: 200, Headers: [][2]string{{"content-encoding", coding}}, Body: []byte("\x1f\x8b")}, nil, now)
+		if failed == nil || *failed != (Failure{Refused, want, 0}) {
+			t.Errorf("got %+v, expected %q", failed, want)
+		}
 	}
 }
 
@@ -124,7 +168,7 @@ func TestOAuth2Answers(t *testing.T) {
 		"n_a":              {200, `{"access_token": "t1", "token_type": "n_a"}`, "", NoToken, "answered 200 " + notBearer},
 		"unknown type":     {200, `{"access_token": "t1", "token_type": "s3cr3t\r\n"}`, "", NoToken, "answered 200 " + notBearer},
 		"Bearer and more":  {200, `{"access_token": "t1", "token_type": "Bearer "}`, "", NoToken, "answered 200 " + notBearer},
-		"empty type":       {200, `{"access_token": "t1", "token_type": ""}`, "", NoToken, "answered 200 " + notBearer},
+		"empty type":       {200, `{"access_token": "t1", "token_type": ""}`, "Bearer t1", gotToken, ""},
 		"type no text":     {200, `{"access_token": "t1", "token_type": ["Bearer"]}`, "", NoToken, "answered 200 " + notBearer},
 		"type a number":    {200, `{"access_token": "t1", "token_type": 1}`, "", NoToken, "answered 200 " + notBearer},
 		"no token, DPoP":   {200, `{"token_type": "DPoP"}`, "", NoToken, "answered 200 without a usable token"},

@@ -33,10 +33,14 @@ func (c *Caller) Size() int {
 	return len(c.values) + len(c.forwarded)*headerStrings
 }
 
-// HasExpired reports whether a token that is to be exchanged says so itself. It is not verified.
+// subjectLeeway is how long after its exp a caller's token still goes to the authorization server, whose clock decides.
+// Envoy's jwt_authn has the same.
+const subjectLeeway = 60 * time.Second
+
+// HasExpired reports whether a token that is to be exchanged says so itself, and has for subjectLeeway. It is not verified.
 func (c *Caller) HasExpired(now time.Time) bool {
 	expiry, ok := c.expiry()
-	return ok && !now.Before(expiry)
+	return ok && !now.Before(expiry.Add(subjectLeeway))
 }
 
 // expiry is when the first of the caller's tokens expires, as far as they say so.

@@ -156,10 +156,12 @@ func TestExpiredSubject(t *testing.T) {
 		"opaque":         {"abc", false},
 		"no exp":         {jwt(`{"sub": "a"}`), false},
 		"still good":     {jwt(`{"exp": 1795435201}`), false},
-		"at its end":     {jwt(`{"exp": 1795435200}`), true},
-		"after its end":  {jwt(`{"exp": 1795435199}`), true},
+		"in the leeway":  {jwt(`{"exp": 1795435141}`), false},
+		"at its end":     {jwt(`{"exp": 1795435140}`), true},
+		"after its end":  {jwt(`{"exp": 1795435139}`), true},
 		"malformed":      {"a.b.c", false},
-		"exp is no time": {jwt(`{"exp": "1795435199"}`), false},
+		"exp is a text":  {jwt(`{"exp": "1795435139"}`), true},
+		"exp is no time": {jwt(`{"exp": "soon"}`), false},
 	}
 	for name, test := range tests {
 		if got := (&Caller{tokens: [2]string{test.subject}}).HasExpired(now); got != test.want {
@@ -200,7 +202,7 @@ func TestCallersWithAnActor(t *testing.T) {
 // The first of the two ends the caller.
 func TestExpiredActor(t *testing.T) {
 	now := time.Unix(1795435200, 0)
-	good, expired, opaque := jwt(`{"exp": 1795435201}`), jwt(`{"exp": 1795435200}`), "abc"
+	good, expired, opaque := jwt(`{"exp": 1795435141}`), jwt(`{"exp": 1795435140}`), "abc"
 	for tokens, want := range map[[2]string]bool{
 		{good, good}: false, {opaque, good}: false, {good, opaque}: false, {opaque, opaque}: false,
 		{good, expired}: true, {expired, good}: true, {opaque, expired}: true, {expired, opaque}: true,

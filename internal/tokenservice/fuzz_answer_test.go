@@ -19,7 +19,7 @@ func FuzzReadAnswer(f *testing.F) {
 	f.Add(502, "", []byte("<html>Bad Gateway</html>"), "@this")
 	f.Add(200, strings.Repeat("a", 16<<10+1), []byte(`{"token": "\ud800", "token": "t2"}`), "token")
 	f.Fuzz(func(t *testing.T, status int, header string, body []byte, path string) {
-		reader := answerReader{any2xx: true, tokenPath: path, responseHeader: "x-token", prefix: bearerPrefix, isBearer: true,
+		reader := answerReader{tokenIn: tokenInJSON, tokenPath: path, responseHeader: "x-token", prefix: bearerPrefix, isBearer: true,
 			upstream:   []upstreamHeader{{name: "a", path: path}, {name: "b", header: "x-token"}},
 			conditions: []condition{{header: "x-token", equals: []string{header}}}}
 		for _, hasSubject := range []bool{false, true} {

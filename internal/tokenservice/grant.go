@@ -12,10 +12,12 @@ type Grant struct {
 	Values []string
 	// Lifetime counts from when the call was sent; 0 for a token that must not be kept.
 	Lifetime time.Duration
-	// SubjectLifetime is for how long the tokens live that were exchanged, counted in the same way; 0 when they
-	// do not say, or there are none.
+	// SubjectLifetime is for how long the tokens live that were exchanged, with subjectLeeway, counted in the same way; 0
+	// when they do not say, or there are none.
 	SubjectLifetime time.Duration
-	NoStore         bool // Cache-Control forbids to keep the token
+	// Warnings for the log, or empty: why the token must not be kept, and what the answer has in the place of a lifetime.
+	// Each begins with a verb whose subject is the token service, and says what to configure.
+	Uncached, Unreadable string
 }
 
 // Kind is what a failure says about later calls.
@@ -55,12 +57,13 @@ func (s *Service) Grant(a *Answer, c *Caller, sentAt time.Time) (Grant, *Failure
 	if !s.isCached {
 		return g, nil
 	}
-	g.Lifetime, g.NoStore = s.lifetime.of(a, values[0], sentAt)
+	found := s.lifetime.of(a, values[0], sentAt)
+	g.Lifetime, g.Uncached, g.Unreadable = found.length, found.uncached, found.unreadable
 	if c == nil {
 		return g, nil
 	}
 	if expiry, ok := c.expiry(); ok {
-		g.SubjectLifetime = min(max(expiry.Sub(sentAt), 1), maxSubjectLifetime)
+		g.SubjectLifetime = min(max(expiry.Add(subjectLeeway).Sub(sentAt), 1), maxSubjectLifetime)
 		g.Lifetime = min(g.Lifetime, g.SubjectLifetime)
 	}
 	return g, nil

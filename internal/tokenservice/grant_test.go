@@ -103,16 +103,17 @@ func TestGrant(t *testing.T) {
 		"configured":         {extended(`"cache": {"ttl": 7}`), inHeader(), nil, Grant{Lifetime: 7 * time.Second}},
 		"capped":             {extended(`"cache": {"maxTtl": 7}`), inHeader([2]string{"cache-control", "max-age=20"}), nil, Grant{Lifetime: 7 * time.Second}},
 		"path":               {extended(`"cache": {"expiresInPath": "a.b"}`), Answer{Status: 200, Headers: inHeader().Headers, Body: []byte(`{"a": {"b": 9}}`)}, nil, Grant{Lifetime: 9 * time.Second}},
-		"no-store":           {extended(`"cache": {}`), inHeader([2]string{"cache-control", "no-store"}), nil, Grant{NoStore: true}},
+		"no-store":           {extended(`"cache": {}`), inHeader([2]string{"cache-control", "no-store"}), nil, Grant{Uncached: "yes"}},
 		"forwarding":         {extended(`"cache": {}, "forwardHeaders": ["a"]`), inHeader([2]string{"cache-control", "max-age=20"}), &Caller{}, Grant{Lifetime: 20 * time.Second}},
 		"OAuth's no-store":   {oauth2Config(`"clientId": "id", "clientSecret": "s"`, ""), Answer{Status: 200, Headers: [][2]string{{"cache-control", "no-store"}, {"expires", "0"}}, Body: []byte(`{"access_token": "t1"}`)}, nil, Grant{Lifetime: 300 * time.Second}},
 		"opaque subject":     {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{"abc"}}, Grant{Lifetime: time.Hour}},
-		"subject ends first": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435220}`)}}, Grant{Lifetime: 20 * time.Second, SubjectLifetime: 20 * time.Second}},
-		"subject ends later": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795442400}`)}}, Grant{Lifetime: time.Hour, SubjectLifetime: 2 * time.Hour}},
+		"subject ends first": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435220}`)}}, Grant{Lifetime: 80 * time.Second, SubjectLifetime: 80 * time.Second}},
+		"subject ends later": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795442400}`)}}, Grant{Lifetime: time.Hour, SubjectLifetime: 2*time.Hour + time.Minute}},
 		"subject, year 2286": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 9999999999}`)}}, Grant{Lifetime: time.Hour, SubjectLifetime: maxSubjectLifetime}},
 		"subject, year 5138": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 99999999999}`)}}, Grant{Lifetime: time.Hour, SubjectLifetime: maxSubjectLifetime}},
-		"actor ends first":   {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795442400}`), jwt(`{"exp": 1795435220}`)}}, Grant{Lifetime: 20 * time.Second, SubjectLifetime: 20 * time.Second}},
-		"jwt-bearer":         {oauth2Config(jwtBearer, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435220}`)}}, Grant{Lifetime: 20 * time.Second, SubjectLifetime: 20 * time.Second}},
+		"actor ends first":   {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795442400}`), jwt(`{"exp": 1795435220}`)}}, Grant{Lifetime: 80 * time.Second, SubjectLifetime: 80 * time.Second}},
+		"jwt-bearer":         {oauth2Config(jwtBearer, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435220}`)}}, Grant{Lifetime: 80 * time.Second, SubjectLifetime: 80 * time.Second}},
+		"subject just ended": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435170}`)}}, Grant{Lifetime: 30 * time.Second, SubjectLifetime: 30 * time.Second}},
 		"subject has ended":  {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435100}`)}}, Grant{Lifetime: 1, SubjectLifetime: 1}},
 	}
 	for name, test := range tests {
@@ -129,7 +130,7 @@ func TestGrant(t *testing.T) {
 				t.Errorf("values: got %q, expected %q", got.Values, want)
 			}
 			got.Values = nil
-			if got.Lifetime != test.want.Lifetime || got.SubjectLifetime != test.want.SubjectLifetime || got.NoStore != test.want.NoStore {
+			if got.Lifetime != test.want.Lifetime || got.SubjectLifetime != test.want.SubjectLifetime || (got.Uncached != "") != (test.want.Uncached != "") {
 				t.Errorf("got      %+v\nexpected %+v", got, test.want)
 			}
 		})

@@ -32,11 +32,15 @@ var (
 	keyTimeout         = &schema.Key{Name: "timeout", Kind: schema.Integer, Default: 500, Min: 1, Max: 60000}
 	keyRetries         = &schema.Key{Name: "retries", Kind: schema.Integer, Default: 0, Min: 0, Max: 5}
 	keyTokenPath       = &schema.Key{Name: "tokenPath", Kind: schema.Text, Identity: true}
+	keyTokenIn         = &schema.Key{Name: "tokenIn", Kind: schema.Text, OneOf: []string{tokenInHeader, tokenInJSON, tokenInBody, tokenInCookie}, Identity: true}
+	keyTokenCookie     = &schema.Key{Name: "tokenCookie", Kind: schema.Texts, Identity: true}
 	keyResponseHeader  = &schema.Key{Name: "responseHeader", Kind: schema.Text, Identity: true}
 	keyUpstreamHeaders = &schema.Key{Name: "upstreamHeaders", Kind: schema.TextMap, FoldCase: true, Identity: true}
-	keySuccessWhen     = &schema.Key{Name: "successWhen", Kind: "a list of objects with header or path, and equals", Identity: true,
+	keySuccessStatus   = &schema.Key{Name: "successStatus", Kind: schema.Integers, Want: "a list of statuses, 200 to 299", Min: 200, Max: 299, Identity: true}
+	keySuccessWhen     = &schema.Key{Name: "successWhen", Kind: schema.Objects, Want: "a list of objects with header or path, and equals", Identity: true,
 		Keys: []*schema.Key{keyConditionHeader, keyConditionPath, keyConditionEquals}}
 	keyTokenPrefix    = &schema.Key{Name: "tokenPrefix", Kind: schema.Text, Identity: true}
+	keyTokenSuffix    = &schema.Key{Name: "tokenSuffix", Kind: schema.Text, Identity: true}
 	keyForwardHeaders = &schema.Key{Name: "forwardHeaders", Kind: schema.TextList, Identity: true}
 
 	keyConditionHeader = &schema.Key{Name: "header", Kind: schema.Text}
@@ -80,8 +84,8 @@ var (
 var Keys = []*schema.Key{
 	keyServiceCluster, keyServiceName, keyServicePort, keyRequestPath, keyTokenHeader, keyServiceHost,
 	keyRequestMethod, keyRequestHeaders, keyRequestBody, keyTimeout, keyRetries,
-	keyTokenPath, keyResponseHeader, keyUpstreamHeaders, keySuccessWhen,
-	keyTokenPrefix, keyForwardHeaders, keyOAuth2,
+	keyTokenIn, keyTokenPath, keyResponseHeader, keyTokenCookie, keyUpstreamHeaders, keySuccessStatus, keySuccessWhen,
+	keyTokenPrefix, keyTokenSuffix, keyForwardHeaders, keyOAuth2,
 }
 
 // LifetimeKeys are those of the object cache that say how long a token lives.

@@ -19,6 +19,7 @@ type Service struct {
 	Protected []string      // request headers that only the plugin may set: the token's, then those of upstreamHeaders
 	Removed   []string      // further ones, in lower case, that don't go on to the upstream: of the tokens that are exchanged
 	NeedsBody bool          // of a good answer
+	Cookies   []string      // where the tokenHeader is Cookie: the cookies in it that only the plugin may set; nil elsewhere
 	Retries   int           // that Envoy makes of a failed call
 
 	call      Call // but for what comes from the caller
@@ -60,6 +61,12 @@ func Read(s schema.Section, part Part) *Service {
 		service.assertion = auth.assertion.forEndpoint(service.call)
 	}
 	service.answer = r.answerReader(token, auth, upstream, conditions)
+	service.answer.ownCodings = strings.ToLower(headerOf(service.call, "accept-encoding"))
+	service.answer.readsBody = service.answer.needsBody() || service.isCached && service.lifetime.isInBody
+	if service.answer.asCookies {
+		service.Cookies = service.answer.cookies
+	}
+	service.lifetime.cookies = service.answer.cookies
 	service.forward = r.forwarded(service.call, service.exchange)
 	service.NeedsBody = service.answer.needsBody() || service.isCached
 	return service

@@ -63,26 +63,24 @@ func (g *generator) value(k *schema.Key, path string) object {
 		return object{{"type", list{"string", "array", "null"}}, {"items", text}}
 	case schema.Object:
 		return g.members(k, path+".", list{"object", "null"})
-	default:
-		return g.special(k, path)
-	}
-}
-
-// special is for the kinds that packages read themselves; a new one belongs here.
-func (g *generator) special(k *schema.Key, path string) object {
-	switch k.Kind {
-	case "a list of statuses, 100 to 599":
-		return object{{"type", list{"array", "null"}}, {"items", object{{"type", "integer"}, {"minimum", 100}, {"maximum", 599}}}}
-	case "a list of objects with header or path, and equals":
+	case schema.Integers:
+		return object{{"type", list{"array", "null"}}, {"items", object{{"type", "integer"}, {"minimum", k.Min}, {"maximum", k.Max}}}}
+	case schema.Objects:
 		entry := g.members(k, path+"[].", list{"object"})
-		entry = append(entry, member{"required", requiredKeys(k)},
-			member{"oneOf", list{object{{"required", list{"header"}}}, object{{"required", list{"path"}}}}})
-		return object{{"type", list{"array", "null"}}, {"items", entry}}
+		if required := requiredKeys(k); len(required) > 0 {
+			entry = append(entry, member{"required", required})
+		}
+		return object{{"type", list{"array", "null"}}, {"items", append(entry, oneOf[path]...)}}
 	}
 	if g.err == nil {
 		g.err = fmt.Errorf("%s: tools/configschema does not know how %q looks in JSON Schema", path, k.Kind)
 	}
 	return nil
+}
+
+// oneOf are the keys of which an entry of a list has one.
+var oneOf = map[string]object{
+	"successWhen": {{"oneOf", list{object{{"required", list{"header"}}}, object{{"required", list{"path"}}}}}},
 }
 
 func allowed(k *schema.Key) object {

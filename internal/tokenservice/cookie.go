@@ -1,0 +1,160 @@
+package tokenservice
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// setCookie is a line of Set-Cookie, as RFC 6265 section 5.2 reads it.
+type setCookie struct {
+	name, value string
+	lifetime    time.Duration // counted from when the answer was made; at most 0: the line deletes the cookie
+	hasLifetime bool          // false: the cookie lives as long as the session
+}
+
+// parseSetCookie reads one line. answeredAt is the service's own time of the answer, by which it means Expires.
+func parseSetCookie(line string, answeredAt time.Time) setCookie {
+	pair, attributes, _ := strings.Cut(line, ";")
+	name, value, _ := strings.Cut(pair, "=")
+	c := setCookie{name: strings.TrimSpace(name), value: strings.TrimSpace(value)}
+	hasMaxAge := false
+	for attribute := range strings.SplitSeq(attributes, ";") {
+		name, value, _ := strings.Cut(attribute, "=")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		switch {
+		case strings.EqualFold(name, "max-age"): // goes before Expires, in whatever order they stand
+			if lifetime, ok := cookieSeconds(value); ok {
+				c.lifetime, c.hasLifetime, hasMaxAge = lifetime, true, true
+			}
+		case strings.EqualFold(name, "expires") && !hasMaxAge:
+			if at, ok := parseDate(value, answeredAt); ok {
+				c.lifetime, c.hasLifetime = at.Sub(answeredAt), true
+			}
+		}
+	}
+	return c
+}
+
+// cookieSeconds reads a Max-Age, which may be negative. One that is no number is as if it were not there.
+func cookieSeconds(text string) (time.Duration, bool) {
+	if text == "" {
+		return 0, false
+	}
+	if rest, isNegative := strings.CutPrefix(text, "-"); isNegative {
+		_, ok := deltaSeconds(rest)
+		return -1, ok
+	}
+	return deltaSeconds(text)
+}
+
+// cookies are those of an answer with the given names, in that order. The last line of a name counts, and what an
+// answer deletes is not in it.
+func (a *Answer) cookies(names []string, answeredAt time.Time) []setCookie {
+	var found []setCookie
+	for _, name := range names {
+		var last setCookie
+		for _, header := range a.Headers {
+			if header[0] != "set-cookie" {
+				continue
+			}
+			if c := parseSetCookie(header[1], answeredAt); c.name == name {
+				last = c
+			}
+		}
+		if last.value != "" && (!last.hasLifetime || last.lifetime > 0) {
+			found = append(found, last)
+		}
+	}
+	return found
+}
+
+// cookieToken is the token of an answer that sets cookies: the first one's value, or all of them as a request has
+// them where they go upstream as cookies. Without the first there is none.
+func (r *answerReader) cookieToken(a *Answer, answeredAt time.Time) string {
+	found := a.cookies(r.cookies, answeredAt)
+	if len(found) == 0 || found[0].name != r.cookies[0] {
+		return ""
+	}
+	if !r.asCookies {
+		return unquoted(found[0].value)
+	}
+	var pairs []string
+	for _, c := range found {
+		pairs = append(pairs, c.name+"="+c.value)
+	}
+	return strings.Join(pairs, "; ")
+}
+
+// unquoted takes off the quotes that a cookie's value may have (RFC 6265 section 4.1.1), which belong to no token.
+func unquoted(value string) string {
+	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
+		return value[1 : len(value)-1]
+	}
+	return value
+}
+
+// CookieHeader is the value of the Cookie header that goes upstream: the token's cookies, then the client's but for
+// those of the same names. Servers that know no case, or take the first of two, must find no other.
+func (s *Service) CookieHeader(client []string, token string) string {
+	var pairs []string
+	if token != "" {
+		pairs = append(pairs, token)
+	}
+	for _, line := range client {
+		for pair := range strings.SplitSeq(line, ";") {
+			pair = strings.TrimSpace(pair)
+			if pair != "" && !s.isTokenCookie(pair) {
+				pairs = append(pairs, pair)
+			}
+		}
+	}
+	return strings.Join(pairs, "; ")
+}
+
+// BringsCookie reports whether a client's Cookie header has the token's cookie, and not empty.
+func (s *Service) BringsCookie(client []string) bool {
+	for _, line := range client {
+		for pair := range strings.SplitSeq(line, ";") {
+			name, value, _ := strings.Cut(pair, "=")
+			if strings.TrimSpace(name) == s.Cookies[0] && strings.TrimSpace(value) != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (s *Service) isTokenCookie(pair string) bool {
+	name, _, _ := strings.Cut(pair, "=")
+	for _, own := range s.Cookies {
+		if strings.EqualFold(strings.TrimSpace(name), own) {
+			return true
+		}
+	}
+	return false
+}
+
+// tokenCookies reads the names. They are looked up as they are written: a cookie's name has a case.
+func (r reader) tokenCookies(in string) []string {
+	names := r.Strings(keyTokenCookie)
+	for _, name := range names {
+		if !isToken(name) {
+			r.Wrong(keyTokenCookie, "names of cookies: letters, digits and -_.!#$%&'*+^`|~")
+			return nil
+		}
+	}
+	_, isOwn := r.Own(keyTokenCookie.Name)
+	switch {
+	case in == tokenInCookie && len(names) == 0 && r.isEnabled:
+		r.Fail("missing %s in config (%s %s needs it)", r.Name(keyTokenCookie), keyTokenIn.Name, tokenInCookie)
+	case in != tokenInCookie && isOwn && r.isEnabled && !r.Has(keyTokenIn):
+		r.Wrong(keyTokenCookie, strconv.Quote(keyTokenIn.Name+": "+tokenInCookie)+" with it")
+	case in != tokenInCookie && isOwn:
+		r.Unused(keyTokenCookie, "the token is in the answer's "+in)
+	}
+	if in != tokenInCookie {
+		return nil
+	}
+	return names
+}
