@@ -60,15 +60,15 @@ type Features struct {
 	Redis bool // share tokens with other gateways
 }
 
-// Parse reads a configuration. The error names the first key that is wrong, wherever it stands, and never a secret's value.
+// Parse reads a configuration. The error is *schema.Errors, which has all that is wrong, and never a secret's value.
 func Parse(data []byte, env schema.LookupEnv, has Features) (*Config, error) {
 	global := schema.Parse(data, Root, env)
 	listed, hasRules := global.Own(RulesKey)
 	c := &Config{}
-	if global.Err() == nil && (global.HasOwnKeys() || !hasRules) {
+	if global.HasOwnKeys() || !hasRules {
 		c.Global = readPart(global, has)
 	}
-	if global.Err() == nil && hasRules {
+	if hasRules {
 		c.Rules = readRules(listed, global, has)
 	}
 	c.Warnings = global.Warnings()

@@ -111,7 +111,7 @@ func TestWarmUpOfRules(t *testing.T) {
 // The texts are public: operators search for them.
 func TestConfigurationErrors(t *testing.T) {
 	tests := map[string]struct{ config, want string }{
-		"nothing":                 {`{}`, `missing tokenHeader in config`},
+		"nothing":                 {`{}`, `missing tokenHeader in config; missing requestPath in config; missing serviceName in config`},
 		"unknown in cache":        {extended(`"cache": {"tll": 3}`), `unknown key cache.tll in config (did you mean cache.ttl?)`},
 		"unknown with underscore": {extended(`"cache": {"_ttl": 3}`), `unknown key cache._ttl in config (did you mean cache.ttl?)`},
 		"overwrite":               {extended(`"overwrite": 1`), `invalid overwrite in config: 1 (want true or false)`},
@@ -126,16 +126,22 @@ func TestConfigurationErrors(t *testing.T) {
 		"warm-up of an exchange":  {strings.TrimSuffix(exchangeConfig, "}") + `, "cache": {"warmUp": true}}`, warmUpOfCallers},
 		"warm-up of a rule's callers": {extended(`"cache": {"warmUp": true}, "_rules_": [{"_match_route_": ["a"], "forwardHeaders": ["X-User"]}]`),
 			`_rules_[0]: ` + warmUpOfCallers},
-		"rules type":               {extended(`"_rules_": {}`), `invalid _rules_ in config (want a list of rules)`},
-		"a rule that is a text":    {extended(`"_rules_": ["a"]`), `_rules_[0]: invalid rule in config (want an object)`},
-		"cache statuses, no list":  {extended(`"cache": {"invalidateOn": 401}`), `invalid cache.invalidateOn in config: 401 (want a list of statuses, 100 to 599)`},
-		"content type":             {extended(`"failure": {"contentType": "a\n"}`), `invalid failure.contentType in config: "a�" (want a header value: no control characters)`},
-		"no rules at all":          {`{"_rules_": []}`, `invalid _rules_ in config: it has no rules and there is no global part (want at least one of them)`},
-		"domain with a path":       {extended(`"_rules_": [{"_match_domain_": ["a.com", "https://b.com/x"]}]`), `_rules_[0]: invalid _match_domain_ in config: "https://b.com/x" (want a host, or one with * at one end; then, if at all, a port, or :* for every port)`},
+		"rules type":              {extended(`"_rules_": {}`), `invalid _rules_ in config (want a list of rules)`},
+		"a rule that is a text":   {extended(`"_rules_": ["a"]`), `_rules_[0]: invalid rule in config (want an object)`},
+		"cache statuses, no list": {extended(`"cache": {"invalidateOn": 401}`), `invalid cache.invalidateOn in config: 401 (want a list of statuses, 100 to 599)`},
+		"content type":            {extended(`"failure": {"contentType": "a\n"}`), `invalid failure.contentType in config: "a�" (want a header value: no control characters)`},
+		"no rules at all":         {`{"_rules_": []}`, `invalid _rules_ in config: it has no rules and there is no global part (want at least one of them)`},
+		"rule without condition":  {extended(`"_rules_": [{"requestPath": "/b"}]`), `_rules_[0]: missing condition in config (want _match_route_, _match_domain_, _match_service_ or _match_route_prefix_)`},
+		"error in a rule":         {extended(`"_rules_": [{"_match_route_": ["a"]}, {"_match_route_": ["b"], "timeout": 0}]`), `_rules_[1]: invalid timeout in config: 0 (want 1 to 60000)`},
+		"error beside good rules": {`{"timeout": 5, "_rules_": [{"_match_route_": ["a"], "serviceName": "token.dns", "requestPath": "/", "tokenHeader": "X-Token"}]}`,
+			`missing tokenHeader in config; missing requestPath in config; missing serviceName in config`},
+		"errors of several rules": {extended(`"timeout": "2000", "cache": {"ttl": 0}, "_rules_": [{"_match_route_": ["a"], "requestPath": "“/a”"}, {"_match_route_": [5], "timeout": 0}, {"timeout": true}]`),
+			`invalid timeout in config: "2000" (want 1 to 60000, without quotes); invalid cache.ttl in config: 0 (want 1 to 315360000); ` +
+				`_rules_[0]: invalid requestPath in config: "“/a”" (want no typographic quotes around it: write " or ', or none); ` +
+				`_rules_[1]: invalid timeout in config: 0 (want 1 to 60000); _rules_[1]: invalid _match_route_ in config: 5 (want a list of strings that are not empty); ` +
+				`_rules_[2]: invalid timeout in config: true (want 1 to 60000); _rules_[2]: missing condition in config (want _match_route_, _match_domain_, _match_service_ or _match_route_prefix_)`},
+		"domains, two wrong":       {extended(`"_rules_": [{"_match_domain_": ["a.com", "https://b.com/x", "b/"]}]`), `_rules_[0]: invalid _match_domain_ in config: "https://b.com/x" (want a host, or one with * at one end; then, if at all, a port, or :* for every port); _rules_[0]: invalid _match_domain_ in config: "b/" (want a host, or one with * at one end; then, if at all, a port, or :* for every port)`},
 		"* in a domain":            {extended(`"_rules_": [{"_match_domain_": "a.*.com"}]`), `_rules_[0]: invalid _match_domain_ in config: "a.*.com" (want a host, or one with * at one end; then, if at all, a port, or :* for every port)`},
-		"rule without condition":   {extended(`"_rules_": [{"requestPath": "/b"}]`), `_rules_[0]: missing condition in config (want _match_route_, _match_domain_, _match_service_ or _match_route_prefix_)`},
-		"error in a rule":          {extended(`"_rules_": [{"_match_route_": ["a"]}, {"_match_route_": ["b"], "timeout": 0}]`), `_rules_[1]: invalid timeout in config: 0 (want 1 to 60000)`},
-		"error beside good rules":  {`{"timeout": 5, "_rules_": [{"_match_route_": ["a"], "serviceName": "token.dns", "requestPath": "/", "tokenHeader": "X-Token"}]}`, `missing tokenHeader in config`},
 		"error in disabled global": {`{"enabled": false, "timeout": 0, "_rules_": [{"_match_route_": ["a"], "enabled": false}]}`, `invalid timeout in config: 0 (want 1 to 60000)`},
 		"rule lacks what is needed": {`{"enabled": false, "serviceName": "token.dns", "_rules_": [{"_match_route_": ["a"], "requestPath": "/"}]}`,
 			`_rules_[0]: missing tokenHeader in config`},

@@ -36,7 +36,7 @@ var (
 
 	keyMode         = &schema.Key{Name: "mode", Kind: schema.Text, Default: "deny", OneOf: []string{"deny", "allow"}}
 	keyStatus       = &schema.Key{Name: "status", Kind: schema.Integer, Default: 500, Min: 400, Max: 599}
-	keyBody         = &schema.Key{Name: "body", Kind: schema.Text, Default: "http call failed"}
+	keyBody         = &schema.Key{Name: "body", Kind: schema.Text, Default: "http call failed", IsProse: true}
 	keyContentType  = &schema.Key{Name: "contentType", Kind: schema.Text, Default: PlainText}
 	keyReplyHeaders = &schema.Key{Name: "headers", Kind: schema.TextMap, FoldCase: true}
 

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+
 	"github.com/tidwall/gjson"
 
 	"token-fetch/internal/rules"
@@ -16,11 +18,7 @@ func readRules(listed gjson.Result, global schema.Section, has Features) []Rule 
 	}
 	var read []Rule
 	for i, entry := range listed.Array() {
-		read = append(read, readRule(entry, global, has))
-		if global.Err() != nil {
-			global.InRule(RulesKey, i)
-			return nil
-		}
+		read = append(read, readRule(entry, global.Named(fmt.Sprintf("%s[%d]", RulesKey, i)), has))
 	}
 	if len(read) == 0 && !global.HasOwnKeys() {
 		global.Fail("invalid %s in config: it has no rules and there is no global part (want at least one of them)", RulesKey)
@@ -30,7 +28,7 @@ func readRules(listed gjson.Result, global schema.Section, has Features) []Rule 
 
 func readRule(entry gjson.Result, global schema.Section, has Features) Rule {
 	if !entry.IsObject() {
-		global.Fail("invalid rule in config (want an object)")
+		global.Fail("invalid %s in config (want an object)", "rule")
 		return Rule{}
 	}
 	own := global.Over(entry)
@@ -39,13 +37,13 @@ func readRule(entry gjson.Result, global schema.Section, has Features) Rule {
 	r.Domains = own.Conditions(DomainKey)
 	for _, domain := range r.Domains {
 		if !rules.IsDomain(domain) {
-			own.Fail("invalid %s in config: %s (want %s)", DomainKey, schema.ShownText(domain), rules.DomainWanted)
+			own.InvalidCondition(DomainKey, domain, rules.DomainWanted)
 		}
 	}
 	r.Services = own.Conditions(ServiceKey)
 	r.RoutePrefixes = own.Conditions(RoutePrefixKey)
 	if len(r.Routes)+len(r.Domains)+len(r.Services)+len(r.RoutePrefixes) == 0 {
-		own.Fail("missing condition in config (want %s, %s, %s or %s)",
+		own.Fail("missing %s in config (want %s, %s, %s or %s)", "condition",
 			RouteKey, DomainKey, ServiceKey, RoutePrefixKey)
 	}
 	return r

@@ -38,7 +38,7 @@ func (s Section) Members(k *Key) []Member {
 			above, isSeen := seen[known]
 			switch {
 			case isSeen && above == i:
-				s.Fail("duplicate key %s%s in config", s.prefix, at)
+				s.Fail("duplicate key %s in config", s.prefix+at)
 			case !isSeen:
 				seen[known] = i
 				members = s.appendMember(members, k, at, name.String(), member)
@@ -62,7 +62,7 @@ func (s Section) appendMember(members []Member, k *Key, at, name string, member 
 	case gjson.Null:
 		return members
 	case gjson.String:
-		return append(members, Member{name, s.Expand(at, member.String()), member})
+		return append(members, Member{name, s.text(k, at, member), member})
 	default:
 		s.invalidAt(k, at, member, string(Text))
 		return members
@@ -76,7 +76,7 @@ func (s Section) Strings(k *Key) []string {
 		return nil
 	}
 	if k.Kind == Texts && value.Type == gjson.String {
-		return []string{s.Expand(k.Name, value.String())}
+		return []string{s.text(k, k.Name, value)}
 	}
 	if !value.IsArray() {
 		s.Invalid(k, value, string(k.Kind))
@@ -87,9 +87,9 @@ func (s Section) Strings(k *Key) []string {
 		at := fmt.Sprintf("%s[%d]", k.Name, i)
 		if element.Type != gjson.String {
 			s.invalidAt(k, at, element, string(Text))
-			return nil
+			continue
 		}
-		list = append(list, s.Expand(at, element.String()))
+		list = append(list, s.text(k, at, element))
 	}
 	return list
 }
@@ -160,7 +160,7 @@ func (s Section) Objects(k *Key) []Section {
 }
 
 // Conditions reads a rule's own list of what it applies to, which is never inherited. A single
-// string counts as a list of one, as for wasm-go's matcher.
+// string counts as a list of one, as for wasm-go's matcher. What is wrong stays in the list: something was given.
 func (s Section) Conditions(name string) []string {
 	value, set := s.Own(name)
 	if !set {
@@ -169,11 +169,15 @@ func (s Section) Conditions(name string) []string {
 	var list []string
 	for _, element := range value.Array() {
 		if element.Type != gjson.String || element.Str == "" {
-			s.Fail("invalid %s in config: %s (want a list of strings that are not empty)", name, Shown(element))
-			return nil
+			s.invalidAt(&Key{}, name, element, "a list of strings that are not empty")
 		}
 		s.refusePlaceholder(name, element.Str)
 		list = append(list, element.Str)
 	}
 	return list
+}
+
+// InvalidCondition reports one of Conditions.
+func (s Section) InvalidCondition(name, condition, want string) {
+	s.report(name, condition, fmt.Sprintf("invalid %s in config: %s (want %s)", name, shownText(condition), want))
 }

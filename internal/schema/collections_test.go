@@ -64,7 +64,7 @@ func TestStrings(t *testing.T) {
 		"one where it may be":    {`{"words": "${NAME}"}`, keyWords, []string{"value"}, ``},
 		"several":                {`{"words": ["a", "b"]}`, keyWords, []string{"a", "b"}, ``},
 		"number":                 {`{"words": 5}`, keyWords, nil, `invalid words in config: 5 (want a string or a list of strings)`},
-		"a number among them":    {`{"names": ["a", 5]}`, keyNames, nil, `invalid names[1] in config: 5 (want a string)`},
+		"a number among them":    {`{"names": ["a", 5]}`, keyNames, []string{"a"}, `invalid names[1] in config: 5 (want a string)`},
 		"null among them":        {`{"names": [null]}`, keyNames, nil, `invalid names[0] in config: null (want a string)`},
 		"unset variable":         {`{"names": ["a", "${NOT_SET}"]}`, keyNames, []string{"a", ""}, `invalid names[1] in config: environment variable NOT_SET is not set in the VM`},
 	}
@@ -91,9 +91,9 @@ func TestConditions(t *testing.T) {
 		"not inherited":   {`{}`, nil, ``},
 		"null":            {`{"_match_": null}`, nil, ``},
 		"empty list":      {`{"_match_": []}`, nil, ``},
-		"empty string":    {`{"_match_": ["a", ""]}`, nil, `invalid _match_ in config: "" (want a list of strings that are not empty)`},
-		"number":          {`{"_match_": [5]}`, nil, `invalid _match_ in config: 5 (want a list of strings that are not empty)`},
-		"object":          {`{"_match_": {"a": "b"}}`, nil, `invalid _match_ in config: an object (want a list of strings that are not empty)`},
+		"empty string":    {`{"_match_": ["a", ""]}`, []string{"a", ""}, `invalid _match_ in config: "" (want a list of strings that are not empty)`},
+		"number":          {`{"_match_": [5]}`, []string{""}, `invalid _match_ in config: 5 (want a list of strings that are not empty)`},
+		"object":          {`{"_match_": {"a": "b"}}`, []string{""}, `invalid _match_ in config: an object (want a list of strings that are not empty)`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

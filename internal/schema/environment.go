@@ -31,7 +31,7 @@ func (s Section) Expand(at, text string) string {
 		expanded.WriteString(text[:start])
 		name, rest, closed := strings.Cut(text[start+2:], "}")
 		if !closed {
-			s.Fail("invalid %s%s in config: ${ without } (want ${NAME}, or $${ for a literal ${)", s.prefix, at)
+			s.Fail("invalid %s in config: ${ without } (want ${NAME}, or $${ for a literal ${)", s.prefix+at)
 			return ""
 		}
 		expanded.WriteString(s.variable(at, name))
@@ -48,12 +48,12 @@ func (s Section) variable(at, name string) string {
 		s.warn(s.prefix + at + " holds a ${…} with dots that no gateway has replaced; it is used unchanged")
 		return "${" + name + "}"
 	case name == "" || strings.Trim(name, variableChars) != "":
-		s.Fail("invalid %s%s in config: a variable's name in ${…} has other characters than letters, digits and _ (write $${ for a literal ${)", s.prefix, at)
+		s.Fail("invalid %s in config: a variable's name in ${…} has other characters than letters, digits and _ (write $${ for a literal ${)", s.prefix+at)
 		return ""
 	}
 	value, set := s.reader.env(name)
 	if !set {
-		s.Fail("invalid %s%s in config: environment variable %s is not set in the VM", s.prefix, at, printable(name))
+		s.Fail("invalid %s in config: environment variable %s is not set in the VM", s.prefix+at, printable(name))
 	}
 	return value
 }
@@ -62,8 +62,8 @@ func (s Section) variable(at, name string) string {
 const gatewaySecret = "secret."
 
 func (s Section) failReplacement(at string) {
-	s.Fail("invalid %s%s in config: the gateway has not replaced its ${secret.…} (want ${secret.namespace/name.key} of a Secret that it can read, without quotes and line ends in its value)",
-		s.prefix, at)
+	s.Fail("invalid %s in config: the gateway has not replaced its ${secret.…} (want ${secret.namespace/name.key} of a Secret that it can read, without quotes and line ends in its value)",
+		s.prefix+at)
 }
 
 // refusePlaceholder is for text in which no variables are expanded.

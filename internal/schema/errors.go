@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,28 +10,112 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Err is the first error of the whole configuration that the section is a part of.
-func (s Section) Err() error { return s.reader.err }
+// MaxErrors is how many errors are told at once: as many as an operator may mend in one go, and few enough for a line of
+// a log.
+const MaxErrors = 20
 
-// InRule names the rule in an error that it has, so that it can be found among many.
-func (s Section) InRule(key string, number int) {
-	if s.reader.err != nil {
-		s.reader.err = fmt.Errorf("%s[%d]: %w", key, number, s.reader.err)
+// Errors are all that is wrong with a configuration, in the order in which it was found: the global part, then the rules.
+type Errors struct {
+	Each []error // at most MaxErrors
+	More bool    // there are more
+}
+
+// Error is all of them in one line.
+func (e *Errors) Error() string {
+	texts := make([]string, 0, len(e.Each)+1)
+	for _, err := range e.Each {
+		texts = append(texts, err.Error())
 	}
+	if e.More {
+		texts = append(texts, "and more")
+	}
+	return strings.Join(texts, "; ")
+}
+
+// errorLog collects errors, without those that only follow from another one: a key that has another type than it should
+// would also be missing, and a rule repeats what it inherits.
+type errorLog struct {
+	found    Errors
+	isBroken bool // the configuration is not JSON: nothing can be said about its keys
+
+	// Keys are named as in errors, with their rule before them.
+	names   map[string]bool // keys that have an error
+	values  map[string]bool // keys with an erroneous value
+	parents map[string]bool // objects and lists with an error further down
+	meant   map[string]bool // keys that a misspelt one was probably meant to be
+	global  map[string]bool // texts about the global part
+}
+
+func newErrorLog() errorLog {
+	return errorLog{names: map[string]bool{}, values: map[string]bool{}, parents: map[string]bool{}, meant: map[string]bool{}, global: map[string]bool{}}
+}
+
+func (l *errorLog) isFull() bool { return l.isBroken || l.found.More }
+
+// add keeps an error about the key called name. at is the rule that has the key, value the part of the key's value that is
+// wrong; an error without one is about all of it.
+func (l *errorLog) add(at, name, value, text string) {
+	if l.isFull() || l.follows(at, name, value) {
+		return
+	}
+	l.names[at+name] = true
+	l.values[at+name+"\x00"+value] = true
+	eachParent(name, func(parent string) { l.parents[at+parent] = true })
+	switch {
+	case at == "":
+		l.global[text] = true
+	case l.global[text] || l.values[name+"\x00"]:
+		return // inherited
+	}
+	if len(l.found.Each) == MaxErrors {
+		l.found.More = true
+		return
+	}
+	l.found.Each = append(l.found.Each, errors.New(at+text))
+}
+
+// follows reports whether an error only says again that the key, or an object that it is in, is wrong.
+func (l *errorLog) follows(at, name, value string) (follows bool) {
+	eachParent(name, func(parent string) { follows = follows || l.names[at+parent] })
+	if value == "" {
+		return follows || l.names[at+name]
+	}
+	return follows || l.values[at+name+"\x00"] || l.values[at+name+"\x00"+value]
+}
+
+// eachParent visits the names of the objects and lists that have the key: a[0].b is in a[0], which is in a.
+func eachParent(name string, visit func(parent string)) {
+	for i, c := range name {
+		if i > 0 && (c == '.' || c == '[') {
+			visit(name[:i])
+		}
+	}
+}
+
+// Err is nil, or *Errors: all that is wrong with the whole configuration that the section is a part of.
+func (s Section) Err() error {
+	if len(s.reader.errors.found.Each) == 0 {
+		return nil
+	}
+	return &s.reader.errors.found
+}
+
+// Named is the section in errors of a rule, such as _rules_[3], so that it can be found among many.
+func (s Section) Named(rule string) Section {
+	s.at = rule + ": "
+	return s
 }
 
 // Warnings are about what is allowed but probably not meant.
 func (s Section) Warnings() []string { return s.reader.warnings }
 
-func (r *reader) fail(format string, args ...any) {
-	if r.err == nil {
-		r.err = fmt.Errorf(format, args...)
-	}
+// Fail keeps an error about the key of that name, which is the format's first argument. Of what comes from outside, it
+// must show nothing but what Shown has shortened, and no secret.
+func (s Section) Fail(format, name string, args ...any) {
+	s.report(name, "", fmt.Sprintf(format, append([]any{name}, args...)...))
 }
 
-// Fail keeps an error if it is the first. Of what comes from outside, it must show nothing but what Printable
-// has shortened, and no secret.
-func (s Section) Fail(format string, args ...any) { s.reader.fail(format, args...) }
+func (s Section) report(name, value, text string) { s.reader.errors.add(s.at, name, value, text) }
 
 // Name is how an error calls the key, or a member of its value.
 func (s Section) Name(k *Key, member ...string) string {
@@ -42,7 +127,12 @@ func (s Section) Name(k *Key, member ...string) string {
 }
 
 // Missing reports a key that must be there.
-func (s Section) Missing(k *Key) { s.Fail("missing %s in config", s.Name(k)) }
+func (s Section) Missing(k *Key) {
+	name, meant := s.Name(k), s.reader.errors.meant
+	if !meant[s.at+name] && !meant[name] {
+		s.Fail("missing %s in config", name)
+	}
+}
 
 // Invalid reports a bad value: the key, the value unless it may be a secret, and what is allowed.
 func (s Section) Invalid(k *Key, value gjson.Result, want string) {
@@ -62,7 +152,9 @@ func (s Section) WrongMember(k *Key, member, want string) {
 
 // WrongWhole reports a section that does not fit together, for example for two keys that exclude each other.
 func (s Section) WrongWhole(want string) {
-	s.Fail("invalid %s in config (want %s)", strings.TrimSuffix(s.prefix, "."), want)
+	if name := strings.TrimSuffix(s.prefix, "."); !s.reader.errors.parents[s.at+name] {
+		s.Fail("invalid %s in config (want %s)", name, want)
+	}
 }
 
 // Unused warns of a key that has no effect, and why.
@@ -77,11 +169,12 @@ func (s Section) warn(text string) {
 }
 
 func (s Section) invalidAt(k *Key, name string, value gjson.Result, want string) {
+	name = s.prefix + name
+	shown := ": " + Shown(value)
 	if k.Secret {
-		s.Fail("invalid %s%s in config (want %s)", s.prefix, name, want)
-		return
+		shown = ""
 	}
-	s.Fail("invalid %s%s in config: %s (want %s)", s.prefix, name, Shown(value), want)
+	s.report(name, value.Raw, fmt.Sprintf("invalid %s in config%s (want %s)", name, shown, want))
 }
 
 // Shown is a value as an error may print it: as it was written, before variables are expanded.
@@ -92,14 +185,13 @@ func Shown(value gjson.Result) string {
 	case value.IsArray():
 		return "a list"
 	case value.Type == gjson.String:
-		return ShownText(value.Str)
+		return shownText(value.Str)
 	default:
 		return printable(value.Raw)
 	}
 }
 
-// ShownText is Shown for a string.
-func ShownText(text string) string {
+func shownText(text string) string {
 	if strings.Contains(text, "PRIVATE KEY-") {
 		return "a private key" // in the place of what belongs to it, such as its algorithm
 	}

@@ -1,9 +1,12 @@
 package schema
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidwall/gjson"
 )
@@ -20,10 +23,9 @@ func TestErrorTexts(t *testing.T) {
 		"wrong and secret":     {func(s Section) { s.Object(keyObject).Wrong(keyInside, "a word") }, `invalid object.inside in config (want a word)`},
 		"wrong member":         {func(s Section) { s.WrongMember(keyHeaders, "a", "a word") }, `invalid headers.a in config (want a word)`},
 		"wrong as a whole":     {func(s Section) { s.Object(keyObject).WrongWhole("a word") }, `invalid object in config (want a word)`},
-		"of its own":           {func(s Section) { s.Fail("invalid %s in config", s.Name(keyHeaders, "a", "b\n")) }, "invalid headers.a.b� in config"},
-		"the first stays":      {func(s Section) { s.Missing(keyText); s.Missing(keyPath) }, `missing text in config`},
-		"in a rule":            {func(s Section) { s.Missing(keyText); s.InRule("_rules_", 3) }, `_rules_[3]: missing text in config`},
-		"no error in a rule":   {func(s Section) { s.InRule("_rules_", 3) }, ``},
+		"of a package's own":   {func(s Section) { s.Fail("invalid %s in config", s.Name(keyHeaders, "a", "b\n")) }, "invalid headers.a.b� in config"},
+		"several":              {func(s Section) { s.Missing(keyText); s.Missing(keyPath) }, `missing text in config; missing path in config`},
+		"in a rule":            {func(s Section) { s.Named("_rules_[3]").Missing(keyText) }, `_rules_[3]: missing text in config`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -31,6 +33,72 @@ func TestErrorTexts(t *testing.T) {
 			test.report(s)
 			checkErr(t, s, test.want)
 		})
+	}
+}
+
+// What only follows from another error is not told: who mends the one has mended the other.
+func TestErrorsThatFollowFromOthers(t *testing.T) {
+	readAll := func(s Section) {
+		for _, k := range []*Key{keyText, keyMode, keyPath} {
+			if s.String(k) == "" {
+				s.Missing(k)
+			}
+		}
+		s.Strings(keyNames)
+		s.Members(keyHeaders)
+		if object := s.Object(keyObject); object.String(keyInside) == "" {
+			object.Missing(keyInside)
+			object.WrongWhole("something inside")
+		}
+		s.Identity() // reads all of it again
+	}
+	const good = `"mode": "a", "path": "a", "object": {"inside": "a"}`
+	tests := map[string]struct{ json, want string }{
+		"another type, not missing":  {`{"text": 5, ` + good + `}`, `invalid text in config: 5 (want a string)`},
+		"a variable, not missing":    {`{"text": "${NOT_SET}", ` + good + `}`, `invalid text in config: environment variable NOT_SET is not set in the VM`},
+		"a slip, not missing":        {`{"mod": "a", "path": "a", "object": {"inside": "a"}}`, `unknown key mod in config (did you mean mode?)`},
+		"a slip, and the key":        {`{"Mode": "a", "mode": "c", "path": "a", "object": {"inside": "a"}}`, `unknown key Mode in config (did you mean mode?); invalid mode in config: "c" (want a, b)`},
+		"an object of another type":  {`{"object": 5, "mode": "a", "path": "a"}`, `invalid object in config: 5 (want an object)`},
+		"the object, not what is in": {`{"object": {"inside": 5}, "mode": "a", "path": "a"}`, `invalid object.inside in config (want a string)`},
+		"each element":               {`{"names": [1, "a", 2], ` + good + `}`, `invalid names[0] in config: 1 (want a string); invalid names[2] in config: 2 (want a string)`},
+		"each member":                {`{"headers": {"a": 1, "b": "c", "d": 2}, ` + good + `}`, `invalid headers.a in config: 1 (want a string); invalid headers.d in config: 2 (want a string)`},
+		"each key":                   {`{"x": 1, "object": {"y": 1}}`, `unknown key x in config; missing mode in config; missing path in config; unknown key object.y in config; missing object.inside in config`},
+		"twice":                      {`{"path": 1, "path": 2, "mode": "a", "object": {"inside": "a"}}`, `duplicate key path in config`},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := parse(test.json)
+			readAll(s)
+			checkErr(t, s, test.want)
+			// A rule repeats nothing of what it inherits.
+			readAll(s.Named("_rules_[0]").Over(gjson.Parse(`{}`)))
+			checkErr(t, s, test.want)
+		})
+	}
+	s := parse(`{"text": 5, ` + good + `}`)
+	readAll(s)
+	readAll(s.Named("_rules_[0]").Over(gjson.Parse(`{"text": 6, "object": {"inside": 7}}`)))
+	checkErr(t, s, `invalid text in config: 5 (want a string); _rules_[0]: invalid text in config: 6 (want a string); _rules_[0]: invalid object.inside in config (want a string)`)
+}
+
+// However much is wrong, an error is a line that a log can hold.
+func TestErrorsAreBounded(t *testing.T) {
+	var unknown strings.Builder
+	for i := range 50000 {
+		fmt.Fprintf(&unknown, `"x%d": 1, `, i)
+	}
+	start := time.Now()
+	s := parse(`{` + unknown.String() + `"text": 5}`)
+	s.String(keyText)
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("took %s, expected it to stop at %d errors", took, MaxErrors)
+	}
+	var all *Errors
+	if !errors.As(s.Err(), &all) || len(all.Each) != MaxErrors || !all.More || !strings.HasSuffix(all.Error(), "; unknown key x19 in config; and more") {
+		t.Errorf("got %v, expected the first %d and more", s.Err(), MaxErrors)
+	}
+	if err := parse(`{}`).Err(); err != nil {
+		t.Errorf("got %v, expected nil", err)
 	}
 }
 

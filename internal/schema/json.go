@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 )
@@ -71,7 +73,11 @@ func parseJSON(data []byte) (gjson.Result, error) {
 		before := data[:max(int(syntax.Offset)-1, 0)]
 		line := 1 + bytes.Count(before, []byte("\n"))
 		column := len(before) - bytes.LastIndexByte(before, '\n')
-		return gjson.Result{}, fmt.Errorf("invalid config: not JSON at line %d, column %d", line, column)
+		hint := ""
+		if rest := []rune(string(data[len(before):min(len(data), len(before)+utf8.UTFMax)])); len(rest) > 0 && strings.ContainsRune(typographicQuotes, rest[0]) {
+			hint = ` (a typographic quote: write ")`
+		}
+		return gjson.Result{}, fmt.Errorf("invalid config: not JSON at line %d, column %d%s", line, column, hint)
 	}
 	whole := gjson.ParseBytes(data)
 	if !whole.IsObject() {

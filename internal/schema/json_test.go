@@ -47,6 +47,8 @@ func TestConfigurationThatIsNotJSON(t *testing.T) {
 		"ends early":             {`{"a": `, `invalid config: not JSON at line 1, column 6`},
 		"on the second line":     {"{\"a\": 1,\n \"clientSecret\": \"s3cr3t\" oops}", `invalid config: not JSON at line 2, column 27`},
 		"a line break in a text": {"{\"a\": \"b\nc\"}", `invalid config: not JSON at line 1, column 9`},
+		"typographic quotes":     {"{“text”: 1}", `invalid config: not JSON at line 1, column 2 (a typographic quote: write ")`},
+		"other than ASCII":       {"{ä: 1}", `invalid config: not JSON at line 1, column 2`},
 		"more behind it":         {`{} {}`, `invalid config: not JSON at line 1, column 4`},
 		"list":                   {`["a"]`, notAnObject},
 		"text":                   {`"a"`, notAnObject},

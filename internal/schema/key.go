@@ -31,6 +31,7 @@ type Key struct {
 	// Identity: another value makes other tokens, so that one fetched with the old value must not be
 	// used with the new one.
 	Identity bool
+	IsProse  bool   // people read it: typographic quotes around it may be meant
 	FoldCase bool   // of an object's members: their names are headers, which know no case
 	Keys     []*Key // of an object, and of a list's
 }

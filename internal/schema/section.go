@@ -18,10 +18,11 @@ type LookupEnv func(name string) (string, bool)
 // has it, objects are merged key by key, and null takes an inherited key away
 // (RFC 7396).
 //
-// The first error is kept and later reads return zero values, so that a parser
-// reads all its keys and asks once.
+// Errors are collected, and what can't be read has its zero value, so that a parser
+// reads all its keys and asks once, at the end.
 type Section struct {
 	spec   *Key
+	at     string // its rule in errors, for example "_rules_[3]: "
 	prefix string // of its keys in errors, for example "cache."
 	layers []map[string]gjson.Result
 	reader *reader // shared by the sections of one configuration
@@ -29,7 +30,7 @@ type Section struct {
 
 type reader struct {
 	env      LookupEnv
-	err      error    // the first one
+	errors   errorLog
 	warnings []string // about what is allowed but probably not meant
 	warned   map[string]bool
 	once     map[readOnce]any
@@ -43,44 +44,48 @@ type readOnce struct {
 
 // Parse begins to read a configuration whose keys are those of root. What is wrong with it shows in Err.
 func Parse(data []byte, root *Key, env LookupEnv) Section {
-	r := &reader{env: env, warned: map[string]bool{}, once: map[readOnce]any{}}
+	s := Section{spec: root, reader: &reader{env: env, errors: newErrorLog(), warned: map[string]bool{}, once: map[readOnce]any{}}}
 	whole, err := parseJSON(data)
 	if err != nil {
-		r.err = err
-		return Section{spec: root, reader: r}
+		s.report("", "", err.Error())
+		s.reader.errors.isBroken = true
+		return s
 	}
-	return newSection(root, "", whole, nil, r)
+	return s.with(whole, nil)
 }
 
-// newSection checks that every key of the object is known and named once.
-func newSection(spec *Key, prefix string, object gjson.Result, below []map[string]gjson.Result, r *reader) Section {
+// with is the section of an object, above the layers that it inherits. It checks that every key is known and named once.
+func (s Section) with(object gjson.Result, below []map[string]gjson.Result) Section {
 	layer := map[string]gjson.Result{}
 	object.ForEach(func(name, value gjson.Result) bool {
 		if _, twice := layer[name.String()]; twice {
-			r.fail("duplicate key %s%s in config", prefix, printable(name.String()))
+			s.Fail("duplicate key %s in config", s.prefix+printable(name.String()))
 		}
 		layer[name.String()] = value
-		checkKnown(spec, prefix, name.String(), r)
-		return r.err == nil
+		s.checkKnown(name.String())
+		return !s.reader.errors.isFull()
 	})
-	layers := append([]map[string]gjson.Result{layer}, below...)
-	return Section{spec: spec, prefix: prefix, layers: layers, reader: r}
+	s.layers = append([]map[string]gjson.Result{layer}, below...)
+	return s
 }
 
-func checkKnown(spec *Key, prefix, name string, r *reader) {
-	if belongsToGateway(name) && prefix == "" {
+func (s Section) checkKnown(name string) {
+	if belongsToGateway(name) && s.prefix == "" {
 		return
 	}
-	for _, known := range spec.Keys {
+	for _, known := range s.spec.Keys {
 		if known.Name == name {
 			return
 		}
 	}
-	if nearest := spec.nearest(name); nearest != "" {
-		r.fail("unknown key %s%s in config (did you mean %s%s?)", prefix, printable(name), prefix, nearest)
+	at := s.prefix + printable(name)
+	nearest := s.spec.nearest(strings.Trim(name, typographicQuotes))
+	if nearest == "" {
+		s.Fail("unknown key %s in config", at)
 		return
 	}
-	r.fail("unknown key %s%s in config", prefix, printable(name))
+	s.Fail("unknown key %s in config (did you mean %s%s?)", at, s.prefix, nearest)
+	s.reader.errors.meant[s.at+s.prefix+nearest] = true
 }
 
 // belongsToGateway reports whether a key is the gateway's own, such as _rules_ and _plugin_id_.
@@ -88,17 +93,18 @@ func belongsToGateway(name string) bool { return strings.HasPrefix(name, "_") }
 
 // Over is a rule above the section: what it does not say itself, it inherits.
 func (s Section) Over(rule gjson.Result) Section {
-	return newSection(s.spec, s.prefix, rule, s.layers, s.reader)
+	return s.with(rule, s.layers)
 }
 
 // Element is the section of an object that is an element of the key's list. at names it in errors.
 func (s Section) Element(k *Key, index int, object gjson.Result) Section {
-	return newSection(k, fmt.Sprintf("%s%s[%d].", s.prefix, k.Name, index), object, nil, s.reader)
+	s.spec, s.prefix = k, fmt.Sprintf("%s%s[%d].", s.prefix, k.Name, index)
+	return s.with(object, nil)
 }
 
 // Object returns the section of a key whose value is an object. It is empty when the key is absent or no object.
 func (s Section) Object(k *Key) Section {
-	child := Section{spec: k, prefix: s.prefix + k.Name + ".", reader: s.reader}
+	child := Section{spec: k, at: s.at, prefix: s.prefix + k.Name + ".", reader: s.reader}
 	for _, layer := range slices.Backward(s.layers) {
 		value, set := layer[k.Name]
 		switch {
@@ -108,7 +114,7 @@ func (s Section) Object(k *Key) Section {
 		case !value.IsObject():
 			s.Invalid(k, value, string(Object))
 		default:
-			child = newSection(k, child.prefix, value, child.layers, s.reader)
+			child = child.with(value, child.layers)
 		}
 	}
 	return child

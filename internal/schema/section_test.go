@@ -66,7 +66,7 @@ func TestKeysThatAreNotKnown(t *testing.T) {
 		"twice":                        {`{"text": "a", "text": "b"}`, `duplicate key text in config`},
 		"twice, the gateway's own":     {`{"_id_": 1, "_id_": 1}`, `duplicate key _id_ in config`},
 		"twice in an object":           {`{"object": {"inside": "a", "inside": "b"}}`, `duplicate key object.inside in config`},
-		"the first of two":             {`{"zzzzzz": 1, "yyyyyy": 1}`, `unknown key zzzzzz in config`},
+		"two":                          {`{"zzzzzz": 1, "yyyyyy": 1}`, `unknown key zzzzzz in config; unknown key yyyyyy in config`},
 		"not printable":                {`{"z\u001b[2J\n": 1}`, "unknown key z�[2J� in config"},
 		"very long":                    {`{"` + strings.Repeat("z", 101) + `": 1}`, `unknown key ` + strings.Repeat("z", 100) + `… in config`},
 	}

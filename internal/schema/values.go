@@ -21,11 +21,27 @@ func (s Section) String(k *Key) string {
 		s.Invalid(k, value, string(Text))
 		return ""
 	}
-	text := s.Expand(k.Name, value.String())
+	text := s.text(k, k.Name, value)
 	if len(k.OneOf) > 0 && !slices.Contains(k.OneOf, text) {
 		s.Invalid(k, value, strings.Join(k.OneOf, ", "))
 	}
 	return text
+}
+
+// typographicQuotes are what word processors and chats make of " and '.
+const typographicQuotes = "“”„‟‘’‚‛«»「」『』"
+
+// wantStraightQuotes is said of a text that is pasted with them: YAML takes them for a part of it.
+const wantStraightQuotes = `no typographic quotes around it: write " or ', or none`
+
+// text is a string with its variables expanded.
+func (s Section) text(k *Key, at string, value gjson.Result) string {
+	if text := value.String(); !k.IsProse && strings.IndexAny(text, typographicQuotes) == 0 &&
+		strings.TrimRight(text, typographicQuotes) != text {
+		s.invalidAt(k, at, value, wantStraightQuotes)
+		return ""
+	}
+	return s.Expand(at, value.String())
 }
 
 // Bool returns the value, or the key's default when it is absent.
@@ -35,7 +51,7 @@ func (s Section) Bool(k *Key) bool {
 		return k.Default.(bool)
 	}
 	if !value.IsBool() {
-		s.Invalid(k, value, string(Boolean))
+		s.Invalid(k, value, string(Boolean)+withoutQuotes(value, "true", "false"))
 	}
 	return value.Type == gjson.True
 }
@@ -50,10 +66,21 @@ func (s Section) Int(k *Key) int {
 	}
 	n, isInteger := WholeNumber(value)
 	if !isInteger || n < k.Min || n > k.Max {
-		s.Invalid(k, value, k.limits())
+		s.Invalid(k, value, k.limits()+withoutQuotes(value, strings.TrimSpace(value.Str)))
 		return 0
 	}
 	return int(n)
+}
+
+// withoutQuotes is the hint for a value that only its quotes make wrong.
+func withoutQuotes(value gjson.Result, allowed ...string) string {
+	if value.Type != gjson.String || !slices.Contains(allowed, value.Str) {
+		return ""
+	}
+	if inner := gjson.Parse(value.Str).Type; inner == gjson.String || inner == gjson.Null || inner == gjson.JSON {
+		return ""
+	}
+	return ", without quotes"
 }
 
 // LenientInt also takes a number in quotes, and 0 for the default, as the guide's sample for plugin

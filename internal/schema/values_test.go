@@ -25,12 +25,22 @@ func TestString(t *testing.T) {
 		"one of":              {`{"mode": "b"}`, keyMode, "b", ``},
 		"one of, by variable": {`{"mode": "${NAME}"}`, keyMode, "value", `invalid mode in config: "${NAME}" (want a, b)`},
 		"none of":             {`{"mode": "c"}`, keyMode, "c", `invalid mode in config: "c" (want a, b)`},
+		"in typographic":      {`{"text": "“a”"}`, keyText, "", `invalid text in config: "“a”" (want no typographic quotes around it: write " or ', or none)`},
+		"in others":           {`{"path": "‘a’"}`, keyPath, "", `invalid path in config: "‘a’" (want no typographic quotes around it: write " or ', or none)`},
+		"in a secret":         {`{"inside": "“s3cr3t”"}`, keyInside, "", `invalid inside in config (want no typographic quotes around it: write " or ', or none)`},
+		"only within":         {`{"text": "a “b” c"}`, keyText, "a “b” c", ``},
+		"only before":         {`{"text": "“a” b"}`, keyText, "“a” b", ``},
+		"in prose":            {`{"prose": "“a”"}`, nil, "“a”", ``},
 		"none of, empty":      {`{"mode": ""}`, keyMode, "", `invalid mode in config: "" (want a, b)`},
 	}
-	root := &Key{Keys: append([]*Key{keyInside}, keyRoot.Keys...)}
+	keyProse := &Key{Name: "prose", Kind: Text, IsProse: true}
+	root := &Key{Keys: append([]*Key{keyInside, keyProse}, keyRoot.Keys...)}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := Parse([]byte(test.json), root, environment)
+			if test.key == nil {
+				test.key = keyProse
+			}
 			if got := s.String(test.key); got != test.want {
 				t.Errorf("got %q, expected %q", got, test.want)
 			}
@@ -49,7 +59,8 @@ func TestBool(t *testing.T) {
 		"false":  {`{"flag": false}`, false, ``},
 		"absent": {`{}`, true, ``},
 		"null":   {`{"flag": null}`, true, ``},
-		"text":   {`{"flag": "true"}`, false, `invalid flag in config: "true" (want true or false)`},
+		"text":   {`{"flag": "true"}`, false, `invalid flag in config: "true" (want true or false, without quotes)`},
+		"yes":    {`{"flag": "yes"}`, false, `invalid flag in config: "yes" (want true or false)`},
 		"number": {`{"flag": 1}`, false, `invalid flag in config: 1 (want true or false)`},
 	}
 	for name, test := range tests {
@@ -82,9 +93,9 @@ func TestIntegers(t *testing.T) {
 		"too large":      {`101`, 0, `invalid count in config: 101 (want 1 to 100)`, 0, `invalid count in config: 101 (want 1 to 100)`},
 		"fraction":       {`1.5`, 0, `invalid count in config: 1.5 (want 1 to 100)`, 0, `invalid count in config: 1.5 (want 1 to 100)`},
 		"beyond 64 bits": {`1e300`, 0, `invalid count in config: 1e300 (want 1 to 100)`, 0, `invalid count in config: 1e300 (want 1 to 100)`},
-		"in quotes":      {`"7"`, 0, `invalid count in config: "7" (want 1 to 100)`, 7, ``},
-		"zero in quotes": {`"0"`, 0, `invalid count in config: "0" (want 1 to 100)`, 5, ``},
-		"large, quoted":  {`"101"`, 0, `invalid count in config: "101" (want 1 to 100)`, 0, `invalid count in config: "101" (want 1 to 100)`},
+		"in quotes":      {`"7"`, 0, `invalid count in config: "7" (want 1 to 100, without quotes)`, 7, ``},
+		"zero in quotes": {`"0"`, 0, `invalid count in config: "0" (want 1 to 100, without quotes)`, 5, ``},
+		"large, quoted":  {`"101"`, 0, `invalid count in config: "101" (want 1 to 100, without quotes)`, 0, `invalid count in config: "101" (want 1 to 100)`},
 		"word":           {`"http"`, 0, `invalid count in config: "http" (want 1 to 100)`, 0, `invalid count in config: "http" (want 1 to 100)`},
 		"boolean":        {`true`, 0, `invalid count in config: true (want 1 to 100)`, 0, `invalid count in config: true (want 1 to 100)`},
 		"list":           {`[7]`, 0, `invalid count in config: a list (want 1 to 100)`, 0, `invalid count in config: a list (want 1 to 100)`},

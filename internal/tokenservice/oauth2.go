@@ -32,12 +32,23 @@ func (r reader) oauth2() *oauth2 {
 		request.form.Add("resource", resource)
 	}
 	o.authenticate(request)
+	r.refuseAuthorizationBeside(request)
 	request.exchange = o.exchange(grant, request.form)
 	o.params(request)
 	if method := r.String(keyRequestMethod); method != "" && method != "POST" {
 		r.Wrong(keyRequestMethod, "POST with oauth2")
 	}
 	return request
+}
+
+// refuseAuthorizationBeside refuses a header that would replace the client's credentials in silence.
+func (r reader) refuseAuthorizationBeside(request *oauth2) {
+	for _, header := range r.Members(keyRequestHeaders) {
+		if request.authorization != "" && strings.EqualFold(header.Name, "authorization") {
+			r.WrongMember(keyRequestHeaders, header.Name, "none with "+keyOAuth2.Name+"."+keyAuthStyle.Name+" "+authStyleHeader+
+				", which sets it: another authStyle, or in a rule null, which takes an inherited header away")
+		}
+	}
 }
 
 // reservedParams may not be given at all, by params.

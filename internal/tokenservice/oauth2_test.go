@@ -22,9 +22,10 @@ func TestOAuth2Errors(t *testing.T) {
 		"params, client_secret": {inOAuth2(client + `, "params": {"client_secret": "s3cr3t"}`), `invalid oauth2.params.client_secret in config: another key sets it`},
 		"password, no user":     {inOAuth2(client + `, "grantType": "password", "params": {"password": "s3cr3t"}`), `missing oauth2.params.username in config (grantType password needs it)`},
 		"password, empty":       {inOAuth2(client + `, "grantType": "password", "params": {"username": "ann", "password": "${EMPTY}"}`), `missing oauth2.params.password in config (grantType password needs it)`},
-		"password, none at all": {inOAuth2(client + `, "grantType": "password"`), `missing oauth2.params.username in config (grantType password needs it)`},
+		"password, none at all": {inOAuth2(client + `, "grantType": "password"`), `missing oauth2.params.username in config (grantType password needs it); missing oauth2.params.password in config (grantType password needs it)`},
 		"another method":        {oauth2Config(client, `, "requestMethod": "GET"`), `invalid requestMethod in config: "GET" (want POST with oauth2)`},
 		"a body":                {oauth2Config(client, `, "requestBody": "s3cr3t"`), `invalid requestBody in config: oauth2 makes the body itself (want more form fields in oauth2.params)`},
+		"own Authorization":     {oauth2Config(client, `, "requestHeaders": {"authorization": "s3cr3t"}`), `invalid requestHeaders.authorization in config (want none with oauth2.authStyle header, which sets it: another authStyle, or in a rule null, which takes an inherited header away)`},
 		"unknown key":           {inOAuth2(client + `, "client_id": "x"`), `unknown key oauth2.client_id in config (did you mean oauth2.clientId?)`},
 	})
 }
@@ -53,7 +54,7 @@ func TestOAuth2Call(t *testing.T) {
 		"resources":          {client + `, "resource": ["urn:a", "urn:b"]`, "", basic, "grant_type=client_credentials&resource=urn%3Aa&resource=urn%3Ab"},
 		"params":             {client + `, "params": {"a": "b&c", "client_id": "x"}`, "", basic, "a=b%26c&client_id=x&grant_type=client_credentials"},
 		"password":           {client + `, "grantType": "password", "params": {"username": "ann", "password": "${SECRET}"}`, "", basic, "grant_type=password&password=s3cr3t&username=ann"},
-		"configured headers": {client, `, "requestHeaders": {"Accept": "a/b", "Authorization": "c"}`, "accept=a/b authorization=c content-type=application/x-www-form-urlencoded", "grant_type=client_credentials"},
+		"configured headers": {client + `, "authStyle": "body"`, `, "requestHeaders": {"Accept": "a/b", "Authorization": "c"}`, "accept=a/b authorization=c content-type=application/x-www-form-urlencoded", "client_id=id&client_secret=s3cr3t&grant_type=client_credentials"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

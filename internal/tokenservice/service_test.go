@@ -11,8 +11,8 @@ import (
 // What stands in the configuration must be there, and be what the call to the service needs.
 func TestServiceErrors(t *testing.T) {
 	checkErrors(t, map[string]errorCase{
-		"no path":                {`{"tokenHeader": "X-Token"}`, `missing requestPath in config`},
-		"nothing":                {`{}`, `missing tokenHeader in config`},
+		"no path":                {`{"tokenHeader": "X-Token"}`, `missing requestPath in config; missing serviceName in config`},
+		"nothing":                {`{}`, `missing tokenHeader in config; missing requestPath in config; missing serviceName in config`},
 		"token header":           {withKey(`"tokenHeader": "X Token"`), `invalid tokenHeader in config: "X Token" (want ` + settable + `)`},
 		"token header is host":   {withKey(`"tokenHeader": "Host"`), `invalid tokenHeader in config: "Host" (want ` + settable + `)`},
 		"token header is number": {withKey(`"tokenHeader": 5`), `invalid tokenHeader in config: 5 (want a string)`},
