@@ -23,9 +23,10 @@ const (
 var mayImport = map[string][]string{
 	".":                     {thisModule + "internal/", sdk, wasmGo, gjsonPath},
 	"internal/schema":       {gjsonPath},
-	"internal/tokenservice": {thisModule + "internal/schema", gjsonPath},
-	"internal/cache":        {thisModule + "internal/schema"},
-	"internal/fleet":        {thisModule + "internal/schema", thisModule + "internal/cache"},
+	"internal/tokenservice": {thisModule + "internal/schema", thisModule + "internal/token", gjsonPath},
+	"internal/token":        nil,
+	"internal/cache":        {thisModule + "internal/schema", thisModule + "internal/token"},
+	"internal/fleet":        {thisModule + "internal/schema", thisModule + "internal/cache", thisModule + "internal/token"},
 	"internal/rules":        nil,
 	"internal/config":       {thisModule + "internal/", gjsonPath},
 	"internal/abi":          {sdk},

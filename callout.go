@@ -7,19 +7,19 @@ import (
 	"github.com/higress-group/wasm-go/pkg/wrapper"
 
 	"token-fetch/internal/abi"
-	"token-fetch/internal/cache"
 	"token-fetch/internal/fault"
 	"token-fetch/internal/fleet"
+	"token-fetch/internal/token"
 	"token-fetch/internal/tokenservice"
 )
 
 // host is what token calls need of the gateway. pluginContext is the real one; tests have their own.
 type host interface {
-	cache.Clock
+	token.Clock
 	logger
 	// dispatch makes a call to a cluster. It returns an error when there is none under way; else
 	// done is told exactly once, unless the context that dispatched it goes before.
-	dispatch(to cluster, call tokenservice.Call, done answered) error
+	dispatch(to cluster, call tokenservice.Call, done answered) *token.Error
 }
 
 // answered is told what came of a call.
@@ -66,26 +66,30 @@ type fetch struct {
 	client *client
 	caller *tokenservice.Caller // nil where the token does not depend on it
 	sentAt time.Duration
-	done   func(cache.Result)
+	done   func(token.Token, *token.Error)
 }
 
-var _ cache.Fetcher = (*client)(nil)
+var _ token.Source = (*client)(nil)
 
 // Fetch calls the token service; done is told the result, now or later.
-func (c *client) Fetch(caller cache.Caller, done func(cache.Result)) {
-	of, _ := caller.(*tokenservice.Caller)
-	f := &fetch{client: c, caller: of, sentAt: c.host.Monotonic(), done: done}
-	call, err := c.part.service.Call(of, c.host.Wall())
-	if err == nil {
-		err = c.host.dispatch(c.cluster, call, f)
-	}
-	if err != nil {
-		c.metrics.failures[reasonOfDispatch(err)]++
-		c.logFailure(err)
-		done(cache.Result{Failure: &cache.Failure{Err: err, Unavailable: true}})
+func (c *client) Fetch(q token.Query, done func(token.Token, *token.Error)) {
+	caller, _ := q.Caller.(*tokenservice.Caller)
+	f := &fetch{client: c, caller: caller, sentAt: c.host.Monotonic(), done: done}
+	if err := f.send(); err != nil {
+		c.fail(err)
+		done(token.Token{}, err)
 		return
 	}
 	c.metrics.calls++
+}
+
+func (f *fetch) send() *token.Error {
+	c := f.client
+	call, err := c.part.service.Call(f.caller, c.host.Wall())
+	if err != nil {
+		return &token.Error{Reason: token.NotSent, Detail: err.Error()}
+	}
+	return c.host.dispatch(c.cluster, call, f)
 }
 
 func (f *fetch) answered(a *tokenservice.Answer) {
@@ -94,14 +98,14 @@ func (f *fetch) answered(a *tokenservice.Answer) {
 	took := f.client.host.Monotonic() - f.sentAt
 	f.client.metrics.callDuration.record(took)
 	a.Took = took
-	grant, failed := f.client.part.service.Grant(a, f.caller, f.wallSentAt())
-	if failed != nil {
-		f.client.fail(failed, a.Status)
-		f.done(cache.Result{Failure: cacheFailure(failed)})
+	grant, err := f.client.part.service.Grant(a, f.caller, f.wallSentAt())
+	if err != nil {
+		f.client.callFailed(err)
+		f.done(token.Token{}, err)
 		return
 	}
 	f.client.succeed(grant, a.Status, took)
-	f.done(cache.Result{Grant: cache.Grant{Values: grant.Values, Lifetime: grant.Lifetime, SubjectLifetime: grant.SubjectLifetime}})
+	f.done(grant.Token, nil)
 }
 
 // wallSentAt is when the call was sent, by the wall clock as it is now, in case that it was set meanwhile.
@@ -113,33 +117,23 @@ func (f *fetch) wallSentAt() time.Time {
 func (f *fetch) failOnPanic() {
 	if cause := recover(); cause != nil {
 		logPanic(f.client.host, cause)
-		f.done(cache.Result{Failure: &cache.Failure{Err: cache.ErrPanic}})
+		f.done(token.Token{}, &token.Error{Reason: token.Internal, Detail: "gave an answer that made the plugin panic"})
 	}
 }
 
-func cacheFailure(failed *tokenservice.Failure) *cache.Failure {
-	return &cache.Failure{
-		Err: failed, Unavailable: failed.Kind == tokenservice.Unavailable, RetryAfter: failed.RetryAfter,
-		Code: firstCode + uint8(failed.Kind), //nolint:gosec // one of a few
-	}
-}
-
-// firstCode is the code of the first kind of failure; cache has another meaning for 0.
-const firstCode = 1
-
-// ErrorOf is what a failed call of another worker means here, which has logged its reason.
-func (c *client) ErrorOf(code uint8) error {
-	return &tokenservice.Failure{Kind: tokenservice.Kind(code - firstCode), Reason: "failed when another worker called it"}
-}
-
-func (c *client) fail(failed *tokenservice.Failure, status int) {
-	if failed.Kind == tokenservice.SubjectRefused {
-		c.refusals.refused(c.host, failed.Reason)
+// callFailed is for a call whose answer brought no token.
+func (c *client) callFailed(err *token.Error) {
+	if err.Reason == token.SubjectRefused {
+		c.refusals.refused(c.host, err.Detail)
 		return
 	}
 	c.metrics.callFailures++
-	c.metrics.failures[reasonOfAnswer(failed, status)]++
-	c.logFailure(failed)
+	c.fail(err)
+}
+
+func (c *client) fail(err *token.Error) {
+	c.metrics.failures[err.Reason]++
+	c.logFailure(err)
 }
 
 func (c *client) succeed(g tokenservice.Grant, status int, took time.Duration) {
@@ -153,8 +147,8 @@ func (c *client) succeed(g tokenservice.Grant, status int, took time.Duration) {
 	}
 }
 
-func (c *client) logFailure(err error) {
-	c.failures.failed(c.host, err.Error(), c.part.failure.consequence(outcomeOf(err)))
+func (c *client) logFailure(err *token.Error) {
+	c.failures.failed(c.host, err.Detail, c.part.failure.consequence(err.Reason.Outcome()))
 }
 
 // tick writes the sums that are due.
@@ -164,11 +158,11 @@ func (c *client) tick() {
 }
 
 // dispatchError is why a call could not be made.
-func dispatchError(err error, isUnknown bool, cluster string) error {
+func dispatchError(err error, isUnknown bool, cluster string) *token.Error {
 	if isUnknown {
-		return fmt.Errorf("%w, which has no cluster %s", errNoCluster, cluster)
+		return &token.Error{Reason: token.NoCluster, Detail: "is unknown to the gateway, which has no cluster " + cluster}
 	}
-	return fmt.Errorf("can't be called: %w (has its cluster %s a healthy host?)", err, cluster)
+	return &token.Error{Reason: token.NotSent, Detail: fmt.Sprintf("can't be called: %v (has its cluster %s a healthy host?)", err, cluster)}
 }
 
 // fleetFetcher is a *fleet.Fetcher. Only main-redis.wasm has any, and the linker leaves out of main.wasm what nothing there refers to.
@@ -178,7 +172,7 @@ type fleetFetcher interface {
 }
 
 // newFetcher has the client fetch the tokens of its part, behind the Redis of a fleet where there is one.
-func (p *pluginContext) newFetcher(c *client) cache.Fetcher {
+func (p *pluginContext) newSource(c *client) token.Source {
 	redis := c.part.cache.redis
 	if !abi.HasRedis || redis == nil {
 		return c

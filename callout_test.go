@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"token-fetch/internal/cache"
+	"token-fetch/internal/token"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -31,29 +31,29 @@ func TestFailuresForTheCache(t *testing.T) {
 	const grant = `{"error": "invalid_grant", "error_description": "s3cr3t"}`
 	tests := map[string]struct {
 		answer      *tokenservice.Answer
-		outcome     outcome
+		outcome     token.Outcome
 		unavailable bool
 		retryAfter  time.Duration
 	}{
-		"unavailable":             {&tokenservice.Answer{}, callFailed, true, 0},
-		"unavailable for a while": {retryAfter(body(429, "")), callFailed, true, 7 * time.Second},
-		"the subject is refused":  {body(400, grant), subjectRefused, false, 0},
-		"refused":                 {body(401, `{"error": "invalid_client"}`), callFailed, false, 0},
-		"no token":                {body(200, "{}"), noToken, false, 0},
+		"unavailable":             {&tokenservice.Answer{}, token.OutcomeCallFailed, true, 0},
+		"unavailable for a while": {retryAfter(body(429, "")), token.OutcomeCallFailed, true, 7 * time.Second},
+		"the subject is refused":  {body(400, grant), token.OutcomeSubjectRefused, false, 0},
+		"refused":                 {body(401, `{"error": "invalid_client"}`), token.OutcomeCallFailed, false, 0},
+		"no token":                {body(200, "{}"), token.OutcomeNoToken, false, 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			c, h := newTestClient(t, exchangeConfig)
 			result := fetchOnce(t, c, h, callerWith(t, c, "abc"), test.answer)
-			if result.Failure == nil {
-				t.Fatalf("got %+v, expected a failure", result.Grant)
+			if result.err == nil {
+				t.Fatalf("got %+v, expected a failure", result.token)
 			}
-			got := outcomeOf(result.Failure.Err)
-			if got != test.outcome || result.Failure.Unavailable != test.unavailable || result.Failure.RetryAfter != test.retryAfter {
+			got := result.err.Reason.Outcome()
+			if got != test.outcome || result.err.Reason.IsUnavailable() != test.unavailable || result.err.RetryAfter != test.retryAfter {
 				t.Errorf("got %s, unavailable: %v, Retry-After %s; expected %s, %v, %s",
-					got, result.Failure.Unavailable, result.Failure.RetryAfter, test.outcome, test.unavailable, test.retryAfter)
+					got, result.err.Reason.IsUnavailable(), result.err.RetryAfter, test.outcome, test.unavailable, test.retryAfter)
 			}
-			if isFailure := c.metrics.callFailures == 1; isFailure == (test.outcome == subjectRefused) {
+			if isFailure := c.metrics.callFailures == 1; isFailure == (test.outcome == token.OutcomeSubjectRefused) {
 				t.Errorf("call_failures: got %d", c.metrics.callFailures)
 			}
 			if h.logContains("s3cr3t") {
@@ -67,18 +67,18 @@ func TestDispatchThatFailsAtOnce(t *testing.T) {
 	c, h := newTestClient(t, withCache(""))
 	h.refuses = dispatchError(errors.New("bad argument"), true, "outbound|80||token.dns")
 	result := fetchOnce(t, c, h, nil, nil)
-	if got := outcomeOf(result.Failure.Err); got != noCluster || !result.Failure.Unavailable || c.metrics.calls != 0 {
-		t.Errorf("got %s and %d calls, expected %s and none", got, c.metrics.calls, noCluster)
+	if got := result.err.Reason; got != token.NoCluster || c.metrics.calls != 0 {
+		t.Errorf("got %s and %d calls, expected %s and none", got, c.metrics.calls, token.NoCluster)
 	}
 }
 
 func TestPanicInAnAnswerLeavesNobodyWaiting(t *testing.T) {
 	c, h := newTestClient(t, withCache(""))
-	var got []cache.Result
-	c.Fetch(nil, func(r cache.Result) { got = append(got, r) })
+	var got []result
+	c.fetch(nil, func(r result) { got = append(got, r) })
 	c.metrics = nil // so that reading the answer panics
 	h.calls[0].done.answered(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "s3cr3t"}}})
-	if len(got) != 1 || got[0].Failure == nil || outcomeOf(got[0].Failure.Err) != internalError {
+	if len(got) != 1 || got[0].err == nil || got[0].err.Reason != token.Internal {
 		t.Fatalf("got %+v, expected one internal error", got)
 	}
 	if !h.logContains("panicked") || h.logContains("s3cr3t") {
@@ -92,7 +92,7 @@ func TestNoStoreIsLoggedOnce(t *testing.T) {
 		return &tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"cache-control", "no-store"}}}
 	}
 	for range 3 {
-		if r := fetchOnce(t, c, h, nil, a()); r.Failure != nil || r.Grant.Lifetime != 0 {
+		if r := fetchOnce(t, c, h, nil, a()); r.err != nil || r.token.Lifetime != 0 {
 			t.Errorf("got %+v, expected a token without a lifetime", r)
 		}
 	}
@@ -104,14 +104,14 @@ func TestNoStoreIsLoggedOnce(t *testing.T) {
 // An absolute end is counted from the clock as it is when the answer comes, in case that it was set.
 func TestClockThatIsSetDuringTheCall(t *testing.T) {
 	c, h := newTestClient(t, withCache(""))
-	var got cache.Result
+	var got result
 	end := h.wall.Add(time.Hour + time.Minute)
-	c.Fetch(nil, func(r cache.Result) { got = r })
+	c.fetch(nil, func(r result) { got = r })
 	h.pass(time.Second)
 	h.wall = h.wall.Add(time.Hour)
 	h.calls[0].done.answered(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", unsignedJWT(fmt.Sprintf(`{"exp": %d}`, end.Unix()))}}})
-	if got.Grant.Lifetime != time.Minute {
-		t.Errorf("lifetime: got %s, expected what the new clock leaves of it, 1m0s from the call", got.Grant.Lifetime)
+	if got.token.Lifetime != time.Minute {
+		t.Errorf("lifetime: got %s, expected what the new clock leaves of it, 1m0s from the call", got.token.Lifetime)
 	}
 }
 
@@ -119,7 +119,7 @@ func TestExchangedTokenDoesNotOutliveItsSubject(t *testing.T) {
 	c, h := newTestClient(t, exchangeConfig)
 	subject := unsignedJWT(fmt.Sprintf(`{"exp": %d}`, h.wall.Add(20*time.Second).Unix()))
 	result := fetchOnce(t, c, h, callerWith(t, c, subject), body(200, `{"access_token": "t1", "token_type": "Bearer", "expires_in": 3600}`))
-	if g := result.Grant; g.Lifetime != 80*time.Second || g.SubjectLifetime != 80*time.Second {
+	if g := result.token; g.Lifetime != 80*time.Second || g.SubjectLifetime != 80*time.Second {
 		t.Errorf("lifetimes: got %s and %s, expected the subject's 20s and the leeway of 1m0s", g.Lifetime, g.SubjectLifetime)
 	}
 }
@@ -135,16 +135,4 @@ func callerWith(t *testing.T, c *client, subject string) *tokenservice.Caller {
 
 func unsignedJWT(claims string) string {
 	return "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
-}
-
-// What a worker tells the others of a failure means the same to them.
-func TestFailureOfAnotherWorker(t *testing.T) {
-	for kind, want := range map[tokenservice.Kind]outcome{
-		tokenservice.Unavailable: callFailed, tokenservice.Refused: callFailed, tokenservice.NoToken: noToken, tokenservice.SubjectRefused: subjectRefused,
-	} {
-		failed := cacheFailure(&tokenservice.Failure{Kind: kind, Reason: "answered"})
-		if got := outcomeOf((&client{}).ErrorOf(failed.Code)); got != want || failed.Code == 0 {
-			t.Errorf("kind %d, code %d: got %s, expected %s", kind, failed.Code, got, want)
-		}
-	}
 }

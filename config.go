@@ -7,6 +7,7 @@ import (
 	"token-fetch/internal/config"
 	"token-fetch/internal/fleet"
 	"token-fetch/internal/schema"
+	"token-fetch/internal/token"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -19,7 +20,7 @@ type part struct {
 	service   *tokenservice.Service
 	cache     *cachePolicy // nil: a token call for every request
 	failure   failurePolicy
-	identity  cache.Key // of what its tokens depend on
+	identity  token.Key // of what its tokens depend on
 
 	callerHeaders []callerHeader
 }
@@ -69,7 +70,7 @@ func newCachePolicy(of *config.Cache, service *tokenservice.Service) *cachePolic
 }
 
 // cacheIdentity tells apart parts that can't share a cache in the VM: other tokens, or kept in another way.
-func (p *part) cacheIdentity() cache.Key {
+func (p *part) cacheIdentity() token.Key {
 	h := schema.NewHasher()
 	h.Add(string(p.identity[:]), fmt.Sprintf("%+v", p.cache.Policy), fmt.Sprint(p.cache.invalidateOn, p.cache.shared),
 		p.cache.redis.Identity(), fmt.Sprint(p.service.Retries))

@@ -6,13 +6,13 @@ import (
 	"testing"
 	"time"
 
-	"token-fetch/internal/cache"
+	"token-fetch/internal/token"
 	"token-fetch/internal/tokenservice"
 )
 
 // The contract's table, and what the plugin adds to it.
 func TestFailurePolicy(t *testing.T) {
-	outcomes := []outcome{noToken, callFailed, noCluster, tooMany, subjectRefused, internalError}
+	outcomes := []token.Outcome{token.OutcomeNoToken, token.OutcomeCallFailed, token.OutcomeNoCluster, token.OutcomeTooMany, token.OutcomeSubjectRefused, token.OutcomeInternalError}
 	tests := map[string]struct {
 		config string
 		denies []bool
@@ -34,43 +34,24 @@ func TestFailurePolicy(t *testing.T) {
 	}
 }
 
-func TestOutcomeOf(t *testing.T) {
-	for err, want := range map[error]outcome{
-		&tokenservice.Failure{Kind: tokenservice.Unavailable}:    callFailed,
-		&tokenservice.Failure{Kind: tokenservice.Refused}:        callFailed,
-		&tokenservice.Failure{Kind: tokenservice.NoToken}:        noToken,
-		&tokenservice.Failure{Kind: tokenservice.SubjectRefused}: subjectRefused,
-		cache.ErrTooManyWaiting:                                  tooMany,
-		cache.ErrTooManyCallers:                                  tooMany,
-		cache.ErrPanic:                                           internalError,
-		cache.ErrNoResult:                                        callFailed,
-		dispatchError(errors.New("no"), true, "a"):               noCluster,
-		dispatchError(errors.New("no"), false, "a"):              callFailed,
-	} {
-		if got := outcomeOf(err); got != want {
-			t.Errorf("%v: got %s, expected %s", err, got, want)
-		}
-	}
-}
-
 func TestReasons(t *testing.T) {
 	const tooLarge = 1 << 20
 	tests := map[string]struct {
 		config string
 		answer *tokenservice.Answer
-		want   reason
+		want   token.Reason
 	}{
-		"nothing":            {withCache(""), &tokenservice.Answer{}, noAnswer},
-		"500":                {withCache(""), body(500, ""), serverError},
-		"503":                {withCache(""), body(503, ""), serverError},
-		"429":                {withCache(""), body(429, ""), rateLimited},
-		"401":                {withCache(""), body(401, ""), otherStatus},
-		"302":                {withCache(""), body(302, ""), otherStatus},
-		"204":                {withCache(""), body(204, ""), badAnswer},
-		"200, no token":      {withCache(""), body(200, ""), withoutToken},
-		"200, too large":     {withCache(""), body(200, strings.Repeat(" ", tooLarge+1)), badAnswer},
-		"200, not a success": {extended(`"successWhen": [{"path": "code", "equals": "0"}]`), body(200, `{"code": 1}`), badAnswer},
-		"an OAuth error":     {exchangeConfig, body(401, `{"error": "invalid_client"}`), otherStatus},
+		"nothing":            {withCache(""), &tokenservice.Answer{}, token.NoAnswer},
+		"500":                {withCache(""), body(500, ""), token.ServerError},
+		"503":                {withCache(""), body(503, ""), token.ServerError},
+		"429":                {withCache(""), body(429, ""), token.RateLimited},
+		"401":                {withCache(""), body(401, ""), token.OtherStatus},
+		"302":                {withCache(""), body(302, ""), token.OtherStatus},
+		"204":                {withCache(""), body(204, ""), token.BadAnswer},
+		"200, no token":      {withCache(""), body(200, ""), token.NoToken},
+		"200, too large":     {withCache(""), body(200, strings.Repeat(" ", tooLarge+1)), token.BadAnswer},
+		"200, not a success": {extended(`"successWhen": [{"path": "code", "equals": "0"}]`), body(200, `{"code": 1}`), token.BadAnswer},
+		"an OAuth error":     {exchangeConfig, body(401, `{"error": "invalid_client"}`), token.OtherStatus},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -83,8 +64,8 @@ func TestReasons(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		isUnknown bool
-		want      reason
-	}{"no cluster": {true, noSuchCluster}, "no host": {false, notSent}} {
+		want      token.Reason
+	}{"no cluster": {true, token.NoCluster}, "no host": {false, token.NotSent}} {
 		t.Run(name, func(t *testing.T) {
 			c, h := newTestClient(t, withCache(""))
 			h.refuses = dispatchError(errors.New("no"), test.isUnknown, "a")
@@ -102,7 +83,7 @@ func TestReasons(t *testing.T) {
 }
 
 // callerOf is some caller, nil where tokens do not depend on it.
-func callerOf(t *testing.T, c *client) cache.Caller {
+func callerOf(t *testing.T, c *client) token.Caller {
 	t.Helper()
 	if !c.part.service.DependsOnCaller() {
 		return nil
@@ -133,6 +114,7 @@ func TestReplyHeaders(t *testing.T) {
 		"over":                        {`{"status": 503}`, -time.Second, plain},
 		"503":                         {`{"status": 503}`, 7 * time.Second, plain + " retry-after=7"},
 		"429":                         {`{"status": 429}`, 7 * time.Second, plain + " retry-after=7"},
+		"too long":                    {`{"status": 503}`, time.Hour, plain + " retry-after=300"},
 		"rounded up":                  {`{"status": 503}`, 7*time.Second + 1, plain + " retry-after=8"},
 		"at once":                     {`{"status": 503}`, 1, plain + " retry-after=1"},
 		"another status":              {`{"status": 502}`, time.Minute, plain},
@@ -150,22 +132,6 @@ func TestReplyHeaders(t *testing.T) {
 			if strings.Join(got, " ") != test.want {
 				t.Errorf("%s: got %s, expected %s", name, got, test.want)
 			}
-		}
-	}
-}
-
-func TestWaitAfter(t *testing.T) {
-	for name, test := range map[string]struct {
-		err  error
-		want time.Duration
-	}{
-		"nothing known":           {cache.ErrTooManyWaiting, 0},
-		"a failed call":           {&tokenservice.Failure{}, 0},
-		"one that names a time":   {&tokenservice.Failure{RetryAfter: 7 * time.Second}, 7 * time.Second},
-		"one that names too much": {&tokenservice.Failure{RetryAfter: time.Hour}, cache.MaxRetryAfter},
-	} {
-		if got := waitAfter(test.err, time.Hour); got != test.want {
-			t.Errorf("%s: got %s, expected %s", name, got, test.want)
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"token-fetch/internal/cache"
 	"token-fetch/internal/fleet"
 	"token-fetch/internal/rules"
+	"token-fetch/internal/token"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -37,7 +38,7 @@ func (p *pluginContext) Monotonic() time.Duration {
 // Wall is the time of day.
 func (p *pluginContext) Wall() time.Time { return time.Now() }
 
-func (p *pluginContext) dispatch(to cluster, call tokenservice.Call, done answered) error {
+func (p *pluginContext) dispatch(to cluster, call tokenservice.Call, done answered) *token.Error {
 	callback := func(headers, bodySize, _ int) { p.onHTTPCallResponse(headers, bodySize, to.needsBody, done) }
 	timeout := uint32(to.timeout.Milliseconds()) //nolint:gosec // within the key's limits
 	_, err := proxywasm.DispatchHttpCall(to.name, call.Headers, call.Body, nil, timeout, callback)

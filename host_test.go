@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"token-fetch/internal/cache"
+	"token-fetch/internal/token"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -16,7 +16,7 @@ type fakeHost struct {
 	clock   time.Duration
 	wall    time.Time
 	calls   []*fakeCall
-	refuses error // what the next dispatches come back with
+	refuses *token.Error // what the next dispatches come back with
 	lines   []string
 }
 
@@ -37,7 +37,7 @@ func (h *fakeHost) pass(d time.Duration) {
 	h.wall = h.wall.Add(d)
 }
 
-func (h *fakeHost) dispatch(_ cluster, call tokenservice.Call, done answered) error {
+func (h *fakeHost) dispatch(_ cluster, call tokenservice.Call, done answered) *token.Error {
 	if h.refuses != nil {
 		return h.refuses
 	}
@@ -59,11 +59,21 @@ func newTestClient(t testing.TB, config string) (*client, *fakeHost) {
 	return newClient(globalPart(t, config), h, &metrics{}), h
 }
 
+// result is what a fetch brings: a token or, if err is not nil, none.
+type result struct {
+	token token.Token
+	err   *token.Error
+}
+
+func (c *client) fetch(caller token.Caller, done func(result)) {
+	c.Fetch(token.Query{Caller: caller}, func(t token.Token, err *token.Error) { done(result{t, err}) })
+}
+
 // fetchOnce is a fetch, its answer and its result.
-func fetchOnce(t testing.TB, c *client, h *fakeHost, of cache.Caller, a *tokenservice.Answer) cache.Result {
+func fetchOnce(t testing.TB, c *client, h *fakeHost, of token.Caller, a *tokenservice.Answer) result {
 	t.Helper()
-	var results []cache.Result
-	c.Fetch(of, func(r cache.Result) { results = append(results, r) })
+	var results []result
+	c.fetch(of, func(r result) { results = append(results, r) })
 	if h.refuses == nil {
 		h.calls[len(h.calls)-1].done.answered(a)
 	}

@@ -3,15 +3,16 @@
 //
 // The way through the code, from the outside in:
 //
-//	plugin.go, turns.go      the contexts of the gateway: its VM, and a configuration in it
-//	request.go, settle.go    a request arrives; how it ends
+//	plugin.go, ticker.go     the contexts of the gateway: its VM, and a configuration in it
+//	request.go, reply.go     a request arrives; how it ends
 //	headers.go               what is done to its headers
 //	caller.go                what it brings of its caller
 //	config.go                from what is configured to what runs
 //	callout.go, host.go      the token call through the gateway
 //	failure.go               what becomes of a request without a token
+//	internal/token           the vocabulary that all others share
 //	internal/tokenservice    what a token service is asked, and what its answer means
-//	internal/cache      one fetch for all that need the same token; renewal, staleness, backoff, sharing
+//	internal/cache           one fetch for all that need the same token; renewal, staleness, backoff, sharing
 //	internal/fleet           the same for the gateways that share a Redis, in main-redis.wasm
 //	internal/config          all keys, and the parser
 //	internal/rules           which part of the configuration a request belongs to

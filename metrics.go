@@ -10,6 +10,7 @@ import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 
 	"token-fetch/internal/cache"
+	"token-fetch/internal/token"
 )
 
 const (
@@ -36,7 +37,7 @@ const (
 type metrics struct {
 	calls, callFailures, denied, allowedWithoutToken, subjectsRefused, subjectsMissing, authoritiesRefused uint64
 
-	failures     [reasons]uint64 // also of calls that could not be made
+	failures     [token.Reasons]uint64 // also of calls that could not be made
 	cache        cache.Stats
 	callDuration durations
 }
@@ -63,8 +64,10 @@ func (m *metrics) counters() []namedCounter {
 		{"subjects_missing", &m.subjectsMissing},
 		{"authorities_refused", &m.authoritiesRefused},
 	}
-	for r := range reasons {
-		list = append(list, namedCounter{"failures_" + r.String(), &m.failures[r]})
+	for r := range token.Reason(token.Reasons) {
+		if r.IsCounted() {
+			list = append(list, namedCounter{"failures_" + r.String(), &m.failures[r]})
+		}
 	}
 	return list
 }

@@ -13,6 +13,7 @@ import (
 	"token-fetch/internal/cache"
 	"token-fetch/internal/config"
 	"token-fetch/internal/rules"
+	"token-fetch/internal/token"
 )
 
 // vmContext stands around the wrapper's. A worker has one for each VM, which all configurations of the
@@ -141,7 +142,7 @@ func (p *pluginContext) configure(c *config.Config) {
 	p.backlog = cache.NewBacklog(p.wake)
 	p.rules = rules.NewIndex(c.Conditions())
 	p.metricsOf = map[*part]*metrics{}
-	shared := map[cache.Key]cached{}
+	shared := map[token.Key]cached{}
 	p.global = p.newMode(newPart(c.Global), shared)
 	for _, rule := range c.Rules {
 		p.modes = append(p.modes, p.newMode(newPart(rule.Part), shared))
@@ -150,7 +151,7 @@ func (p *pluginContext) configure(c *config.Config) {
 
 // newMode makes what serves the requests of a part. Parts that agree in
 // all that concerns the token share one cache, and the client that makes its calls.
-func (p *pluginContext) newMode(of *part, shared map[cache.Key]cached) mode {
+func (p *pluginContext) newMode(of *part, shared map[token.Key]cached) mode {
 	if of == nil || !of.enabled {
 		return leftAlone{}
 	}
@@ -183,12 +184,12 @@ func (p *pluginContext) newCache(of *part, c *client) *cache.Cache {
 		Clock: p, Backlog: p.backlog, Memory: &p.vm.memory, Stats: &p.metricsOf[of].cache,
 		OnPanic: func(cause any) { logPanic(p, cause) },
 	}
-	cache := newCache(of, p.newFetcher(c), worker, p)
+	cache := newCache(of, p.newSource(c), worker, p)
 	p.caches = append(p.caches, cache)
 	return cache
 }
 
-func newCache(of *part, c cache.Fetcher, worker cache.Worker, store cache.Store) *cache.Cache {
+func newCache(of *part, c token.Source, worker cache.Worker, store cache.Store) *cache.Cache {
 	if !of.cache.shared {
 		store = nil
 	}

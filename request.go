@@ -2,7 +2,6 @@ package main
 
 import (
 	"slices"
-	"time"
 
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
@@ -11,6 +10,7 @@ import (
 	"token-fetch/internal/cache"
 	"token-fetch/internal/fault"
 	"token-fetch/internal/rules"
+	"token-fetch/internal/token"
 )
 
 // requestContext is one request on its way to the upstream.
@@ -22,13 +22,12 @@ type requestContext struct {
 	state  requestState
 	// wasPaused: a call under way may still refer to the request.
 	wasPaused bool
-	ownToken  bool          // it goes on with the token that its client brought
-	wait      time.Duration // without a token: no call is made before; 0: not known
+	ownToken  bool // it goes on with the token that its client brought
 
 	// Of one that takes its token from a cache; else nil.
 	cache *cache.Cache
 	entry *cache.Entry // of the token that it has or waits for
-	token *cache.Token // with which it went on, for the upstream's verdict
+	token *token.Token // with which it went on, for the upstream's verdict
 	place cache.Place  // in the queue of those that wait for the same token
 }
 
@@ -90,7 +89,7 @@ func (r *requestContext) OnHttpRequestHeaders(_ int, endOfStream bool) (action t
 	fault.Inject(fault.OnRequest)
 	r.ownToken = !r.part.overwrite && r.bringsToken()
 	if !endOfStream && !r.hideFromNextHop() {
-		return r.forwardWithout(internalError)
+		return r.forwardWithout(errInternal)
 	}
 	if r.ownToken {
 		return r.forwardWithOwn()
@@ -109,7 +108,7 @@ func (r *requestContext) bringsToken() bool {
 func (leftAlone) take(*requestContext) types.Action { return types.ActionContinue }
 
 func (m callPerRequest) take(r *requestContext) types.Action {
-	var caller cache.Caller
+	var caller token.Caller
 	if m.part.service.DependsOnCaller() {
 		values, err := r.callerValues()
 		if err != nil {
@@ -119,10 +118,10 @@ func (m callPerRequest) take(r *requestContext) types.Action {
 	}
 	r.pause()
 	call := &requestCall{request: r}
-	m.client.Fetch(caller, call.end)
+	m.client.Fetch(token.Query{Caller: caller}, call.end)
 	call.isUnderWay = true
 	if call.failed != nil {
-		return r.forwardWithout(r.learn(call.failed.Err))
+		return r.forwardWithout(call.failed)
 	}
 	return types.HeaderStopAllIterationAndWatermark
 }
@@ -132,17 +131,17 @@ func (m callPerRequest) take(r *requestContext) types.Action {
 type requestCall struct {
 	request    *requestContext
 	isUnderWay bool
-	failed     *cache.Failure // at once, so that there is no paused request to be resumed
+	failed     *token.Error // at once, so that there is no paused request to be resumed
 }
 
-func (c *requestCall) end(result cache.Result) {
+func (c *requestCall) end(t token.Token, err *token.Error) {
 	switch {
 	case !c.isUnderWay:
-		c.failed = result.Failure
-	case result.Failure != nil:
-		c.request.Fail(result.Failure.Err)
+		c.failed = err
+	case err != nil:
+		c.request.Fail(err)
 	default:
-		c.request.Proceed(&cache.Token{Values: result.Grant.Values})
+		c.request.Proceed(&t)
 	}
 }
 
@@ -174,7 +173,7 @@ func (m cached) take(r *requestContext) types.Action {
 	return m.ask(r, caller)
 }
 
-func (m cached) ask(r *requestContext, caller cache.Caller) types.Action {
+func (m cached) ask(r *requestContext, caller token.Caller) types.Action {
 	// Before asking: a result could come while this function still runs.
 	r.pause()
 	entry, reply := m.cache.Ask(caller, r)
@@ -186,10 +185,10 @@ func (m cached) ask(r *requestContext, caller cache.Caller) types.Action {
 	case reply.Token != nil:
 		return r.forward(reply.Token)
 	}
-	if outcomeOf(reply.Err) == tooMany {
+	if reply.Err.Reason == token.TooMany {
 		m.client.logFailure(reply.Err)
 	}
-	return r.forwardWithout(r.learn(reply.Err))
+	return r.forwardWithout(reply.Err)
 }
 
 func (r *requestContext) pause() { r.state, r.wasPaused = paused, true }
@@ -235,7 +234,7 @@ func (r *requestContext) heedUpstream() {
 		return
 	}
 	if slices.Contains(invalidateOn, abi.ResponseStatus()) && isFromUpstream() {
-		r.cache.Reject(r.entry, r.token)
+		r.cache.Reject(r.entry, r.token.ID)
 	}
 }
 

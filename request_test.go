@@ -8,7 +8,7 @@ import (
 	"github.com/higress-group/wasm-go/pkg/test"
 
 	"token-fetch/internal/abi"
-	"token-fetch/internal/cache"
+	"token-fetch/internal/token"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -47,8 +47,8 @@ func fill(p *pluginContext) {
 
 type waiterOfNobody struct{}
 
-func (waiterOfNobody) Proceed(*cache.Token) {}
-func (waiterOfNobody) Fail(error)           {}
+func (waiterOfNobody) Proceed(*token.Token) {}
+func (waiterOfNobody) Fail(*token.Error)    {}
 
 // A gateway pays for this path on every request.
 func TestCachedPathAllocatesNothing(t *testing.T) {

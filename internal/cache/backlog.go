@@ -3,6 +3,8 @@ package cache
 import (
 	"container/list"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 // TurnSize is how many fetches are begun, and how many waiters told, in one turn.
@@ -44,8 +46,8 @@ type watchedFetch struct {
 // delivery is a result on its way to the requests that waited for it.
 type delivery struct {
 	waiters *list.List
-	token   *Token
-	err     error // when there is no token
+	token   *stored
+	err     *token.Error // when there is no token
 }
 
 // NewBacklog returns an empty one. It calls wake when there is work and no turn is due.
@@ -89,7 +91,7 @@ func (b *Backlog) tellWaiters() {
 		waiter := next.waiters.Remove(first).(Waiter)
 		told++
 		if next.token != nil {
-			waiter.Proceed(next.token)
+			waiter.Proceed(&next.token.Token)
 		} else {
 			waiter.Fail(next.err)
 		}

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -9,7 +8,7 @@ import (
 
 // However many wait, each turn tells a few of them, in the order in which they came.
 func TestWaitersAreToldInTurns(t *testing.T) {
-	for name, result := range map[string]Result{"served": good("t1", time.Minute), "denied": unavailable()} {
+	for name, result := range map[string]result{"served": good("t1", time.Minute), "denied": unavailable()} {
 		t.Run(name, func(t *testing.T) {
 			const count = 10_000
 			w := newWorker(defaults())
@@ -18,8 +17,8 @@ func TestWaitersAreToldInTurns(t *testing.T) {
 				r, _ := w.ask()
 				requests = append(requests, r)
 			}
-			if _, reply := w.ask(); !errors.Is(reply.Err, ErrTooManyWaiting) {
-				t.Errorf("the next one: got %s, expected %v", reply, ErrTooManyWaiting)
+			if _, reply := w.ask(); !failedAs(reply.Err, errTooManyWaiting) {
+				t.Errorf("the next one: got %s, expected %v", reply, errTooManyWaiting)
 			}
 			w.run()
 			w.fetches[0].done(result)
@@ -50,7 +49,7 @@ func TestSlowFetchesAreBegunInTurns(t *testing.T) {
 	}
 	for name, test := range tests {
 		w := newPerCallerWorker(defaults(), &Memory{})
-		w.onFetch = func(func(Result)) { w.clock.pass(test.each) }
+		w.onFetch = func(func(result)) { w.clock.pass(test.each) }
 		for i := range 70 {
 			w.askFor(&fakeCaller{name: fmt.Sprint(i)})
 		}

@@ -1,17 +1,14 @@
 package cache
 
 import (
-	"errors"
 	"math/rand/v2"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
-// MaxBackoff is the longest wait after any number of failures, and MaxRetryAfter the longest
-// that a token service can ask for.
-const (
-	MaxBackoff    = 30 * time.Second
-	MaxRetryAfter = 5 * time.Minute
-)
+// MaxBackoff is the longest wait after any number of failures, unless the token service asks for more.
+const MaxBackoff = 30 * time.Second
 
 // backoff spaces what must not be repeated at once: fetches after failures, and new
 // tokens for an upstream that rejects every one. Each wait is twice the one before, and
@@ -23,26 +20,13 @@ type backoff struct {
 	until time.Duration // nothing is done before
 }
 
-// heldBack is an error after which no fetch is made for some time.
-type heldBack struct {
-	error
-	until time.Duration // monotonic
-}
-
-func (h *heldBack) Unwrap() error { return h.error }
-
-// HeldBackUntil is the moment, by the monotonic clock, before which no fetch is made because of the error that a
-// request was told. ok is false when there is none, or it is not known.
-func HeldBackUntil(err error) (until time.Duration, ok bool) {
-	var held *heldBack
-	if !errors.As(err, &held) {
-		return 0, false
+// wrap is the error of the failure that began the wait, for those who ask during it.
+func (b *backoff) wrap(err *token.Error, now time.Duration) *token.Error {
+	if err == nil {
+		return nil
 	}
-	return held.until, true
+	return &token.Error{Reason: err.Reason, RetryAfter: max(b.until-now, 0), Detail: err.Detail}
 }
-
-// because is the error of the failure that began the wait, for those who ask during it.
-func (b *backoff) because(err error) error { return &heldBack{err, b.until} }
 
 func (b *backoff) open(now time.Duration) bool { return now >= b.until }
 
@@ -50,7 +34,7 @@ func (b *backoff) open(now time.Duration) bool { return now >= b.until }
 // failure before was known belongs to that one: of a hundred calls that were under way
 // when the token service went down, one counts.
 func (b *backoff) failed(begunAt, now, least time.Duration) {
-	least = min(least, MaxRetryAfter)
+	least = min(least, token.MaxRetryAfter)
 	if b.count > 0 && begunAt < b.since {
 		b.until = max(b.until, now+least)
 		return

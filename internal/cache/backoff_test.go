@@ -1,20 +1,21 @@
 package cache
 
 import (
-	"errors"
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 func TestBackoffAfterFailures(t *testing.T) {
-	for name, result := range map[string]Result{"unavailable": unavailable(), "refused": refusal()} {
+	for name, result := range map[string]result{"unavailable": unavailable(), "refused": refusal()} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorker(defaults())
 			w.fetchOnce(t, result)
 			for failures := 1; failures < 10; failures++ {
 				wait := min(time.Second<<(failures-1), MaxBackoff)
 				w.clock.pass(wait - 1)
-				if _, reply := w.ask(); !errors.Is(reply.Err, result.Failure.Err) {
+				if _, reply := w.ask(); !failedAs(reply.Err, result.err) {
 					t.Fatalf("%d failures, before %s: got %s, expected to be denied at once", failures, wait, reply)
 				}
 				w.clock.pass(wait/5 + 1)
@@ -30,12 +31,12 @@ func TestBackoffAfterFailures(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	for name, test := range map[string]struct{ asked, want time.Duration }{
 		"longer than the backoff":  {20 * time.Second, 20 * time.Second},
-		"at most":                  {24 * time.Hour, MaxRetryAfter},
+		"at most":                  {24 * time.Hour, token.MaxRetryAfter},
 		"shorter than the backoff": {0, time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorker(defaults())
-			w.fetchOnce(t, Result{Failure: &Failure{Err: errUnavailable, Unavailable: true, RetryAfter: test.asked}})
+			w.fetchOnce(t, unavailableFor(test.asked))
 			w.clock.pass(test.want - 1)
 			if _, reply := w.ask(); reply.Err == nil {
 				t.Errorf("before its time: got %s, expected to be denied", reply)
@@ -48,18 +49,15 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// What requests are told says until when they ask in vain: those that waited, and those that come during the wait.
-func TestHeldBackUntil(t *testing.T) {
-	retryAfter := func(d time.Duration) Result {
-		return Result{Failure: &Failure{Err: errUnavailable, Unavailable: true, RetryAfter: d}}
-	}
+// What requests are told says how long they would ask in vain: those that waited, and those that come during the wait.
+func TestRetryAfterOfReplies(t *testing.T) {
 	tests := map[string]struct {
-		result      Result
-		err         error
+		result      result
+		err         *token.Error
 		least, most time.Duration
 	}{
 		"unavailable": {unavailable(), errUnavailable, time.Second, 1200 * time.Millisecond},
-		"Retry-After": {retryAfter(20 * time.Second), errUnavailable, 20 * time.Second, 20 * time.Second},
+		"Retry-After": {unavailableFor(20 * time.Second), errUnavailable, 20 * time.Second, 20 * time.Second},
 		"refused":     {refusal(), errRefused, time.Second, 1200 * time.Millisecond},
 	}
 	for name, test := range tests {
@@ -69,18 +67,16 @@ func TestHeldBackUntil(t *testing.T) {
 			failedAt := w.clock.now
 			w.clock.pass(500 * time.Millisecond)
 			_, later := w.ask()
-			for who, err := range map[string]error{"who waited": waited.err, "who came later": later.Err} {
-				until, ok := HeldBackUntil(err)
-				if wait := until - failedAt; !ok || wait < test.least || wait > test.most || !errors.Is(err, test.err) {
-					t.Errorf("%s: got %v for %s (%v), expected %v for %s to %s", who, err, wait, ok, test.err, test.least, test.most)
+			for who, err := range map[string]*token.Error{"who waited": waited.err, "who came later": later.Err} {
+				wait := err.RetryAfter
+				if who == "who came later" {
+					wait += w.clock.now - failedAt
+				}
+				if wait < test.least || wait > test.most || !failedAs(err, test.err) {
+					t.Errorf("%s: got %v for %s, expected %v for %s to %s", who, err, wait, test.err, test.least, test.most)
 				}
 			}
 		})
-	}
-	for name, err := range map[string]error{"no error": nil, "too many": ErrTooManyWaiting} {
-		if until, ok := HeldBackUntil(err); ok || until != 0 {
-			t.Errorf("%s: got %s, expected nothing known", name, until)
-		}
 	}
 }
 
@@ -92,12 +88,12 @@ func TestHeldBackByTheLatestFailure(t *testing.T) {
 	w.run()
 	w.clock.pass(time.Millisecond)
 	w.fetches[1].done(unavailable())
-	w.fetches[0].done(Result{Failure: &Failure{Err: errUnavailable, Unavailable: true, RetryAfter: time.Minute}})
+	w.fetches[0].done(unavailableFor(time.Minute))
 	w.run()
 	_, later := w.askFor(named("c"))
-	for who, err := range map[string]error{"who waited": first.err, "who came later": later.Err} {
-		if until, _ := HeldBackUntil(err); until != w.clock.now+time.Minute {
-			t.Errorf("%s: got %s, expected a minute", who, until-w.clock.now)
+	for who, err := range map[string]*token.Error{"who waited": first.err, "who came later": later.Err} {
+		if err.RetryAfter != time.Minute {
+			t.Errorf("%s: got %s, expected a minute", who, err.RetryAfter)
 		}
 	}
 }

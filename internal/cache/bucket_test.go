@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"token-fetch/internal/fuzzing"
+
+	"token-fetch/internal/token"
 )
 
 func keyOf(name string) *recordKey {
-	var caller Key
+	var caller token.Key
 	copy(caller[:], name)
 	k := recordKeyOf(ownKey, caller)
 	return &k
@@ -22,11 +24,11 @@ const placeNow = time.Hour
 func leaseUntil(until time.Duration) *record { return &record{leasedUntil: until} }
 
 func refusedUntil(until time.Duration) *record {
-	return &record{failed: sharedFailure{code: codeRefused, wait: backoff{count: 1, since: placeNow, until: until}}}
+	return &record{failed: sharedFailure{reason: token.OtherStatus, wait: backoff{count: 1, since: placeNow, until: until}}}
 }
 
 func tokenOf(text string, until time.Duration) *record {
-	return &record{token: &Token{Values: []string{text}, id: 1, issuedAt: placeNow, refreshAt: until, expiresAt: until, staleUntil: until}}
+	return &record{token: &stored{Token: token.Token{Values: []string{text}, ID: 1}, issuedAt: placeNow, refreshAt: until, expiresAt: until, staleUntil: until}}
 }
 
 func (b bucket) count() (n int) {

@@ -1,6 +1,6 @@
 // Package cache keeps tokens: one fetch for all requests that need the same token,
 // renewal before its end, a stand-in while the token service can't answer, and waits after failures.
-// It knows neither HTTP nor the gateway: a Fetcher obtains tokens, a Waiter is a
+// It knows neither HTTP nor the gateway: a token.Source obtains tokens, a Waiter is a
 // request, a Store is what the workers of a gateway share.
 //
 // All of a worker's callbacks run on one thread, so that nothing here is guarded.
@@ -9,24 +9,26 @@ package cache
 import (
 	"container/list"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 // Cache gives requests their tokens: one for all of them or one for each caller.
 type Cache struct {
 	Worker
 	policy  *Policy
-	fetcher Fetcher
-	workers *sharing // nil: each worker is by itself
-	key     Key      // of the configuration, for its records
+	source  token.Source
+	workers *sharing  // nil: each worker is by itself
+	key     token.Key // of the configuration, for its records
 
 	common   *Entry // of the token that is the same for all; nil where it depends on the caller
-	entries  map[Key]*Entry
+	entries  map[token.Key]*Entry
 	found    map[string]*Entry // those that are kept, by the values of their callers
 	lists    [holdings]entryList
 	underWay []begunFetch  // in the order of their deadlines
 	fetching int           // fetches that are wanted or under way
 	outage   backoff       // after fetches that found no service, whoever the caller
-	noAnswer error         // of the latest of them
+	noAnswer *token.Error  // of the latest of them
 	isWarm   bool          // the common entry has had a token, or needs none ahead
 	warmUpAt time.Duration // not before; another worker fetches the first token
 	// keepsNothing: the latest token had no lifetime, so that other workers could do nothing with it.
@@ -39,35 +41,35 @@ type Cache struct {
 
 // New returns a cache whose one token is the same for all requests. With a store that is not nil,
 // the workers of the gateway share it: key stands for all that tokens depend on beside their callers.
-func New(policy *Policy, fetcher Fetcher, worker Worker, store Store, key Key) *Cache {
-	c := newCache(policy, fetcher, worker, key)
+func New(policy *Policy, source token.Source, worker Worker, store Store, key token.Key) *Cache {
+	c := newCache(policy, source, worker, key)
 	if store != nil {
 		c.workers = shareCommon(store, policy)
 	}
-	c.common = c.newEntry(Key{}, nil)
+	c.common = c.newEntry(token.Key{}, nil)
 	return c
 }
 
 // NewPerCaller returns a cache with a token for each caller; store and key are those of New.
-func NewPerCaller(policy *Policy, fetcher Fetcher, worker Worker, store Store, key Key) *Cache {
-	c := newCache(policy, fetcher, worker, key)
+func NewPerCaller(policy *Policy, source token.Source, worker Worker, store Store, key token.Key) *Cache {
+	c := newCache(policy, source, worker, key)
 	if store != nil {
 		c.workers = shareCallers(store, policy)
 	}
-	c.entries, c.found = map[Key]*Entry{}, map[string]*Entry{}
+	c.entries, c.found = map[token.Key]*Entry{}, map[string]*Entry{}
 	c.Memory.add(c)
 	return c
 }
 
-func newCache(policy *Policy, fetcher Fetcher, worker Worker, key Key) *Cache {
+func newCache(policy *Policy, source token.Source, worker Worker, key token.Key) *Cache {
 	return &Cache{
-		Worker: worker, policy: policy, fetcher: fetcher, key: key,
+		Worker: worker, policy: policy, source: source, key: key,
 		outage: backoff{first: policy.Backoff},
 		ahead:  wallAhead(worker.Clock.Monotonic(), worker.Clock.Wall()),
 	}
 }
 
-func (c *Cache) newEntry(key Key, caller Caller) *Entry {
+func (c *Cache) newEntry(key token.Key, caller token.Caller) *Entry {
 	e := &Entry{
 		key: key, caller: caller,
 		retry:      backoff{first: c.policy.Backoff},
@@ -130,18 +132,18 @@ func (c *Cache) Find(values []byte, now time.Duration) *Entry {
 
 // Ask is for a request that found no Fresh token; caller is nil where tokens do not depend on it.
 // It counts the hit or miss.
-func (c *Cache) Ask(caller Caller, w Waiter) (*Entry, Reply) {
+func (c *Cache) Ask(caller token.Caller, w Waiter) (*Entry, Reply) {
 	now := c.Clock.Monotonic()
 	e := c.entry(caller)
 	if e.token.validAt(now) || c.mayLook(e, now) && c.look(e, now) && e.token.validAt(now) {
 		c.Stats.Hits++
 		c.settle(e, now)
-		return e, Reply{Token: e.valid(now)}
+		return e, Reply{Token: e.valid(now).use()}
 	}
 	c.Stats.Misses++
 	if !c.hasRoom(e, now) {
 		c.settle(e, now)
-		return nil, Reply{Err: ErrTooManyCallers}
+		return nil, Reply{Err: errTooManyCallers}
 	}
 	reply := c.askForFetch(e, now, w)
 	c.settle(e, now)
@@ -157,15 +159,15 @@ func (c *Cache) askForFetch(e *Entry, now time.Duration, w Waiter) Reply {
 			c.want(e, true)
 		}
 		c.Stats.StaleServed++
-		return Reply{Token: t}
+		return Reply{Token: &t.Token}
 	}
 	switch {
 	case !e.retry.open(now) && !isUnderWay:
-		return Reply{Err: e.refusal}
+		return Reply{Err: e.retry.wrap(e.refusal, now)}
 	case !mayFetch:
-		return Reply{Err: c.noAnswer}
+		return Reply{Err: c.outage.wrap(c.noAnswer, now)}
 	case e.fetch.waiting() >= c.policy.MaxWaiting:
-		return Reply{Err: ErrTooManyWaiting}
+		return Reply{Err: errTooManyWaiting}
 	}
 	if isUnderWay {
 		c.Stats.Coalesced++
@@ -176,7 +178,7 @@ func (c *Cache) askForFetch(e *Entry, now time.Duration, w Waiter) Reply {
 }
 
 // entry finds or makes the caller's entry.
-func (c *Cache) entry(caller Caller) *Entry {
+func (c *Cache) entry(caller token.Caller) *Entry {
 	if c.common != nil {
 		return c.common
 	}
@@ -197,28 +199,28 @@ func (c *Cache) hasRoom(e *Entry, now time.Duration) bool {
 }
 
 // Reject is for a token that the upstream has rejected.
-func (c *Cache) Reject(e *Entry, t *Token) {
+func (c *Cache) Reject(e *Entry, id token.ID) {
 	now := c.Clock.Monotonic()
-	if e.token.same(t) && c.heardOfRejection(e, t, now) {
+	if e.token.is(id) && c.heardOfRejection(e, id, now) {
 		e.token = nil
-		c.tellFetcher(e, t) // who withdrew it may not have done so yet
+		c.tellSource(e, id) // who withdrew it may not have done so yet
 		return
 	}
-	if !e.reject(now, t) {
+	if !e.reject(now, id) {
 		return
 	}
-	if c.withdraw(e, t, now) {
+	if c.withdraw(e, id, now) {
 		c.Stats.Invalidated++
-		c.tellFetcher(e, t)
+		c.tellSource(e, id)
 	}
 	if e.holding != nowhere { // it may have been dropped while the request was with the upstream
 		c.settle(e, now)
 	}
 }
 
-// tellFetcher has a Fetcher that shares tokens with other gateways bring this one no more.
-func (c *Cache) tellFetcher(e *Entry, t *Token) {
-	if r, ok := c.fetcher.(Rejecter); ok {
-		r.Rejected(e.caller, t.id)
+// tellSource has a Source that shares tokens with other gateways bring this one no more.
+func (c *Cache) tellSource(e *Entry, id token.ID) {
+	if r, ok := c.source.(Rejecter); ok {
+		r.Rejected(e.caller, id)
 	}
 }

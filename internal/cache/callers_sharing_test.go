@@ -1,11 +1,12 @@
 package cache
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 // gateway has so many workers that share the tokens of callers.
@@ -18,7 +19,7 @@ func gateway(policy *Policy, count int) (clock *fakeClock, workers []*worker) {
 }
 
 // servesCaller checks that a caller's request gets this token at once.
-func (w *worker) servesCaller(t testing.TB, caller Caller, want string) {
+func (w *worker) servesCaller(t testing.TB, caller token.Caller, want string) {
 	t.Helper()
 	_, got := w.askFor(caller)
 	if got.Token == nil || got.Token.Values[0] != want {
@@ -93,7 +94,7 @@ func TestRefusalHoldsForAllWorkers(t *testing.T) {
 	a, b, c := workers[0], workers[1], workers[2]
 	a.fetchFor(t, named("bad"), refusal())
 	for range 3 {
-		if _, reply := b.askFor(named("bad")); !errors.Is(reply.Err, errRefused) {
+		if _, reply := b.askFor(named("bad")); !failedAs(reply.Err, errRefused) {
 			t.Errorf("another worker: got %s, expected to be denied without a fetch", reply)
 		}
 	}
@@ -104,7 +105,7 @@ func TestRefusalHoldsForAllWorkers(t *testing.T) {
 	b.fetchFor(t, named("bad"), refusal()) // the second
 	clock.pass(1900 * time.Millisecond)
 	for i, w := range []*worker{a, c} {
-		if _, reply := w.askFor(named("bad")); !errors.Is(reply.Err, errRefused) {
+		if _, reply := w.askFor(named("bad")); !failedAs(reply.Err, errRefused) {
 			t.Errorf("worker %d, after the second refusal: got %s, expected its wait to have doubled", i, reply)
 		}
 	}
@@ -136,7 +137,7 @@ func TestRejectionHoldsForAllWorkers(t *testing.T) {
 	b.servesCaller(t, named("a"), "t1")
 	for _, w := range []*worker{a, b} {
 		e := w.find(named("a"))
-		w.Reject(e, e.token)
+		w.Reject(e, e.token.ID)
 	}
 	if a.stats.Invalidated != 1 || b.stats.Invalidated != 0 {
 		t.Errorf("invalidations: got %d and %d, expected 1 and 0", a.stats.Invalidated, b.stats.Invalidated)
@@ -146,7 +147,7 @@ func TestRejectionHoldsForAllWorkers(t *testing.T) {
 	b.servesCaller(t, named("a"), "t2")
 	e := b.find(named("a"))
 	clock.pass(10 * time.Millisecond)
-	b.Reject(e, e.token)
+	b.Reject(e, e.token.ID)
 	b.servesCaller(t, named("a"), "t2") // within the wait that the first rejection began, in another worker
 }
 
@@ -199,7 +200,7 @@ func TestStaleTokenOfARefusedCallerServesNowhere(t *testing.T) {
 	b.servesCaller(t, named("a"), "old")
 	clock.pass(11 * time.Second)
 	a.fetchFor(t, named("a"), refusal())
-	if _, reply := b.askFor(named("a")); !errors.Is(reply.Err, errRefused) {
+	if _, reply := b.askFor(named("a")); !failedAs(reply.Err, errRefused) {
 		t.Errorf("the other worker: got %s, expected the refusal", reply)
 	}
 	clock.pass(time.Minute)

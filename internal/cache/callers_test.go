@@ -1,10 +1,11 @@
 package cache
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 func named(name string) *fakeCaller { return &fakeCaller{name: name} }
@@ -12,7 +13,7 @@ func named(name string) *fakeCaller { return &fakeCaller{name: name} }
 func callerOf(i, size int) *fakeCaller { return &fakeCaller{name: fmt.Sprint(i), size: size} }
 
 // has reports whether the caller's token is there without a fetch.
-func (w *worker) has(caller Caller) bool {
+func (w *worker) has(caller token.Caller) bool {
 	_, reply := w.askFor(caller)
 	reply.Place.Leave()
 	return reply.Token != nil
@@ -79,7 +80,7 @@ func TestRefusedCallersPushNobodyOut(t *testing.T) {
 		t.Errorf("memory: got %v, expected no more than 50 entries of refused callers", used)
 	}
 	_, latest := w.askFor(callerOf(4999, 15_000))
-	if !errors.Is(latest.Err, errRefused) {
+	if !failedAs(latest.Err, errRefused) {
 		t.Errorf("the latest refused caller: got %s, expected to be denied without a fetch", latest)
 	}
 	if e := w.entries[callerOf(4999, 0).Key()]; e.caller != nil || len(w.found) != 1 {
@@ -90,14 +91,14 @@ func TestRefusedCallersPushNobodyOut(t *testing.T) {
 func TestRefusalHoldsForItsCallerOnly(t *testing.T) {
 	w := newPerCallerWorker(defaults(), &Memory{})
 	w.fetchFor(t, named("a"), refusal())
-	if _, reply := w.askFor(named("a")); !errors.Is(reply.Err, errRefused) {
+	if _, reply := w.askFor(named("a")); !failedAs(reply.Err, errRefused) {
 		t.Errorf("the same caller: got %s, expected to be denied", reply)
 	}
 	w.fetchFor(t, named("b"), good("b", time.Minute))
 	w.clock.pass(2 * time.Second)
 	w.fetchFor(t, named("a"), refusal())
 	w.clock.pass(2*time.Second - 1)
-	if _, reply := w.askFor(named("a")); !errors.Is(reply.Err, errRefused) {
+	if _, reply := w.askFor(named("a")); !failedAs(reply.Err, errRefused) {
 		t.Errorf("the same caller, refused twice: got %s, expected its wait to have doubled", reply)
 	}
 	w.clock.pass(time.Second)
@@ -111,9 +112,9 @@ func TestRefusalHoldsForItsCallerOnly(t *testing.T) {
 
 func TestOutageHoldsForAllCallers(t *testing.T) {
 	w := newPerCallerWorker(defaults(), &Memory{})
-	w.fetchFor(t, named("first"), Result{Failure: &Failure{Err: errUnavailable, Unavailable: true, RetryAfter: time.Minute}})
+	w.fetchFor(t, named("first"), unavailableFor(time.Minute))
 	for i := range 100 {
-		if _, reply := w.askFor(callerOf(i, 0)); !errors.Is(reply.Err, errUnavailable) {
+		if _, reply := w.askFor(callerOf(i, 0)); !failedAs(reply.Err, errUnavailable) {
 			t.Fatalf("caller %d: got %s, expected to be denied", i, reply)
 		}
 	}
@@ -170,7 +171,7 @@ func TestRejectedAfterItWasDropped(t *testing.T) {
 	dropped, reply := w.Ask(named("a"), &request{})
 	w.fetchFor(t, named("b"), good("b", time.Minute))
 	w.fetchFor(t, named("a"), good("a2", time.Minute))
-	w.Reject(dropped, reply.Token)
+	w.Reject(dropped, reply.Token.ID)
 	if _, got := w.askFor(named("a")); got.Token == nil || got.Token.Values[0] != "a2" {
 		t.Errorf("got %s, expected the new token", got)
 	}
@@ -187,7 +188,7 @@ func TestRejectionsOfACallerAreSpaced(t *testing.T) {
 			w.answer(t, good("t", time.Hour))
 			token = r.token
 		}
-		w.Reject(e, token)
+		w.Reject(e, token.ID)
 		w.clock.pass(10 * time.Millisecond)
 		w.tick()
 	}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 // A caller that was refused when its token was to be renewed: 640 bytes are counted, and its
@@ -39,7 +41,7 @@ func TestAdoptedTokenEndsRetryAfter(t *testing.T) {
 	clock.pass(patience)
 	a.tick() // under way, after all
 	clock.pass(time.Millisecond)
-	a.answer(t, Result{Failure: &Failure{Err: errUnavailable, Unavailable: true, RetryAfter: time.Minute}})
+	a.answer(t, unavailableFor(time.Minute))
 	b.answer(t, good("t1", 5*time.Second)) // begun before
 	a.tick()                               // adopts t1
 	clock.pass(6 * time.Second)            // t1 is over, 54 s of Retry-After are not
@@ -99,7 +101,7 @@ func TestReplacedConfigurationsFillThePlaces(t *testing.T) {
 	clock, store := newFakeClock(), newFakeStore()
 	for i := range 1200 {
 		w := &worker{clock: clock, store: store}
-		w.Cache = New(defaults(), w, w.common(&Memory{}), store, Key{byte(i), byte(i >> 8), 9})
+		w.Cache = New(defaults(), w, w.common(&Memory{}), store, token.Key{byte(i), byte(i >> 8), 9})
 		w.fetchOnce(t, good("t", 24*time.Hour))
 		w.Close()
 		clock.pass(time.Second)
@@ -137,7 +139,7 @@ func TestWantedFetchesBeginInAnOutage(t *testing.T) {
 		w.askFor(callerOf(i, 10))
 	}
 	w.Backlog.Turn()
-	w.fetches[0].done(Result{Failure: &Failure{Err: errUnavailable, Unavailable: true, RetryAfter: time.Minute}})
+	w.fetches[0].done(unavailableFor(time.Minute))
 	before := len(w.fetches)
 	w.clock.pass(time.Second)
 	w.run()

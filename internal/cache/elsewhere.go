@@ -1,6 +1,10 @@
 package cache
 
-import "time"
+import (
+	"time"
+
+	"token-fetch/internal/token"
+)
 
 // This file is how a fetch is left to another worker that has begun one for the same token.
 
@@ -16,7 +20,7 @@ func (c *Cache) isElsewhere(e *Entry, now time.Duration) (is bool) {
 	case ok:
 		return false
 	case c.learn(e, &r, now):
-		c.endElsewhere(e, now, e.refusal)
+		c.endElsewhere(e, now, e.retry.wrap(e.refusal, now))
 	default:
 		if e.fetch.waiting() > 0 {
 			c.Stats.Coalesced++ // the first of them; each of the others was counted when it came
@@ -42,8 +46,8 @@ func (c *Cache) watch(e *Entry, number int) (isOpen bool) {
 	r := c.workers.find(&e.record)
 	switch {
 	case c.learn(e, &r, now):
-		c.endElsewhere(e, now, e.refusal)
-	case r.failed.code != 0 && r.failed.wait.since >= e.fetch.sentAt:
+		c.endElsewhere(e, now, e.retry.wrap(e.refusal, now))
+	case r.failed.reason != 0 && r.failed.wait.since >= e.fetch.sentAt:
 		c.failElsewhere(e, &r, now)
 	case r.isLeased(now) && now < e.fetch.deadline:
 		return true
@@ -59,7 +63,7 @@ func (c *Cache) endOnPanic(e *Entry, cause any) bool {
 		return false
 	}
 	c.OnPanic(cause)
-	c.endElsewhere(e, c.Clock.Monotonic(), ErrPanic)
+	c.endElsewhere(e, c.Clock.Monotonic(), errPanic)
 	return true
 }
 
@@ -72,18 +76,18 @@ func (c *Cache) takeOver(e *Entry, now time.Duration) {
 
 // failElsewhere ends the wait as the other worker's fetch ended that found no token service.
 func (c *Cache) failElsewhere(e *Entry, r *record, now time.Duration) {
-	err := c.fetcher.ErrorOf(r.failed.code)
-	if r.failed.unavailable {
+	err := errElsewhere(r.failed.reason)
+	if r.failed.reason.IsUnavailable() {
 		c.outage.failed(e.fetch.sentAt, now, r.failed.wait.until-now)
-		err = c.outage.because(err)
 		c.noAnswer = err
+		err = c.outage.wrap(err, now)
 	}
 	c.endElsewhere(e, now, err)
 }
 
 // endElsewhere tells those who waited for another worker what became of its fetch: there is a token now, or
 // else err.
-func (c *Cache) endElsewhere(e *Entry, now time.Duration, err error) {
+func (c *Cache) endElsewhere(e *Entry, now time.Duration, err *token.Error) {
 	waiters, ok := e.fetch.callOff()
 	if !ok {
 		return

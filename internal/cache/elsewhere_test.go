@@ -1,28 +1,30 @@
 package cache
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 // outcomes are what can become of a fetch that a second worker waits for, and what its request is told.
 var outcomes = map[string]struct {
 	happens  func(t *testing.T, leader *worker)
 	token    string
-	err      error
+	err      *token.Error
 	ownFetch bool // the second worker then makes
 }{
 	"a token":    {func(t *testing.T, w *worker) { w.answer(t, good("t1", time.Minute)) }, "t1", nil, false},
 	"a refusal":  {func(t *testing.T, w *worker) { w.answer(t, refusal()) }, "", errRefused, false},
 	"no service": {func(t *testing.T, w *worker) { w.answer(t, unavailable()) }, "", errUnavailable, false},
-	"a failure that panics": {func(t *testing.T, w *worker) {
-		w.answer(t, Result{Failure: &Failure{Err: errRefused, Code: codePanics}})
-	}, "", ErrPanic, false},
+	"what it wrote panics": {func(t *testing.T, w *worker) {
+		w.answer(t, good("t1", time.Minute))
+		w.store.onLoad = func() { panic("in the store") }
+	}, "", errPanic, false},
 	"a token without a life": {func(t *testing.T, w *worker) { w.answer(t, good("t1", 0)) }, "", nil, true},
-	"a failure without a code": {func(t *testing.T, w *worker) {
-		w.answer(t, Result{Failure: &Failure{Err: ErrPanic}})
+	"a failure that is not shared": {func(t *testing.T, w *worker) {
+		w.answer(t, result{err: errPanic})
 	}, "", nil, true},
 	"its configuration is replaced": {func(_ *testing.T, w *worker) { w.Close() }, "", nil, true},
 	"it dies":                       {func(_ *testing.T, w *worker) { w.clock.pass(patience) }, "", nil, true},
@@ -30,7 +32,7 @@ var outcomes = map[string]struct {
 
 func TestFetchThatIsElsewhere(t *testing.T) {
 	for name, outcome := range outcomes {
-		for _, caller := range []Caller{nil, named("a")} {
+		for _, caller := range []token.Caller{nil, named("a")} {
 			t.Run(fmt.Sprintf("%s, caller %v", name, caller != nil), func(t *testing.T) {
 				clock, workers := gateway(defaults(), 2)
 				if caller == nil {
@@ -69,10 +71,10 @@ func TestFetchThatIsElsewhere(t *testing.T) {
 	}
 }
 
-func checkTold(t *testing.T, r *request, token string, err error) {
+func checkTold(t *testing.T, r *request, want string, err *token.Error) {
 	t.Helper()
-	if r.told != 1 || !errors.Is(r.err, err) || (r.token == nil) != (token == "") || r.token != nil && r.token.Values[0] != token {
-		t.Errorf("told %d times, %+v and %v; expected %q and %v", r.told, r.token, r.err, token, err)
+	if r.told != 1 || !failedAs(r.err, err) || (r.token == nil) != (want == "") || r.token != nil && r.token.Values[0] != want {
+		t.Errorf("told %d times, %+v and %v; expected %q and %v", r.told, r.token, r.err, want, err)
 	}
 }
 
@@ -111,9 +113,9 @@ func TestTokensThatAreNotKept(t *testing.T) {
 func TestPanicWhenAFetchIsBegun(t *testing.T) {
 	_, workers := gateway(defaults(), 2)
 	r, _ := workers[1].askFor(named("a"))
-	workers[0].fetchFor(t, named("a"), Result{Failure: &Failure{Err: errRefused, Code: codePanics}})
+	workers[1].store.onLoad = func() { panic("in the store") }
 	workers[1].run()
-	checkTold(t, r, "", ErrPanic)
+	checkTold(t, r, "", errPanic)
 	if n := len(workers[1].panics); n != 1 || len(workers[1].fetches) != 0 {
 		t.Errorf("got %d panics and %d fetches, expected one panic", n, len(workers[1].fetches))
 	}

@@ -3,25 +3,27 @@ package cache
 import (
 	"container/list"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 // Entry is what a cache knows about one token: how requests find it, when it is renewed,
 // what serves while it can't be had, and when it is dropped. It decides only; the Cache that
 // owns it makes the fetches and talks to the other workers.
 type Entry struct {
-	key    Key
-	record recordKey // of what the workers share
-	caller Caller    // nil for a refused caller, of whom nothing but the key is kept
+	key    token.Key
+	record recordKey    // of what the workers share
+	caller token.Caller // nil for a refused caller, of whom nothing but the key is kept
 	// token is the latest one. It may have expired, as it may still stand in; nil before
 	// the first, and after the upstream rejected it.
-	token    *Token
+	token    *stored
 	usedAt   time.Duration // by the latest request
 	lookedAt time.Duration // at its record in the store
 	fetch    fetch         // that brings the next one
 
-	retry      backoff // after fetches that were refused; those that found no service are the Cache's
-	refusal    error   // of the latest of them
-	rejections backoff // after tokens that the upstream rejected
+	retry      backoff      // after fetches that were refused; those that found no service are the Cache's
+	refusal    *token.Error // of the latest of them
+	rejections backoff      // after tokens that the upstream rejected
 
 	holding holding
 	size    int           // bytes counted for it
@@ -34,16 +36,16 @@ const nearEnd = 2 * time.Second
 
 // Fresh returns the token if it can be used. now may be a little behind, so that no token is
 // returned that is near its end. Requests call it, and it costs them nothing but this.
-func (e *Entry) Fresh(now time.Duration) *Token {
+func (e *Entry) Fresh(now time.Duration) *token.Token {
 	if !e.token.validAt(now + nearEnd) {
 		return nil
 	}
 	e.usedAt = now
-	return e.token
+	return &e.token.Token
 }
 
 // valid is Fresh for an exact clock.
-func (e *Entry) valid(now time.Duration) *Token {
+func (e *Entry) valid(now time.Duration) *stored {
 	if !e.token.validAt(now) {
 		return nil
 	}
@@ -52,7 +54,7 @@ func (e *Entry) valid(now time.Duration) *Token {
 }
 
 // stale returns the expired token while it may stand in for a new one.
-func (e *Entry) stale(now time.Duration) *Token {
+func (e *Entry) stale(now time.Duration) *stored {
 	if e.token.serves(now) {
 		return e.token
 	}
@@ -74,7 +76,7 @@ func (e *Entry) isUsed(now time.Duration) bool {
 }
 
 // store takes the token of a good answer. One without a lifetime is not kept.
-func (e *Entry) store(now time.Duration, t *Token, isUsed bool) {
+func (e *Entry) store(now time.Duration, t *stored, isUsed bool) {
 	e.retry.succeeded(t.issuedAt)
 	e.refusal = nil
 	e.token = nil
@@ -88,7 +90,7 @@ func (e *Entry) store(now time.Duration, t *Token, isUsed bool) {
 }
 
 // adopt takes a token that another worker stored, and reports whether it is news.
-func (e *Entry) adopt(now time.Duration, t *Token) bool {
+func (e *Entry) adopt(now time.Duration, t *stored) bool {
 	if t.same(e.token) && t.staleUntil < e.token.staleUntil {
 		e.token = t // another worker was refused
 	}
@@ -102,9 +104,9 @@ func (e *Entry) adopt(now time.Duration, t *Token) bool {
 
 // refuse takes an answer that refuses a token. One that is still valid serves to its end, but
 // does not stand in after it.
-func (e *Entry) refuse(now time.Duration, err error) {
+func (e *Entry) refuse(now time.Duration, err *token.Error) {
 	e.retry.failed(e.fetch.sentAt, now, 0)
-	e.refusal = e.retry.because(err)
+	e.refusal = err
 	if !e.token.validAt(now) {
 		e.token = nil
 		return
@@ -116,8 +118,8 @@ func (e *Entry) refuse(now time.Duration, err error) {
 // new one, and reports whether it did. A token that has been replaced meanwhile is none of the
 // answer's business; and an upstream that rejects one new token after the other gets
 // them ever more slowly, while the latest is used on.
-func (e *Entry) reject(now time.Duration, t *Token) bool {
-	if !e.token.same(t) || !e.rejections.open(now) {
+func (e *Entry) reject(now time.Duration, id token.ID) bool {
+	if !e.token.is(id) || !e.rejections.open(now) {
 		return false
 	}
 	e.rejections.failed(now, now, 0)

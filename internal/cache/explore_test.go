@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 // exploration is one run of events on one worker of two, with two requests that need the same token.
@@ -11,8 +13,8 @@ type exploration struct {
 	t         *testing.T
 	worker    *worker
 	colleague *worker
-	caller    Caller     // whose token it is; nil: it is the same for all
-	theirs    *fakeFetch // the colleague's, if it is under way
+	caller    token.Caller // whose token it is; nil: it is the same for all
+	theirs    *fakeFetch   // the colleague's, if it is under way
 	events    []string
 	requests  [2]*request
 	replies   [2]Reply
@@ -65,7 +67,7 @@ func (x *exploration) leave(i int) bool {
 	return true
 }
 
-func (x *exploration) end(r Result) bool {
+func (x *exploration) end(r result) bool {
 	if x.ended == len(x.worker.fetches) {
 		return false
 	}
@@ -99,7 +101,7 @@ func (x *exploration) begin() bool {
 	return true
 }
 
-func (x *exploration) endTheirs(r Result) bool {
+func (x *exploration) endTheirs(r result) bool {
 	if x.theirs == nil {
 		return false
 	}
@@ -131,11 +133,11 @@ func (x *exploration) rejectTheirs() bool {
 	if e == nil || e.token == nil {
 		return false
 	}
-	x.colleague.Reject(e, e.token)
+	x.colleague.Reject(e, e.token.ID)
 	return true
 }
 
-func newExploration(t *testing.T, caller Caller) *exploration {
+func newExploration(t *testing.T, caller token.Caller) *exploration {
 	clock, store := newFakeClock(), newFakeStore()
 	if caller == nil {
 		return &exploration{t: t, worker: newColleague(defaults(), clock, store), colleague: newColleague(defaults(), clock, store)}
@@ -146,7 +148,7 @@ func newExploration(t *testing.T, caller Caller) *exploration {
 }
 
 // play runs events on a fresh pair of workers; false when the last of them can't happen.
-func play(t *testing.T, caller Caller, events []string) (*exploration, bool) {
+func play(t *testing.T, caller token.Caller, events []string) (*exploration, bool) {
 	x := newExploration(t, caller)
 	x.events = events
 	for _, event := range events {
@@ -177,7 +179,7 @@ func (x *exploration) check(when string) {
 		if r.told > 1 || x.left[i] && r.told > 0 || !x.replies[i].Waiting && r.told > 0 {
 			x.fatalf("%srequest %d was told %d times (waiting: %v, left: %v)", when, i, r.told, x.replies[i].Waiting, x.left[i])
 		}
-		for _, told := range []*Token{r.token, x.replies[i].Token} {
+		for _, told := range []*token.Token{r.token, x.replies[i].Token} {
 			if told != nil && told.Values[0] == "of the second" {
 				x.fatalf("%srequest %d has the token of another caller", when, i)
 			}
@@ -216,7 +218,7 @@ const underWayState = underWay
 
 // TestAllOrdersOfEvents explores every order of up to six events.
 func TestAllOrdersOfEvents(t *testing.T) {
-	for name, caller := range map[string]Caller{"one token for all": nil, "a token for each caller": named("first")} {
+	for name, caller := range map[string]token.Caller{"one token for all": nil, "a token for each caller": named("first")} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			exploreAll(t, caller)
@@ -224,7 +226,7 @@ func TestAllOrdersOfEvents(t *testing.T) {
 	}
 }
 
-func exploreAll(t *testing.T, caller Caller) {
+func exploreAll(t *testing.T, caller token.Caller) {
 	most := 6
 	if testing.Short() {
 		most = 4

@@ -1,10 +1,11 @@
 package cache
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 // worker is a cache with fakes at its borders: the test moves its clock, ends its fetches and has
@@ -18,7 +19,7 @@ type worker struct {
 	stats   Stats
 	panics  []any
 	// onFetch, if not nil, is what fetches do at once.
-	onFetch func(done func(Result))
+	onFetch func(end func(result))
 }
 
 type fakeClock struct {
@@ -35,23 +36,22 @@ func (c *fakeClock) pass(d time.Duration) {
 }
 
 type fakeFetch struct {
-	caller Caller
-	done   func(Result)
+	caller token.Caller
+	done   func(result)
 }
 
-func (w *worker) Fetch(caller Caller, done func(Result)) {
-	w.fetches = append(w.fetches, &fakeFetch{caller, done})
+// result is what a fetch brings: a token or, if err is not nil, none.
+type result struct {
+	token token.Token
+	err   *token.Error
+}
+
+func (w *worker) Fetch(q token.Query, done func(token.Token, *token.Error)) {
+	end := func(r result) { done(r.token, r.err) }
+	w.fetches = append(w.fetches, &fakeFetch{q.Caller, end})
 	if w.onFetch != nil {
-		w.onFetch(done)
+		w.onFetch(end)
 	}
-}
-
-// ErrorOf knows those of unavailable and refusal.
-func (w *worker) ErrorOf(code uint8) error {
-	if code == codePanics {
-		panic("no such code")
-	}
-	return map[uint8]error{codeUnavailable: errUnavailable, codeRefused: errRefused}[code]
 }
 
 // fakeStore is the host's shared data.
@@ -85,22 +85,24 @@ type fakeCaller struct {
 	size int
 }
 
-func (c *fakeCaller) Values() string { return c.name }
-func (c *fakeCaller) Key() (k Key)   { copy(k[:], c.name); return k }
-func (c *fakeCaller) Size() int      { return c.size }
+func (c *fakeCaller) Values() string     { return c.name }
+func (c *fakeCaller) Key() (k token.Key) { copy(k[:], c.name); return k }
+func (c *fakeCaller) Size() int          { return c.size }
 
 // find is Find for a caller.
-func (w *worker) find(caller Caller) *Entry { return w.Find([]byte(caller.Values()), w.clock.now) }
+func (w *worker) find(caller token.Caller) *Entry {
+	return w.Find([]byte(caller.Values()), w.clock.now)
+}
 
 // request waits. It records what it was told, and how often.
 type request struct {
 	told  int
-	token *Token
-	err   error
+	token *token.Token
+	err   *token.Error
 }
 
-func (r *request) Proceed(t *Token) { r.told++; r.token = t }
-func (r *request) Fail(err error)   { r.told++; r.err = err }
+func (r *request) Proceed(t *token.Token) { r.told++; r.token = t }
+func (r *request) Fail(err *token.Error)  { r.told++; r.err = err }
 
 const (
 	timeout  = 500 * time.Millisecond
@@ -119,7 +121,7 @@ func newFakeClock() *fakeClock {
 	return &fakeClock{now: time.Hour, wall: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 }
 
-var ownKey = Key{1, 2, 3}
+var ownKey = token.Key{1, 2, 3}
 
 func newWorker(policy *Policy) *worker { return newColleague(policy, newFakeClock(), newFakeStore()) }
 
@@ -132,7 +134,7 @@ func newColleague(policy *Policy, clock *fakeClock, store *fakeStore) *worker {
 
 func newPerCallerWorker(policy *Policy, memory *Memory) *worker {
 	w := &worker{clock: newFakeClock()}
-	w.Cache = NewPerCaller(policy, w, w.common(memory), nil, Key{})
+	w.Cache = NewPerCaller(policy, w, w.common(memory), nil, token.Key{})
 	return w
 }
 
@@ -154,7 +156,7 @@ func (w *worker) common(memory *Memory) Worker {
 // ask is a request for the token that is the same for all.
 func (w *worker) ask() (*request, Reply) { return w.askFor(nil) }
 
-func (w *worker) askFor(caller Caller) (*request, Reply) {
+func (w *worker) askFor(caller token.Caller) (*request, Reply) {
 	r := &request{}
 	_, reply := w.Ask(caller, r)
 	return r, reply
@@ -173,28 +175,30 @@ func (w *worker) tick() {
 	w.run()
 }
 
-func good(token string, lifetime time.Duration) Result {
-	return Result{Grant: Grant{Values: []string{token}, Lifetime: lifetime}}
+func good(text string, lifetime time.Duration) result {
+	return result{token: token.Token{Values: []string{text}, Lifetime: lifetime}}
 }
 
 var (
-	errUnavailable = errors.New("answered 503")
-	errRefused     = errors.New("answered 400")
+	errUnavailable = &token.Error{Reason: token.ServerError, Detail: "answered 503"}
+	errRefused     = &token.Error{Reason: token.OtherStatus, Detail: "answered 400"}
 )
 
-const (
-	codeUnavailable = 1
-	codeRefused     = 2
-	codePanics      = 3
-)
+func unavailable() result { return result{err: errUnavailable} }
+func refusal() result     { return result{err: errRefused} }
 
-func unavailable() Result {
-	return Result{Failure: &Failure{Err: errUnavailable, Unavailable: true, Code: codeUnavailable}}
+// unavailableFor is unavailable with a Retry-After.
+func unavailableFor(d time.Duration) result {
+	return result{err: &token.Error{Reason: token.ServerError, RetryAfter: d, Detail: "answered 503"}}
 }
-func refusal() Result { return Result{Failure: &Failure{Err: errRefused, Code: codeRefused}} }
+
+// failedAs reports whether a request was told this error, whatever its detail and wait.
+func failedAs(got, want *token.Error) bool {
+	return (got == nil) == (want == nil) && (got == nil || got.Reason == want.Reason)
+}
 
 // answer ends the latest fetch.
-func (w *worker) answer(t testing.TB, r Result) {
+func (w *worker) answer(t testing.TB, r result) {
 	t.Helper()
 	if len(w.fetches) == 0 {
 		t.Fatal("no fetch to end")
@@ -204,12 +208,12 @@ func (w *worker) answer(t testing.TB, r Result) {
 }
 
 // fetch is a request, its fetch and the result.
-func (w *worker) fetchOnce(t testing.TB, r Result) *request {
+func (w *worker) fetchOnce(t testing.TB, r result) *request {
 	t.Helper()
 	return w.fetchFor(t, nil, r)
 }
 
-func (w *worker) fetchFor(t testing.TB, caller Caller, result Result) *request {
+func (w *worker) fetchFor(t testing.TB, caller token.Caller, result result) *request {
 	t.Helper()
 	r, reply := w.askFor(caller)
 	if !reply.Waiting {
@@ -221,7 +225,7 @@ func (w *worker) fetchFor(t testing.TB, caller Caller, result Result) *request {
 }
 
 // serves checks that a request gets this token at once.
-func (w *worker) serves(t testing.TB, want string) *Token {
+func (w *worker) serves(t testing.TB, want string) *token.Token {
 	t.Helper()
 	_, got := w.ask()
 	if got.Token == nil || got.Token.Values[0] != want {

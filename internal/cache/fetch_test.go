@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"errors"
 	"testing"
 	"time"
 )
@@ -66,8 +65,8 @@ func TestMaxWaiting(t *testing.T) {
 	w := newWorker(p)
 	_, first := w.ask()
 	w.ask()
-	if _, third := w.ask(); !errors.Is(third.Err, ErrTooManyWaiting) {
-		t.Errorf("the third: got %s, expected %v", third, ErrTooManyWaiting)
+	if _, third := w.ask(); !failedAs(third.Err, errTooManyWaiting) {
+		t.Errorf("the third: got %s, expected %v", third, errTooManyWaiting)
 	}
 	first.Place.Leave()
 	if _, fourth := w.ask(); !fourth.Waiting {
@@ -77,20 +76,20 @@ func TestMaxWaiting(t *testing.T) {
 
 func TestFetchThatFailsAtOnce(t *testing.T) {
 	w := newWorker(defaults())
-	w.onFetch = func(done func(Result)) { done(unavailable()) }
+	w.onFetch = func(done func(result)) { done(unavailable()) }
 	r, _ := w.ask()
 	w.run()
-	if r.told != 1 || !errors.Is(r.err, errUnavailable) {
+	if r.told != 1 || !failedAs(r.err, errUnavailable) {
 		t.Errorf("told %d times, %v", r.told, r.err)
 	}
 }
 
 func TestPanicInAFetchLeavesNobodyWaiting(t *testing.T) {
 	w := newWorker(defaults())
-	w.onFetch = func(func(Result)) { panic("in the fetcher") }
+	w.onFetch = func(func(result)) { panic("in the fetcher") }
 	r, _ := w.ask()
 	w.run()
-	if r.told != 1 || !errors.Is(r.err, ErrPanic) || len(w.panics) != 1 {
-		t.Errorf("told %d times, %v, %d panics; expected once, %v and 1", r.told, r.err, len(w.panics), ErrPanic)
+	if r.told != 1 || !failedAs(r.err, errPanic) || len(w.panics) != 1 {
+		t.Errorf("told %d times, %v, %d panics; expected once, %v and 1", r.told, r.err, len(w.panics), errPanic)
 	}
 }

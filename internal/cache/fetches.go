@@ -1,6 +1,10 @@
 package cache
 
-import "time"
+import (
+	"time"
+
+	"token-fetch/internal/token"
+)
 
 // This file is the way of a fetch, from the request that wants it to those who are told.
 
@@ -37,9 +41,9 @@ func (c *Cache) begin(e *Entry) {
 	}
 	number, _ := e.fetch.begin(now, now+c.policy.Timeout)
 	c.underWay = append(c.underWay, begunFetch{e, number})
-	done := func(r Result) { c.end(e, number, r) }
+	done := func(t token.Token, err *token.Error) { c.end(e, number, t, err) }
 	defer c.failOnPanic(done) // the fetches after this one must be begun
-	c.fetcher.Fetch(e.caller, done)
+	c.source.Fetch(token.Query{Caller: e.caller}, done)
 }
 
 // callOff is for a wanted fetch for which nobody waits any more, or whose service has failed since.
@@ -50,41 +54,38 @@ func (c *Cache) callOff(e *Entry, now time.Duration) {
 	}
 	c.fetching--
 	c.releaseLease(e, now)
-	c.deliver(delivery{waiters: waiters, token: e.stale(now), err: c.noAnswer}, now)
+	c.deliver(delivery{waiters: waiters, token: e.stale(now), err: c.outage.wrap(c.noAnswer, now)}, now)
 	c.settle(e, now)
 }
 
 // failOnPanic leaves nobody waiting when a fetch or its answer made the plugin panic.
-func (c *Cache) failOnPanic(done func(Result)) {
+func (c *Cache) failOnPanic(done func(token.Token, *token.Error)) {
 	if cause := recover(); cause != nil {
 		c.OnPanic(cause)
-		done(Result{Failure: &Failure{Err: ErrPanic}})
+		done(token.Token{}, errPanic)
 	}
 }
 
 // end takes the result of a fetch. Every request that waits is told, whatever happens.
-func (c *Cache) end(e *Entry, number int, r Result) {
+func (c *Cache) end(e *Entry, number int, t token.Token, err *token.Error) {
 	waiters, ok := e.fetch.end(number)
 	if !ok {
 		return // given up before: its requests have been told
 	}
 	c.fetching--
 	now := c.Clock.Monotonic()
-	d := delivery{waiters: waiters, err: ErrPanic} // unless something better comes
+	d := delivery{waiters: waiters, err: errPanic} // unless something better comes
 	defer func() { c.deliver(d, now) }()
-	if r.Failure == nil {
-		c.succeed(e, now, r.Grant, &d)
+	if err == nil {
+		c.succeed(e, now, t, &d)
 	} else {
-		if r.Grant.Lifetime > 0 {
-			e.adopt(now, c.policy.newToken(r.Grant, e.fetch.sentAt))
-		}
-		c.fail(e, now, r.Failure, &d)
+		c.fail(e, now, err, &d)
 	}
 	c.settle(e, now)
 }
 
-func (c *Cache) succeed(e *Entry, now time.Duration, g Grant, d *delivery) {
-	d.token = c.policy.newToken(g, e.fetch.sentAt)
+func (c *Cache) succeed(e *Entry, now time.Duration, t token.Token, d *delivery) {
+	d.token = c.policy.newToken(t, e.fetch.sentAt)
 	c.isWarm = true
 	c.outage.succeeded(e.fetch.sentAt)
 	e.store(now, d.token, d.waiters != nil && d.waiters.Len() > 0)
@@ -92,22 +93,22 @@ func (c *Cache) succeed(e *Entry, now time.Duration, g Grant, d *delivery) {
 	c.publish(e, now)
 }
 
-func (c *Cache) fail(e *Entry, now time.Duration, f *Failure, d *delivery) {
-	if f.Unavailable {
-		c.outage.failed(e.fetch.sentAt, now, f.RetryAfter)
-		c.noAnswer = c.outage.because(f.Err)
-		d.err = c.noAnswer
+func (c *Cache) fail(e *Entry, now time.Duration, err *token.Error, d *delivery) {
+	if err.Reason.IsUnavailable() {
+		c.outage.failed(e.fetch.sentAt, now, err.RetryAfter)
+		c.noAnswer = err
+		d.err = c.outage.wrap(err, now)
 		c.look(e, now) // another worker may have been luckier, or refused
 		d.token = e.stale(now)
-		c.shareFailure(e, e.token, f, now)
+		c.shareFailure(e, e.token, err, now)
 		return
 	}
 	c.outage.succeeded(e.fetch.sentAt) // it answers, if not as one would like
 	old := e.token
-	e.refuse(now, f.Err)
-	d.err = e.refusal
+	e.refuse(now, err)
+	d.err = e.retry.wrap(err, now)
 	d.token = e.stale(now)
-	c.shareFailure(e, old, f, now)
+	c.shareFailure(e, old, err, now)
 }
 
 // deliver has the requests told that waited, if only with a token that has expired.

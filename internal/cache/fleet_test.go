@@ -3,15 +3,17 @@ package cache
 import (
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 // fleetWorker is a worker whose Fetcher shares tokens with other gateways: it keeps what it is told of rejections.
 type fleetWorker struct {
 	*worker
-	rejected []uint64
+	rejected []token.ID
 }
 
-func (w *fleetWorker) Rejected(_ Caller, id uint64) { w.rejected = append(w.rejected, id) }
+func (w *fleetWorker) Rejected(_ token.Caller, id token.ID) { w.rejected = append(w.rejected, id) }
 
 func fleetWorkers(count int) (workers []*fleetWorker) {
 	clock, store := newFakeClock(), newFakeStore()
@@ -29,47 +31,15 @@ func TestEveryWorkerTellsOfRejection(t *testing.T) {
 	workers := fleetWorkers(2)
 	a, b := workers[0], workers[1]
 	a.fetchOnce(t, good("t1", time.Minute))
-	used := []*Token{a.serves(t, "t1"), b.serves(t, "t1")}
+	used := []*token.Token{a.serves(t, "t1"), b.serves(t, "t1")}
 	for i, w := range workers {
-		w.Reject(w.Common(), used[i])
-		if len(w.rejected) != 1 || w.rejected[0] != used[i].id {
-			t.Errorf("worker %d: its Fetcher was told of the rejections %x, expected %x", i, w.rejected, used[i].id)
+		w.Reject(w.Common(), used[i].ID)
+		if len(w.rejected) != 1 || w.rejected[0] != used[i].ID {
+			t.Errorf("worker %d: its Fetcher was told of the rejections %x, expected %x", i, w.rejected, used[i].ID)
 		}
 	}
 	if a.stats.Invalidated+b.stats.Invalidated != 1 {
 		t.Errorf("got %d and %d tokens invalidated, expected one in all", a.stats.Invalidated, b.stats.Invalidated)
-	}
-}
-
-// A token that other gateways have serves to its end when the fetch of a new one fails, and the failure counts.
-func TestFailureWithTokenOfOthers(t *testing.T) {
-	tests := map[string]struct {
-		failure Result
-		want    string // at the token's end
-	}{
-		"unavailable": {unavailable(), "token \"old\""},
-		"refused":     {refusal(), "error answered 400"},
-	}
-	for name, tt := range tests {
-		policy := defaults()
-		policy.StaleIfError = time.Minute
-		w := newWorker(policy)
-		failed := tt.failure
-		failed.Grant = Grant{Values: []string{"old"}, ID: 7, Lifetime: 20 * time.Second}
-		if r := w.fetchOnce(t, failed); r.token == nil || r.token.Values[0] != "old" {
-			t.Errorf("%s: got %+v and the error %v, expected the old token", name, r.token, r.err)
-			continue
-		}
-		w.serves(t, "old")
-		if holdsBack := !w.outage.open(w.clock.now) || !w.Common().retry.open(w.clock.now); !holdsBack {
-			t.Errorf("%s: the next fetch may be made at once, expected it to be held back", name)
-		}
-		w.clock.pass(20 * time.Second)
-		w.Common().retry.until = w.clock.now + time.Second
-		w.outage.until = w.clock.now + time.Second
-		if _, reply := w.ask(); reply.String() != tt.want {
-			t.Errorf("%s, after its end: got %s, expected %s", name, reply, tt.want)
-		}
 	}
 }
 

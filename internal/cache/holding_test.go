@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -87,7 +86,7 @@ func TestSweepGoesOnWhereItStopped(t *testing.T) {
 	tests := map[string]func(w *worker, e *Entry){
 		"nothing happens":   func(*worker, *Entry) {},
 		"the next is found": func(w *worker, e *Entry) { w.find(e.caller) },
-		"it is rejected":    func(w *worker, e *Entry) { w.Reject(e, e.token) },
+		"it is rejected":    func(w *worker, e *Entry) { w.Reject(e, e.token.ID) },
 		"it is asked for":   func(w *worker, e *Entry) { w.askFor(e.caller) },
 		"another is found":  func(w *worker, _ *Entry) { w.find(callerOf(0, 0)) },
 	}
@@ -161,7 +160,7 @@ func TestFetchesUnderWayAreBounded(t *testing.T) {
 		switch _, reply := w.askFor(callerOf(i, 16<<10)); {
 		case reply.Waiting:
 			waiting++
-		case errors.Is(reply.Err, ErrTooManyCallers):
+		case failedAs(reply.Err, errTooManyCallers):
 			denied++
 		}
 	}

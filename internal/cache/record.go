@@ -3,6 +3,8 @@ package cache
 import (
 	"encoding/binary"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 // record is what the workers of one gateway process tell each other about one token. It is written by
@@ -12,19 +14,18 @@ import (
 // Its times are on the process' monotonic clock; the token's end is there by the wall clock too,
 // and the clock by which it is over first decides.
 type record struct {
-	owner       Key    // what the token depends on: of all records in one bucket, whose this is
-	token       *Token // nil: there is none, or it was withdrawn
+	owner       token.Key // what the token depends on: of all records in one bucket, whose this is
+	token       *stored   // nil: there is none, or it was withdrawn
 	endsAt      time.Time
 	leasedUntil time.Duration // until then a worker is fetching the next token
 	rejections  backoff       // after tokens that the upstream rejected; without first
 	failed      sharedFailure // of the latest fetch; zero after a good one
 }
 
-// sharedFailure is a Failure as the other workers learn of it.
+// sharedFailure is a failure as the other workers learn of it.
 type sharedFailure struct {
-	code        uint8 // of the Failure; 0: there is none
-	unavailable bool
-	wait        backoff // without first
+	reason token.Reason // 0: there is none
+	wait   backoff      // without first
 }
 
 // longestLease is longer than any fetch takes: through a fleet, two timeouts of a minute and a second.
@@ -38,12 +39,12 @@ func isWithin(now, until, most time.Duration) bool {
 
 // refuses reports whether the latest fetch was refused, and the next must wait.
 func (f *sharedFailure) refuses(now time.Duration) bool {
-	return f.code != 0 && !f.unavailable && isWithin(now, f.wait.until, MaxBackoff)
+	return f.reason != 0 && !f.reason.IsUnavailable() && isWithin(now, f.wait.until, MaxBackoff)
 }
 
 // holdsBack reports whether no token is fetched ahead of its time.
 func (f *sharedFailure) holdsBack(now time.Duration) bool {
-	return f.code != 0 && isWithin(now, f.wait.until, MaxRetryAfter)
+	return f.reason != 0 && isWithin(now, f.wait.until, token.MaxRetryAfter)
 }
 
 // isAbsent reports whether nobody has written of a token, or the record had to make room for others.
@@ -67,7 +68,7 @@ func (r *record) neededUntil() time.Duration {
 }
 
 // tokenAt is the record's token at a moment of both clocks.
-func (r *record) tokenAt(now time.Duration, wall time.Time) *Token {
+func (r *record) tokenAt(now time.Duration, wall time.Time) *stored {
 	if r.token == nil {
 		return nil
 	}
@@ -79,7 +80,7 @@ func (r *record) tokenAt(now time.Duration, wall time.Time) *Token {
 
 // recordHead is the beginning of an encoded record: what decides whether it stays in its bucket.
 type recordHead struct {
-	owner       Key
+	owner       token.Key
 	neededUntil time.Duration
 	leasedUntil time.Duration
 	values      uint64 // of its token; 0: it has none
@@ -96,16 +97,13 @@ func (r *record) encodeHead() []byte {
 // appendBody writes all else in the same way, the values last.
 func (r *record) appendBody(data []byte) []byte {
 	data = appendWait(data, r.rejections)
-	data = append(data, r.failed.code, 0)
-	if r.failed.unavailable {
-		data[len(data)-1] = 1
-	}
+	data = append(data, byte(r.failed.reason))
 	data = appendWait(data, r.failed.wait)
 	if r.token == nil {
 		return data
 	}
 	t := r.token
-	data = binary.AppendUvarint(data, t.id)
+	data = binary.AppendUvarint(data, uint64(t.ID))
 	for _, at := range []time.Duration{t.issuedAt, t.refreshAt, t.expiresAt, t.staleUntil} {
 		data = binary.AppendVarint(data, int64(at))
 	}
@@ -117,7 +115,7 @@ func (r *record) appendBody(data []byte) []byte {
 	return data
 }
 
-func (t *Token) valueCount() int {
+func (t *stored) valueCount() int {
 	if t == nil {
 		return 0
 	}
@@ -134,9 +132,9 @@ func appendWait(data []byte, wait backoff) []byte {
 func decodeBody(head recordHead, body []byte) (record, bool) {
 	d := decoder{data: body}
 	r := record{owner: head.owner, leasedUntil: head.leasedUntil, rejections: d.wait()}
-	r.failed = sharedFailure{code: d.byte(), unavailable: d.byte() == 1, wait: d.wait()}
+	r.failed = sharedFailure{reason: d.reason(), wait: d.wait()}
 	if head.values > 0 {
-		r.token = &Token{id: d.uvarint()}
+		r.token = &stored{Token: token.Token{ID: token.ID(d.uvarint())}}
 		for _, at := range []*time.Duration{&r.token.issuedAt, &r.token.refreshAt, &r.token.expiresAt, &r.token.staleUntil} {
 			*at = time.Duration(d.varint())
 		}
@@ -192,6 +190,16 @@ func (d *decoder) byte() byte {
 		return 0
 	}
 	return taken[0]
+}
+
+// reason is one that workers share, or none.
+func (d *decoder) reason() token.Reason {
+	r := token.Reason(d.byte())
+	if int(r) >= token.Reasons || r != 0 && !r.IsShared() {
+		d.broken = true
+		return 0
+	}
+	return r
 }
 
 func (d *decoder) varint() int64 {

@@ -5,6 +5,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 func TestRecordThatIsMalformed(t *testing.T) {
@@ -13,7 +15,7 @@ func TestRecordThatIsMalformed(t *testing.T) {
 	two := defaults()
 	two.Values = 2
 	foreign := newWorker(two)
-	foreign.fetchOnce(t, Result{Grant: Grant{Values: []string{"t1", "more"}, Lifetime: time.Minute}})
+	foreign.fetchOnce(t, result{token: token.Token{Values: []string{"t1", "more"}, Lifetime: time.Minute}})
 	for name, spoil := range map[string]func([]byte) []byte{
 		"empty":    func([]byte) []byte { return nil },
 		"cut":      func(data []byte) []byte { return data[:len(data)-1] },
@@ -50,11 +52,11 @@ func decodeRecord(data []byte) (record, bool) {
 
 func TestRecordRoundTrip(t *testing.T) {
 	records := map[string]record{
-		"a token": {owner: ownKey, endsAt: time.Unix(1, 2), leasedUntil: 5, token: &Token{
-			Values: []string{"Bearer a", "", "c"}, id: 9, issuedAt: 1, refreshAt: 2, expiresAt: 3, staleUntil: 4}},
+		"a token": {owner: ownKey, endsAt: time.Unix(1, 2), leasedUntil: 5, token: &stored{
+			Token: token.Token{Values: []string{"Bearer a", "", "c"}, ID: 9}, issuedAt: 1, refreshAt: 2, expiresAt: 3, staleUntil: 4}},
 		"no token": {owner: ownKey, rejections: backoff{count: 3, until: time.Hour}},
 		"a lease":  {owner: ownKey, leasedUntil: time.Minute},
-		"refused":  {owner: ownKey, failed: sharedFailure{code: 3, wait: backoff{count: 2, since: time.Second, until: time.Minute}}},
+		"refused":  {owner: ownKey, failed: sharedFailure{reason: token.OtherStatus, wait: backoff{count: 2, since: time.Second, until: time.Minute}}},
 	}
 	for name, want := range records {
 		got, ok := decodeRecord(encodeRecord(&want))
@@ -69,7 +71,7 @@ func TestRecordRoundTrip(t *testing.T) {
 // that begins now.
 func TestWaitThatBeganAMomentLater(t *testing.T) {
 	now, ahead := time.Hour, time.Hour+time.Millisecond
-	refused := sharedFailure{code: codeRefused, wait: backoff{count: 9, since: ahead, until: ahead + MaxBackoff}}
+	refused := sharedFailure{reason: token.OtherStatus, wait: backoff{count: 9, since: ahead, until: ahead + MaxBackoff}}
 	if !refused.refuses(now) || !refused.holdsBack(now) {
 		t.Error("the longest wait does not hold")
 	}

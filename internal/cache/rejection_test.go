@@ -11,13 +11,13 @@ func TestRejectedByUpstream(t *testing.T) {
 	w.fetchOnce(t, good("t1", 100*time.Second))
 	used := w.serves(t, "t1")
 	for range 10 {
-		w.Reject(w.Common(), used)
+		w.Reject(w.Common(), used.ID)
 	}
 	if w.stats.Invalidated != 1 {
 		t.Errorf("ten rejections of one token: got %d invalidations, expected 1", w.stats.Invalidated)
 	}
 	w.fetchOnce(t, good("t2", 100*time.Second))
-	w.Reject(w.Common(), used) // a slow answer to the old one
+	w.Reject(w.Common(), used.ID) // a slow answer to the old one
 	w.serves(t, "t2")
 }
 
@@ -34,7 +34,7 @@ func minuteOfRejections(t *testing.T, workers ...*worker) (fetches int) {
 				w.answer(t, good(fmt.Sprintf("t%d", len(w.fetches)), time.Hour))
 				token = r.token
 			}
-			w.Reject(w.Common(), token)
+			w.Reject(w.Common(), token.ID)
 			if i == 0 {
 				w.clock.pass(10 * time.Millisecond)
 			}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 func TestRenewal(t *testing.T) {
@@ -118,16 +120,16 @@ func TestManyTokensAreRenewedInTurns(t *testing.T) {
 	p := defaults()
 	p.MaxEntries, p.RefreshBefore = callers, 10*time.Second
 	w := newPerCallerWorker(p, &Memory{})
-	w.onFetch = func(done func(Result)) { done(good("t", 100*time.Second)) }
-	everyone := func(use func(Caller)) {
+	w.onFetch = func(done func(result)) { done(good("t", 100*time.Second)) }
+	everyone := func(use func(token.Caller)) {
 		for i := range callers {
 			use(&fakeCaller{name: fmt.Sprint(i)})
 		}
 	}
-	everyone(func(c Caller) { w.askFor(c) })
+	everyone(func(c token.Caller) { w.askFor(c) })
 	w.run()
 	w.clock.pass(80 * time.Second)
-	everyone(func(c Caller) { w.find(c).Fresh(w.clock.now) })
+	everyone(func(c token.Caller) { w.find(c).Fresh(w.clock.now) })
 	w.clock.pass(10 * time.Second)
 	w.tick()
 	if n := len(w.fetches) - callers; n == 0 || n > maxSweep {

@@ -4,17 +4,19 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/sha256"
+
+	"token-fetch/internal/token"
 )
 
 // recordKey is by which a record is found and opened. It is made of the configuration, with its secrets, and of the
 // caller, with its own: who does not know them can't read a record or make one, though every plugin of the
 // gateway can read and write the buckets. Nor can a record be taken for another caller's.
 type recordKey struct {
-	owner Key // names the record
-	seal  Key // of AES-128
+	owner token.Key // names the record
+	seal  token.Key // of AES-128
 }
 
-func recordKeyOf(configuration, caller Key) (k recordKey) {
+func recordKeyOf(configuration, caller token.Key) (k recordKey) {
 	digest := sha256.Sum256(append(configuration[:], caller[:]...))
 	copy(k.owner[:], digest[:])
 	copy(k.seal[:], digest[len(k.owner):])

@@ -22,8 +22,8 @@ type Store interface {
 // The version is part of the keys, so that a plugin of another version in the same
 // process, during an upgrade, neither reads nor spoils the records.
 const (
-	commonPrefix = "token-fetch/3/common/"
-	callerPrefix = "token-fetch/3/callers/"
+	commonPrefix = "token-fetch/4/common/"
+	callerPrefix = "token-fetch/4/callers/"
 
 	commonBuckets = 256
 	// callerBuckets is how many there are for callers at most, whatever maxEntries says: 64 MiB together.

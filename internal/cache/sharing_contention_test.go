@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 func TestLeaseIsTakenOnce(t *testing.T) {
@@ -27,10 +29,10 @@ func TestRecordsHaveAFixedNumberOfPlaces(t *testing.T) {
 	clock, store := newFakeClock(), newFakeStore()
 	for i := range 10_000 {
 		w := &worker{clock: clock, store: store}
-		w.Cache = New(defaults(), w, w.common(&Memory{}), store, Key{byte(i), byte(i >> 8), 1})
+		w.Cache = New(defaults(), w, w.common(&Memory{}), store, token.Key{byte(i), byte(i >> 8), 1})
 		w.fetchOnce(t, good(fmt.Sprintf("t%d", i), time.Minute))
 		colleague := newColleague(defaults(), clock, store)
-		colleague.Cache = New(defaults(), colleague, colleague.common(&Memory{}), store, Key{byte(i), byte(i >> 8), 1})
+		colleague.Cache = New(defaults(), colleague, colleague.common(&Memory{}), store, token.Key{byte(i), byte(i >> 8), 1})
 		colleague.serves(t, fmt.Sprintf("t%d", i))
 		clock.pass(time.Second)
 	}
@@ -40,12 +42,12 @@ func TestRecordsHaveAFixedNumberOfPlaces(t *testing.T) {
 }
 
 // sameBucket are keys of configurations whose records stand in the same bucket.
-func sameBucket(number int) Key {
+func sameBucket(number int) token.Key {
 	s := shareCommon(nil, defaults())
 	for i := uint32(0); ; i++ {
-		k := Key{9}
+		k := token.Key{9}
 		binary.LittleEndian.PutUint32(k[1:], i)
-		if of := recordKeyOf(k, Key{}); s.bucketOf(&of) == commonPrefix+"7" {
+		if of := recordKeyOf(k, token.Key{}); s.bucketOf(&of) == commonPrefix+"7" {
 			if number--; number < 0 {
 				return k
 			}
@@ -79,7 +81,7 @@ func TestConfigurationsThatWantTheSamePlace(t *testing.T) {
 	}
 }
 
-func newConfigured(key Key, clock *fakeClock, store Store) *worker {
+func newConfigured(key token.Key, clock *fakeClock, store Store) *worker {
 	w := &worker{clock: clock}
 	w.Cache = New(defaults(), w, w.common(&Memory{}), store, key)
 	return w
@@ -141,9 +143,9 @@ func TestTokenThatIsWithdrawnByTwo(t *testing.T) {
 	b.serves(t, "t1")
 	// b comes between a's last look at the record and its write.
 	a.store.onLoad = func() {
-		a.store.onLoad = func() { b.Reject(b.Common(), b.Common().token) }
+		a.store.onLoad = func() { b.Reject(b.Common(), b.Common().token.ID) }
 	}
-	a.Reject(a.Common(), a.Common().token)
+	a.Reject(a.Common(), a.Common().token.ID)
 	if a.stats.Invalidated != 0 || b.stats.Invalidated != 1 {
 		t.Errorf("invalidations: got %d and %d, expected 0 and 1", a.stats.Invalidated, b.stats.Invalidated)
 	}
@@ -153,11 +155,11 @@ func TestTokenThatIsWithdrawnByTwo(t *testing.T) {
 // an upstream that rejects every token is kept away from the token service.
 func TestRejectionByAConfigurationThatLostItsPlace(t *testing.T) {
 	w, _ := displaced(t)
-	w.Reject(w.Common(), w.serves(t, "t1"))
+	w.Reject(w.Common(), w.serves(t, "t1").ID)
 	if w.stats.Invalidated != 1 {
 		t.Errorf("invalidations: got %d, expected 1", w.stats.Invalidated)
 	}
 	w.fetchOnce(t, good("t2", 100*time.Second))
-	w.Reject(w.Common(), w.serves(t, "t2")) // within the wait
+	w.Reject(w.Common(), w.serves(t, "t2").ID) // within the wait
 	w.serves(t, "t2")
 }

@@ -30,8 +30,8 @@ func TestWorkersShare(t *testing.T) {
 	a.clock.pass(10 * time.Second)
 	a.serves(t, "t2")
 
-	a.Reject(a.Common(), a.Common().token)
-	b.Reject(b.Common(), b.Common().token)
+	a.Reject(a.Common(), a.Common().token.ID)
+	b.Reject(b.Common(), b.Common().token.ID)
 	if n := a.stats.Invalidated + b.stats.Invalidated; n != 1 {
 		t.Errorf("one token rejected in two workers: got %d invalidations, expected 1", n)
 	}

@@ -97,7 +97,7 @@ func (s *simulation) answer() {
 	case 3:
 		f.done(good(token, 0))
 	case 4:
-		f.done(Result{Failure: &Failure{Err: ErrPanic}})
+		f.done(result{err: errPanic})
 	case 5: // it never ends
 	case 6:
 		f.done(good(token+strings.Repeat("x", 12_000), time.Minute))
@@ -109,7 +109,7 @@ func (s *simulation) answer() {
 func (s *simulation) reject() {
 	w := pick(s, s.workers)
 	if e := w.find(pick(s, s.callers)); e != nil && e.token != nil {
-		w.Reject(e, e.token)
+		w.Reject(e, e.token.ID)
 	}
 }
 

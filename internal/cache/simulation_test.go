@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 // simulation is four workers of a gateway with more callers than buckets, and whatever can happen to them, at random.
@@ -31,7 +33,7 @@ type simulation struct {
 // simulated is a request that waits.
 type simulated struct {
 	request
-	caller  Caller
+	caller  token.Caller
 	place   Place
 	askedAt time.Duration // as paced counts
 }
@@ -86,7 +88,7 @@ func (s *simulation) check(r *simulated) {
 }
 
 // checkToken is what all of this is about.
-func (s *simulation) checkToken(caller Caller, t *Token) {
+func (s *simulation) checkToken(caller token.Caller, t *token.Token) {
 	if owner, _, _ := strings.Cut(t.Values[0], "#"); len(t.Values) != 1 || owner != caller.Values() {
 		s.t.Fatalf("%s has the token %q", caller.Values(), t.Values)
 	}

@@ -1,9 +1,10 @@
 package cache
 
 import (
-	"errors"
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 func TestStaleIfError(t *testing.T) {
@@ -40,7 +41,7 @@ func TestNothingIsStaleAfterARefusal(t *testing.T) {
 		w := newWorker(p)
 		w.fetchOnce(t, good("t1", 10*time.Second))
 		w.clock.pass(10 * time.Second)
-		if r := w.fetchOnce(t, refusal()); !errors.Is(r.err, errRefused) {
+		if r := w.fetchOnce(t, refusal()); !failedAs(r.err, errRefused) {
 			t.Errorf("the request that waited: got %+v, expected the refusal", r)
 		}
 		w.clock.pass(2 * time.Second)
@@ -71,7 +72,7 @@ func TestStaleTokenDoesNotOutliveItsSubject(t *testing.T) {
 	p := defaults()
 	p.StaleIfError = time.Minute
 	w := newWorker(p)
-	w.fetchOnce(t, Result{Grant: Grant{Values: []string{"t1"}, Lifetime: 10 * time.Second, SubjectLifetime: 12 * time.Second}})
+	w.fetchOnce(t, result{token: token.Token{Values: []string{"t1"}, Lifetime: 10 * time.Second, SubjectLifetime: 12 * time.Second}})
 	w.clock.pass(10 * time.Second)
 	w.fetchOnce(t, unavailable())
 	w.clock.pass(2*time.Second - 1)

@@ -1,6 +1,10 @@
 package cache
 
-import "time"
+import (
+	"time"
+
+	"token-fetch/internal/token"
+)
 
 // begunFetch is a fetch under way, with its number.
 type begunFetch struct {
@@ -59,7 +63,7 @@ func (c *Cache) endOverdue(now time.Duration) {
 		c.underWay[0] = begunFetch{} // the array must not keep what is over
 		c.underWay = c.underWay[1:]
 		if isUnderWay {
-			c.end(first.entry, first.number, Result{Failure: &Failure{Err: ErrNoResult, Unavailable: true}})
+			c.end(first.entry, first.number, token.Token{}, errNoResult)
 		}
 	}
 	c.underWay = nil // and with it the array that held them

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"errors"
 	"testing"
 	"time"
 )
@@ -17,7 +16,7 @@ func TestFetchThatNeverEnds(t *testing.T) {
 	}
 	w.clock.pass(1)
 	w.tick()
-	if r.told != 1 || !errors.Is(r.err, ErrNoResult) {
+	if r.told != 1 || !failedAs(r.err, errNoResult) {
 		t.Fatalf("at the deadline: told %d times, %v", r.told, r.err)
 	}
 	w.answer(t, good("t1", time.Minute)) // too late

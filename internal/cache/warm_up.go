@@ -36,7 +36,7 @@ func (c *Cache) claimFirst(e *Entry, now time.Duration) bool {
 	case !ok:
 		c.warmUpAt = now + leadPause
 		c.learn(e, &r, now)
-	case r.failed.unavailable:
+	case r.failed.reason.IsUnavailable():
 		c.outage.catchUp(r.failed.wait, now)
 	}
 	return ok

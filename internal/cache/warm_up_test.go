@@ -70,12 +70,12 @@ func TestTokenOfTheWarmUpIsRenewedWhenUsed(t *testing.T) {
 }
 
 // answers ends every fetch of the workers at once, and returns when they were begun.
-func answers(result Result, workers ...*worker) (begun *[]time.Duration) {
+func answers(r result, workers ...*worker) (begun *[]time.Duration) {
 	begun = &[]time.Duration{}
 	for _, w := range workers {
-		w.onFetch = func(done func(Result)) {
+		w.onFetch = func(done func(result)) {
 			*begun = append(*begun, w.clock.now)
-			done(result)
+			done(r)
 		}
 	}
 	return begun
@@ -98,7 +98,7 @@ func checkBackoff(t *testing.T, begun []time.Duration, want int) {
 
 // Tried again by the backoff, until there is a token.
 func TestWarmUpIsTriedAgain(t *testing.T) {
-	for name, result := range map[string]Result{"unavailable": unavailable(), "refused": refusal()} {
+	for name, result := range map[string]result{"unavailable": unavailable(), "refused": refusal()} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorker(warming())
 			begun := answers(result, w)
@@ -128,7 +128,7 @@ func TestWarmUpIsOverAfterARejection(t *testing.T) {
 	w := newWorker(warming())
 	tickAll(200*time.Millisecond, w)
 	w.answer(t, good("t1", time.Hour))
-	w.Reject(w.Common(), w.serves(t, "t1"))
+	w.Reject(w.Common(), w.serves(t, "t1").ID)
 	tickAll(10*time.Second, w)
 	if len(w.fetches) != 1 {
 		t.Errorf("got %d fetches, expected 1", len(w.fetches))
@@ -203,9 +203,9 @@ func TestWorkersInTurnTryForAll(t *testing.T) {
 
 // Another worker goes on where the leader does not, for example because its VM is gone.
 func TestWarmUpIsTakenOver(t *testing.T) {
-	for name, lastOfLeader := range map[string]func(done func(Result)){
+	for name, lastOfLeader := range map[string]func(done func(result)){
 		"during its fetch": nil,
-		"during its wait":  func(done func(Result)) { done(unavailable()) },
+		"during its wait":  func(done func(result)) { done(unavailable()) },
 	} {
 		workers := warmingWorkers(2)
 		leader, other := workers[0], workers[1]

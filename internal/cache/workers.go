@@ -1,6 +1,10 @@
 package cache
 
-import "time"
+import (
+	"time"
+
+	"token-fetch/internal/token"
+)
 
 // This file is what the caches of several workers tell each other about a token.
 
@@ -24,7 +28,7 @@ func (c *Cache) learn(e *Entry, r *record, now time.Duration) bool {
 	}
 	e.token = nil
 	e.retry.catchUp(r.failed.wait, now)
-	e.refusal = e.retry.because(c.fetcher.ErrorOf(r.failed.code))
+	e.refusal = errElsewhere(r.failed.reason)
 	return true
 }
 
@@ -56,7 +60,7 @@ func (c *Cache) claim(e *Entry, now time.Duration, isFree func(*record) bool) (r
 	})
 	if ok {
 		e.fetch.leasedUntil = until
-		if r.failed.code != 0 && !r.failed.unavailable {
+		if r.failed.reason != 0 && !r.failed.reason.IsUnavailable() {
 			e.retry.catchUp(r.failed.wait, now) // so that the next refusal counts as one more
 		}
 	}
@@ -98,16 +102,16 @@ func (c *Cache) publish(e *Entry, now time.Duration) {
 
 // shareFailure has the other workers know of a failed fetch, unless one of them has been luckier. old is the token
 // before it.
-func (c *Cache) shareFailure(e *Entry, old *Token, f *Failure, now time.Duration) {
+func (c *Cache) shareFailure(e *Entry, old *stored, err *token.Error, now time.Duration) {
 	if c.workers == nil {
 		return
 	}
-	if f.Code == 0 {
+	if !err.Reason.IsShared() {
 		c.releaseLease(e, now)
 		return
 	}
-	failed := sharedFailure{code: f.Code, unavailable: f.Unavailable, wait: e.retry}
-	if f.Unavailable {
+	failed := sharedFailure{reason: err.Reason, wait: e.retry}
+	if err.Reason.IsUnavailable() {
 		failed.wait = c.outage
 	}
 	lease := e.fetch.giveBack()
@@ -119,7 +123,7 @@ func (c *Cache) shareFailure(e *Entry, old *Token, f *Failure, now time.Duration
 		if r.token.validAt(now) && !r.token.same(old) {
 			return isOurs
 		}
-		if !f.Unavailable && r.token != nil {
+		if !err.Reason.IsUnavailable() && r.token != nil {
 			r.token = r.token.withoutStale()
 		}
 		r.failed = failed
@@ -143,7 +147,7 @@ func (c *Cache) releaseLease(e *Entry, now time.Duration) {
 // heardOfRejection reports whether another worker has withdrawn the token or stored another. If not,
 // this one learns how the earlier rejections are spaced, as the wait after them is one for
 // all workers.
-func (c *Cache) heardOfRejection(e *Entry, t *Token, now time.Duration) bool {
+func (c *Cache) heardOfRejection(e *Entry, id token.ID, now time.Duration) bool {
 	if c.workers == nil {
 		return false
 	}
@@ -151,7 +155,7 @@ func (c *Cache) heardOfRejection(e *Entry, t *Token, now time.Duration) bool {
 	if r.isAbsent() {
 		return false
 	}
-	if !r.token.same(t) {
+	if !r.token.is(id) {
 		return true
 	}
 	e.rejections.catchUp(r.rejections, now)
@@ -160,12 +164,12 @@ func (c *Cache) heardOfRejection(e *Entry, t *Token, now time.Duration) bool {
 
 // withdraw takes a rejected token away from the workers that have not seen it yet. It reports
 // whether nobody had done so before.
-func (c *Cache) withdraw(e *Entry, t *Token, now time.Duration) bool {
+func (c *Cache) withdraw(e *Entry, id token.ID, now time.Duration) bool {
 	if c.workers == nil {
 		return true
 	}
 	return c.workers.update(&e.record, now, func(r *record) bool {
-		if !r.isAbsent() && !r.token.same(t) {
+		if !r.isAbsent() && !r.token.is(id) {
 			return false
 		}
 		*r = record{owner: r.owner, rejections: e.rejections}

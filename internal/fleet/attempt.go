@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"token-fetch/internal/cache"
+	"token-fetch/internal/token"
 )
 
 // attemptState is where an attempt to get a token stands.
@@ -26,8 +26,8 @@ const (
 //	   └──────▶ calling: with the lease, or alone when Redis fails or the others take too long ──▶ ended
 type attempt struct {
 	fetcher *Fetcher
-	caller  cache.Caller
-	done    func(cache.Result)
+	caller  token.Caller
+	done    func(token.Token, *token.Error)
 	element *list.Element // among the Fetcher's open ones
 	names   []string
 	owner   string // of its lease
@@ -48,7 +48,7 @@ type attempt struct {
 
 // spare is the fleet's token while it is due for renewal: it serves on when the call brings none.
 type spare struct {
-	grant cache.Grant
+	token token.Token
 	until time.Duration // on this gateway's clock; zero: there is none
 }
 
@@ -107,7 +107,7 @@ func (a *attempt) found(now time.Duration, found reply) {
 	grant, ok := f.read(found.text, a.names[0])
 	switch hasEnded := found.time <= now-a.lookedAt; {
 	case ok && !hasEnded:
-		a.end(cache.Result{Grant: grant.aged(found.time)})
+		a.end(grant.aged(found.time), nil)
 		return
 	case ok && now < a.giveUp: // it may have ended on its way here
 		a.state, a.nextLook = waiting, now+pollPeriod
@@ -138,63 +138,62 @@ func (a *attempt) spareOf(text string) spare {
 
 // failed takes what another gateway met.
 func (a *attempt) failed(now time.Duration, found reply) {
-	failure, ok := parseFailure(found.text)
+	reason, ok := token.SharedReason(found.text)
 	// Or the service's tokens can't be kept: each gateway calls for itself. Nor has a gateway of the fleet written of a wait
 	// that is longer than all.
-	if !ok || found.time > cache.MaxRetryAfter {
+	if !ok || found.time > token.MaxRetryAfter {
 		a.call(now, false)
 		return
 	}
-	failure.Err, failure.RetryAfter = a.fetcher.ErrorOf(failure.Code), found.time
-	a.end(cache.Result{Failure: &failure})
+	a.end(token.Token{}, &token.Error{Reason: reason, RetryAfter: found.time, Detail: "failed when another gateway called it"})
 }
 
 // call has the Fetcher behind make the call.
 func (a *attempt) call(now time.Duration, hasLease bool) {
 	a.state, a.hasLease, a.sentAt = calling, hasLease, now
 	a.extendAt = now + leaseOf(a.fetcher.Policy.Timeout)/3
-	a.fetcher.Calls.Fetch(a.caller, a.called)
+	a.fetcher.Calls.Fetch(token.Query{Caller: a.caller}, a.called)
 }
 
 // called takes the result of the call of this gateway.
-func (a *attempt) called(r cache.Result) {
+func (a *attempt) called(t token.Token, err *token.Error) {
 	if a.state != calling {
 		return
 	}
-	if r.Failure == nil && r.Grant.Lifetime > 0 && r.Grant.ID == 0 {
-		r.Grant.ID = newTokenID()
+	if err == nil && t.Lifetime > 0 && t.ID == 0 {
+		t.ID = token.NewID()
 	}
-	a.tellFleet(r)
-	if r.Failure != nil && a.fetcher.Clock.Monotonic() < a.spare.until {
-		r.Grant = a.spare.grant
+	a.tellFleet(t, err)
+	if err != nil && a.fetcher.Clock.Monotonic() < a.spare.until {
+		t, err = a.spare.token, nil
 	}
-	a.end(r)
+	a.end(t, err)
 }
 
-func (a *attempt) tellFleet(r cache.Result) {
+func (a *attempt) tellFleet(t token.Token, err *token.Error) {
 	f := a.fetcher
 	switch {
-	case r.Failure != nil && a.hasLease && r.Failure.Code != 0:
-		f.tell(scriptFail, a.names, a.owner, formatFailure(r.Failure), millis(f.Policy.Backoff), millis(min(r.Failure.RetryAfter, cache.MaxRetryAfter)))
-	case r.Failure != nil && a.hasLease:
+	case err != nil && a.hasLease && err.Reason.IsShared():
+		f.tell(scriptFail, a.names, a.owner, err.Reason.String(), millis(f.Policy.Backoff), millis(min(err.RetryAfter, token.MaxRetryAfter)))
+	case err != nil && a.hasLease:
 		f.tell(scriptExtend, a.names, a.owner, "1") // the others shall see for themselves, at once
-	case r.Failure != nil:
-	case r.Grant.Lifetime <= 0 && a.hasLease:
+	case err != nil:
+	case t.Lifetime <= 0 && a.hasLease:
 		f.tell(scriptFail, a.names, a.owner, wordAlone, millis(aloneFor), "0")
-	case r.Grant.Lifetime > 0 && a.leasedAt > 0:
-		ends := a.leasedAt + r.Grant.Lifetime
-		due := ends - f.Policy.RefreshBefore(r.Grant.Lifetime)
-		f.tell(scriptStore, a.names, a.owner, millis(ends), millis(due), encode(r.Grant, a.names[0], f.Sealer))
+	case t.Lifetime > 0 && a.leasedAt > 0:
+		ends := a.leasedAt + t.Lifetime
+		due := ends - f.Policy.RefreshBefore(t.Lifetime)
+		f.tell(scriptStore, a.names, a.owner, millis(ends), millis(due), encode(t, a.names[0], f.Sealer))
 	}
 }
 
 // aloneFor is how long the gateways call for themselves after an answer that must not be kept.
 const aloneFor = 30 * time.Second
 
-func (a *attempt) end(r cache.Result) {
+func (a *attempt) end(t token.Token, err *token.Error) {
 	a.state = ended
 	a.fetcher.open.Remove(a.element)
-	a.done(r)
+	a.done(t, err)
 }
 
 // callGrace is how much later than its timeout a call is given up that the host has let go without a word.
@@ -209,7 +208,7 @@ func (a *attempt) tick(now time.Duration) bool {
 		a.fetcher.Log.RedisFailed(errSlow)
 		a.call(now, false)
 	case a.state == calling && now >= a.sentAt+a.fetcher.Policy.Timeout+callGrace:
-		a.called(cache.Result{Failure: &cache.Failure{Err: cache.ErrNoResult, Unavailable: true}})
+		a.called(token.Token{}, &token.Error{Reason: token.NoAnswer, Detail: "got no answer in time"})
 	case a.state == calling && a.hasLease && now >= a.extendAt:
 		lease := leaseOf(a.fetcher.Policy.Timeout)
 		a.extendAt = now + lease/3

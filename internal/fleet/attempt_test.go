@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,6 +8,7 @@ import (
 
 	"token-fetch/internal/cache"
 	"token-fetch/internal/redistest"
+	"token-fetch/internal/token"
 )
 
 // lonely is a gateway whose Redis and token service answer when the test says so.
@@ -16,8 +16,18 @@ type lonely struct {
 	*Fetcher
 	now     time.Duration
 	evals   []eval
-	calls   []func(cache.Result)
+	calls   []func(result)
 	failsAt bool // the token service fails at once
+}
+
+// result is what a fetch brings: a token or, if err is not nil, none.
+type result struct {
+	token token.Token
+	err   *token.Error
+}
+
+func (f *Fetcher) fetch(caller token.Caller, done func(result)) {
+	f.Fetch(token.Query{Caller: caller}, func(t token.Token, err *token.Error) { done(result{t, err}) })
 }
 
 // eval is a script that Redis has been sent.
@@ -32,14 +42,14 @@ func (g *lonely) Eval(script string, _, args []string, done func(string, error))
 	return nil
 }
 
-func (g *lonely) Fetch(_ cache.Caller, done func(cache.Result)) {
+func (g *lonely) Fetch(_ token.Query, tell func(token.Token, *token.Error)) {
+	done := func(r result) { tell(r.token, r.err) }
 	g.calls = append(g.calls, done)
 	if g.failsAt {
-		done(cache.Result{Failure: &cache.Failure{Err: errors.New("has no room for more calls"), Unavailable: true}})
+		done(result{err: &token.Error{Reason: token.NotSent, Detail: "has no room for more calls"}})
 	}
 }
 
-func (g *lonely) ErrorOf(code uint8) error { return fmt.Errorf("failed with %d", code) }
 func (g *lonely) Monotonic() time.Duration { return g.now }
 func (g *lonely) Wall() time.Time          { return time.Unix(0, int64(g.now)) }
 func (g *lonely) RedisFailed(error)        {}
@@ -48,7 +58,7 @@ func (g *lonely) RedisWorks()              {}
 func newLonely() *lonely {
 	g := &lonely{now: time.Hour}
 	g.Fetcher = &Fetcher{
-		Redis: g, Calls: g, Clock: g, Log: g, Names: NewNames("test:", cache.Key{1}),
+		Redis: g, Calls: g, Clock: g, Log: g, Names: NewNames("test:", token.Key{1}),
 		Policy: Policy{Timeout: testTimeout, Backoff: time.Second, Values: 1, RefreshBefore: func(time.Duration) time.Duration { return 0 }, IsHeaderValue: isPrintable},
 	}
 	return g
@@ -78,20 +88,20 @@ func (g *lonely) count(script string) (n int) {
 func (g *lonely) reply(text string) { g.evals[len(g.evals)-1].done(text, nil) }
 
 func record(value string) string {
-	return encode(cache.Grant{Values: []string{value}, ID: 1, Lifetime: time.Minute}, keyAt(1), nil)
+	return encode(token.Token{Values: []string{value}, ID: 1, Lifetime: time.Minute}, keyAt(1), nil)
 }
 
 // A call whose end the host never tells keeps no lease, and its attempt is not kept either.
 func TestCallThatNeverEnds(t *testing.T) {
 	g := newLonely()
-	var results []cache.Result
-	g.Fetcher.Fetch(nil, func(r cache.Result) { results = append(results, r) })
+	var results []result
+	g.fetch(nil, func(r result) { results = append(results, r) })
 	g.reply("lease 1000 ")
 	g.pass(MaxWait(testTimeout) + 2*time.Second)
 	if g.IsWaiting() {
 		t.Error("the attempt is still open, expected it to have ended")
 	}
-	if len(results) != 1 || results[0].Failure == nil {
+	if len(results) != 1 || results[0].err == nil {
 		t.Errorf("got the results %+v, expected one failure", results)
 	}
 	extended := g.count(scriptExtend)
@@ -99,7 +109,7 @@ func TestCallThatNeverEnds(t *testing.T) {
 	if more := g.count(scriptExtend) - extended; more > 0 {
 		t.Errorf("the lease was extended %d times after the end of the call, expected never", more)
 	}
-	g.calls[0](cache.Result{Grant: cache.Grant{Values: []string{"late"}, Lifetime: time.Minute}})
+	g.calls[0](result{token: token.Token{Values: []string{"late"}, Lifetime: time.Minute}})
 	if len(results) != 1 || g.count(scriptStore) != 0 {
 		t.Errorf("a late result: got %d results, %d stored, expected it to change nothing", len(results), g.count(scriptStore))
 	}
@@ -113,10 +123,10 @@ type numbered int
 
 func (n numbered) Values() string { return fmt.Sprint(int(n)) }
 func (n numbered) Size() int      { return 100 }
-func (n numbered) Key() cache.Key { return cache.Key{1: byte(n), 2: byte(n >> 8)} }
+func (n numbered) Key() token.Key { return token.Key{1: byte(n), 2: byte(n >> 8)} }
 func (g *lonely) begin(done *int) *lonely {
 	for n := range many {
-		g.Fetcher.Fetch(numbered(n), func(cache.Result) { *done++ })
+		g.fetch(numbered(n), func(result) { *done++ })
 	}
 	return g
 }
@@ -170,8 +180,8 @@ func TestTickIsBounded(t *testing.T) {
 // A reply can be late: what it says of the time that is left was true when it was sent.
 func TestTokenThatEndsOnItsWay(t *testing.T) {
 	g := newLonely()
-	var got *cache.Result
-	g.Fetcher.Fetch(nil, func(r cache.Result) { got = &r })
+	var got *result
+	g.fetch(nil, func(r result) { got = &r })
 	g.now += 300 * time.Millisecond
 	g.reply("token 200 " + record("old"))
 	if got != nil {
@@ -219,17 +229,17 @@ func TestCallFailsWhileTokenIsValid(t *testing.T) {
 	}
 	for name, tt := range tests {
 		g := newLonely()
-		var got cache.Result
-		g.Fetcher.Fetch(nil, func(r cache.Result) { got = r })
+		var got result
+		g.fetch(nil, func(r result) { got = r })
 		g.reply(fmt.Sprintf("lease 1000 %d %s", tt.left.Milliseconds(), record("fleet's")))
 		g.now += tt.takes
-		g.calls[0](cache.Result{Failure: &cache.Failure{Err: errors.New("down"), Unavailable: true, Code: 1}})
-		if isServed := got.Grant.Lifetime > 0; isServed != tt.token || got.Failure == nil {
-			t.Errorf("%s: got %+v, expected a failure, and a token: %t", name, got, tt.token)
+		g.calls[0](result{err: &token.Error{Reason: token.ServerError, Detail: "down"}})
+		if isServed := got.token.Lifetime > 0; isServed != tt.token || isServed != (got.err == nil) {
+			t.Errorf("%s: got %+v, expected a token: %t", name, got, tt.token)
 			continue
 		}
-		if tt.token && (got.Grant.Values[0] != "fleet's" || got.Grant.Lifetime > tt.left) {
-			t.Errorf("%s: got %+v, expected the fleet's token for at most %s", name, got.Grant, tt.left)
+		if tt.token && (got.token.Values[0] != "fleet's" || got.token.Lifetime > tt.left) {
+			t.Errorf("%s: got %+v, expected the fleet's token for at most %s", name, got.token, tt.left)
 		}
 		if g.count(scriptFail) != 1 {
 			t.Errorf("%s: got %d failures told to the fleet, expected 1", name, g.count(scriptFail))

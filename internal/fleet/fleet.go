@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"token-fetch/internal/cache"
+	"token-fetch/internal/token"
 )
 
 // Redis runs scripts.
@@ -40,19 +41,19 @@ type Policy struct {
 // Fetcher obtains tokens from the fleet, or from the Fetcher behind it.
 type Fetcher struct {
 	Redis  Redis
-	Calls  cache.Fetcher
-	Clock  cache.Clock
+	Calls  token.Source
+	Clock  token.Clock
 	Policy Policy
 	Names  *Names
 	Sealer *Sealer // nil: tokens are kept as they are
 	Log    Log
 
 	open     list.List               // of the *attempt that have not ended; those first for which nothing was done the longest
-	rejected map[cache.Key]rejection // that Redis has not been told yet
+	rejected map[token.Key]rejection // that Redis has not been told yet
 }
 
 var (
-	_ cache.Fetcher  = (*Fetcher)(nil)
+	_ token.Source   = (*Fetcher)(nil)
 	_ cache.Rejecter = (*Fetcher)(nil)
 )
 
@@ -66,28 +67,25 @@ type rejection struct {
 const pollPeriod = 20 * time.Millisecond
 
 // Fetch takes the token from Redis or, when no gateway has it, from the Fetcher behind. It runs in the root context.
-func (f *Fetcher) Fetch(caller cache.Caller, done func(cache.Result)) {
+func (f *Fetcher) Fetch(q token.Query, done func(token.Token, *token.Error)) {
 	now := f.Clock.Monotonic()
 	a := &attempt{
-		fetcher: f, caller: caller, done: done,
-		names: f.Names.of(caller), owner: randomID(),
+		fetcher: f, caller: q.Caller, done: done,
+		names: f.Names.of(q.Caller), owner: randomID(),
 		giveUp: now + f.Policy.Timeout,
 	}
 	a.element = f.open.PushBack(a)
 	a.look(now)
 }
 
-// ErrorOf is what another gateway's failure means here, and another worker's.
-func (f *Fetcher) ErrorOf(code uint8) error { return f.Calls.ErrorOf(code) }
-
 // Rejected is for a token of that caller that the upstream has rejected. A request's context calls it, in which a call
 // of Redis would end with the request: the next Fetch or Tick makes it.
-func (f *Fetcher) Rejected(caller cache.Caller, id uint64) {
+func (f *Fetcher) Rejected(caller token.Caller, id token.ID) {
 	if f.rejected == nil {
-		f.rejected = map[cache.Key]rejection{}
+		f.rejected = map[token.Key]rejection{}
 	}
 	if len(f.rejected) < maxRejections {
-		f.rejected[keyOf(caller)] = rejection{f.Names.of(caller), formatID(id)}
+		f.rejected[token.KeyOf(caller)] = rejection{f.Names.of(caller), formatID(id)}
 	}
 }
 
@@ -133,8 +131,8 @@ func (f *Fetcher) tellRejections(most int) (left int) {
 }
 
 // takeRejection returns the token of the caller, if any, that Redis must forget before it is asked for one.
-func (f *Fetcher) takeRejection(caller cache.Caller) string {
-	key := keyOf(caller)
+func (f *Fetcher) takeRejection(caller token.Caller) string {
+	key := token.KeyOf(caller)
 	id := f.rejected[key].id
 	delete(f.rejected, key)
 	return id
@@ -168,13 +166,6 @@ func (f *Fetcher) heard(err error) {
 	} else {
 		f.Log.RedisWorks()
 	}
-}
-
-func keyOf(caller cache.Caller) cache.Key {
-	if caller == nil {
-		return cache.Key{}
-	}
-	return caller.Key()
 }
 
 // randomID tells apart leases. It must differ between gateways, whose pseudo-random numbers may not.

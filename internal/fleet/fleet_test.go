@@ -11,6 +11,7 @@ import (
 
 	"token-fetch/internal/cache"
 	"token-fetch/internal/redistest"
+	"token-fetch/internal/token"
 )
 
 // service is a token service for the whole fleet.
@@ -50,20 +51,19 @@ func (g *gateway) log(line string) {
 }
 
 // Fetch is the token call of this gateway.
-func (g *gateway) Fetch(_ cache.Caller, done func(cache.Result)) {
+func (g *gateway) Fetch(_ token.Query, tell func(token.Token, *token.Error)) {
+	done := func(r result) { tell(r.token, r.err) }
 	number := g.service.calls.Add(1)
 	time.AfterFunc(g.service.takes, func() {
 		g.post(func() {
 			if g.service.failing.Load() {
-				done(cache.Result{Failure: &cache.Failure{Err: errors.New("down"), Unavailable: true, Code: 1, RetryAfter: g.service.retry}})
+				done(result{err: &token.Error{Reason: token.ServerError, RetryAfter: g.service.retry, Detail: "down"}})
 				return
 			}
-			done(cache.Result{Grant: cache.Grant{Values: []string{"token-" + strconv.FormatInt(number, 10)}, Lifetime: g.service.lifetime}})
+			done(result{token: token.Token{Values: []string{"token-" + strconv.FormatInt(number, 10)}, Lifetime: g.service.lifetime}})
 		})
 	})
 }
-
-func (g *gateway) ErrorOf(uint8) error { return errors.New("down elsewhere") }
 
 func (g *gateway) post(event func()) {
 	select {
@@ -143,7 +143,7 @@ func startFleet(t *testing.T, redis string, o fleetOptions) []*gateway {
 			Redis: &Client{Host: &socketHost{address: redis, gateway: g}, Cluster: "redis", Address: address},
 			Calls: g, Clock: g, Log: g,
 			Policy: Policy{Timeout: realTimeout, Backoff: policy.Backoff, Values: 1, RefreshBefore: func(time.Duration) time.Duration { return 0 }, IsHeaderValue: isPrintable},
-			Names:  NewNames("test:", cache.Key{1}),
+			Names:  NewNames("test:", token.Key{1}),
 		}
 		if o.key != "" {
 			sealer, err := NewSealer(o.key)
@@ -158,7 +158,7 @@ func startFleet(t *testing.T, redis string, o fleetOptions) []*gateway {
 			Clock: g, Backlog: backlog, Memory: &cache.Memory{}, Stats: &cache.Stats{},
 			OnPanic: func(cause any) { t.Errorf("panic: %v", cause) },
 		}
-		g.cache = cache.New(policy, g.fetcher, worker, nil, cache.Key{})
+		g.cache = cache.New(policy, g.fetcher, worker, nil, token.Key{})
 		go g.run()
 		t.Cleanup(g.stop)
 		fleet = append(fleet, g)
@@ -180,8 +180,8 @@ type answer struct {
 
 type waiter struct{ answers chan answer }
 
-func (w waiter) Proceed(t *cache.Token) { w.answers <- answer{token: t.Values[0]} }
-func (w waiter) Fail(err error)         { w.answers <- answer{err: err} }
+func (w waiter) Proceed(t *token.Token) { w.answers <- answer{token: t.Values[0]} }
+func (w waiter) Fail(err *token.Error)  { w.answers <- answer{err: err} }
 
 // ask makes a request that needs a token.
 func (g *gateway) ask() answer {

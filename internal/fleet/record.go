@@ -3,11 +3,10 @@ package fleet
 import (
 	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 	"strconv"
 	"time"
 
-	"token-fetch/internal/cache"
+	"token-fetch/internal/token"
 )
 
 // A record in Redis is the token's id as 16 hexadecimal digits, which scripts compare, then what is sealed where there is
@@ -15,13 +14,10 @@ import (
 
 const idDigits = 16
 
-// newTokenID tells apart what two calls brought. Zero is none.
-func newTokenID() uint64 { return rand.Uint64() | 1 } //nolint:gosec // no secret
-
-func formatID(id uint64) string { return fmt.Sprintf("%0*x", idDigits, id) }
+func formatID(id token.ID) string { return fmt.Sprintf("%0*x", idDigits, id) }
 
 // encode writes a token for the key under which it will stand.
-func encode(g cache.Grant, key string, sealer *Sealer) string {
+func encode(g token.Token, key string, sealer *Sealer) string {
 	var data []byte
 	data = binary.AppendUvarint(data, uint64(g.Lifetime.Milliseconds()))        //nolint:gosec // not negative
 	data = binary.AppendUvarint(data, uint64(g.SubjectLifetime.Milliseconds())) //nolint:gosec // not negative
@@ -34,17 +30,17 @@ func encode(g cache.Grant, key string, sealer *Sealer) string {
 }
 
 // grant is a token as it was when it was stored.
-type grant struct{ cache.Grant }
+type grant struct{ token.Token }
 
 // aged is what is left of it when Redis keeps it for so long.
-func (g grant) aged(left time.Duration) cache.Grant {
+func (g grant) aged(left time.Duration) token.Token {
 	left = min(left, g.Lifetime) // Redis' time to live is not sealed
 	age := g.Lifetime - left
 	g.Lifetime = left
 	if g.SubjectLifetime > 0 {
 		g.SubjectLifetime = max(g.SubjectLifetime-age, time.Millisecond)
 	}
-	return g.Grant
+	return g.Token
 }
 
 // decode returns false for what is malformed, has not the number of values, or does not belong under the key.
@@ -58,7 +54,7 @@ func decode(record, key string, sealer *Sealer, values int) (grant, bool) {
 		return grant{}, false
 	}
 	d := decoder{data: data}
-	g := grant{cache.Grant{ID: id, Lifetime: d.duration(), SubjectLifetime: d.duration()}}
+	g := grant{token.Token{ID: token.ID(id), Lifetime: d.duration(), SubjectLifetime: d.duration()}}
 	for range values {
 		g.Values = append(g.Values, d.text())
 	}

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"token-fetch/internal/cache"
 	"token-fetch/internal/schema"
+	"token-fetch/internal/token"
 )
 
 func mustSealer(t *testing.T) *Sealer {
@@ -19,7 +19,7 @@ func mustSealer(t *testing.T) *Sealer {
 }
 
 func TestRecord(t *testing.T) {
-	token := cache.Grant{Values: []string{"Bearer abc", ""}, ID: 77, Lifetime: 90 * time.Second, SubjectLifetime: 2 * time.Minute}
+	token := token.Token{Values: []string{"Bearer abc", ""}, ID: 77, Lifetime: 90 * time.Second, SubjectLifetime: 2 * time.Minute}
 	for name, sealer := range map[string]*Sealer{"in the clear": nil, "sealed": mustSealer(t)} {
 		record := encode(token, "key", sealer)
 		if isLegible := strings.Contains(record, "abc"); isLegible != (sealer == nil) {
@@ -49,7 +49,7 @@ func TestRecord(t *testing.T) {
 // A token of the longest lifetime, for a caller whose own lives as long as tokenservice says at most.
 func TestRecordOfTheLongestLifetimes(t *testing.T) {
 	const longest = schema.MaxSeconds * time.Second
-	token := cache.Grant{Values: []string{"abc"}, ID: 77, Lifetime: longest, SubjectLifetime: 2 * longest}
+	token := token.Token{Values: []string{"abc"}, ID: 77, Lifetime: longest, SubjectLifetime: 2 * longest}
 	got, ok := decode(encode(token, "key", nil), "key", nil, 1)
 	if !ok || got.Lifetime != token.Lifetime || got.SubjectLifetime != token.SubjectLifetime {
 		t.Errorf("got %+v, %t; expected %+v", got, ok, token)
@@ -57,7 +57,7 @@ func TestRecordOfTheLongestLifetimes(t *testing.T) {
 }
 
 func TestSealIsBoundToItsPlace(t *testing.T) {
-	token := cache.Grant{Values: []string{"abc"}, ID: 77, Lifetime: time.Minute}
+	token := token.Token{Values: []string{"abc"}, ID: 77, Lifetime: time.Minute}
 	record := encode(token, "key", mustSealer(t))
 	other, err := NewSealer("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
 	if err != nil {
@@ -85,7 +85,7 @@ func TestSealIsBoundToItsPlace(t *testing.T) {
 
 // What is left of a token, and of its subject, is what Redis has left of it, and never more than at first.
 func TestAged(t *testing.T) {
-	of := grant{cache.Grant{Lifetime: time.Minute, SubjectLifetime: 90 * time.Second}}
+	of := grant{token.Token{Lifetime: time.Minute, SubjectLifetime: 90 * time.Second}}
 	tests := map[string]struct{ left, lifetime, subject time.Duration }{
 		"fresh":             {time.Minute, time.Minute, 90 * time.Second},
 		"older":             {20 * time.Second, 20 * time.Second, 50 * time.Second},
@@ -96,13 +96,13 @@ func TestAged(t *testing.T) {
 			t.Errorf("%s: got %s and the subject's %s, expected %s and %s", name, got.Lifetime, got.SubjectLifetime, tt.lifetime, tt.subject)
 		}
 	}
-	if got := (grant{cache.Grant{Lifetime: time.Minute}}).aged(time.Second); got.SubjectLifetime != 0 {
+	if got := (grant{token.Token{Lifetime: time.Minute}}).aged(time.Second); got.SubjectLifetime != 0 {
 		t.Errorf("without a subject: got %s, expected none", got.SubjectLifetime)
 	}
 }
 
 func FuzzDecode(f *testing.F) {
-	token := cache.Grant{Values: []string{"abc", "d"}, ID: 77, Lifetime: time.Minute, SubjectLifetime: time.Hour}
+	token := token.Token{Values: []string{"abc", "d"}, ID: 77, Lifetime: time.Minute, SubjectLifetime: time.Hour}
 	f.Add(encode(token, "key", nil))
 	f.Add("")
 	f.Add(strings.Repeat("f", 40))

@@ -3,12 +3,12 @@ package fleet
 import (
 	"testing"
 
-	"token-fetch/internal/cache"
+	"token-fetch/internal/token"
 )
 
 // An upstream that rejects the tokens of all callers fills no more than maxRejections.
 func TestRejectionsAreBounded(t *testing.T) {
-	f := &Fetcher{Names: NewNames("test:", cache.Key{})}
+	f := &Fetcher{Names: NewNames("test:", token.Key{})}
 	for n := range 2 * maxRejections {
 		f.Rejected(numbered(n), 1)
 	}

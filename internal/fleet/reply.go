@@ -4,8 +4,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"token-fetch/internal/cache"
 )
 
 // reply is what scriptLook has returned: a word, a time in milliseconds, and a text.
@@ -48,26 +46,6 @@ func parseTime(text string) (at time.Duration, rest string, ok bool) {
 func millis(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Millisecond-1)/time.Millisecond), 10)
 }
-
-// formatFailure puts a failed call into a word for the other gateways, and parseFailure makes one of it there, without Err.
-func formatFailure(f *cache.Failure) string {
-	return map[bool]string{false: wordRefused, true: wordUnavailable}[f.Unavailable] + strconv.Itoa(int(f.Code))
-}
-
-func parseFailure(text string) (f cache.Failure, ok bool) {
-	digits, isUnavailable := strings.CutPrefix(text, wordUnavailable)
-	digits, isRefused := strings.CutPrefix(digits, wordRefused)
-	code, err := strconv.ParseUint(digits, 10, 8)
-	if err != nil || code == 0 || isUnavailable == isRefused {
-		return f, false
-	}
-	return cache.Failure{Unavailable: isUnavailable, Code: uint8(code)}, true
-}
-
-const (
-	wordUnavailable = "unavailable-"
-	wordRefused     = "refused-"
-)
 
 // wordAlone says that the service's tokens can't be kept, so that each gateway calls for itself.
 const wordAlone = "alone"

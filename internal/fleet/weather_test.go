@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"token-fetch/internal/cache"
 	"token-fetch/internal/redistest"
+	"token-fetch/internal/token"
 )
 
 // keyAt is one of the keys of the fleet's common token, as redis-cli takes it.
-func keyAt(number int) string { return NewNames("test:", cache.Key{1}).of(nil)[number-1] }
+func keyAt(number int) string { return NewNames("test:", token.Key{1}).of(nil)[number-1] }
 
 // The fleet does not wait for a gateway that is killed while it holds the lease.
 func TestKilledWithLease(t *testing.T) {
@@ -201,7 +201,7 @@ func TestRejectedToken(t *testing.T) {
 				defer group.Done()
 				e := g.cache.Common()
 				if token := e.Fresh(g.Monotonic()); token != nil && token.Values[0] == rejected {
-					g.cache.Reject(e, token)
+					g.cache.Reject(e, token.ID)
 				}
 			})
 		}
@@ -276,7 +276,7 @@ func TestMovedRecord(t *testing.T) {
 	redis := redistest.Start(t)
 	s := &service{lifetime: time.Minute, takes: time.Millisecond}
 	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 2, service: s, key: testKey})
-	other := NewNames("test:", cache.Key{2})
+	other := NewNames("test:", token.Key{2})
 	for _, g := range fleet {
 		g.fetcher.Names = other
 	}
@@ -284,7 +284,7 @@ func TestMovedRecord(t *testing.T) {
 	waitFor(t, "the token in Redis", func() bool { return redis.Do("EXISTS", other.of(nil)[0]) == ":1" })
 	redis.Do("RENAME", other.of(nil)[0], keyAt(1))
 	redis.Do("RENAME", other.of(nil)[1], keyAt(2))
-	fleet[1].fetcher.Names = NewNames("test:", cache.Key{1})
+	fleet[1].fetcher.Names = NewNames("test:", token.Key{1})
 	if a := fleet[1].ask(); a.token != "token-2" {
 		t.Errorf("got %q, expected a token of its own", a.token)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"token-fetch/internal/schema"
+	"token-fetch/internal/token"
 )
 
 // maxTokenBytes limits a token, and each other value that is set as a header.
@@ -61,33 +62,33 @@ type condition struct {
 
 // read returns the values of the protected headers, the token first and
 // "" for one that is missing, or what went wrong.
-func (r *answerReader) read(a *Answer, now time.Time) (values []string, failed *Failure) {
+func (r *answerReader) read(a *Answer, now time.Time) (values []string, failed *token.Error) {
 	switch {
 	case a.Status == 0:
-		return nil, &Failure{Kind: Unavailable, Reason: "got no answer: timeout, reset or no connection"}
+		return nil, &token.Error{Reason: token.NoAnswer, Detail: "got no answer: timeout, reset or no connection"}
 	case !r.accepts(a.Status):
 		return nil, r.refusal(a, now)
 	case len(a.Body) > MaxAnswerBytes:
-		return nil, &Failure{Kind: Refused, Reason: fmt.Sprintf("answered more than %d bytes", MaxAnswerBytes)}
+		return nil, &token.Error{Reason: token.BadAnswer, Detail: fmt.Sprintf("answered more than %d bytes", MaxAnswerBytes)}
 	}
 	if coding, isCoded := r.coding(a); isCoded {
-		return nil, &Failure{Kind: Refused, Reason: fmt.Sprintf("answered %d with Content-Encoding %s, which is not read (the call asks for identity unless %s say otherwise)",
+		return nil, &token.Error{Reason: token.BadAnswer, Detail: fmt.Sprintf("answered %d with Content-Encoding %s, which is not read (the call asks for identity unless %s say otherwise)",
 			a.Status, coding, keyRequestHeaders.Name)}
 	}
 	for _, condition := range r.conditions {
 		if !condition.holds(a) {
-			return nil, &Failure{Kind: Refused, Reason: fmt.Sprintf("answered %d, but successWhen does not hold for %s", a.Status, condition.name())}
+			return nil, &token.Error{Reason: token.BadAnswer, Detail: fmt.Sprintf("answered %d, but successWhen does not hold for %s", a.Status, condition.name())}
 		}
 	}
-	token := r.token(a, now)
+	value := r.token(a, now)
 	switch {
-	case token == "":
-		return nil, &Failure{Kind: NoToken, Reason: fmt.Sprintf("answered %d without a usable token%s", a.Status, inParentheses(oauthError(a)))}
+	case value == "":
+		return nil, &token.Error{Reason: token.NoToken, Detail: fmt.Sprintf("answered %d without a usable token%s", a.Status, inParentheses(oauthError(a)))}
 	case r.isBearer && !a.hasBearerToken():
-		return nil, &Failure{Kind: NoToken, Reason: fmt.Sprintf("answered %d with a token whose token_type is not Bearer, and no %s says what to put before it",
+		return nil, &token.Error{Reason: token.NoToken, Detail: fmt.Sprintf("answered %d with a token whose token_type is not Bearer, and no %s says what to put before it",
 			a.Status, keyTokenPrefix.Name)}
 	}
-	values = append(values, token)
+	values = append(values, value)
 	for _, header := range r.upstream {
 		values = append(values, header.value(a))
 	}
@@ -95,17 +96,33 @@ func (r *answerReader) read(a *Answer, now time.Time) (values []string, failed *
 }
 
 // refusal is the failure that another status than a good one stands for.
-func (r *answerReader) refusal(a *Answer, now time.Time) *Failure {
+func (r *answerReader) refusal(a *Answer, now time.Time) *token.Error {
 	code := oauthError(a)
-	f := &Failure{Kind: Refused, Reason: fmt.Sprintf("answered %d%s%s", a.Status, inParentheses(code), statusHint(a.Status))}
-	switch {
-	case a.Status/100 == 5 || a.Status == 429:
-		f.Kind = Unavailable
-		f.RetryAfter = retryAfter(a, now)
-	case r.hasSubject && (a.Status == 400 || a.Status == 401) && slices.Contains(subjectErrors, code):
-		f.Kind = SubjectRefused
+	e := &token.Error{
+		Reason: reasonOf(a.Status),
+		Detail: fmt.Sprintf("answered %d%s%s", a.Status, inParentheses(code), statusHint(a.Status)),
 	}
-	return f
+	switch {
+	case e.Reason.IsUnavailable():
+		e.RetryAfter = retryAfter(a, now)
+	case r.hasSubject && (a.Status == 400 || a.Status == 401) && slices.Contains(subjectErrors, code):
+		e.Reason = token.SubjectRefused
+	}
+	return e
+}
+
+// reasonOf is what a status means that is not a good one.
+func reasonOf(status int) token.Reason {
+	switch {
+	case status/100 == 5:
+		return token.ServerError
+	case status == 429:
+		return token.RateLimited
+	case status/100 == 2:
+		return token.BadAnswer
+	default:
+		return token.OtherStatus
+	}
 }
 
 // subjectErrors are those by which an authorization server refuses the token that it should

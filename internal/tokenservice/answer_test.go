@@ -4,16 +4,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
-// gotToken is no kind of failure.
-const gotToken Kind = -1
+// gotToken is no reason for having none.
+const gotToken token.Reason = 0
 
-func kindOf(f *Failure) Kind {
-	if f == nil {
+func reasonIn(e *token.Error) token.Reason {
+	if e == nil {
 		return gotToken
 	}
-	return f.Kind
+	return e.Reason
 }
 
 func TestReadAnswer(t *testing.T) {
@@ -27,70 +29,70 @@ func TestReadAnswer(t *testing.T) {
 		config string
 		answer Answer
 		want   string // the token header's value
-		kind   Kind
+		kind   token.Reason
 	}{
 		"header":                      {"", header("t1"), "t1", gotToken},
 		"first of two headers":        {"", Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"x-token", "t2"}}}, "t1", gotToken},
 		"spaces around":               {"", header(" t1 "), "t1", gotToken},
-		"no header":                   {"", Answer{Status: 200}, "", NoToken},
-		"empty header":                {"", header(""), "", NoToken},
-		"only spaces":                 {"", header("  "), "", NoToken},
-		"line feed":                   {"", header("t1\nX-Admin: 1"), "", NoToken},
-		"trailing line feed":          {inBody, body(200, `{"data": {"token": "t1\n"}}`), "", NoToken},
-		"tab":                         {"", header("t\t1"), "", NoToken},
-		"DEL":                         {"", header("t\x7f1"), "", NoToken},
-		"NUL":                         {inBody, body(200, `{"data": {"token": "t\u00001"}}`), "", NoToken},
+		"no header":                   {"", Answer{Status: 200}, "", token.NoToken},
+		"empty header":                {"", header(""), "", token.NoToken},
+		"only spaces":                 {"", header("  "), "", token.NoToken},
+		"line feed":                   {"", header("t1\nX-Admin: 1"), "", token.NoToken},
+		"trailing line feed":          {inBody, body(200, `{"data": {"token": "t1\n"}}`), "", token.NoToken},
+		"tab":                         {"", header("t\t1"), "", token.NoToken},
+		"DEL":                         {"", header("t\x7f1"), "", token.NoToken},
+		"NUL":                         {inBody, body(200, `{"data": {"token": "t\u00001"}}`), "", token.NoToken},
 		"as long as allowed":          {"", header(strings.Repeat("a", 16<<10)), strings.Repeat("a", 16<<10), gotToken},
-		"too long":                    {"", header(strings.Repeat("a", 16<<10+1)), "", NoToken},
-		"no answer":                   {"", Answer{}, "", Unavailable},
-		"other status":                {"", Answer{Status: 201, Headers: [][2]string{{"x-token", "t1"}}}, "", Refused},
-		"redirect":                    {"", Answer{Status: 302}, "", Refused},
+		"too long":                    {"", header(strings.Repeat("a", 16<<10+1)), "", token.NoToken},
+		"no answer":                   {"", Answer{}, "", token.NoAnswer},
+		"other status":                {"", Answer{Status: 201, Headers: [][2]string{{"x-token", "t1"}}}, "", token.BadAnswer},
+		"redirect":                    {"", Answer{Status: 302}, "", token.OtherStatus},
 		"other header":                {`"responseHeader": "X-Auth"`, Answer{Status: 200, Headers: [][2]string{{"x-auth", "t1"}}}, "t1", gotToken},
 		"prefix":                      {`"tokenPrefix": "Token "`, header("t1"), "Token t1", gotToken},
 		"prefix is there already":     {`"tokenPrefix": "Bearer "`, header("bearer t1"), "bearer t1", gotToken},
 		"prefix that is no scheme":    {`"tokenPrefix": "t"`, header("t1"), "tt1", gotToken},
 		"created":                     {`"successStatus": [201, 202]`, Answer{Status: 201, Headers: [][2]string{{"x-token", "t1"}}}, "t1", gotToken},
-		"no longer 200":               {`"successStatus": [201]`, header("t1"), "", Refused},
+		"no longer 200":               {`"successStatus": [201]`, header("t1"), "", token.BadAnswer},
 		"suffix":                      {`"tokenPrefix": "Snowflake Token=\"", "tokenSuffix": "\""`, header("t1"), `Snowflake Token="t1"`, gotToken},
 		"suffix after a scheme":       {`"tokenPrefix": "Bearer ", "tokenSuffix": ";v=1"`, header("Bearer t1"), "Bearer t1;v=1", gotToken},
-		"suffix and no token":         {`"tokenSuffix": "s"`, header(""), "", NoToken},
+		"suffix and no token":         {`"tokenSuffix": "s"`, header(""), "", token.NoToken},
 		"json by name":                {`"tokenIn": "json", "tokenPath": "t"`, body(200, `{"t": "t1"}`), "t1", gotToken},
 		"header before a path":        {`"tokenIn": "header", "tokenPath": "t"`, header("t1"), "t1", gotToken},
 		"byte order mark":             {inBody, body(200, "\xef\xbb\xbf"+`{"data": {"token": "t1"}}`), "t1", gotToken},
 		"whole body":                  {wholeBody, body(200, "t1"), "t1", gotToken},
 		"whole body, a line":          {wholeBody, body(200, " t1\r\n\n"), "t1", gotToken},
 		"whole body, byte order mark": {wholeBody, body(200, "\xef\xbb\xbft1\n"), "t1", gotToken},
-		"whole body, empty":           {wholeBody, body(200, " \n"), "", NoToken},
-		"whole body, two lines":       {wholeBody, body(200, "t1\nt2"), "", NoToken},
-		"whole body, a page":          {wholeBody, body(200, "<html>t1</html>"), "", NoToken},
-		"whole body, too long":        {wholeBody, body(200, strings.Repeat("a", 16<<10+1)), "", NoToken},
+		"whole body, empty":           {wholeBody, body(200, " \n"), "", token.NoToken},
+		"whole body, two lines":       {wholeBody, body(200, "t1\nt2"), "", token.NoToken},
+		"whole body, a page":          {wholeBody, body(200, "<html>t1</html>"), "", token.NoToken},
+		"whole body, too long":        {wholeBody, body(200, strings.Repeat("a", 16<<10+1)), "", token.NoToken},
 		"whole body, prefix":          {wholeBody + `, "tokenPrefix": "Bearer "`, body(200, "t1\n"), "Bearer t1", gotToken},
-		"gzip":                        {inBody, coded("gzip", `{"data": {"token": "t1"}}`), "", Refused},
-		"br, of a whole body":         {wholeBody, coded("BR", "t1"), "", Refused},
-		"gzip, then something":        {inBody, coded("identity, gzip", `{"data": {"token": "t1"}}`), "", Refused},
+		"gzip":                        {inBody, coded("gzip", `{"data": {"token": "t1"}}`), "", token.BadAnswer},
+		"br, of a whole body":         {wholeBody, coded("BR", "t1"), "", token.BadAnswer},
+		"gzip, then something":        {inBody, coded("identity, gzip", `{"data": {"token": "t1"}}`), "", token.BadAnswer},
 		"identity":                    {inBody, coded("Identity", `{"data": {"token": "t1"}}`), "t1", gotToken},
 		"utf-8":                       {inBody, coded("utf-8", `{"data": {"token": "t1"}}`), "t1", gotToken},
 		"gzip beside a header":        {"", Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"content-encoding", "gzip"}}}, "t1", gotToken},
-		"gzip with expiresInPath":     {`"cache": {"expiresInPath": "ttl"}`, Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"content-encoding", "gzip"}}}, "", Refused},
-		"base64, not asked for":       {wholeBody, coded("base64", "dDE="), "", Refused},
+		"gzip with expiresInPath":     {`"cache": {"expiresInPath": "ttl"}`, Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"content-encoding", "gzip"}}}, "", token.BadAnswer},
+		"base64, not asked for":       {wholeBody, coded("base64", "dDE="), "", token.BadAnswer},
 		"base64, asked for":           {wholeBody + `, "requestHeaders": {"Accept-Encoding": "base64"}`, coded("base64", "dDE="), "dDE=", gotToken},
-		"gzip, asked for":             {wholeBody + `, "requestHeaders": {"Accept-Encoding": "gzip"}`, coded("gzip", "t1"), "", Refused},
+		"gzip, asked for":             {wholeBody + `, "requestHeaders": {"Accept-Encoding": "gzip"}`, coded("gzip", "t1"), "", token.BadAnswer},
 		"body":                        {inBody, body(200, `{"data": {"token": "t1"}}`), "t1", gotToken},
 		"body, number":                {inBody, body(200, `{"data": {"token": 12345678901234567890}}`), "12345678901234567890", gotToken},
-		"body, null":                  {inBody, body(200, `{"data": {"token": null}}`), "", NoToken},
-		"body, boolean":               {inBody, body(200, `{"data": {"token": true}}`), "", NoToken},
-		"body, object":                {inBody, body(200, `{"data": {"token": {"a": 1}}}`), "", NoToken},
-		"body, list":                  {inBody, body(200, `{"data": {"token": ["t1"]}}`), "", NoToken},
-		"body, missing":               {inBody, body(200, `{"data": {}}`), "", NoToken},
-		"body, not JSON":              {inBody, body(200, `{"data": {"token": "t1"`), "", NoToken},
-		"body, HTML":                  {inBody, body(200, `<html>`), "", NoToken},
-		"body, empty":                 {inBody, body(200, ``), "", NoToken},
-		"body too large":              {inBody, body(200, strings.Repeat(" ", MaxAnswerBytes+1)), "", Refused},
+		"body, null":                  {inBody, body(200, `{"data": {"token": null}}`), "", token.NoToken},
+		"body, boolean":               {inBody, body(200, `{"data": {"token": true}}`), "", token.NoToken},
+		"body, object":                {inBody, body(200, `{"data": {"token": {"a": 1}}}`), "", token.NoToken},
+		"body, list":                  {inBody, body(200, `{"data": {"token": ["t1"]}}`), "", token.NoToken},
+		"body, missing":               {inBody, body(200, `{"data": {}}`), "", token.NoToken},
+		"body, not JSON":              {inBody, body(200, `{"data": {"token": "t1"`), "", token.NoToken},
+		"body, HTML":                  {inBody, body(200, `<html>`), "", token.NoToken},
+		"body, empty":                 {inBody, body(200, ``), "", token.NoToken},
+		"body too large":              {inBody, body(200, strings.Repeat(" ", MaxAnswerBytes+1)), "", token.BadAnswer},
 		"success holds":               {`"successWhen": [{"path": "code", "equals": ["0", 1]}], ` + inBody, body(200, `{"code": 1, "data": {"token": "t1"}}`), "t1", gotToken},
-		"success does not hold":       {`"successWhen": [{"path": "code", "equals": "0"}], ` + inBody, body(200, `{"code": 1, "data": {"token": "t1"}}`), "", Refused},
-		"success, value missing":      {`"successWhen": [{"path": "code", "equals": ""}], ` + inBody, body(200, `{"data": {"token": "t1"}}`), "", Refused},
+		"success does not hold":       {`"successWhen": [{"path": "code", "equals": "0"}], ` + inBody, body(200, `{"code": 1, "data": {"token": "t1"}}`), "", token.BadAnswer},
+		"success, value missing":      {`"successWhen": [{"path": "code", "equals": ""}], ` + inBody, body(200, `{"data": {"token": "t1"}}`), "", token.BadAnswer},
 		"success by header":           {`"successWhen": [{"header": "X-OK", "equals": "yes"}]`, Answer{Status: 200, Headers: [][2]string{{"x-ok", "yes"}, {"x-token", "t1"}}}, "t1", gotToken},
-		"success by header, does not": {`"successWhen": [{"header": "X-OK", "equals": "yes"}]`, header("t1"), "", Refused},
+		"success by header, does not": {`"successWhen": [{"header": "X-OK", "equals": "yes"}]`, header("t1"), "", token.BadAnswer},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -100,13 +102,13 @@ func TestReadAnswer(t *testing.T) {
 			}
 			reader := mustRead(t, config).answer
 			values, failed := reader.read(&test.answer, time.Time{})
-			if kindOf(failed) != test.kind {
-				t.Fatalf("got %v, expected kind %d", failed, test.kind)
+			if reasonIn(failed) != test.kind {
+				t.Fatalf("got %v, expected reason %q", failed, test.kind)
 			}
 			if test.kind == gotToken && values[0] != test.want {
 				t.Errorf("token: got %q, expected %q", values[0], test.want)
 			}
-			if failed != nil && strings.Contains(failed.Reason, "t1") {
+			if failed != nil && strings.Contains(failed.Detail, "t1") {
 				t.Errorf("the reason for the log holds the token: %v", failed)
 			}
 		})
@@ -122,7 +124,7 @@ func TestCodedAnswersSaySo(t *testing.T) {
 	} {
 		service := mustRead(t, extended(`"tokenPath": "t", "successWhen": [{"path": "ok", "equals": "1"}]`))
 		_, failed := service.Grant(&Answer{Status: 200, Headers: [][2]string{{"content-encoding", coding}}, Body: []byte("\x1f\x8b")}, nil, now)
-		if failed == nil || *failed != (Failure{Refused, want, 0}) {
+		if failed == nil || *failed != (token.Error{Reason: token.BadAnswer, Detail: want}) {
 			t.Errorf("got %+v, expected %q", failed, want)
 		}
 	}
@@ -136,7 +138,7 @@ func TestUpstreamHeaders(t *testing.T) {
 		Body:    []byte(`{"user": {"name": "Ann"}, "list": ["a","b"], "bad": "a\nb"}`),
 	}, time.Time{})
 	if failed != nil {
-		t.Fatal(failed.Reason)
+		t.Fatal(failed.Detail)
 	}
 	want := map[string]string{"X-User": "Ann", "X-Role": "admin", "X-List": `["a","b"]`, "X-None": "", "X-Bad": ""}
 	for i, name := range names(reader.upstream) {
@@ -154,7 +156,7 @@ func TestOAuth2Answers(t *testing.T) {
 		status int
 		body   string
 		want   string
-		kind   Kind
+		kind   token.Reason
 		reason string
 	}{
 		"bearer":           {200, `{"access_token": "t1", "token_type": "bearer"}`, "Bearer t1", gotToken, ""},
@@ -163,27 +165,27 @@ func TestOAuth2Answers(t *testing.T) {
 		"N_A":              {200, `{"access_token": "t1", "token_type": "N_A"}`, "Bearer t1", gotToken, ""},
 		"type is null":     {200, `{"access_token": "t1", "token_type": null}`, "Bearer t1", gotToken, ""},
 		"upper case":       {200, `{"access_token": "t1", "token_type": "BEARER"}`, "Bearer t1", gotToken, ""},
-		"DPoP":             {200, `{"access_token": "t1", "token_type": "DPoP"}`, "", NoToken, "answered 200 " + notBearer},
-		"other 2xx, MAC":   {201, `{"access_token": "t1", "token_type": "mac"}`, "", NoToken, "answered 201 " + notBearer},
-		"n_a":              {200, `{"access_token": "t1", "token_type": "n_a"}`, "", NoToken, "answered 200 " + notBearer},
-		"unknown type":     {200, `{"access_token": "t1", "token_type": "s3cr3t\r\n"}`, "", NoToken, "answered 200 " + notBearer},
-		"Bearer and more":  {200, `{"access_token": "t1", "token_type": "Bearer "}`, "", NoToken, "answered 200 " + notBearer},
+		"DPoP":             {200, `{"access_token": "t1", "token_type": "DPoP"}`, "", token.NoToken, "answered 200 " + notBearer},
+		"other 2xx, MAC":   {201, `{"access_token": "t1", "token_type": "mac"}`, "", token.NoToken, "answered 201 " + notBearer},
+		"n_a":              {200, `{"access_token": "t1", "token_type": "n_a"}`, "", token.NoToken, "answered 200 " + notBearer},
+		"unknown type":     {200, `{"access_token": "t1", "token_type": "s3cr3t\r\n"}`, "", token.NoToken, "answered 200 " + notBearer},
+		"Bearer and more":  {200, `{"access_token": "t1", "token_type": "Bearer "}`, "", token.NoToken, "answered 200 " + notBearer},
 		"empty type":       {200, `{"access_token": "t1", "token_type": ""}`, "Bearer t1", gotToken, ""},
-		"type no text":     {200, `{"access_token": "t1", "token_type": ["Bearer"]}`, "", NoToken, "answered 200 " + notBearer},
-		"type a number":    {200, `{"access_token": "t1", "token_type": 1}`, "", NoToken, "answered 200 " + notBearer},
-		"no token, DPoP":   {200, `{"token_type": "DPoP"}`, "", NoToken, "answered 200 without a usable token"},
+		"type no text":     {200, `{"access_token": "t1", "token_type": ["Bearer"]}`, "", token.NoToken, "answered 200 " + notBearer},
+		"type a number":    {200, `{"access_token": "t1", "token_type": 1}`, "", token.NoToken, "answered 200 " + notBearer},
+		"no token, DPoP":   {200, `{"token_type": "DPoP"}`, "", token.NoToken, "answered 200 without a usable token"},
 		"scheme in token":  {200, `{"access_token": "Bearer t1", "token_type": "Bearer"}`, "Bearer t1", gotToken, ""},
-		"error in a 200":   {200, `{"error": "invalid_scope"}`, "", NoToken, "answered 200 without a usable token (invalid_scope)"},
-		"not JSON":         {200, `access_token=t1`, "", NoToken, "answered 200 without a usable token"},
-		"invalid client":   {401, `{"error": "invalid_client", "error_description": "secret s3cr3t is wrong"}`, "", Refused, "answered 401 (invalid_client)"},
-		"odd error code":   {400, `{"error": "s3cr3t!"}`, "", Refused, "answered 400"},
-		"error not a text": {400, `{"error": {"code": 1}}`, "", Refused, "answered 400"},
+		"error in a 200":   {200, `{"error": "invalid_scope"}`, "", token.NoToken, "answered 200 without a usable token (invalid_scope)"},
+		"not JSON":         {200, `access_token=t1`, "", token.NoToken, "answered 200 without a usable token"},
+		"invalid client":   {401, `{"error": "invalid_client", "error_description": "secret s3cr3t is wrong"}`, "", token.OtherStatus, "answered 401 (invalid_client)"},
+		"odd error code":   {400, `{"error": "s3cr3t!"}`, "", token.OtherStatus, "answered 400"},
+		"error not a text": {400, `{"error": {"code": 1}}`, "", token.OtherStatus, "answered 400"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			reader := mustRead(t, config).answer
 			values, failed := reader.read(&Answer{Status: test.status, Body: []byte(test.body)}, time.Time{})
-			if kindOf(failed) != test.kind || failed != nil && failed.Reason != test.reason {
+			if reasonIn(failed) != test.kind || failed != nil && failed.Detail != test.reason {
 				t.Fatalf("got %v, expected %v %q", failed, test.kind, test.reason)
 			}
 			if test.kind == gotToken && values[0] != test.want {

@@ -3,6 +3,8 @@ package tokenservice
 import (
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 const (
@@ -64,7 +66,7 @@ func TestTokenInCookie(t *testing.T) {
 			}
 			grant, failed := mustRead(t, test.config).Grant(a, nil, now)
 			if test.want == "" {
-				if kindOf(failed) != NoToken {
+				if reasonIn(failed) != token.NoToken {
 					t.Errorf("got %+v, expected no token", grant)
 				}
 				return

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"token-fetch/internal/fuzzing"
+	"token-fetch/internal/token"
 )
 
 // Whatever a token service answers, the result is values that a header can carry, the token first, or a
@@ -54,17 +55,17 @@ func checkHeaderValue(t *testing.T, value string) {
 // checkFailure allows in a reason the plugin's own words, which have no characters but these, and an error
 // code. A stale token serves, and all callers are held back, only when the service can't answer; a caller is
 // blamed only where it brought a token.
-func checkFailure(t *testing.T, failed *Failure, status int, hasSubject bool) {
+func checkFailure(t *testing.T, failed *token.Error, status int, hasSubject bool) {
 	t.Helper()
-	reason := failed.Reason
+	reason := failed.Detail
 	const words = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ,:()-_"
 	if len(reason) > 200 || strings.Trim(reason, words) != "" {
 		t.Errorf("reason %q has more than the plugin's words", reason)
 	}
-	if want := status == 0 || status == 429 || status >= 500 && status <= 599; (failed.Kind == Unavailable) != want {
-		t.Errorf("status %d: unavailable is %t, expected %t", status, failed.Kind == Unavailable, want)
+	if want := status == 0 || status == 429 || status >= 500 && status <= 599; failed.Reason.IsUnavailable() != want {
+		t.Errorf("status %d: unavailable is %t, expected %t", status, failed.Reason.IsUnavailable(), want)
 	}
-	if failed.Kind == SubjectRefused && (!hasSubject || status != 400 && status != 401) {
+	if failed.Reason == token.SubjectRefused && (!hasSubject || status != 400 && status != 401) {
 		t.Errorf("status %d: the subject is refused, expected that of no such answer (has one: %t)", status, hasSubject)
 	}
 }

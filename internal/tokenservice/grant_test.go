@@ -5,38 +5,40 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 // What a failure says about later calls, to whom, and in the log.
-func TestKindsOfFailure(t *testing.T) {
+func TestReasonsOfFailures(t *testing.T) {
 	const grant = `{"error": "invalid_grant", "error_description": "s3cr3t"}`
 	wait := [][2]string{{"retry-after", "7"}}
 	deep := `{"error": "invalid_grant", "a": ` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + "}"
 	tests := map[string]struct {
 		answer Answer
-		want   Failure
+		want   token.Error
 	}{
-		"no answer":             {Answer{}, Failure{Unavailable, "got no answer: timeout, reset or no connection", 0}},
-		"500":                   {Answer{Status: 500}, Failure{Unavailable, "answered 500", 0}},
-		"503 with Retry-After":  {Answer{Status: 503, Headers: wait}, Failure{Unavailable, "answered 503 (or Envoy says so, having no connection)", 7 * time.Second}},
-		"504":                   {Answer{Status: 504}, Failure{Unavailable, "answered 504 (or Envoy says so, having no answer in time)", 0}},
-		"429 with Retry-After":  {Answer{Status: 429, Headers: wait}, Failure{Unavailable, "answered 429", 7 * time.Second}},
-		"500 and invalid_grant": {Answer{Status: 500, Body: []byte(grant)}, Failure{Unavailable, "answered 500 (invalid_grant)", 0}},
-		"invalid_grant":         {Answer{Status: 400, Body: []byte(grant)}, Failure{SubjectRefused, "answered 400 (invalid_grant)", 0}},
-		"invalid_token":         {Answer{Status: 401, Body: []byte(`{"error": "invalid_token"}`)}, Failure{SubjectRefused, "answered 401 (invalid_token)", 0}},
-		"invalid_request":       {Answer{Status: 400, Body: []byte(`{"error": "invalid_request"}`)}, Failure{SubjectRefused, "answered 400 (invalid_request)", 0}},
-		"invalid_grant, 403":    {Answer{Status: 403, Body: []byte(grant)}, Failure{Refused, "answered 403 (invalid_grant)", 0}},
-		"invalid_client":        {Answer{Status: 401, Body: []byte(`{"error": "invalid_client"}`)}, Failure{Refused, "answered 401 (invalid_client)", 0}},
-		"invalid_scope":         {Answer{Status: 400, Headers: wait, Body: []byte(`{"error": "invalid_scope"}`)}, Failure{Refused, "answered 400 (invalid_scope)", 0}},
-		"an odd code":           {Answer{Status: 400, Body: []byte(`{"error": "s3cr3t"}`)}, Failure{Refused, "answered 400", 0}},
-		"a long code":           {Answer{Status: 400, Body: []byte(`{"error": "` + strings.Repeat("a", 41) + `"}`)}, Failure{Refused, "answered 400", 0}},
-		"no code":               {Answer{Status: 400, Body: []byte("no")}, Failure{Refused, "answered 400", 0}},
-		"deep":                  {Answer{Status: 400, Body: []byte(deep)}, Failure{Refused, "answered 400", 0}},
-		"beyond what is read":   {Answer{Status: 400, Body: []byte(grant + strings.Repeat(" ", MaxAnswerBytes))}, Failure{Refused, "answered 400", 0}},
-		"a redirect":            {Answer{Status: 302}, Failure{Refused, "answered 302", 0}},
-		"too large":             {Answer{Status: 200, Body: make([]byte, MaxAnswerBytes+1)}, Failure{Refused, "answered more than 1048576 bytes", 0}},
-		"no token":              {Answer{Status: 200, Body: []byte("{}")}, Failure{NoToken, "answered 200 without a usable token", 0}},
-		"no content":            {Answer{Status: 204}, Failure{NoToken, "answered 204 without a usable token", 0}},
+		"no answer":             {Answer{}, token.Error{Reason: token.NoAnswer, Detail: "got no answer: timeout, reset or no connection"}},
+		"500":                   {Answer{Status: 500}, token.Error{Reason: token.ServerError, Detail: "answered 500"}},
+		"503 with Retry-After":  {Answer{Status: 503, Headers: wait}, token.Error{Reason: token.ServerError, Detail: "answered 503 (or Envoy says so, having no connection)", RetryAfter: 7 * time.Second}},
+		"504":                   {Answer{Status: 504}, token.Error{Reason: token.ServerError, Detail: "answered 504 (or Envoy says so, having no answer in time)"}},
+		"429 with Retry-After":  {Answer{Status: 429, Headers: wait}, token.Error{Reason: token.RateLimited, Detail: "answered 429", RetryAfter: 7 * time.Second}},
+		"500 and invalid_grant": {Answer{Status: 500, Body: []byte(grant)}, token.Error{Reason: token.ServerError, Detail: "answered 500 (invalid_grant)"}},
+		"invalid_grant":         {Answer{Status: 400, Body: []byte(grant)}, token.Error{Reason: token.SubjectRefused, Detail: "answered 400 (invalid_grant)"}},
+		"invalid_token":         {Answer{Status: 401, Body: []byte(`{"error": "invalid_token"}`)}, token.Error{Reason: token.SubjectRefused, Detail: "answered 401 (invalid_token)"}},
+		"invalid_request":       {Answer{Status: 400, Body: []byte(`{"error": "invalid_request"}`)}, token.Error{Reason: token.SubjectRefused, Detail: "answered 400 (invalid_request)"}},
+		"invalid_grant, 403":    {Answer{Status: 403, Body: []byte(grant)}, token.Error{Reason: token.OtherStatus, Detail: "answered 403 (invalid_grant)"}},
+		"invalid_client":        {Answer{Status: 401, Body: []byte(`{"error": "invalid_client"}`)}, token.Error{Reason: token.OtherStatus, Detail: "answered 401 (invalid_client)"}},
+		"invalid_scope":         {Answer{Status: 400, Headers: wait, Body: []byte(`{"error": "invalid_scope"}`)}, token.Error{Reason: token.OtherStatus, Detail: "answered 400 (invalid_scope)"}},
+		"an odd code":           {Answer{Status: 400, Body: []byte(`{"error": "s3cr3t"}`)}, token.Error{Reason: token.OtherStatus, Detail: "answered 400"}},
+		"a long code":           {Answer{Status: 400, Body: []byte(`{"error": "` + strings.Repeat("a", 41) + `"}`)}, token.Error{Reason: token.OtherStatus, Detail: "answered 400"}},
+		"no code":               {Answer{Status: 400, Body: []byte("no")}, token.Error{Reason: token.OtherStatus, Detail: "answered 400"}},
+		"deep":                  {Answer{Status: 400, Body: []byte(deep)}, token.Error{Reason: token.OtherStatus, Detail: "answered 400"}},
+		"beyond what is read":   {Answer{Status: 400, Body: []byte(grant + strings.Repeat(" ", MaxAnswerBytes))}, token.Error{Reason: token.OtherStatus, Detail: "answered 400"}},
+		"a redirect":            {Answer{Status: 302}, token.Error{Reason: token.OtherStatus, Detail: "answered 302"}},
+		"too large":             {Answer{Status: 200, Body: make([]byte, MaxAnswerBytes+1)}, token.Error{Reason: token.BadAnswer, Detail: "answered more than 1048576 bytes"}},
+		"no token":              {Answer{Status: 200, Body: []byte("{}")}, token.Error{Reason: token.NoToken, Detail: "answered 200 without a usable token"}},
+		"no content":            {Answer{Status: 204}, token.Error{Reason: token.NoToken, Detail: "answered 204 without a usable token"}},
 	}
 	for name, test := range tests {
 		for grant, keys := range map[string]string{"token exchange": exchange, "with an actor": delegation, "jwt-bearer": jwtBearer} {
@@ -46,13 +48,13 @@ func TestKindsOfFailure(t *testing.T) {
 	}
 }
 
-func checkFailed(t *testing.T, service *Service, a *Answer, want Failure) {
+func checkFailed(t *testing.T, service *Service, a *Answer, want token.Error) {
 	t.Helper()
 	granted, failed := service.Grant(a, &Caller{tokens: [2]string{"abc"}}, fuzzNow)
 	if failed == nil {
 		t.Fatalf("got %+v, expected a failure", granted)
 	}
-	if *failed != want || failed.Error() != want.Reason {
+	if *failed != want || failed.Error() != want.Detail {
 		t.Errorf("got      %+v\nexpected %+v", *failed, want)
 	}
 	if granted.Values != nil {
@@ -67,7 +69,7 @@ func TestConditionsInTheReason(t *testing.T) {
 	} {
 		service := mustRead(t, extended(`"successWhen": [`+condition+`]`))
 		_, failed := service.Grant(&Answer{Status: 200, Headers: [][2]string{{"x-ok", "s3cr3t"}}, Body: []byte(`{"code": "s3cr3t"}`)}, nil, fuzzNow)
-		if failed == nil || *failed != (Failure{Refused, want, 0}) {
+		if failed == nil || *failed != (token.Error{Reason: token.BadAnswer, Detail: want}) {
 			t.Errorf("got %+v, expected %q", failed, want)
 		}
 	}
@@ -78,7 +80,7 @@ func TestOnlyAnExchangeRefusesSubjects(t *testing.T) {
 	service := mustRead(t, oauth2Config(`"clientId": "id", "clientSecret": "s"`, ""))
 	for _, code := range subjectErrors {
 		_, failed := service.Grant(&Answer{Status: 400, Body: []byte(`{"error": "` + code + `"}`)}, nil, fuzzNow)
-		if kindOf(failed) != Refused {
+		if reasonIn(failed) != token.OtherStatus {
 			t.Errorf("%s: got %+v, expected it to be refused", code, failed)
 		}
 	}
@@ -98,23 +100,23 @@ func TestGrant(t *testing.T) {
 	}{
 		"not cached":         {sampleJSON, inHeader([2]string{"cache-control", "max-age=20"}), nil, Grant{}},
 		"not cached, caller": {sampleJSON, inHeader(), &Caller{tokens: [2]string{jwt(`{"exp": 1795435220}`)}}, Grant{}},
-		"cached":             {extended(`"cache": {}`), inHeader([2]string{"cache-control", "max-age=20"}), nil, Grant{Lifetime: 20 * time.Second}},
-		"its default":        {extended(`"cache": {}`), inHeader(), nil, Grant{Lifetime: 300 * time.Second}},
-		"configured":         {extended(`"cache": {"ttl": 7}`), inHeader(), nil, Grant{Lifetime: 7 * time.Second}},
-		"capped":             {extended(`"cache": {"maxTtl": 7}`), inHeader([2]string{"cache-control", "max-age=20"}), nil, Grant{Lifetime: 7 * time.Second}},
-		"path":               {extended(`"cache": {"expiresInPath": "a.b"}`), Answer{Status: 200, Headers: inHeader().Headers, Body: []byte(`{"a": {"b": 9}}`)}, nil, Grant{Lifetime: 9 * time.Second}},
+		"cached":             {extended(`"cache": {}`), inHeader([2]string{"cache-control", "max-age=20"}), nil, Grant{Token: token.Token{Lifetime: 20 * time.Second}}},
+		"its default":        {extended(`"cache": {}`), inHeader(), nil, Grant{Token: token.Token{Lifetime: 300 * time.Second}}},
+		"configured":         {extended(`"cache": {"ttl": 7}`), inHeader(), nil, Grant{Token: token.Token{Lifetime: 7 * time.Second}}},
+		"capped":             {extended(`"cache": {"maxTtl": 7}`), inHeader([2]string{"cache-control", "max-age=20"}), nil, Grant{Token: token.Token{Lifetime: 7 * time.Second}}},
+		"path":               {extended(`"cache": {"expiresInPath": "a.b"}`), Answer{Status: 200, Headers: inHeader().Headers, Body: []byte(`{"a": {"b": 9}}`)}, nil, Grant{Token: token.Token{Lifetime: 9 * time.Second}}},
 		"no-store":           {extended(`"cache": {}`), inHeader([2]string{"cache-control", "no-store"}), nil, Grant{Uncached: "yes"}},
-		"forwarding":         {extended(`"cache": {}, "forwardHeaders": ["a"]`), inHeader([2]string{"cache-control", "max-age=20"}), &Caller{}, Grant{Lifetime: 20 * time.Second}},
-		"OAuth's no-store":   {oauth2Config(`"clientId": "id", "clientSecret": "s"`, ""), Answer{Status: 200, Headers: [][2]string{{"cache-control", "no-store"}, {"expires", "0"}}, Body: []byte(`{"access_token": "t1"}`)}, nil, Grant{Lifetime: 300 * time.Second}},
-		"opaque subject":     {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{"abc"}}, Grant{Lifetime: time.Hour}},
-		"subject ends first": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435220}`)}}, Grant{Lifetime: 80 * time.Second, SubjectLifetime: 80 * time.Second}},
-		"subject ends later": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795442400}`)}}, Grant{Lifetime: time.Hour, SubjectLifetime: 2*time.Hour + time.Minute}},
-		"subject, year 2286": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 9999999999}`)}}, Grant{Lifetime: time.Hour, SubjectLifetime: maxSubjectLifetime}},
-		"subject, year 5138": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 99999999999}`)}}, Grant{Lifetime: time.Hour, SubjectLifetime: maxSubjectLifetime}},
-		"actor ends first":   {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795442400}`), jwt(`{"exp": 1795435220}`)}}, Grant{Lifetime: 80 * time.Second, SubjectLifetime: 80 * time.Second}},
-		"jwt-bearer":         {oauth2Config(jwtBearer, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435220}`)}}, Grant{Lifetime: 80 * time.Second, SubjectLifetime: 80 * time.Second}},
-		"subject just ended": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435170}`)}}, Grant{Lifetime: 30 * time.Second, SubjectLifetime: 30 * time.Second}},
-		"subject has ended":  {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435100}`)}}, Grant{Lifetime: 1, SubjectLifetime: 1}},
+		"forwarding":         {extended(`"cache": {}, "forwardHeaders": ["a"]`), inHeader([2]string{"cache-control", "max-age=20"}), &Caller{}, Grant{Token: token.Token{Lifetime: 20 * time.Second}}},
+		"OAuth's no-store":   {oauth2Config(`"clientId": "id", "clientSecret": "s"`, ""), Answer{Status: 200, Headers: [][2]string{{"cache-control", "no-store"}, {"expires", "0"}}, Body: []byte(`{"access_token": "t1"}`)}, nil, Grant{Token: token.Token{Lifetime: 300 * time.Second}}},
+		"opaque subject":     {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{"abc"}}, Grant{Token: token.Token{Lifetime: time.Hour}}},
+		"subject ends first": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435220}`)}}, Grant{Token: token.Token{Lifetime: 80 * time.Second, SubjectLifetime: 80 * time.Second}}},
+		"subject ends later": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795442400}`)}}, Grant{Token: token.Token{Lifetime: time.Hour, SubjectLifetime: 2*time.Hour + time.Minute}}},
+		"subject, year 2286": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 9999999999}`)}}, Grant{Token: token.Token{Lifetime: time.Hour, SubjectLifetime: maxSubjectLifetime}}},
+		"subject, year 5138": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 99999999999}`)}}, Grant{Token: token.Token{Lifetime: time.Hour, SubjectLifetime: maxSubjectLifetime}}},
+		"actor ends first":   {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795442400}`), jwt(`{"exp": 1795435220}`)}}, Grant{Token: token.Token{Lifetime: 80 * time.Second, SubjectLifetime: 80 * time.Second}}},
+		"jwt-bearer":         {oauth2Config(jwtBearer, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435220}`)}}, Grant{Token: token.Token{Lifetime: 80 * time.Second, SubjectLifetime: 80 * time.Second}}},
+		"subject just ended": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435170}`)}}, Grant{Token: token.Token{Lifetime: 30 * time.Second, SubjectLifetime: 30 * time.Second}}},
+		"subject has ended":  {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435100}`)}}, Grant{Token: token.Token{Lifetime: 1, SubjectLifetime: 1}}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"token-fetch/internal/cache"
 	"token-fetch/internal/config"
+	"token-fetch/internal/token"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -19,37 +20,37 @@ import (
 func (r *requestContext) forwardWithOwn() types.Action {
 	if !r.removeHeaders(r.protected(), r.part.service.Removed) {
 		r.ownToken = false
-		return r.forwardWithout(internalError)
+		return r.forwardWithout(errInternal)
 	}
 	r.state = settled
 	return types.ActionContinue
 }
 
 // forward sends the request on with a token, before it was paused.
-func (r *requestContext) forward(t *cache.Token) types.Action {
+func (r *requestContext) forward(t *token.Token) types.Action {
 	if !r.setHeaders(t.Values) {
-		return r.forwardWithout(internalError)
+		return r.forwardWithout(errInternal)
 	}
 	r.token, r.state = t, settled
 	return types.ActionContinue
 }
 
 // forwardWithout does what the policy says, before the request was paused.
-func (r *requestContext) forwardWithout(o outcome) types.Action {
-	if r.settleWithout(o) {
+func (r *requestContext) forwardWithout(err *token.Error) types.Action {
+	if r.settleWithout(err) {
 		return types.ActionContinue
 	}
 	return types.HeaderStopAllIterationAndWatermark
 }
 
 // Proceed sends the paused request on with the token that its call has brought.
-func (r *requestContext) Proceed(t *cache.Token) {
+func (r *requestContext) Proceed(t *token.Token) {
 	if !r.enter() {
 		return
 	}
 	defer r.denyOnPanic(nil)
 	if !r.setHeaders(t.Values) {
-		r.deny(internalError)
+		r.deny(errInternal)
 		return
 	}
 	r.token, r.state = t, settled
@@ -57,21 +58,18 @@ func (r *requestContext) Proceed(t *cache.Token) {
 }
 
 // Fail does with the paused request what the policy says.
-func (r *requestContext) Fail(err error) {
+func (r *requestContext) Fail(err *token.Error) {
 	if !r.enter() {
 		return
 	}
 	defer r.denyOnPanic(nil)
-	if r.settleWithout(r.learn(err)) {
+	if r.settleWithout(err) {
 		r.resume()
 	}
 }
 
-// learn takes why there is no token, and for how long there is none.
-func (r *requestContext) learn(err error) outcome {
-	r.wait = waitAfter(err, r.plugin.now)
-	return outcomeOf(err)
-}
+// errInternal is the plugin's own fault.
+var errInternal = &token.Error{Reason: token.Internal}
 
 // enter makes the request the one that host calls are about, and reports whether it is
 // still there and paused.
@@ -98,13 +96,13 @@ func (r *requestContext) resume() {
 
 // settleWithout answers the request, or takes the protected headers off and returns true for
 // it to go on. It is the last thing that happens to a request without a token.
-func (r *requestContext) settleWithout(o outcome) (forwarded bool) {
-	if r.part.failure.denies(o) {
-		r.deny(o)
+func (r *requestContext) settleWithout(err *token.Error) (forwarded bool) {
+	if r.part.failure.denies(err.Reason.Outcome()) {
+		r.deny(err)
 		return false
 	}
 	if !r.removeProtected() {
-		r.deny(internalError)
+		r.deny(errInternal)
 		return false
 	}
 	r.metrics().allowedWithoutToken++
@@ -113,13 +111,13 @@ func (r *requestContext) settleWithout(o outcome) (forwarded bool) {
 }
 
 // deny answers the request by the part's policy, or as the caller's fault.
-func (r *requestContext) deny(o outcome) {
-	if o == subjectRefused {
+func (r *requestContext) deny(err *token.Error) {
+	if err.Reason == token.SubjectRefused {
 		r.refuseSubject(errorRefused)
 		return
 	}
 	policy := &r.part.failure
-	r.reply(policy.Status, "token_fetch."+o.String(), policy.Body, policy.replyHeaders(r.wait))
+	r.reply(policy.Status, err.Reason.Outcome().Detail(), policy.Body, policy.replyHeaders(err.RetryAfter))
 }
 
 // subjectError is why a request is answered 401 because of its own token (RFC 6750 section 3).
@@ -195,8 +193,8 @@ func (r *requestContext) denyOnPanic(action *types.Action) {
 		*action = types.HeaderStopAllIterationAndWatermark
 	}
 	if r.part == nil {
-		r.reply(500, "token_fetch."+internalError.String(), nil, nil)
+		r.reply(500, token.OutcomeInternalError.Detail(), nil, nil)
 		return
 	}
-	r.deny(internalError)
+	r.deny(errInternal)
 }

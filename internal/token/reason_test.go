@@ -1,0 +1,54 @@
+package token
+
+import (
+	"slices"
+	"testing"
+)
+
+// The names are public: in metrics, in response details, and in Redis, where gateways of other versions read them.
+func TestReasons(t *testing.T) {
+	type row struct {
+		name                             string
+		outcome                          string
+		unavailable, isCounted, isShared bool
+	}
+	want := map[Reason]row{
+		NoAnswer:       {"no_answer", "token_fetch.call_failed", true, true, true},
+		ServerError:    {"server_error", "token_fetch.call_failed", true, true, true},
+		RateLimited:    {"rate_limited", "token_fetch.call_failed", true, true, true},
+		OtherStatus:    {"other_status", "token_fetch.call_failed", false, true, true},
+		BadAnswer:      {"bad_answer", "token_fetch.call_failed", false, true, true},
+		NoToken:        {"no_token", "token_fetch.no_token", false, true, true},
+		NoCluster:      {"no_cluster", "token_fetch.no_cluster", true, true, false},
+		NotSent:        {"not_sent", "token_fetch.call_failed", true, true, false},
+		SubjectRefused: {"subject_refused", "token_fetch.subject_refused", false, false, true},
+		TooMany:        {"too_many", "token_fetch.too_many_waiting", true, false, false},
+		Internal:       {"internal_error", "token_fetch.internal_error", false, false, false},
+	}
+	if len(want) != Reasons-1 {
+		t.Errorf("%d reasons, expected %d", Reasons-1, len(want))
+	}
+	for r, want := range want {
+		if got := (row{r.String(), r.Outcome().Detail(), r.IsUnavailable(), r.IsCounted(), r.IsShared()}); got != want {
+			t.Errorf("got %+v, expected %+v", got, want)
+		}
+		if got, ok := SharedReason(r.String()); ok != want.isShared || ok && got != r {
+			t.Errorf("%s: read as %q, %v", r, got, ok)
+		}
+	}
+}
+
+func TestNamesOfReasonsDiffer(t *testing.T) {
+	var names []string
+	for r := range Reason(Reasons) {
+		if slices.Contains(names, r.String()) {
+			t.Errorf("two reasons are called %q", r)
+		}
+		names = append(names, r.String())
+	}
+	for _, text := range []string{"", "too_many", "Rate_limited", "no_answer ", "alone"} {
+		if r, ok := SharedReason(text); ok {
+			t.Errorf("%q is read as %s, expected no reason", text, r)
+		}
+	}
+}
