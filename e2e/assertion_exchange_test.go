@@ -43,7 +43,7 @@ func (s keyStorage) GetClientByClientID(ctx context.Context, id string) (op.Clie
 }
 
 func (keyStorage) GetKeyByIDAndClientID(_ context.Context, keyID, clientID string) (*jose.JSONWebKey, error) {
-	key, found := clientKeys()[keyID]
+	key, found := harness.ClientKeys()[keyID]
 	if !found || clientID != signerID {
 		return nil, errors.New("no such key")
 	}
@@ -71,23 +71,23 @@ func startKeyServer(t *testing.T) *authorizationServer {
 func TestExchangeByAClientWithAKey(t *testing.T) {
 	server := startKeyServer(t)
 	exchange := map[string]any{
-		"clientSecret": nil, "grantType": tokenExchange, "audience": "orders",
+		"clientSecret": nil, "grantType": harness.TokenExchange, "audience": "orders",
 		"params": map[string]any{"requested_token_type": "urn:ietf:params:oauth:token-type:access_token"},
 	}
 	signed := func(algorithm string, more map[string]any) map[string]any {
-		oauth2 := merged(merged(exchange, signedBy(t, algorithm, algorithm)), map[string]any{
+		oauth2 := harness.Merge(harness.Merge(exchange, harness.SignedBy(t, algorithm, algorithm)), map[string]any{
 			"clientId": signerID, "keyId": algorithm, "assertionAudience": server.URL(),
 		})
-		return oauth2Config(tokenPath, merged(oauth2, more), nil)
+		return harness.OAuth2Config(tokenPath, harness.Merge(oauth2, more), nil)
 	}
 	good := map[string]map[string]any{
-		"none": oauth2Config(tokenPath, merged(exchange, map[string]any{"clientId": publicID, "authStyle": "none"}), nil),
+		"none": harness.OAuth2Config(tokenPath, harness.Merge(exchange, map[string]any{"clientId": publicID, "authStyle": "none"}), nil),
 	}
 	bad := map[string]map[string]any{
 		"no such key":      signed("ES256", map[string]any{"keyId": "unknown"}),
 		"another's key":    signed("ES256", map[string]any{"keyId": "another ES256"}),
 		"another audience": signed("ES256", map[string]any{"assertionAudience": nil}),
-		"no assertion":     oauth2Config(tokenPath, merged(exchange, map[string]any{"clientId": signerID, "authStyle": "none"}), nil),
+		"no assertion":     harness.OAuth2Config(tokenPath, harness.Merge(exchange, map[string]any{"clientId": signerID, "authStyle": "none"}), nil),
 	}
 	for _, algorithm := range []string{"ES256", "RS256", "PS256"} {
 		good[algorithm] = signed(algorithm, nil)
@@ -98,7 +98,7 @@ func TestExchangeByAClientWithAKey(t *testing.T) {
 			hosts[authHost(name)] = config
 		}
 	}
-	gateway := harness.Start(t, harness.Options{Token: server.TokenService, Config: byHost(hosts)})
+	gateway := harness.Start(t, harness.Options{Token: server.TokenService, Config: harness.ByHost(hosts)})
 	gateway.Upstream.Respond(server.verify)
 	tokens := map[string]string{"alice": server.login(t, "alice"), "bob": server.login(t, "bob")}
 	for name := range good {
@@ -106,7 +106,7 @@ func TestExchangeByAClientWithAKey(t *testing.T) {
 			server.Forget()
 			for range 2 {
 				for user, token := range tokens {
-					checkStatus(t, gateway.Get(t, "/"+user, "Host: "+authHost(name), "Authorization: Bearer "+token), 200)
+					harness.CheckStatus(t, gateway.Get(t, "/"+user, "Host: "+authHost(name), "Authorization: Bearer "+token), 200)
 				}
 			}
 			if calls := server.tokenCalls(); calls != 2 {
@@ -122,7 +122,7 @@ func TestExchangeByAClientWithAKey(t *testing.T) {
 			if answer.Status != 500 && answer.Status != 401 {
 				t.Errorf("the gateway answered %d %q, want 500 or 401", answer.Status, answer.Body)
 			}
-			checkNotReached(t, gateway)
+			gateway.Upstream.CheckNotReached(t)
 		})
 	}
 }

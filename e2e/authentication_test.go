@@ -1,19 +1,10 @@
 package e2e_test
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 
 	"token-fetch/e2e/harness"
@@ -28,59 +19,9 @@ const (
 	longSecret = "a-secret-of-more-than-32-characters-+%&=:/"
 )
 
-// clientKeys are the private keys of the tests' clients, by their algorithms; and another one of each kind.
-var clientKeys = sync.OnceValue(func() map[string]crypto.Signer {
-	keys := map[string]crypto.Signer{}
-	for _, of := range []string{"", "another "} {
-		for name, curve := range map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384()} {
-			keys[of+name] = mustKey(ecdsa.GenerateKey(curve, rand.Reader))
-		}
-		keys[of+"RS256"] = mustKey(rsa.GenerateKey(rand.Reader, 2048))
-		keys[of+"PS256"] = keys[of+"RS256"]
-		_, key, err := ed25519.GenerateKey(rand.Reader)
-		keys[of+"EdDSA"] = mustKey(key, err)
-	}
-	return keys
-})
-
-func mustKey[K crypto.Signer](key K, err error) crypto.Signer {
-	if err != nil {
-		panic(err)
-	}
-	return key
-}
-
-// privatePEM and publicPEM are PKCS#8 and what goes with it.
-func privatePEM(t *testing.T, name string) string {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(clientKeys()[name])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-}
-
-func publicPEM(t *testing.T, name string) string {
-	t.Helper()
-	der, err := x509.MarshalPKIXPublicKey(clientKeys()[name].Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
-}
-
-// signedBy is the key oauth2 of a client that signs with the key; its id is the algorithm's.
-func signedBy(t *testing.T, algorithm, key string) map[string]any {
-	t.Helper()
-	return map[string]any{
-		"clientId": algorithm, "clientSecret": nil, "authStyle": "private_key_jwt",
-		"privateKey": privatePEM(t, key), "signingAlgorithm": algorithm,
-	}
-}
-
 // idpConfig asks the server in authlib/server.py, by the URL that it knows itself by.
 func idpConfig(oauth2, more map[string]any) map[string]any {
-	return oauth2Config(idpPath+"?tenant=a", oauth2, merged(map[string]any{"serviceHost": idpHost, "cache": map[string]any{"backoff": 30_000}}, more))
+	return harness.OAuth2Config(idpPath+"?tenant=a", oauth2, harness.Merge(map[string]any{"serviceHost": idpHost, "cache": map[string]any{"backoff": 30_000}}, more))
 }
 
 // TestClientAuthentication has a server that nobody here wrote verify each way in which a client may say who it is.
@@ -98,22 +39,22 @@ func TestClientAuthentication(t *testing.T) {
 		"HS256":  {"clientId": "HS256", "clientSecret": longSecret, "authStyle": "client_secret_jwt"},
 	}
 	bad := map[string]map[string]any{
-		"HS256, another secret":           merged(good["HS256"], map[string]any{"clientSecret": "another" + longSecret}),
-		"HS256, another client":           merged(good["HS256"], map[string]any{"clientId": "ES256"}),
-		"HS256, another audience":         merged(good["HS256"], map[string]any{"assertionAudience": "https://idp.example.com/"}),
-		"none, of a client with a secret": merged(good["none"], map[string]any{"clientId": "HS256"}),
-		"none, of a client with a key":    merged(good["none"], map[string]any{"clientId": "ES256"}),
+		"HS256, another secret":           harness.Merge(good["HS256"], map[string]any{"clientSecret": "another" + longSecret}),
+		"HS256, another client":           harness.Merge(good["HS256"], map[string]any{"clientId": "ES256"}),
+		"HS256, another audience":         harness.Merge(good["HS256"], map[string]any{"assertionAudience": "https://idp.example.com/"}),
+		"none, of a client with a secret": harness.Merge(good["none"], map[string]any{"clientId": "HS256"}),
+		"none, of a client with a key":    harness.Merge(good["none"], map[string]any{"clientId": "ES256"}),
 	}
 	for _, algorithm := range []string{"ES256", "ES384", "RS256", "PS256", "EdDSA"} {
-		clients[algorithm] = authlibClient{Method: "private_key_jwt", Algorithm: algorithm, Key: publicPEM(t, algorithm)}
-		good[algorithm] = signedBy(t, algorithm, algorithm)
-		bad[algorithm+", another key"] = signedBy(t, algorithm, "another "+algorithm)
-		bad[algorithm+", another audience"] = merged(good[algorithm], map[string]any{"assertionAudience": "https://idp.example.com/"})
+		clients[algorithm] = authlibClient{Method: "private_key_jwt", Algorithm: algorithm, Key: harness.PublicPEM(t, algorithm)}
+		good[algorithm] = harness.SignedBy(t, algorithm, algorithm)
+		bad[algorithm+", another key"] = harness.SignedBy(t, algorithm, "another "+algorithm)
+		bad[algorithm+", another audience"] = harness.Merge(good[algorithm], map[string]any{"assertionAudience": "https://idp.example.com/"})
 	}
-	good["ES256, written down"] = merged(good["ES256"], map[string]any{"assertionAudience": "https://" + idpHost + idpPath, "keyId": "key-1"})
-	good["ES256, literal \\n"] = merged(good["ES256"], map[string]any{"privateKey": "${LITERAL}"})
-	good["ES256, by the environment"] = merged(good["ES256"], map[string]any{"privateKey": "${PEM}", "signingAlgorithm": nil})
-	bad["RS256, signed by PSS"] = merged(good["RS256"], map[string]any{"signingAlgorithm": "PS256"})
+	good["ES256, written down"] = harness.Merge(good["ES256"], map[string]any{"assertionAudience": "https://" + idpHost + idpPath, "keyId": "key-1"})
+	good["ES256, literal \\n"] = harness.Merge(good["ES256"], map[string]any{"privateKey": "${LITERAL}"})
+	good["ES256, by the environment"] = harness.Merge(good["ES256"], map[string]any{"privateKey": "${PEM}", "signingAlgorithm": nil})
+	bad["RS256, signed by PSS"] = harness.Merge(good["RS256"], map[string]any{"signingAlgorithm": "PS256"})
 
 	hosts := map[string]map[string]any{}
 	for _, group := range []map[string]map[string]any{good, bad} {
@@ -123,15 +64,15 @@ func TestClientAuthentication(t *testing.T) {
 		}
 	}
 	service := startAuthlib(t, clients)
-	gateway := harness.Start(t, harness.Options{Token: service, Config: byHost(hosts), Env: map[string]string{
-		"PEM": privatePEM(t, "ES256"), "LITERAL": strings.ReplaceAll(privatePEM(t, "ES256"), "\n", `\n`),
+	gateway := harness.Start(t, harness.Options{Token: service, Config: harness.ByHost(hosts), Env: map[string]string{
+		"PEM": harness.PrivatePEM(t, "ES256"), "LITERAL": strings.ReplaceAll(harness.PrivatePEM(t, "ES256"), "\n", `\n`),
 	}})
 	for name, oauth2 := range good {
 		t.Run(name, func(t *testing.T) {
 			service.Forget()
 			for i := range 3 {
-				checkStatus(t, gateway.Get(t, "/", "Host: "+authHost(name), fmt.Sprint("X-User: ", i)), 200)
-				checkHeader(t, gateway, "Authorization", fmt.Sprint("Bearer token-of-", oauth2["clientId"]))
+				harness.CheckStatus(t, gateway.Get(t, "/", "Host: "+authHost(name), fmt.Sprint("X-User: ", i)), 200)
+				gateway.Upstream.CheckHeader(t, "Authorization", fmt.Sprint("Bearer token-of-", oauth2["clientId"]))
 			}
 			checkReplays(t, service, oauth2["authStyle"])
 		})
@@ -139,13 +80,13 @@ func TestClientAuthentication(t *testing.T) {
 	for name := range bad {
 		t.Run(name, func(t *testing.T) {
 			gateway.Upstream.Forget()
-			checkStatus(t, gateway.Get(t, "/", "Host: "+authHost(name)), 500)
-			checkNotReached(t, gateway)
+			harness.CheckStatus(t, gateway.Get(t, "/", "Host: "+authHost(name)), 500)
+			gateway.Upstream.CheckNotReached(t)
 		})
 	}
 }
 
-func authHost(name string) string { return hostName(strings.ReplaceAll(name, `\`, "")) }
+func authHost(name string) string { return harness.HostName(strings.ReplaceAll(name, `\`, "")) }
 
 // checkReplays sends the server what it has been sent: it takes an assertion once, and the rest as often as it comes.
 func checkReplays(t *testing.T, service *harness.TokenService, style any) {

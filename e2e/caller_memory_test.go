@@ -15,7 +15,7 @@ var largeText = strings.Repeat("x", 15_000)
 
 // exchangeGood exchanges the tokens whose subject begins with good, and refuses all others.
 func exchangeGood(token string) http.HandlerFunc {
-	exchanged, refusal := harness.JSON(200, map[string]any{"access_token": token, "expires_in": 3600}), refusing(400, "invalid_grant")
+	exchanged, refusal := harness.JSON(200, map[string]any{"access_token": token, "expires_in": 3600}), harness.Refusal(400, "invalid_grant")
 	return func(w http.ResponseWriter, r *http.Request) {
 		_ = r.ParseForm()
 		if strings.HasPrefix(r.PostForm.Get("subject_token"), "good") {
@@ -29,7 +29,7 @@ func exchangeGood(token string) http.HandlerFunc {
 // startExchanging starts a gateway for tests of what it keeps of callers.
 func startExchanging(t *testing.T, cache map[string]any) *harness.Gateway {
 	t.Helper()
-	config := oauth2Config("/exchange", exchange, map[string]any{"cache": merged(map[string]any{"backoff": 30_000}, cache)})
+	config := harness.OAuth2Config("/exchange", harness.Exchange, map[string]any{"cache": harness.Merge(map[string]any{"backoff": 30_000}, cache)})
 	return harness.Start(t, harness.Options{Config: config, WasmLog: "warn"})
 }
 
@@ -48,7 +48,7 @@ func TestRefusedCallersTakeNoPlace(t *testing.T) {
 	t.Parallel()
 	gateway := startExchanging(t, map[string]any{"maxEntries": 50})
 	gateway.Token.Handle(exchangeGood("exchanged"))
-	checkStatus(t, askSubject(t, gateway, "good"), 200)
+	harness.CheckStatus(t, askSubject(t, gateway, "good"), 200)
 	for _, refused := range []int{1, 49, 50, 60, 5_000} {
 		t.Run(fmt.Sprint(refused), func(t *testing.T) {
 			for i := range refused {
@@ -57,7 +57,7 @@ func TestRefusedCallersTakeNoPlace(t *testing.T) {
 				}
 			}
 			gateway.Token.Forget()
-			checkStatus(t, askSubject(t, gateway, "good"), 200)
+			harness.CheckStatus(t, askSubject(t, gateway, "good"), 200)
 			if calls := len(gateway.Token.Calls()); calls != 0 {
 				t.Errorf("%d exchanges for the good caller after %d refused ones, want none", calls, refused)
 			}
@@ -66,12 +66,12 @@ func TestRefusedCallersTakeNoPlace(t *testing.T) {
 	t.Run("good callers do", func(t *testing.T) {
 		gateway := startExchanging(t, map[string]any{"maxEntries": 50, "shared": false}) // else it would be found there
 		gateway.Token.Handle(exchangeGood("exchanged"))
-		checkStatus(t, askSubject(t, gateway, "good"), 200)
+		harness.CheckStatus(t, askSubject(t, gateway, "good"), 200)
 		for i := range 50 {
-			checkStatus(t, askSubject(t, gateway, fmt.Sprint("good-", i)), 200)
+			harness.CheckStatus(t, askSubject(t, gateway, fmt.Sprint("good-", i)), 200)
 		}
 		gateway.Token.Forget()
-		checkStatus(t, askSubject(t, gateway, "good"), 200)
+		harness.CheckStatus(t, askSubject(t, gateway, "good"), 200)
 		gateway.Token.WaitCalls(t, 1)
 	})
 }
@@ -79,7 +79,7 @@ func TestRefusedCallersTakeNoPlace(t *testing.T) {
 // TestRefusedCallersNeedNoMemory has 6,000 of them, or as many as E2E_CALLERS says, with large tokens.
 func TestRefusedCallersNeedNoMemory(t *testing.T) {
 	const first, allowedKB = 1000, 24_000 // the latter for garbage that is not collected yet
-	callers := amount(t, "E2E_CALLERS", 6_000, 3_000)
+	callers := harness.Amount(t, "E2E_CALLERS", 6_000, 3_000)
 	gateway := startExchanging(t, map[string]any{"maxEntries": 100_000})
 	gateway.Token.Handle(exchangeGood("exchanged"))
 	ask := func(i int) {
@@ -90,9 +90,9 @@ func TestRefusedCallersNeedNoMemory(t *testing.T) {
 			t.Errorf("a refused caller was answered %d, want 401", status)
 		}
 	}
-	inTurn(gateway, 0, first, ask)
+	gateway.InTurn(0, first, ask)
 	before := gateway.MemoryKB(t)
-	inTurn(gateway, first, callers, ask)
+	gateway.InTurn(first, callers, ask)
 	grownKB := gateway.MemoryKB(t) - before
 	t.Logf("memory grew from %d kB after %d refused callers by %d kB after %d", before, first, grownKB, callers)
 	reliability.Tried(t, fmt.Sprintf("%d callers with tokens of 15 kB that are refused", callers), "401; remembers that they were refused, and nothing else",
@@ -113,7 +113,7 @@ func TestCallersMemoryIsBounded(t *testing.T) {
 
 func checkCallersMemory(t *testing.T, shared bool) {
 	const allowedKB = 250_000 // V8's memory does not shrink, and Go's collector lets it double
-	callers := amount(t, "E2E_CALLERS", 12_000, 12_000)
+	callers := harness.Amount(t, "E2E_CALLERS", 12_000, 12_000)
 	gateway := startExchanging(t, map[string]any{"maxEntries": 100_000, "shared": shared})
 	gateway.Token.Handle(exchangeGood(largeText))
 	subject := func(i int) string { return fmt.Sprint("good-", i, "-", largeText) }
@@ -126,7 +126,7 @@ func checkCallersMemory(t *testing.T, shared bool) {
 		}
 	}
 	before := gateway.MemoryKB(t)
-	inTurn(gateway, 0, callers, ask)
+	gateway.InTurn(0, callers, ask)
 	grownKB := gateway.MemoryKB(t) - before
 	t.Logf("memory grew from %d kB by %d kB after %d callers", before, grownKB, callers)
 	if grownKB > allowedKB {

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 
 	"token-fetch/e2e/harness"
@@ -22,7 +21,7 @@ func callerToken(header http.Header) string {
 	for _, name := range callerHeaders {
 		fmt.Fprintf(hash, "%s %q;", name, header.Values(name))
 	}
-	return secretMark + "-" + hex.EncodeToString(hash.Sum(nil)[:8])
+	return harness.SecretMark + "-" + hex.EncodeToString(hash.Sum(nil)[:8])
 }
 
 // answerCaller gives each caller a token of its own, by the headers that came
@@ -33,7 +32,7 @@ func answerCaller(w http.ResponseWriter, r *http.Request) {
 
 // forwardingHosts are cachedHosts whose tokens depend on the caller.
 func forwardingHosts(hosts []string, cache map[string]any) map[string]map[string]any {
-	configs := cachedHosts(hosts, cache)
+	configs := harness.CachedConfigs(hosts, cache)
 	for host := range configs {
 		configs[host]["forwardHeaders"] = callerHeaders
 	}
@@ -44,7 +43,7 @@ func TestCallers(t *testing.T) {
 	configs := forwardingHosts([]string{"keys", "parallel"}, map[string]any{})
 	// What a worker has dropped is not to be found in the common memory of all.
 	maps.Copy(configs, forwardingHosts([]string{"few"}, map[string]any{"maxEntries": 3, "shared": false}))
-	gateway := startCached(t, harness.Options{Config: byHost(configs)})
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs)})
 	gateway.Token.Handle(answerCaller)
 
 	t.Run("keys", func(t *testing.T) {
@@ -70,19 +69,19 @@ func TestCallers(t *testing.T) {
 			{"X-User: " + strings.Repeat("s3cr3t-", 1000)},
 			{"X-User: " + strings.Repeat("s3cr3t-", 1000) + "x"},
 		}
-		before := settledCounters(t, gateway, counters{"calls": 0, "cache_hits": 0, "cache_misses": 0})
+		before := gateway.SettledCounters(t, harness.Counters{"calls": 0, "cache_hits": 0, "cache_misses": 0})
 		for range 2 {
 			for _, caller := range callers {
 				request := gateway.Request(t, http.MethodGet, "/", "", append(caller, "Host: keys")...)
-				sendTimed(gateway.Client(), request).checkToken(t, callerToken(request.Header))
+				harness.SendTimed(gateway.Client(), request).CheckToken(t, callerToken(request.Header))
 			}
 		}
-		checkCalls(t, gateway, "keys", len(callers))
-		waitGrown(t, gateway, before, counters{"calls": len(callers), "cache_hits": len(callers), "cache_misses": len(callers)})
+		gateway.Token.CheckCallsOf(t, "keys", len(callers))
+		gateway.WaitGrowth(t, before, harness.Counters{"calls": len(callers), "cache_hits": len(callers), "cache_misses": len(callers)})
 
 		t.Run("of other headers", func(t *testing.T) {
-			get(t, gateway, "keys", "X-User: s3cr3t-a", "X-Other: 1").checkToken(t, callerToken(http.Header{"X-User": {"s3cr3t-a"}}))
-			checkCalls(t, gateway, "keys", len(callers))
+			gateway.Ask(t, "keys", "X-User: s3cr3t-a", "X-Other: 1").CheckToken(t, callerToken(http.Header{"X-User": {"s3cr3t-a"}}))
+			gateway.Token.CheckCallsOf(t, "keys", len(callers))
 		})
 	})
 
@@ -101,11 +100,11 @@ func TestCallers(t *testing.T) {
 			{"c", false}, {"d", false}, {"b", false},
 			{"a", true},
 		} {
-			get(t, gateway, "few", "X-User: "+step.caller).checkToken(t, callerToken(http.Header{"X-User": {step.caller}}))
+			gateway.Ask(t, "few", "X-User: "+step.caller).CheckToken(t, callerToken(http.Header{"X-User": {step.caller}}))
 			if step.call {
 				calls++
 			}
-			if got := len(callsOf(gateway, "few")); got != calls {
+			if got := len(gateway.Token.CallsOf("few")); got != calls {
 				t.Fatalf("%d token calls after caller %s, want %d", got, step.caller, calls)
 			}
 		}
@@ -122,13 +121,13 @@ func TestCallers(t *testing.T) {
 			for i := range callers * each {
 				requests = append(requests, gateway.Request(t, http.MethodGet, "/", "", "Host: "+host, fmt.Sprintf("X-User: s3cr3t-%d", i%callers)))
 			}
-			sent := sendParallel(gateway.Client(), requests...)
-			waitActive(t, gateway, len(requests))
+			sent := harness.SendParallel(gateway.Client(), requests...)
+			gateway.WaitActive(t, len(requests))
 			close(release)
-			for i, result := range sent.wait() {
-				result.checkToken(t, callerToken(requests[i].Header))
+			for i, result := range sent.Wait() {
+				result.CheckToken(t, callerToken(requests[i].Header))
 			}
-			checkCalls(t, gateway, host, callers)
+			gateway.Token.CheckCallsOf(t, host, callers)
 		})
 	}
 	gateway.WaitCounter(t, "denied", 0)
@@ -137,7 +136,7 @@ func TestCallers(t *testing.T) {
 // TestManyCallers has 20,000 different callers, or as many as E2E_CALLERS says, and
 // room for 500. Their tokens are of 4 KiB: kept for all, they would need 80 MB.
 func TestManyCallers(t *testing.T) {
-	t.Run("in one worker", func(t *testing.T) { checkManyCallers(t, amount(t, "E2E_CALLERS", 20_000, 10_000), false) })
+	t.Run("in one worker", func(t *testing.T) { checkManyCallers(t, harness.Amount(t, "E2E_CALLERS", 20_000, 10_000), false) })
 	t.Run("shared", func(t *testing.T) { checkManyCallers(t, 10_000, true) })
 }
 
@@ -148,19 +147,19 @@ func checkManyCallers(t *testing.T, callers int, shared bool) {
 		allowedKB  = 24_000 // for garbage that V8 and Go have not collected yet
 	)
 	config := forwardingHosts([]string{"many"}, map[string]any{"maxEntries": maxEntries, "shared": shared})
-	gateway := startCached(t, harness.Options{Config: byHost(config), WasmLog: "warn"})
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(config), WasmLog: "warn"})
 	padding := strings.Repeat("x", 4<<10)
 	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Token", callerToken(r.Header)+padding)
 	})
 	ask := func(i int) {
 		header := http.Header{"X-User": {fmt.Sprintf("s3cr3t-%d", i)}}
-		get(t, gateway, "many", "X-User: "+header.Get("X-User")).checkToken(t, callerToken(header)+padding)
+		gateway.Ask(t, "many", "X-User: "+header.Get("X-User")).CheckToken(t, callerToken(header)+padding)
 	}
 
-	inTurn(gateway, 0, first, ask)
+	gateway.InTurn(0, first, ask)
 	before := gateway.MemoryKB(t)
-	inTurn(gateway, first, callers, ask)
+	gateway.InTurn(first, callers, ask)
 	grownKB := gateway.MemoryKB(t) - before
 	t.Logf("memory grew from %d kB after %d callers by %d kB after %d", before, first, grownKB, callers)
 	if grownKB > allowedKB {
@@ -179,23 +178,4 @@ func checkManyCallers(t *testing.T, callers int, shared bool) {
 		ask(0)
 	}
 	gateway.WaitCounter(t, "calls", callers+1)
-}
-
-// inTurn does something for the numbers from first to end, a few at a time, and
-// forgets what the services have recorded.
-func inTurn(gateway *harness.Gateway, first, end int, do func(i int)) {
-	const atOnce, batch = 8, 2000
-	for ; first < end; first += batch {
-		var group sync.WaitGroup
-		for worker := range atOnce {
-			spawn(&group, func() {
-				for i := first + worker; i < min(first+batch, end); i += atOnce {
-					do(i)
-				}
-			})
-		}
-		group.Wait()
-		gateway.Token.Forget()
-		gateway.Upstream.Forget()
-	}
 }

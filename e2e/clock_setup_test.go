@@ -96,7 +96,7 @@ func writeExpiresIn(_ http.Header, _ time.Time, life time.Duration) string {
 }
 
 func writeJWT(header http.Header, now time.Time, life time.Duration) string {
-	header.Set("X-Token", unsignedJWT(fmt.Sprintf(`{"exp":%d,"jti":%q}`, now.Add(life).Unix(), header.Get("X-Token"))))
+	header.Set("X-Token", harness.UnsignedJWT(fmt.Sprintf(`{"exp":%d,"jti":%q}`, now.Add(life).Unix(), header.Get("X-Token"))))
 	return ""
 }
 
@@ -110,7 +110,7 @@ func (s *clockedService) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	kind := clockedLifetimes[host]
 	now := s.now()
-	w.Header().Set("X-Token", fmt.Sprintf("%s-%s-%d", secretMark, host, len(s.tokens)))
+	w.Header().Set("X-Token", fmt.Sprintf("%s-%s-%d", harness.SecretMark, host, len(s.tokens)))
 	body := kind.write(w.Header(), now, kind.life)
 	s.tokens[w.Header().Get("X-Token")] = tokenEnd{wall: now.Add(kind.life), steady: time.Now().Add(kind.life)}
 	_, _ = w.Write([]byte(body))
@@ -128,23 +128,23 @@ func (s *clockedService) refuse(w http.ResponseWriter, host string) {
 }
 
 // checkServed checks that a request went on with a token that was not over by either clock.
-func (s *clockedService) checkServed(t *testing.T, host string, result timed) {
+func (s *clockedService) checkServed(t *testing.T, host string, result harness.Result) {
 	t.Helper()
-	if result.err != nil || result.Status != http.StatusOK || result.token() == "" {
-		t.Errorf("%s was answered %d %q (%v)", host, result.Status, result.Body, result.err)
+	if result.Err != nil || result.Status != http.StatusOK || result.Token() == "" {
+		t.Errorf("%s was answered %d %q (%v)", host, result.Status, result.Body, result.Err)
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	end, known := s.tokens[result.token()]
+	end, known := s.tokens[result.Token()]
 	if !known {
-		t.Errorf("%s went on with %q", host, result.token())
+		t.Errorf("%s went on with %q", host, result.Token())
 		return
 	}
-	if late := result.sentAt.Sub(end.steady); late > clockAllowance {
+	if late := result.SentAt.Sub(end.steady); late > clockAllowance {
 		t.Errorf("%s went on with a token that was over %s before by the steady clock", host, late)
 	}
-	if late := s.earliest(result.sentAt).Sub(end.wall); late > clockAllowance {
+	if late := s.earliest(result.SentAt).Sub(end.wall); late > clockAllowance {
 		t.Errorf("%s went on with a token that was over %s before by the wall clock", host, late)
 	}
 }

@@ -16,19 +16,19 @@ import (
 // be used past its end, by whichever clock says so first, and none for ever.
 func TestClockJumps(t *testing.T) {
 	t.Parallel()
-	configs := map[string]map[string]any{"exchange": oauth2Config("/exchange", exchange, nil)}
+	configs := map[string]map[string]any{"exchange": harness.OAuth2Config("/exchange", harness.Exchange, nil)}
 	for host := range clockedLifetimes {
-		maps.Copy(configs, cachedHosts([]string{host}, map[string]any{"refreshBefore": 0}))
+		maps.Copy(configs, harness.CachedConfigs([]string{host}, map[string]any{"refreshBefore": 0}))
 	}
-	gateway := startCached(t, harness.Options{Config: byHost(configs), Workers: workers, SetClock: true, WasmLog: "info"})
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs), Workers: workers, SetClock: true, WasmLog: "info"})
 	service := newClockedService(gateway)
-	clients := workerClients(t, gateway)
+	clients := gateway.WorkerClients(t)
 	ask := func(t *testing.T, host string) (token string) {
 		t.Helper()
 		for _, client := range clients {
-			result := getBy(t, gateway, client, host)
+			result := gateway.AskBy(t, client, host)
 			service.checkServed(t, host, result)
-			token = result.token()
+			token = result.Token()
 		}
 		return token
 	}
@@ -45,9 +45,9 @@ func TestClockJumps(t *testing.T) {
 	first := askAll(t)
 	stop, results := make(chan struct{}), make(chan []hostAnswer, 1)
 	go func() {
-		results <- loadUntil(stop, 50, func(i int) hostAnswer {
+		results <- harness.LoadUntil(stop, 50, func(i int) hostAnswer {
 			host := served[i%len(served)]
-			return hostAnswer{host, get(t, gateway, host)}
+			return hostAnswer{host, gateway.Ask(t, host)}
 		})
 	}()
 
@@ -84,7 +84,7 @@ func TestClockJumps(t *testing.T) {
 	})
 	close(stop)
 	for _, result := range <-results {
-		service.checkServed(t, result.host, result.timed)
+		service.checkServed(t, result.host, result.Result)
 	}
 	t.Run("backoff", func(t *testing.T) { checkBackoffInJumps(t, service) })
 	t.Run("subject", func(t *testing.T) { checkSubjectInJumps(t, service) })
@@ -94,7 +94,7 @@ func TestClockJumps(t *testing.T) {
 // Date may be half a second old.
 func checkClock(t *testing.T, gateway *harness.Gateway, ahead time.Duration) {
 	t.Helper()
-	for deadline := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(harness.Limit); ; time.Sleep(50 * time.Millisecond) {
 		text := gateway.Get(t, "/", "Host: exchange").Header.Get("Date")
 		date, err := http.ParseTime(text)
 		if err != nil {
@@ -117,15 +117,15 @@ func checkBackoffInJumps(t *testing.T, service *clockedService) {
 	for _, ahead := range []time.Duration{time.Hour, 0, -time.Hour, 0} {
 		service.setBusy(true)
 		for _, host := range hosts {
-			if result := get(t, service.gateway, host); result.Status != http.StatusInternalServerError {
-				t.Errorf("%s was answered %d %q (%v), want 500", host, result.Status, result.Body, result.err)
+			if result := service.gateway.Ask(t, host); result.Status != http.StatusInternalServerError {
+				t.Errorf("%s was answered %d %q (%v), want 500", host, result.Status, result.Body, result.Err)
 			}
 		}
 		service.setClock(t, ahead)
 		service.setBusy(false)
 		start := time.Now()
 		for _, host := range hosts {
-			for get(t, service.gateway, host).Status != http.StatusOK {
+			for service.gateway.Ask(t, host).Status != http.StatusOK {
 				if time.Since(start) > most {
 					t.Fatalf("with the clock %s ahead, %s is not served %s after a failure", ahead, host, most)
 				}
@@ -139,25 +139,25 @@ func checkBackoffInJumps(t *testing.T, service *clockedService) {
 // checkSubjectInJumps exchanges a token that the jump makes an expired one.
 func checkSubjectInJumps(t *testing.T, service *clockedService) {
 	gateway := service.gateway
-	gateway.Token.Handle(exchangeServer(3600))
+	gateway.Token.Handle(harness.ExchangeServer(3600))
 	subject := func(ahead time.Duration) string {
-		return "Authorization: Bearer " + unsignedJWT(fmt.Sprintf(`{"sub":"erin","exp":%d}`, time.Now().Add(ahead+10*time.Minute).Unix()))
+		return "Authorization: Bearer " + harness.UnsignedJWT(fmt.Sprintf(`{"sub":"erin","exp":%d}`, time.Now().Add(ahead+10*time.Minute).Unix()))
 	}
 	early, late := subject(0), subject(time.Hour)
-	checkStatus(t, gateway.Get(t, "/", "Host: exchange", early), http.StatusOK)
+	harness.CheckStatus(t, gateway.Get(t, "/", "Host: exchange", early), http.StatusOK)
 	calls := len(gateway.Token.Calls())
 	service.setClock(t, time.Hour)
 	answer := gateway.Get(t, "/", "Host: exchange", early)
-	checkStatus(t, answer, http.StatusUnauthorized)
+	harness.CheckStatus(t, answer, http.StatusUnauthorized)
 	if challenge, want := answer.Header.Get("WWW-Authenticate"), `Bearer realm="token-fetch", error="invalid_token"`; challenge != want {
 		t.Errorf("WWW-Authenticate is %q, want %q", challenge, want)
 	}
 	if made := len(gateway.Token.Calls()) - calls; made != 0 {
 		t.Errorf("%d calls for a subject that is over, want 0", made)
 	}
-	checkStatus(t, gateway.Get(t, "/", "Host: exchange", late), http.StatusOK)
+	harness.CheckStatus(t, gateway.Get(t, "/", "Host: exchange", late), http.StatusOK)
 	service.setClock(t, 0)
 	for _, header := range []string{early, late} {
-		checkStatus(t, gateway.Get(t, "/", "Host: exchange", header), http.StatusOK)
+		harness.CheckStatus(t, gateway.Get(t, "/", "Host: exchange", header), http.StatusOK)
 	}
 }

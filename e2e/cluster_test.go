@@ -46,12 +46,12 @@ func TestClusterRemoved(t *testing.T) {
 	configs := map[string]map[string]any{}
 	hosts := slices.Sorted(maps.Keys(clusterCases))
 	for host, test := range clusterCases {
-		configs[host] = unhurried(test.more)
+		configs[host] = harness.PlainConfig(test.more)
 		configs[host]["requestPath"] = "/" + host
 	}
-	gateway := harness.Start(t, harness.Options{Config: byHost(configs)})
-	service := newAnswerSwitch(answerUncached)
-	gateway.Token.Handle(service.answer)
+	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(configs)})
+	service := harness.NewAnswerSwitch(answerUncached)
+	gateway.Token.Handle(service.Answer)
 	check := func(t *testing.T, choose func(clusterCase) harness.Answer) {
 		t.Helper()
 		for start := time.Now(); time.Since(start) < 500*time.Millisecond; {
@@ -66,32 +66,32 @@ func TestClusterRemoved(t *testing.T) {
 		t.Run(fmt.Sprint("round ", round+1), func(t *testing.T) {
 			stop, results := make(chan struct{}), make(chan []hostAnswer, 1)
 			go func() {
-				results <- loadUntil(stop, 100, func(i int) hostAnswer {
+				results <- harness.LoadUntil(stop, 100, func(i int) hostAnswer {
 					host := hosts[i%len(hosts)]
 					return hostAnswer{host, sendForged(t, gateway, host)}
 				})
 			}()
 
-			service.set(harness.Hang())
-			waiting := map[string]*parallel{}
+			service.Set(harness.Hang())
+			waiting := map[string]*harness.Parallel{}
 			for _, host := range []string{"plain", "denied", "allowed", "warm"} {
-				waiting[host] = sendParallel(gateway.Client(), requestsFor(t, gateway, host, 5)...)
+				waiting[host] = harness.SendParallel(gateway.Client(), gateway.Requests(t, host, 5)...)
 			}
 			gateway.Token.Forget()
 			gateway.Token.WaitCalls(t, 5)
 			removed := time.Now()
 			gateway.SetTokenCluster(t, false)
 			for host, requests := range waiting {
-				for _, result := range requests.wait() {
+				for _, result := range requests.Wait() {
 					checkClusterAnswer(t, host, result, clusterCases[host].takenAway)
-					if late := result.answeredAt.Sub(removed); late > 3*time.Second {
+					if late := result.AnsweredAt.Sub(removed); late > 3*time.Second {
 						t.Errorf("%s was answered %s after the cluster was gone", host, late)
 					}
 				}
 			}
 			check(t, func(c clusterCase) harness.Answer { return c.gone })
 
-			service.set(answerUncached)
+			service.Set(answerUncached)
 			gateway.SetTokenCluster(t, true)
 			waitServed(t, gateway, hosts)
 			check(t, func(c clusterCase) harness.Answer { return c.there })
@@ -99,12 +99,12 @@ func TestClusterRemoved(t *testing.T) {
 			for _, result := range <-results {
 				test := clusterCases[result.host]
 				if !slices.ContainsFunc([]harness.Answer{test.there, test.gone, test.takenAway}, result.is) {
-					t.Errorf("%s was answered %d %q (%v)", result.host, result.Status, result.Body, result.err)
+					t.Errorf("%s was answered %d %q (%v)", result.host, result.Status, result.Body, result.Err)
 				}
 			}
 		})
 	}
-	waitActive(t, gateway, 0)
+	gateway.WaitActive(t, 0)
 }
 
 // answerUncached gives all but one host a token for one call only.
@@ -118,29 +118,29 @@ func answerUncached(w http.ResponseWriter, r *http.Request) {
 // hostAnswer is the answer to a request of the load.
 type hostAnswer struct {
 	host string
-	timed
+	harness.Result
 }
 
-func (a hostAnswer) is(want harness.Answer) bool { return isClusterAnswer(a.timed, want) }
+func (a hostAnswer) is(want harness.Answer) bool { return isClusterAnswer(a.Result, want) }
 
-func sendForged(t *testing.T, gateway *harness.Gateway, host string) timed {
+func sendForged(t *testing.T, gateway *harness.Gateway, host string) harness.Result {
 	t.Helper()
-	return get(t, gateway, host, "X-Token: forged", "X-User: user")
+	return gateway.Ask(t, host, "X-Token: forged", "X-User: user")
 }
 
 // isClusterAnswer compares the token when the request went on, and the reply when it did not.
-func isClusterAnswer(got timed, want harness.Answer) bool {
+func isClusterAnswer(got harness.Result, want harness.Answer) bool {
 	text := got.Body
 	if got.Status == http.StatusOK {
-		text = got.token()
+		text = got.Token()
 	}
-	return got.err == nil && got.Status == want.Status && text == want.Body
+	return got.Err == nil && got.Status == want.Status && text == want.Body
 }
 
-func checkClusterAnswer(t *testing.T, host string, got timed, want harness.Answer) {
+func checkClusterAnswer(t *testing.T, host string, got harness.Result, want harness.Answer) {
 	t.Helper()
 	if !isClusterAnswer(got, want) {
-		t.Errorf("%s was answered %d %q (%v), want %d %q", host, got.Status, got.Body, got.err, want.Status, want.Body)
+		t.Errorf("%s was answered %d %q (%v), want %d %q", host, got.Status, got.Body, got.Err, want.Status, want.Body)
 	}
 }
 
@@ -155,8 +155,8 @@ func waitServed(t *testing.T, gateway *harness.Gateway, hosts []string) {
 				inRow = 0
 			}
 		}
-		if time.Since(start) > limit {
-			t.Fatalf("not all are served %s after the cluster is back", limit)
+		if time.Since(start) > harness.Limit {
+			t.Fatalf("not all are served %s after the cluster is back", harness.Limit)
 		}
 	}
 	t.Logf("all are served %s after the cluster is back", time.Since(start).Round(time.Millisecond))

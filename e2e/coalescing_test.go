@@ -9,54 +9,54 @@ import (
 )
 
 func TestOneCallForMany(t *testing.T) {
-	tries := numbered("cold", 3)
+	tries := harness.Numbered("cold", 3)
 	hosts := append([]string{"warm", "held", "free"}, tries...)
-	configs := cachedHosts(hosts, map[string]any{})
-	configs["callers"] = merged(cachedHosts([]string{"callers"}, map[string]any{})["callers"],
+	configs := harness.CachedConfigs(hosts, map[string]any{})
+	configs["callers"] = harness.Merge(harness.CachedConfigs([]string{"callers"}, map[string]any{})["callers"],
 		map[string]any{"forwardHeaders": []string{"X-User"}})
-	gateway := startCached(t, harness.Options{Config: byHost(configs)})
-	tokens := &mint{}
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs)})
+	tokens := &harness.TokenIssuer{}
 
 	t.Run("1000 requests", func(t *testing.T) {
 		const count = 1000
-		gateway.Token.Handle(tokens.answer(300))
-		get(t, gateway, "warm").checkToken(t, mintedToken("warm", 1))
-		sendParallel(gateway.Client(), requestsFor(t, gateway, "warm", count)...).wait() // opens the connections
-		atBest(t, "more than without a call, beside the call itself", 50*time.Millisecond, tries, func(host string) time.Duration {
-			gateway.Token.Handle(tokens.answer(300))
-			usual := sendParallel(gateway.Client(), requestsFor(t, gateway, "warm", count)...).wait()
-			before := settledCounters(t, gateway, manyWant)
+		gateway.Token.Handle(tokens.Answer(300))
+		gateway.Ask(t, "warm").CheckToken(t, harness.IssuedToken("warm", 1))
+		harness.SendParallel(gateway.Client(), gateway.Requests(t, "warm", count)...).Wait() // opens the connections
+		harness.AtBest(t, "more than without a call, beside the call itself", 50*time.Millisecond, tries, func(host string) time.Duration {
+			gateway.Token.Handle(tokens.Answer(300))
+			usual := harness.SendParallel(gateway.Client(), gateway.Requests(t, "warm", count)...).Wait()
+			before := gateway.SettledCounters(t, manyWant)
 			release := make(chan struct{})
-			gateway.Token.Handle(harness.Hold(release, tokens.answer(300)))
-			requests := sendParallel(gateway.Client(), requestsFor(t, gateway, host, count)...)
-			waitActive(t, gateway, count)
+			gateway.Token.Handle(harness.Hold(release, tokens.Answer(300)))
+			requests := harness.SendParallel(gateway.Client(), gateway.Requests(t, host, count)...)
+			gateway.WaitActive(t, count)
 			released := time.Now()
 			close(release)
-			results := requests.wait()
+			results := requests.Wait()
 			for _, result := range results {
-				if result.checkToken(t, mintedToken(host, 1)); t.Failed() {
+				if result.CheckToken(t, harness.IssuedToken(host, 1)); t.Failed() {
 					break
 				}
 			}
-			checkCalls(t, gateway, host, 1)
-			waitGrown(t, gateway, before, manyWant)
-			toTheCall := callsOf(gateway, host)[0].Time.Sub(firstSent(results))
+			gateway.Token.CheckCallsOf(t, host, 1)
+			gateway.WaitGrowth(t, before, manyWant)
+			toTheCall := gateway.Token.CallsOf(host)[0].Time.Sub(firstSent(results))
 			return toTheCall + lastAnswer(results).Sub(released) - lastAnswer(usual).Sub(firstSent(usual))
 		})
 	})
 
 	t.Run("one request", func(t *testing.T) {
 		const callTime, keys = 20 * time.Millisecond, 10
-		gateway.Token.Handle(harness.Delay(callTime, tokens.answer(300)))
-		get(t, gateway, "callers") // opens the connections
-		atBest(t, "more than the call took", 50*time.Millisecond, numbered("alone", 3), func(try string) time.Duration {
+		gateway.Token.Handle(harness.Delay(callTime, tokens.Answer(300)))
+		gateway.Ask(t, "callers") // opens the connections
+		harness.AtBest(t, "more than the call took", 50*time.Millisecond, harness.Numbered("alone", 3), func(try string) time.Duration {
 			longest := time.Duration(0)
-			for _, caller := range numbered(try, keys) {
-				result := get(t, gateway, "callers", "X-User: s3cr3t-"+caller)
-				if result.Status != http.StatusOK || result.token() == "" {
-					t.Errorf("answered %d with the token %q (%v)", result.Status, result.token(), result.err)
+			for _, caller := range harness.Numbered(try, keys) {
+				result := gateway.Ask(t, "callers", "X-User: s3cr3t-"+caller)
+				if result.Status != http.StatusOK || result.Token() == "" {
+					t.Errorf("answered %d with the token %q (%v)", result.Status, result.Token(), result.Err)
 				}
-				longest = max(longest, result.took())
+				longest = max(longest, result.Took())
 			}
 			return longest - callTime
 		})
@@ -74,17 +74,17 @@ func TestOneCallForMany(t *testing.T) {
 			t.Run(test.name, func(t *testing.T) {
 				gateway.Token.Forget()
 				release := make(chan struct{})
-				gateway.Token.Handle(harness.Sequence(harness.Hold(release, tokens.answer(300)), tokens.answer(300)))
-				held := sendParallel(gateway.Client(), gateway.Request(t, http.MethodGet, "/", "", append(test.heldH, "Host: "+test.held)...))
+				gateway.Token.Handle(harness.Sequence(harness.Hold(release, tokens.Answer(300)), tokens.Answer(300)))
+				held := harness.SendParallel(gateway.Client(), gateway.Request(t, http.MethodGet, "/", "", append(test.heldH, "Host: "+test.held)...))
 				gateway.Token.WaitCalls(t, 1)
-				free := get(t, gateway, test.free, test.freeH...)
-				if free.err != nil || free.Status != http.StatusOK || free.token() == "" {
-					t.Errorf("the other key's request was answered %d with the token %q (%v)", free.Status, free.token(), free.err)
+				free := gateway.Ask(t, test.free, test.freeH...)
+				if free.Err != nil || free.Status != http.StatusOK || free.Token() == "" {
+					t.Errorf("the other key's request was answered %d with the token %q (%v)", free.Status, free.Token(), free.Err)
 				}
-				waitActive(t, gateway, 1) // the first one waits as before
+				gateway.WaitActive(t, 1) // the first one waits as before
 				close(release)
-				if result := held.wait()[0]; result.Status != http.StatusOK || result.token() == "" || result.token() == free.token() {
-					t.Errorf("the held request was answered %d with the token %q, the other one's is %q", result.Status, result.token(), free.token())
+				if result := held.Wait()[0]; result.Status != http.StatusOK || result.Token() == "" || result.Token() == free.Token() {
+					t.Errorf("the held request was answered %d with the token %q, the other one's is %q", result.Status, result.Token(), free.Token())
 				}
 			})
 		}
@@ -92,4 +92,26 @@ func TestOneCallForMany(t *testing.T) {
 }
 
 // manyWant is what 1,000 requests on a cold cache are counted as.
-var manyWant = counters{"calls": 1, "call_failures": 0, "cache_misses": 1000, "cache_hits": 0, "coalesced": 999, "denied": 0}
+var manyWant = harness.Counters{"calls": 1, "call_failures": 0, "cache_misses": 1000, "cache_hits": 0, "coalesced": 999, "denied": 0}
+
+// lastAnswer is when the last of the requests was answered.
+func lastAnswer(results []harness.Result) time.Time {
+	last := time.Time{}
+	for _, result := range results {
+		if result.AnsweredAt.After(last) {
+			last = result.AnsweredAt
+		}
+	}
+	return last
+}
+
+// firstSent is when the first of the requests was sent.
+func firstSent(results []harness.Result) time.Time {
+	first := results[0].SentAt
+	for _, result := range results {
+		if result.SentAt.Before(first) {
+			first = result.SentAt
+		}
+	}
+	return first
+}

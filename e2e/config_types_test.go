@@ -60,7 +60,7 @@ var rightTypes = map[string][]string{
 // typedConfig is a good configuration as JSON text in which the key, with one dot at most, has the value.
 func typedConfig(key, value string) string {
 	const placeholder = "the value" // encoding/json refuses to pass on what is nested too deep
-	config := sampleConfig()
+	config := harness.SampleConfig()
 	object, member, nested := strings.Cut(key, ".")
 	switch {
 	case !nested:
@@ -81,7 +81,7 @@ func typedConfig(key, value string) string {
 // what is wrong, and must not panic on it.
 func TestConfigurationTypes(t *testing.T) {
 	t.Parallel()
-	gateway := harness.Start(t, harness.Options{Config: sampleConfig()})
+	gateway := harness.Start(t, harness.Options{Config: harness.SampleConfig()})
 	for _, key := range slices.Sorted(maps.Keys(rightTypes)) {
 		for _, valueType := range slices.Sorted(maps.Keys(jsonValues)) {
 			if slices.Contains(rightTypes[key], valueType) {

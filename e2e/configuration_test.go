@@ -10,13 +10,13 @@ import (
 
 // without is a copy of the sample's configuration that lacks a key.
 func without(key string) map[string]any {
-	config := merged(sampleConfig(), nil)
+	config := harness.Merge(harness.SampleConfig(), nil)
 	delete(config, key)
 	return config
 }
 
 func with(key string, value any) map[string]any {
-	return merged(sampleConfig(), map[string]any{key: value})
+	return harness.Merge(harness.SampleConfig(), map[string]any{key: value})
 }
 
 // hidden stands in configurations where an error must not show it.
@@ -55,7 +55,7 @@ var refusedConfigs = map[string]struct {
 	"unknown key":            {with("verbose", true), "unknown key verbose in config"},
 
 	"global beside rules": {
-		merged(with("timeout", 0), map[string]any{"_rules_": []any{map[string]any{"_match_route_": []string{"route-a"}}}}),
+		harness.Merge(with("timeout", 0), map[string]any{"_rules_": []any{map[string]any{"_match_route_": []string{"route-a"}}}}),
 		"invalid timeout in config: 0 (want 1 to 60000)",
 	},
 	"global beside complete rules": {
@@ -63,7 +63,7 @@ var refusedConfigs = map[string]struct {
 		"missing requestPath in config",
 	},
 	"second rule": {
-		merged(sampleConfig(), map[string]any{"_rules_": []any{
+		harness.Merge(harness.SampleConfig(), map[string]any{"_rules_": []any{
 			map[string]any{"_match_route_": []string{"route-a"}},
 			map[string]any{"_match_route_": []string{"route-b"}, "timeout": 0},
 		}}),
@@ -74,11 +74,11 @@ var refusedConfigs = map[string]struct {
 		"_rules_[0]: missing requestPath in config",
 	},
 	"rule that is off": {
-		merged(sampleConfig(), map[string]any{"_rules_": []any{map[string]any{"_match_route_": []string{"route-a"}, "enabled": false, "retrys": 1}}}),
+		harness.Merge(harness.SampleConfig(), map[string]any{"_rules_": []any{map[string]any{"_match_route_": []string{"route-a"}, "enabled": false, "retrys": 1}}}),
 		"_rules_[0]: unknown key retrys in config (did you mean retries?)",
 	},
 	"rule without condition": {
-		merged(sampleConfig(), map[string]any{"_rules_": []any{map[string]any{"timeout": 1}}}),
+		harness.Merge(harness.SampleConfig(), map[string]any{"_rules_": []any{map[string]any{"timeout": 1}}}),
 		"_rules_[0]: missing condition in config (want _match_route_, _match_domain_, _match_service_ or _match_route_prefix_)",
 	},
 
@@ -96,7 +96,7 @@ var refusedConfigs = map[string]struct {
 	"placeholder in a list":   {with("forwardHeaders", []string{"X-A", "${secret." + hidden + "/name.key}"}), "invalid forwardHeaders[1] in config: " + notReplaced},
 	"placeholder in a header": {with("requestHeaders", map[string]any{"X-Api-Key": "Key ${secret." + hidden + "/name.key}"}), "invalid requestHeaders.X-Api-Key in config: " + notReplaced},
 	"placeholder in a rule": {
-		merged(sampleConfig(), map[string]any{"_rules_": []any{
+		harness.Merge(harness.SampleConfig(), map[string]any{"_rules_": []any{
 			map[string]any{"_match_route_": []string{"route-a"}, "requestBody": "${secret." + hidden + "/name.key}"},
 		}}),
 		"_rules_[0]: invalid requestBody in config: " + notReplaced,
@@ -124,27 +124,27 @@ var refusedConfigs = map[string]struct {
 		"invalid oauth2.params in config (want an object of strings)",
 	},
 	"actor is the subject": {
-		oauth2Config("/", merged(delegation, map[string]any{"subjectTokenHeader": "x-actor"}), nil),
+		harness.OAuth2Config("/", harness.Merge(delegation, map[string]any{"subjectTokenHeader": "x-actor"}), nil),
 		`invalid oauth2.actorTokenHeader in config: "X-Actor" (want another header than subjectTokenHeader)`,
 	},
 	"actor is a pseudo-header": {
-		oauth2Config("/", merged(exchange, map[string]any{"actorTokenHeader": ":path"}), nil),
+		harness.OAuth2Config("/", harness.Merge(harness.Exchange, map[string]any{"actorTokenHeader": ":path"}), nil),
 		"invalid oauth2.actorTokenHeader in config: \":path\" (want the name of a header that may be set: letters, digits and -_.!#$%&'*+^`|~, and not one of the connection's own)",
 	},
 	"subject is forwarded": {
-		oauth2Config("/", merged(exchange, map[string]any{"subjectTokenHeader": "X-Subject"}), map[string]any{"forwardHeaders": []string{"x-subject"}}),
+		harness.OAuth2Config("/", harness.Merge(harness.Exchange, map[string]any{"subjectTokenHeader": "X-Subject"}), map[string]any{"forwardHeaders": []string{"x-subject"}}),
 		`invalid forwardHeaders in config: "x-subject" (want headers without a token to be exchanged, which goes into the form)`,
 	},
 	"subject is never exchanged": {
-		oauth2Config("/", assertion, map[string]any{"overwrite": false}),
+		harness.OAuth2Config("/", assertion, map[string]any{"overwrite": false}),
 		"invalid overwrite in config: false (want true where the tokenHeader brings the token to be exchanged, which no request would otherwise be)",
 	},
 	"assertion among the params": {
-		oauth2Config("/", merged(assertion, map[string]any{"params": map[string]any{"assertion": hidden}}), nil),
+		harness.OAuth2Config("/", harness.Merge(assertion, map[string]any{"params": map[string]any{"assertion": hidden}}), nil),
 		"invalid oauth2.params.assertion in config: another key sets it",
 	},
 	"kept by text": {
-		oauth2Config("/", merged(exchange, map[string]any{"keepSubjectToken": "yes"}), nil),
+		harness.OAuth2Config("/", harness.Merge(harness.Exchange, map[string]any{"keepSubjectToken": "yes"}), nil),
 		`invalid oauth2.keepSubjectToken in config: "yes" (want true or false)`,
 	},
 	"no client secret": {with("oauth2", map[string]any{"clientId": "id"}), "missing oauth2.clientSecret in config"},
@@ -162,7 +162,7 @@ var refusedConfigs = map[string]struct {
 }
 
 func TestConfigurations(t *testing.T) {
-	gateway := harness.Start(t, harness.Options{Config: sampleConfig(), WasmLog: "trace", Env: environment})
+	gateway := harness.Start(t, harness.Options{Config: harness.SampleConfig(), WasmLog: "trace", Env: environment})
 	t.Run("sample", func(t *testing.T) { checkSample(t, gateway) })
 	for name, config := range sampleConfigs {
 		t.Run(name, func(t *testing.T) {
@@ -205,7 +205,7 @@ var sampleConfigs = map[string]any{
 	"port 0":          with("servicePort", 0),
 	"port as text":    with("servicePort", "80"),
 	"gateway's own":   with("_plugin_id_", "token-fetch.internal"),
-	"spaced and long": "\n\t " + indented(sampleConfig()) + "\n",
+	"spaced and long": "\n\t " + indented(harness.SampleConfig()) + "\n",
 }
 
 func indented(config map[string]any) string {
@@ -221,15 +221,15 @@ func checkSample(t *testing.T, gateway *harness.Gateway) {
 	gateway.Token.Handle(harness.HeaderToken("X-Token", "token-1"))
 	gateway.Token.Forget()
 	for range 2 {
-		checkStatus(t, gateway.Get(t, "/", "X-Token: forged"), 200)
-		checkHeader(t, gateway, "X-Token", "token-1")
+		harness.CheckStatus(t, gateway.Get(t, "/", "X-Token: forged"), 200)
+		gateway.Upstream.CheckHeader(t, "X-Token", "token-1")
 	}
 	calls := gateway.Token.Calls()
 	if len(calls) != 2 || calls[0].Method != "GET" || calls[0].URI != "/token" || calls[0].Host != harness.TokenName {
 		t.Errorf("the token service received %+v", calls)
 	}
 	gateway.Token.Handle(harness.Status(500))
-	checkReply(t, gateway.Get(t, "/"), reply(500, "http call failed", "text/plain; charset=utf-8"))
+	harness.CheckReply(t, gateway.Get(t, "/"), harness.DefaultReply)
 }
 
 var (
@@ -242,7 +242,7 @@ var (
 		"SET":      hidden,
 	}
 
-	expandedConfig = unhurried(map[string]any{
+	expandedConfig = harness.PlainConfig(map[string]any{
 		"serviceName": "${SERVICE}.static",
 		"requestPath": "/${SERVICE}?a=${EMPTY}b",
 		"requestBody": `{"password": "${PASSWORD}", "literal": "$${PASSWORD}", "other": "$PASSWORD $$ $ ${gateway.name}"}`,
@@ -256,8 +256,8 @@ var (
 func checkEnvironment(t *testing.T, gateway *harness.Gateway) {
 	gateway.Token.Handle(harness.HeaderToken("X-Token", "token-1"))
 	gateway.Token.Forget()
-	checkStatus(t, gateway.Get(t, "/"), 200)
-	checkHeader(t, gateway, "X-Token", "token-1")
+	harness.CheckStatus(t, gateway.Get(t, "/"), 200)
+	gateway.Upstream.CheckHeader(t, "X-Token", "token-1")
 	call := gateway.Token.WaitCalls(t, 1)[0]
 	if call.URI != "/token?a=b" {
 		t.Errorf("the token service received %s", call.URI)

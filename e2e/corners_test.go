@@ -22,13 +22,13 @@ func TestJSONInText(t *testing.T) {
 	for name, path := range paths {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			gateway := harness.Start(t, harness.Options{Config: unhurried(map[string]any{"tokenPath": path})})
+			gateway := harness.Start(t, harness.Options{Config: harness.PlainConfig(map[string]any{"tokenPath": path})})
 			gateway.Token.Handle(harness.JSON(200, `{"payload":`+jsonText(`{"token":"t","x":`+nestedLists(100_000, "")+`}`)+`}`))
 			first := getTimed(t, gateway, "a.com")
 			gateway.Token.Handle(harness.JSON(200, `{"payload":`+jsonText(`{"token":"t"}`)+`}`))
 			second := getTimed(t, gateway, "a.com")
 			if second.Status != http.StatusOK {
-				t.Errorf("got %d %q (%v), then %d %q (%v): the VM is dead", first.Status, first.Body, first.err, second.Status, second.Body, second.err)
+				t.Errorf("got %d %q (%v), then %d %q (%v): the VM is dead", first.Status, first.Body, first.Err, second.Status, second.Body, second.Err)
 			}
 		})
 	}
@@ -37,14 +37,14 @@ func TestJSONInText(t *testing.T) {
 // TestForwardedHeaders has callers of a few bytes each, whose requests bring 50 kB that are not forwarded.
 func TestForwardedHeaders(t *testing.T) {
 	const allowedKB = 250_000
-	callers := amount(t, "E2E_CALLERS", 8_000, 8_000)
-	gateway := harness.Start(t, harness.Options{WasmLog: "warn", Config: unhurried(map[string]any{
+	callers := harness.Amount(t, "E2E_CALLERS", 8_000, 8_000)
+	gateway := harness.Start(t, harness.Options{WasmLog: "warn", Config: harness.PlainConfig(map[string]any{
 		"forwardHeaders": []string{"X-User"}, "cache": map[string]any{"maxEntries": 100_000},
 	})})
 	gateway.Token.Handle(harness.HeaderToken("X-Token", "t"))
 	cookie := "Cookie: " + strings.Repeat("c", 50_000)
 	before := gateway.MemoryKB(t)
-	inTurn(gateway, 0, callers, func(i int) {
+	gateway.InTurn(0, callers, func(i int) {
 		if t.Failed() {
 			return
 		}

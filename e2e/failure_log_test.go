@@ -26,12 +26,12 @@ func TestLogOfFailures(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			gateway := harness.Start(t, harness.Options{Config: unhurried(more), WasmLog: "info"})
+			gateway := harness.Start(t, harness.Options{Config: harness.PlainConfig(more), WasmLog: "info"})
 			good := harness.HeaderToken("X-Token", "t")
 			bad := harness.Status(http.StatusInternalServerError)
 
 			gateway.Token.Handle(bad)
-			checkStatus(t, gateway.Get(t, "/"), http.StatusInternalServerError)
+			harness.CheckStatus(t, gateway.Get(t, "/"), http.StatusInternalServerError)
 			waitLines(t, gateway, 1, time.Second)
 			if lines := serviceLines(gateway); len(lines) > 0 && !strings.Contains(lines[0], "[error]") {
 				t.Errorf("the first failure is logged as %q, want it as an error", lines[0])
@@ -79,14 +79,14 @@ func TestLogOfFailures(t *testing.T) {
 func checkCallFor(t *testing.T, gateway *harness.Gateway, want int) {
 	t.Helper()
 	calls := len(gateway.Token.Calls())
-	for deadline := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(harness.Limit); ; time.Sleep(time.Millisecond) {
 		answer := gateway.Get(t, "/", fmt.Sprintf("X-User: %d", time.Now().UnixNano()))
 		if len(gateway.Token.Calls()) > calls {
-			checkStatus(t, answer, want)
+			harness.CheckStatus(t, answer, want)
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("no request has made a call within %s", limit)
+			t.Fatalf("no request has made a call within %s", harness.Limit)
 		}
 	}
 }

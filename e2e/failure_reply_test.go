@@ -25,7 +25,7 @@ func failure(status int, headers map[string]any) map[string]any {
 
 var (
 	holdingBack    = map[string]any{"backoff": 30_000} // up to a fifth longer
-	askingFor      = func(seconds string) http.HandlerFunc { return busy(429, func() string { return seconds }) }
+	askingFor      = func(seconds string) http.HandlerFunc { return harness.Busy(429, func() string { return seconds }) }
 	failureReplies = map[string]failureReply{
 		"backoff, 503":             {map[string]any{"cache": holdingBack, "failure": failure(503, nil)}, harness.Status(500), 503, 29, 36},
 		"backoff, 429":             {map[string]any{"cache": holdingBack, "failure": failure(429, nil)}, harness.Status(500), 429, 29, 36},
@@ -49,34 +49,34 @@ var (
 func TestFailureReplies(t *testing.T) {
 	t.Parallel()
 	configs := map[string]map[string]any{
-		"headers": unhurried(map[string]any{"requestPath": "/headers", "failure": map[string]any{
+		"headers": harness.PlainConfig(map[string]any{"requestPath": "/headers", "failure": map[string]any{
 			"status": 503, "body": `{"a": 1}`, "contentType": "application/json",
 			"headers": map[string]any{"X-Reason": "no token, s\u00f6rry", "Cache-Control": "no-store", "Set-Cookie": "a=${NAME}; Secure", "X-Empty": ""},
 		}}),
 	}
 	answers := map[string]http.HandlerFunc{"headers": harness.Status(500)}
 	for name, test := range failureReplies {
-		host := hostName(name)
-		configs[host] = unhurried(merged(map[string]any{"requestPath": "/" + host}, test.more))
+		host := harness.HostName(name)
+		configs[host] = harness.PlainConfig(harness.Merge(map[string]any{"requestPath": "/" + host}, test.more))
 		answers[host] = test.answer
 	}
-	gateway := harness.Start(t, harness.Options{Config: byHost(configs), Env: map[string]string{"NAME": "value"}})
-	gateway.Token.Handle(answerByPath(answers, harness.Status(http.StatusTeapot)))
+	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(configs), Env: map[string]string{"NAME": "value"}})
+	gateway.Token.Handle(harness.ByPath(answers, harness.Status(http.StatusTeapot)))
 
 	for name, test := range failureReplies {
 		t.Run(name, func(t *testing.T) {
 			for _, which := range []string{"the one that waited", "the next"} {
-				checkFailureReply(t, which, get(t, gateway, hostName(name), "X-User: a").Answer, test)
+				checkFailureReply(t, which, gateway.Ask(t, harness.HostName(name), "X-User: a").Answer, test)
 			}
 		})
 	}
 	for version, client := range map[string]*http.Client{"HTTP/1.1": gateway.Client(), "HTTP/2": gateway.HTTP2Client()} {
 		t.Run("headers by "+version, func(t *testing.T) {
-			got := getBy(t, gateway, client, "headers")
+			got := gateway.AskBy(t, client, "headers")
 			want := map[string]string{"X-Reason": "no token, s\u00f6rry", "Cache-Control": "no-store", "Set-Cookie": "a=value; Secure",
 				"Content-Type": "application/json", "Content-Length": "8"}
-			if got.err != nil || got.Status != 503 || got.Body != `{"a": 1}` {
-				t.Errorf("answered %d %q (%v)", got.Status, got.Body, got.err)
+			if got.Err != nil || got.Status != 503 || got.Body != `{"a": 1}` {
+				t.Errorf("answered %d %q (%v)", got.Status, got.Body, got.Err)
 			}
 			for name, value := range want {
 				if values := got.Header.Values(name); len(values) != 1 || values[0] != value {
@@ -118,13 +118,13 @@ func checkFailureReply(t *testing.T, which string, got harness.Answer, want fail
 // TestRetryAfterIsTrue comes again when a reply says so: then a call is made.
 func TestRetryAfterIsTrue(t *testing.T) {
 	t.Parallel()
-	gateway := harness.Start(t, harness.Options{Config: unhurried(map[string]any{
+	gateway := harness.Start(t, harness.Options{Config: harness.PlainConfig(map[string]any{
 		"cache": map[string]any{"backoff": 1500}, "failure": map[string]any{"status": 503},
 	})})
 	gateway.Token.Handle(harness.Sequence(harness.Status(500), harness.HeaderToken("X-Token", "token-1")))
 	for _, wait := range []string{"2", "2"} {
 		answer := gateway.Get(t, "/")
-		checkStatus(t, answer, 503)
+		harness.CheckStatus(t, answer, 503)
 		if got := answer.Header.Get("Retry-After"); got != wait {
 			t.Fatalf("Retry-After is %q, want %q", got, wait)
 		}
@@ -133,14 +133,14 @@ func TestRetryAfterIsTrue(t *testing.T) {
 		t.Errorf("%d token calls during the wait, want 1", calls)
 	}
 	time.Sleep(2 * time.Second)
-	checkStatus(t, gateway.Get(t, "/"), 200)
+	harness.CheckStatus(t, gateway.Get(t, "/"), 200)
 }
 
 // TestFailureHeadersOfRules has rules that inherit the headers of replies, change them and take them away.
 func TestFailureHeadersOfRules(t *testing.T) {
 	t.Parallel()
-	gateway := harness.Start(t, harness.Options{Config: withRules(
-		unhurried(map[string]any{"failure": map[string]any{"status": 503, "headers": map[string]any{"X-A": "global", "X-B": "global"}}}),
+	gateway := harness.Start(t, harness.Options{Config: harness.WithRules(
+		harness.PlainConfig(map[string]any{"failure": map[string]any{"status": 503, "headers": map[string]any{"X-A": "global", "X-B": "global"}}}),
 		map[string]any{"_match_route_": []string{"route-a"}, "failure": map[string]any{"headers": map[string]any{"x-a": "rule", "X-B": nil}}},
 		map[string]any{"_match_route_": []string{"route-b"}, "failure": map[string]any{"headers": nil}})})
 	gateway.Token.Handle(harness.Status(500))

@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -11,15 +10,11 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-const (
-	jwtBearer   = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-	accessToken = "urn:ietf:params:oauth:token-type:access_token"
-	jwtType     = "urn:ietf:params:oauth:token-type:jwt"
-)
+const jwtType = "urn:ietf:params:oauth:token-type:jwt"
 
 var (
-	assertion  = map[string]any{"grantType": jwtBearer}
-	delegation = merged(exchange, map[string]any{"actorTokenHeader": "X-Actor"})
+	assertion  = map[string]any{"grantType": harness.JWTBearer}
+	delegation = harness.Merge(harness.Exchange, map[string]any{"actorTokenHeader": "X-Actor"})
 )
 
 // grantRequests are the calls that come of a caller's request.
@@ -32,38 +27,38 @@ var grantRequests = map[string]struct {
 }{
 	"assertion": {
 		oauth2: assertion, headers: []string{"Authorization: Bearer a.b-._~+/=="},
-		form:  url.Values{"grant_type": {jwtBearer}, "assertion": {"a.b-._~+/=="}},
+		form:  url.Values{"grant_type": {harness.JWTBearer}, "assertion": {"a.b-._~+/=="}},
 		token: "Bearer a.b-._~+/==-1",
 	},
 	"on behalf of": { // as Entra ID has it
-		oauth2: merged(assertion, map[string]any{"authStyle": "body", "scopes": []string{"api://orders/.default"},
+		oauth2: harness.Merge(assertion, map[string]any{"authStyle": "body", "scopes": []string{"api://orders/.default"},
 			"params": map[string]any{"requested_token_use": "on_behalf_of"}}),
 		headers: []string{"Authorization: Bearer alice"},
-		form: url.Values{"grant_type": {jwtBearer}, "assertion": {"alice"}, "scope": {"api://orders/.default"},
+		form: url.Values{"grant_type": {harness.JWTBearer}, "assertion": {"alice"}, "scope": {"api://orders/.default"},
 			"requested_token_use": {"on_behalf_of"}, "client_id": {"client"}, "client_secret": {"secret"}},
 		token: "Bearer alice-1", inForm: true,
 	},
 	"assertion in a header of its own": {
-		oauth2: merged(assertion, map[string]any{"subjectTokenHeader": "X-Assertion"}), headers: []string{"X-Assertion: alice", "Authorization: Bearer other"},
-		form:  url.Values{"grant_type": {jwtBearer}, "assertion": {"alice"}},
+		oauth2: harness.Merge(assertion, map[string]any{"subjectTokenHeader": "X-Assertion"}), headers: []string{"X-Assertion: alice", "Authorization: Bearer other"},
+		form:  url.Values{"grant_type": {harness.JWTBearer}, "assertion": {"alice"}},
 		token: "Bearer alice-1",
 	},
 	"requested type": {
-		oauth2: merged(exchange, map[string]any{"requestedTokenType": jwtType}), headers: []string{"Authorization: Bearer alice"},
-		form: url.Values{"grant_type": {tokenExchange}, "subject_token": {"alice"}, "subject_token_type": {accessToken},
+		oauth2: harness.Merge(harness.Exchange, map[string]any{"requestedTokenType": jwtType}), headers: []string{"Authorization: Bearer alice"},
+		form: url.Values{"grant_type": {harness.TokenExchange}, "subject_token": {"alice"}, "subject_token_type": {harness.AccessTokenType},
 			"requested_token_type": {jwtType}},
 		token: "Bearer alice-1",
 	},
 	"actor": {
 		oauth2: delegation, headers: []string{"Authorization: Bearer alice", "X-Actor: gateway"},
-		form: url.Values{"grant_type": {tokenExchange}, "subject_token": {"alice"}, "subject_token_type": {accessToken},
-			"actor_token": {"gateway"}, "actor_token_type": {accessToken}},
+		form: url.Values{"grant_type": {harness.TokenExchange}, "subject_token": {"alice"}, "subject_token_type": {harness.AccessTokenType},
+			"actor_token": {"gateway"}, "actor_token_type": {harness.AccessTokenType}},
 		token: "Bearer alice+gateway-1",
 	},
 	"actor with types": {
-		oauth2:  merged(delegation, map[string]any{"subjectTokenType": "urn:a", "actorTokenType": jwtType, "requestedTokenType": "urn:b", "resource": "urn:c"}),
+		oauth2:  harness.Merge(delegation, map[string]any{"subjectTokenType": "urn:a", "actorTokenType": jwtType, "requestedTokenType": "urn:b", "resource": "urn:c"}),
 		headers: []string{"x-actor: bearer gateway", "Authorization: Bearer alice"},
-		form: url.Values{"grant_type": {tokenExchange}, "subject_token": {"alice"}, "subject_token_type": {"urn:a"},
+		form: url.Values{"grant_type": {harness.TokenExchange}, "subject_token": {"alice"}, "subject_token_type": {"urn:a"},
 			"actor_token": {"gateway"}, "actor_token_type": {jwtType}, "requested_token_type": {"urn:b"}, "resource": {"urn:c"}},
 		token: "Bearer alice+gateway-1",
 	},
@@ -73,16 +68,16 @@ func TestGrants(t *testing.T) {
 	t.Parallel()
 	requests := map[string]map[string]any{}
 	for name, test := range grantRequests {
-		requests[hostName(name)] = oauth2Config("/token", test.oauth2, nil)
+		requests[harness.HostName(name)] = harness.OAuth2Config("/token", test.oauth2, nil)
 	}
 	brief := map[string]any{"cache": map[string]any{"refreshBefore": 0}}
-	gateway := harness.Start(t, harness.Options{Details: true, Config: byHost(requests, map[string]map[string]any{
-		"plain-assertion": oauth2Config("/assertion", assertion, nil),
-		"plain-actor":     oauth2Config("/actor", delegation, nil),
-		"allow-actor":     oauth2Config("/allow", delegation, map[string]any{"failure": map[string]any{"mode": "allow"}}),
-		"forward-actor":   oauth2Config("/forward", delegation, map[string]any{"forwardHeaders": []string{"X-User"}}),
-		"with-a-prefix":   oauth2Config("/prefix", assertion, map[string]any{"tokenPrefix": "DPoP "}),
-		"brief-actor":     oauth2Config("/brief", delegation, brief),
+	gateway := harness.Start(t, harness.Options{Details: true, Config: harness.ByHost(requests, map[string]map[string]any{
+		"plain-assertion": harness.OAuth2Config("/assertion", assertion, nil),
+		"plain-actor":     harness.OAuth2Config("/actor", delegation, nil),
+		"allow-actor":     harness.OAuth2Config("/allow", delegation, map[string]any{"failure": map[string]any{"mode": "allow"}}),
+		"forward-actor":   harness.OAuth2Config("/forward", delegation, map[string]any{"forwardHeaders": []string{"X-User"}}),
+		"with-a-prefix":   harness.OAuth2Config("/prefix", assertion, map[string]any{"tokenPrefix": "DPoP "}),
+		"brief-actor":     harness.OAuth2Config("/brief", delegation, brief),
 	})})
 	tests := map[string]func(*testing.T, *harness.Gateway){
 		"requests":          checkGrantRequests,
@@ -98,11 +93,11 @@ func TestGrants(t *testing.T) {
 func checkGrantRequests(t *testing.T, gateway *harness.Gateway) {
 	for name, test := range grantRequests {
 		t.Run(name, func(t *testing.T) {
-			gateway.Token.Handle(exchangeServer(3600))
+			gateway.Token.Handle(harness.ExchangeServer(3600))
 			gateway.Token.Forget()
 			for range 2 {
-				checkStatus(t, gateway.Post(t, "/", "body", append([]string{"Host: " + hostName(name)}, test.headers...)...), 200)
-				checkHeader(t, gateway, "Authorization", test.token)
+				harness.CheckStatus(t, gateway.Post(t, "/", "body", append([]string{"Host: " + harness.HostName(name)}, test.headers...)...), 200)
+				gateway.Upstream.CheckHeader(t, "Authorization", test.token)
 			}
 			calls := gateway.Token.Calls()
 			if len(calls) != 1 {
@@ -122,13 +117,13 @@ func checkGrantRequests(t *testing.T, gateway *harness.Gateway) {
 func checkCallersWithActors(t *testing.T, gateway *harness.Gateway) {
 	callers := []string{"alice gateway", "alice robot", "gateway alice", "bob gateway", "ali cegateway"}
 	for _, host := range []string{"plain-actor", "forward-actor"} {
-		gateway.Token.Handle(exchangeServer(3600))
+		gateway.Token.Handle(harness.ExchangeServer(3600))
 		gateway.Token.Forget()
 		for range 2 {
 			for number, caller := range callers {
 				subject, actor, _ := strings.Cut(caller, " ")
-				checkStatus(t, gateway.Get(t, "/", "Host: "+host, "Authorization: Bearer "+subject, "X-Actor: "+actor), 200)
-				checkHeader(t, gateway, "Authorization", fmt.Sprintf("Bearer %s+%s-%d", subject, actor, number+1))
+				harness.CheckStatus(t, gateway.Get(t, "/", "Host: "+host, "Authorization: Bearer "+subject, "X-Actor: "+actor), 200)
+				gateway.Upstream.CheckHeader(t, "Authorization", fmt.Sprintf("Bearer %s+%s-%d", subject, actor, number+1))
 			}
 		}
 		if calls := len(gateway.Token.Calls()); calls != len(callers) {
@@ -157,7 +152,7 @@ func checkIncompleteRequests(t *testing.T, gateway *harness.Gateway) {
 	check := func(t *testing.T, host string, headers, want []string) {
 		t.Helper()
 		answer := gateway.Get(t, "/", append([]string{"Host: " + host}, headers...)...)
-		checkUnauthorized(t, answer, missingToken)
+		harness.CheckUnauthorized(t, answer, harness.MissingToken)
 		if got := answer.Header.Get(harness.DetailsHeader); got != want[0] || answer.Body != want[1] {
 			t.Errorf("answered %q with the details %q, want %q", answer.Body, got, want)
 		}
@@ -170,7 +165,7 @@ func checkIncompleteRequests(t *testing.T, gateway *harness.Gateway) {
 	for _, headers := range [][]string{nil, {"Authorization: Basic YTpi"}, {"X-Actor: gateway"}} {
 		check(t, "plain-assertion", headers, noSubject)
 	}
-	checkNotReached(t, gateway)
+	gateway.Upstream.CheckNotReached(t)
 	if calls := gateway.Token.Calls(); len(calls) != 0 {
 		t.Errorf("the token service received %+v", calls)
 	}
@@ -179,7 +174,7 @@ func checkIncompleteRequests(t *testing.T, gateway *harness.Gateway) {
 // checkExpiredCallers sends JWTs that no server needs to be asked about.
 func checkExpiredCallers(t *testing.T, gateway *harness.Gateway) {
 	now := time.Now().Unix()
-	expired, good := unsignedJWT(fmt.Sprintf(`{"exp":%d}`, now-1)), unsignedJWT(fmt.Sprintf(`{"exp":%d}`, now+3600))
+	expired, good := harness.UnsignedJWT(fmt.Sprintf(`{"exp":%d}`, now-1)), harness.UnsignedJWT(fmt.Sprintf(`{"exp":%d}`, now+3600))
 	tests := map[string][]string{
 		"assertion":           {"plain-assertion", expired, ""},
 		"subject":             {"plain-actor", expired, good},
@@ -190,32 +185,32 @@ func checkExpiredCallers(t *testing.T, gateway *harness.Gateway) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			answer := gateway.Get(t, "/", "Host: "+test[0], "Authorization: Bearer "+test[1], "X-Actor: "+test[2])
-			checkUnauthorized(t, answer, invalidToken)
+			harness.CheckUnauthorized(t, answer, harness.InvalidToken)
 			if got := answer.Header.Get(harness.DetailsHeader); got != "token_fetch.subject_expired" {
 				t.Errorf("the details are %q, want token_fetch.subject_expired", got)
 			}
 		})
 	}
-	checkNotReached(t, gateway)
+	gateway.Upstream.CheckNotReached(t)
 	if calls := gateway.Token.Calls(); len(calls) != 0 {
 		t.Errorf("the token service received %+v", calls)
 	}
-	checkStatus(t, gateway.Get(t, "/", "Host: plain-actor", "Authorization: Bearer "+good, "X-Actor: "+good), 200)
+	harness.CheckStatus(t, gateway.Get(t, "/", "Host: plain-actor", "Authorization: Bearer "+good, "X-Actor: "+good), 200)
 }
 
 // checkActorExpires has the authorization server name a longer life than the actor's.
 func checkActorExpires(t *testing.T, gateway *harness.Gateway) {
 	expiry := time.Now().Add(5 * time.Second).Truncate(time.Second)
-	subject := unsignedJWT(fmt.Sprintf(`{"sub":"alice","exp":%d}`, expiry.Unix()+3600))
-	actor := unsignedJWT(fmt.Sprintf(`{"sub":"gateway","exp":%d}`, expiry.Unix()))
+	subject := harness.UnsignedJWT(fmt.Sprintf(`{"sub":"alice","exp":%d}`, expiry.Unix()+3600))
+	actor := harness.UnsignedJWT(fmt.Sprintf(`{"sub":"gateway","exp":%d}`, expiry.Unix()))
 	get := func() harness.Answer {
 		return gateway.Get(t, "/", "Host: brief-actor", "Authorization: Bearer "+subject, "X-Actor: "+actor)
 	}
-	checkStatus(t, get(), 200)
+	harness.CheckStatus(t, get(), 200)
 	time.Sleep(time.Until(expiry))
 	gateway.Upstream.Forget()
-	checkUnauthorized(t, get(), invalidToken)
-	checkNotReached(t, gateway)
+	harness.CheckUnauthorized(t, get(), harness.InvalidToken)
+	gateway.Upstream.CheckNotReached(t)
 	if calls := len(gateway.Token.Calls()); calls != 1 {
 		t.Errorf("the token service was called %d times, want once", calls)
 	}
@@ -224,21 +219,11 @@ func checkActorExpires(t *testing.T, gateway *harness.Gateway) {
 // checkPrefixedType: whoever configures a prefix knows what to do with a token of another type.
 func checkPrefixedType(t *testing.T, gateway *harness.Gateway) {
 	gateway.Token.Handle(harness.JSON(200, `{"access_token":"t","token_type":"DPoP","expires_in":3600}`))
-	checkStatus(t, gateway.Get(t, "/", "Host: with-a-prefix", "Authorization: Bearer alice"), 200)
-	checkHeader(t, gateway, "Authorization", "DPoP t")
+	harness.CheckStatus(t, gateway.Get(t, "/", "Host: with-a-prefix", "Authorization: Bearer alice"), 200)
+	gateway.Upstream.CheckHeader(t, "Authorization", "DPoP t")
 	answer := gateway.Get(t, "/", "Host: plain-assertion", "Authorization: Bearer bound")
-	checkStatus(t, answer, 500)
+	harness.CheckStatus(t, answer, 500)
 	if got := answer.Header.Get(harness.DetailsHeader); got != "token_fetch.no_token" {
 		t.Errorf("the details are %q, want token_fetch.no_token", got)
 	}
-}
-
-// callerOf is how exchangeServer and its like name who has the token.
-func callerOf(r *http.Request) string {
-	_ = r.ParseForm()
-	caller := r.PostForm.Get("subject_token") + r.PostForm.Get("assertion")
-	if actor := r.PostForm.Get("actor_token"); actor != "" {
-		caller += "+" + actor
-	}
-	return caller
 }

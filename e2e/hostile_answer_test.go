@@ -50,67 +50,67 @@ var hostileAnswers = map[string]struct {
 	good, bad read
 }{
 	"tokenPath": {
-		config: unhurried(map[string]any{"tokenPath": "token"}),
+		config: harness.PlainConfig(map[string]any{"tokenPath": "token"}),
 		answer: func(nested string) http.HandlerFunc { return harness.JSON(200, `{"token":"t","x":`+nested+`}`) },
 		good:   read{200, "t", "", 2}, bad: read{200, "", "", 2},
 	},
 	"tokenPath with a query": {
-		config: unhurried(map[string]any{"tokenPath": `list.#(use=="upstream").token`}),
+		config: harness.PlainConfig(map[string]any{"tokenPath": `list.#(use=="upstream").token`}),
 		answer: func(nested string) http.HandlerFunc {
 			return harness.JSON(200, `{"x":`+nested+`,"list":[{"use":"upstream","token":"t"}]}`)
 		},
 		good: read{200, "t", "", 2}, bad: read{200, "", "", 2},
 	},
 	"successWhen": {
-		config: unhurried(map[string]any{"successWhen": []any{map[string]any{"path": "code", "equals": "0"}}}),
+		config: harness.PlainConfig(map[string]any{"successWhen": []any{map[string]any{"path": "code", "equals": "0"}}}),
 		answer: func(nested string) http.HandlerFunc {
-			return both(harness.HeaderToken("X-Token", "t"), harness.JSON(200, `{"x":`+nested+`,"code":0}`))
+			return harness.Both(harness.HeaderToken("X-Token", "t"), harness.JSON(200, `{"x":`+nested+`,"code":0}`))
 		},
 		good: read{200, "t", "", 2}, bad: read{500, "", "", 2},
 	},
 	"upstreamHeaders": {
-		config: unhurried(map[string]any{"upstreamHeaders": map[string]any{"X-User": "body:user"}}),
+		config: harness.PlainConfig(map[string]any{"upstreamHeaders": map[string]any{"X-User": "body:user"}}),
 		answer: func(nested string) http.HandlerFunc {
-			return both(harness.HeaderToken("X-Token", "t"), harness.JSON(200, `{"user":"u","x":`+nested+`}`))
+			return harness.Both(harness.HeaderToken("X-Token", "t"), harness.JSON(200, `{"user":"u","x":`+nested+`}`))
 		},
 		good: read{200, "t", "u", 2}, bad: read{200, "t", "", 2},
 	},
 	"expiresInPath": { // zero: a token that is not kept
-		config: unhurried(map[string]any{"cache": map[string]any{"expiresInPath": "ttl"}}),
+		config: harness.PlainConfig(map[string]any{"cache": map[string]any{"expiresInPath": "ttl"}}),
 		answer: func(nested string) http.HandlerFunc {
-			return both(harness.HeaderToken("X-Token", "t"), harness.JSON(200, `{"x":`+nested+`,"ttl":0}`))
+			return harness.Both(harness.HeaderToken("X-Token", "t"), harness.JSON(200, `{"x":`+nested+`,"ttl":0}`))
 		},
 		good: read{200, "t", "", 2}, bad: read{200, "t", "", 1},
 	},
 	"oauth2": {
-		config: oauth2Config("", nil, map[string]any{"tokenHeader": "X-Token", "tokenPrefix": "", "cache": map[string]any{"backoff": 30_000}}),
+		config: harness.OAuth2Config("", nil, map[string]any{"tokenHeader": "X-Token", "tokenPrefix": "", "cache": map[string]any{"backoff": 30_000}}),
 		answer: func(nested string) http.HandlerFunc {
 			return harness.JSON(200, `{"access_token":"t","expires_in":3600,"x":`+nested+`}`)
 		},
 		good: read{200, "t", "", 1}, bad: read{500, "", "", 1},
 	},
 	"error code": { // in what is no JSON there is none, and then it is no refusal of the subject
-		config: oauth2Config("", exchange, map[string]any{"cache": map[string]any{"backoff": 30_000}}),
+		config: harness.OAuth2Config("", harness.Exchange, map[string]any{"cache": map[string]any{"backoff": 30_000}}),
 		answer: func(nested string) http.HandlerFunc {
 			return harness.JSON(400, `{"x":`+nested+`,"error":"invalid_grant"}`)
 		},
 		good: read{401, "", "", 1}, bad: read{500, "", "", 1},
 	},
 	"error code with 401": {
-		config: oauth2Config("", exchange, map[string]any{"cache": map[string]any{"backoff": 30_000}}),
+		config: harness.OAuth2Config("", harness.Exchange, map[string]any{"cache": map[string]any{"backoff": 30_000}}),
 		answer: func(nested string) http.HandlerFunc {
 			return harness.JSON(401, `{"error":"invalid_token","x":`+nested+`}`)
 		},
 		good: read{401, "", "", 1}, bad: read{500, "", "", 1},
 	},
 	"JWT in a header": { // expired: a token that is not kept
-		config:    unhurried(map[string]any{"cache": map[string]any{}}),
+		config:    harness.PlainConfig(map[string]any{"cache": map[string]any{}}),
 		answer:    func(nested string) http.HandlerFunc { return harness.HeaderToken("X-Token", expiredJWT(nested)) },
 		maxLength: maxClaims - 100,
 		good:      read{200, "a JWT", "", 2}, bad: read{200, "a JWT", "", 1},
 	},
 	"JWT in a body": {
-		config: oauth2Config("", nil, map[string]any{"tokenHeader": "X-Token", "tokenPrefix": ""}),
+		config: harness.OAuth2Config("", nil, map[string]any{"tokenHeader": "X-Token", "tokenPrefix": ""}),
 		answer: func(nested string) http.HandlerFunc {
 			return harness.JSON(200, `{"access_token":"`+expiredJWT(nested)+`"}`)
 		},
@@ -127,30 +127,23 @@ type read struct {
 	calls  int
 }
 
-func both(first, second http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		first(w, r)
-		second(w, r)
-	}
-}
-
-func expiredJWT(nested string) string { return unsignedJWT(`{"x":` + nested + `,"exp":1}`) }
+func expiredJWT(nested string) string { return harness.UnsignedJWT(`{"x":` + nested + `,"exp":1}`) }
 
 // TestHostileAnswers has the token service nest its JSON deeper than a parser can follow.
 func TestHostileAnswers(t *testing.T) {
 	t.Parallel()
-	hosts := map[string]map[string]any{"alive": unhurried(map[string]any{"requestPath": "/alive"})}
+	hosts := map[string]map[string]any{"alive": harness.PlainConfig(map[string]any{"requestPath": "/alive"})}
 	answers := map[string]http.HandlerFunc{"alive": harness.HeaderToken("X-Token", "t")}
-	host := func(place, nesting string) string { return hostName(place + "." + nesting) }
+	host := func(place, nesting string) string { return harness.HostName(place + "." + nesting) }
 	for place, test := range hostileAnswers {
 		for nesting, nested := range nestings {
 			name := host(place, nesting)
-			hosts[name] = merged(test.config, map[string]any{"requestPath": "/" + name})
+			hosts[name] = harness.Merge(test.config, map[string]any{"requestPath": "/" + name})
 			answers[name] = test.answer(nested.value)
 		}
 	}
-	gateway := harness.Start(t, harness.Options{Config: byHost(hosts)})
-	gateway.Token.Handle(answerByPath(answers, harness.Status(http.StatusTeapot)))
+	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(hosts)})
+	gateway.Token.Handle(harness.ByPath(answers, harness.Status(http.StatusTeapot)))
 	for place, test := range hostileAnswers {
 		for nesting, nested := range nestings {
 			if test.maxLength != 0 && len(nested.value) > test.maxLength {
@@ -177,8 +170,8 @@ func readTwice(t *testing.T, gateway *harness.Gateway, host string) read {
 	for i := range reads {
 		gateway.Upstream.Forget()
 		result := getTimed(t, gateway, host, "Authorization: Bearer caller", "X-Token: forged")
-		if result.err != nil {
-			t.Fatal(result.err)
+		if result.Err != nil {
+			t.Fatal(result.Err)
 		}
 		reads[i].status = result.Status
 		if result.Status == http.StatusOK {
@@ -192,6 +185,6 @@ func readTwice(t *testing.T, gateway *harness.Gateway, host string) read {
 	if reads[0] != reads[1] {
 		t.Errorf("the second request got %+v, the first %+v", reads[1], reads[0])
 	}
-	reads[1].calls = len(callsOf(gateway, host))
+	reads[1].calls = len(gateway.Token.CallsOf(host))
 	return reads[1]
 }

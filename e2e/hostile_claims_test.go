@@ -27,18 +27,18 @@ var hostileTokens = map[string]struct {
 	token string
 	want  taken
 }{
-	"shallow":               {unsignedJWT(`{"exp":1,"a":[[]]}`), takenExpired},
-	"lists, 64 deep":        {unsignedJWT(`{"exp":1,"a":` + nestedLists(maxDepth-1, "") + `}`), takenExpired},
-	"lists, 65 deep":        {unsignedJWT(`{"exp":1,"a":` + nestedLists(maxDepth, "") + `}`), takenOpaque},
-	"objects, 64 deep":      {unsignedJWT(`{"a":` + nestedObjects(maxDepth-1) + `,"exp":1}`), takenExpired},
-	"objects, 65 deep":      {unsignedJWT(`{"a":` + nestedObjects(maxDepth) + `,"exp":1}`), takenOpaque},
-	"both, 65 deep":         {unsignedJWT(`{"exp":1,"a":` + nestedBoth(maxDepth) + `}`), takenOpaque},
-	"brackets in text":      {unsignedJWT(`{"a":` + jsonText(bracketText(4000)+`"\`) + `,"exp":1}`), takenExpired},
-	"brackets in a name":    {unsignedJWT(`{` + jsonText(bracketText(4000)) + `:1,"exp":1}`), takenExpired},
-	"siblings":              {unsignedJWT(`{"a":[` + strings.Repeat("[],{},", 1000) + `1],"exp":1}`), takenExpired},
-	"text, then 65 deep":    {unsignedJWT(`{"a":` + jsonText(bracketText(400)+`"\`) + `,"exp":1,"b":` + nestedLists(maxDepth, "") + `}`), takenOpaque},
-	"2,000 objects":         {unsignedJWT(`{"exp":1,"a":` + strings.Repeat(`{"":`, 2000) + `1` + strings.Repeat("}", 2000) + `}`), takenOpaque},
-	"5,900 lists":           {unsignedJWT(`{"exp":1,"a":` + nestedLists(5_900, "") + `}`), takenOpaque},
+	"shallow":               {harness.UnsignedJWT(`{"exp":1,"a":[[]]}`), takenExpired},
+	"lists, 64 deep":        {harness.UnsignedJWT(`{"exp":1,"a":` + nestedLists(maxDepth-1, "") + `}`), takenExpired},
+	"lists, 65 deep":        {harness.UnsignedJWT(`{"exp":1,"a":` + nestedLists(maxDepth, "") + `}`), takenOpaque},
+	"objects, 64 deep":      {harness.UnsignedJWT(`{"a":` + nestedObjects(maxDepth-1) + `,"exp":1}`), takenExpired},
+	"objects, 65 deep":      {harness.UnsignedJWT(`{"a":` + nestedObjects(maxDepth) + `,"exp":1}`), takenOpaque},
+	"both, 65 deep":         {harness.UnsignedJWT(`{"exp":1,"a":` + nestedBoth(maxDepth) + `}`), takenOpaque},
+	"brackets in text":      {harness.UnsignedJWT(`{"a":` + jsonText(bracketText(4000)+`"\`) + `,"exp":1}`), takenExpired},
+	"brackets in a name":    {harness.UnsignedJWT(`{` + jsonText(bracketText(4000)) + `:1,"exp":1}`), takenExpired},
+	"siblings":              {harness.UnsignedJWT(`{"a":[` + strings.Repeat("[],{},", 1000) + `1],"exp":1}`), takenExpired},
+	"text, then 65 deep":    {harness.UnsignedJWT(`{"a":` + jsonText(bracketText(400)+`"\`) + `,"exp":1,"b":` + nestedLists(maxDepth, "") + `}`), takenOpaque},
+	"2,000 objects":         {harness.UnsignedJWT(`{"exp":1,"a":` + strings.Repeat(`{"":`, 2000) + `1` + strings.Repeat("}", 2000) + `}`), takenOpaque},
+	"5,900 lists":           {harness.UnsignedJWT(`{"exp":1,"a":` + nestedLists(5_900, "") + `}`), takenOpaque},
 	"12,000 lists":          {hostileJWT("a", strings.Repeat("[", 12_000)), takenOpaque},
 	"12,000 lists, padded":  {hostileJWT("a", strings.Repeat("[", 11_999)) + "==", takenOpaque},
 	"2,400 objects":         {hostileJWT("a", strings.Repeat(`{"a":`, 2400)), takenOpaque},
@@ -59,8 +59,8 @@ func hostileJWT(header, claims string) string {
 // after which the gateway must serve all the others.
 func TestHostileClaims(t *testing.T) {
 	t.Parallel()
-	gateway := harness.Start(t, harness.Options{Config: byHost(map[string]map[string]any{
-		"exchange": oauth2Config("/exchange", exchange, nil),
+	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(map[string]map[string]any{
+		"exchange": harness.OAuth2Config("/exchange", harness.Exchange, nil),
 	})})
 	gateway.Token.Handle(harness.JSON(200, `{"access_token":"exchanged","expires_in":3600}`))
 	for name, test := range hostileTokens {
@@ -70,19 +70,19 @@ func TestHostileClaims(t *testing.T) {
 			calls := len(gateway.Token.Calls())
 			if got := takenFor(result, calls); got != test.want && test.want != takenAtAll {
 				t.Errorf("answered %d %q (%v) with WWW-Authenticate %q after %d calls, want the token to be taken %s", result.Status,
-					result.Body, result.err, result.Header.Values("WWW-Authenticate"), calls, test.want)
+					result.Body, result.Err, result.Header.Values("WWW-Authenticate"), calls, test.want)
 			}
 			checkServesOn(t, gateway, "exchange", "Authorization: Bearer good")
 		})
 	}
 }
 
-func takenFor(result timed, calls int) taken {
+func takenFor(result harness.Result, calls int) taken {
 	challenge := result.Header.Get("WWW-Authenticate")
 	switch {
 	case result.Status == http.StatusOK && calls == 1:
 		return takenOpaque
-	case result.Status == http.StatusUnauthorized && calls == 0 && challenge == invalidToken:
+	case result.Status == http.StatusUnauthorized && calls == 0 && challenge == harness.InvalidToken:
 		return takenExpired
 	case result.Status == http.StatusUnauthorized && calls == 0:
 		return takenMissing
@@ -93,11 +93,11 @@ func takenFor(result timed, calls int) taken {
 }
 
 // getTimed sends a request and checks that its answer comes soon, long before any timeout.
-func getTimed(t *testing.T, gateway *harness.Gateway, host string, headers ...string) timed {
+func getTimed(t *testing.T, gateway *harness.Gateway, host string, headers ...string) harness.Result {
 	t.Helper()
-	result := get(t, gateway, host, headers...)
-	if result.took() > 5*time.Second {
-		t.Errorf("the answer came after %s", result.took())
+	result := gateway.Ask(t, host, headers...)
+	if result.Took() > 5*time.Second {
+		t.Errorf("the answer came after %s", result.Took())
 	}
 	return result
 }
@@ -105,7 +105,7 @@ func getTimed(t *testing.T, gateway *harness.Gateway, host string, headers ...st
 // checkServesOn checks that the VM still lives. Stock Envoy answers 503 for one that does not.
 func checkServesOn(t *testing.T, gateway *harness.Gateway, host string, headers ...string) {
 	t.Helper()
-	if result := getTimed(t, gateway, host, headers...); result.Status != http.StatusOK || result.err != nil {
-		t.Fatalf("afterwards, the gateway answered %d %q (%v)", result.Status, result.Body, result.err)
+	if result := getTimed(t, gateway, host, headers...); result.Status != http.StatusOK || result.Err != nil {
+		t.Fatalf("afterwards, the gateway answered %d %q (%v)", result.Status, result.Body, result.Err)
 	}
 }

@@ -30,7 +30,7 @@ func measureIdle(t *testing.T, gateway *harness.Gateway) idleGateway {
 // checkBack checks that the gateway, which is idle again, costs about what it did before.
 func (before idleGateway) checkBack(t *testing.T, gateway *harness.Gateway) (after idleGateway) {
 	t.Helper()
-	waitStat(t, gateway, activeVMs, before.vms)
+	gateway.WaitStat(t, activeVMs, before.vms)
 	after = measureIdle(t, gateway)
 	t.Logf("idle before: %+v, after: %+v", before, after)
 	if limit := before.wakeups + outOfStep; after.wakeups > limit {

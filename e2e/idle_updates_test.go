@@ -13,20 +13,20 @@ import (
 func TestIdleAfterUpdates(t *testing.T) {
 	t.Parallel()
 	const measured = 4 * time.Second
-	updates := amount(t, "E2E_UPDATES", 60, 15)
+	updates := harness.Amount(t, "E2E_UPDATES", 60, 15)
 	configOf := func(update int) map[string]any {
 		return map[string]any{"_rules_": []any{
-			merged(unhurried(map[string]any{"requestPath": fmt.Sprintf("/cached-%d", update), "cache": map[string]any{}}),
+			harness.Merge(harness.PlainConfig(map[string]any{"requestPath": fmt.Sprintf("/cached-%d", update), "cache": map[string]any{}}),
 				map[string]any{"_match_domain_": []string{"cached"}}),
-			merged(unhurried(map[string]any{"forwardHeaders": []string{"X-User"}, "cache": map[string]any{"ttl": update + 300}}),
+			harness.Merge(harness.PlainConfig(map[string]any{"forwardHeaders": []string{"X-User"}, "cache": map[string]any{"ttl": update + 300}}),
 				map[string]any{"_match_domain_": []string{"callers"}}),
-			merged(unhurried(nil), map[string]any{"_match_domain_": []string{"uncached"}}),
+			harness.Merge(harness.PlainConfig(nil), map[string]any{"_match_domain_": []string{"uncached"}}),
 		}}
 	}
 	gateway := harness.Start(t, harness.Options{Config: configOf(0), WasmLog: "warn"})
 	use := func() {
 		for _, host := range []string{"cached", "callers", "uncached"} {
-			checkStatus(t, gateway.Get(t, "/", "Host: "+host, "X-User: one"), 200)
+			harness.CheckStatus(t, gateway.Get(t, "/", "Host: "+host, "X-User: one"), 200)
 		}
 		gateway.Client().CloseIdleConnections()
 	}

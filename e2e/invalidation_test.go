@@ -25,100 +25,100 @@ func TestInvalidation(t *testing.T) {
 		{"401-not-listed", []int{403, 419}, 401, false},
 		{"empty-list", []int{}, 401, false},
 	}
-	configs := cachedHosts([]string{"many", "late"}, map[string]any{"backoff": 1})
-	maps.Copy(configs, cachedHosts([]string{"late-not-shared"}, map[string]any{"backoff": 1, "shared": false}))
-	maps.Copy(configs, cachedHosts([]string{"never-good-alone"}, map[string]any{"backoff": 300}))
-	maps.Copy(configs, cachedHosts([]string{"own-reply"}, map[string]any{"invalidateOn": []int{503}}))
+	configs := harness.CachedConfigs([]string{"many", "late"}, map[string]any{"backoff": 1})
+	maps.Copy(configs, harness.CachedConfigs([]string{"late-not-shared"}, map[string]any{"backoff": 1, "shared": false}))
+	maps.Copy(configs, harness.CachedConfigs([]string{"never-good-alone"}, map[string]any{"backoff": 300}))
+	maps.Copy(configs, harness.CachedConfigs([]string{"own-reply"}, map[string]any{"invalidateOn": []int{503}}))
 	for _, test := range tests {
 		cache := map[string]any{}
 		if test.invalidateOn != nil {
 			cache["invalidateOn"] = test.invalidateOn
 		}
-		maps.Copy(configs, cachedHosts([]string{test.name}, cache))
+		maps.Copy(configs, harness.CachedConfigs([]string{test.name}, cache))
 	}
-	gateway := startCached(t, harness.Options{Config: byHost(configs)})
-	tokens := &mint{}
-	gateway.Token.Handle(tokens.answer(300))
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs)})
+	tokens := &harness.TokenIssuer{}
+	gateway.Token.Handle(tokens.Answer(300))
 	upstream := &verdicts{}
 	gateway.Upstream.Respond(upstream.status)
 	invalidated := 0
 
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			get(t, gateway, test.name).checkToken(t, mintedToken(test.name, 1))
-			refused := get(t, gateway, test.name, "X-Verdict: "+strconv.Itoa(test.status))
-			if refused.Status != test.status || refused.token() != mintedToken(test.name, 1) {
-				t.Errorf("answered %d with the token %q, want %d with the first", refused.Status, refused.token(), test.status)
+			gateway.Ask(t, test.name).CheckToken(t, harness.IssuedToken(test.name, 1))
+			refused := gateway.Ask(t, test.name, "X-Verdict: "+strconv.Itoa(test.status))
+			if refused.Status != test.status || refused.Token() != harness.IssuedToken(test.name, 1) {
+				t.Errorf("answered %d with the token %q, want %d with the first", refused.Status, refused.Token(), test.status)
 			}
 			want := 1
 			if test.dropped {
 				want = 2
 				invalidated++
 			}
-			get(t, gateway, test.name).checkToken(t, mintedToken(test.name, want))
-			checkCalls(t, gateway, test.name, want)
+			gateway.Ask(t, test.name).CheckToken(t, harness.IssuedToken(test.name, want))
+			gateway.Token.CheckCallsOf(t, test.name, want)
 		})
 	}
 	gateway.WaitCounter(t, "invalidated", invalidated)
 
 	t.Run("not by the upstream", func(t *testing.T) {
-		get(t, gateway, "own-reply").checkToken(t, mintedToken("own-reply", 1))
-		if result := get(t, gateway, "own-reply", "X-Verdict: abort"); result.Status != http.StatusServiceUnavailable {
-			t.Errorf("answered %d (%v), want Envoy's own 503", result.Status, result.err)
+		gateway.Ask(t, "own-reply").CheckToken(t, harness.IssuedToken("own-reply", 1))
+		if result := gateway.Ask(t, "own-reply", "X-Verdict: abort"); result.Status != http.StatusServiceUnavailable {
+			t.Errorf("answered %d (%v), want Envoy's own 503", result.Status, result.Err)
 		}
-		get(t, gateway, "own-reply").checkToken(t, mintedToken("own-reply", 1))
+		gateway.Ask(t, "own-reply").CheckToken(t, harness.IssuedToken("own-reply", 1))
 	})
 
 	t.Run("many for one token", func(t *testing.T) {
 		const count = 50
-		get(t, gateway, "many").checkToken(t, mintedToken("many", 1))
+		gateway.Ask(t, "many").CheckToken(t, harness.IssuedToken("many", 1))
 		for _, result := range upstream.refuseAtOnce(t, gateway, "many", count) {
-			if result.Status != http.StatusUnauthorized || result.token() != mintedToken("many", 1) {
-				t.Fatalf("answered %d with the token %q (%v), want 401 with the first", result.Status, result.token(), result.err)
+			if result.Status != http.StatusUnauthorized || result.Token() != harness.IssuedToken("many", 1) {
+				t.Fatalf("answered %d with the token %q (%v), want 401 with the first", result.Status, result.Token(), result.Err)
 			}
 		}
-		for _, result := range sendParallel(gateway.Client(), requestsFor(t, gateway, "many", count)...).wait() {
-			result.checkToken(t, mintedToken("many", 2))
+		for _, result := range harness.SendParallel(gateway.Client(), gateway.Requests(t, "many", count)...).Wait() {
+			result.CheckToken(t, harness.IssuedToken("many", 2))
 		}
-		checkCalls(t, gateway, "many", 2)
+		gateway.Token.CheckCallsOf(t, "many", 2)
 		invalidated++
 		gateway.WaitCounter(t, "invalidated", invalidated)
 	})
 
 	for _, host := range []string{"late", "late-not-shared"} {
 		t.Run(host, func(t *testing.T) {
-			get(t, gateway, host).checkToken(t, mintedToken(host, 1))
+			gateway.Ask(t, host).CheckToken(t, harness.IssuedToken(host, 1))
 			release := upstream.hold()
 			gateway.Upstream.Forget()
-			late := sendParallel(gateway.Client(), gateway.Request(t, http.MethodGet, "/", "", "Host: "+host, "X-Verdict: hold"))
+			late := harness.SendParallel(gateway.Client(), gateway.Request(t, http.MethodGet, "/", "", "Host: "+host, "X-Verdict: hold"))
 			gateway.Upstream.WaitRequests(t, 1)
-			get(t, gateway, host, "X-Verdict: 401")
-			get(t, gateway, host).checkToken(t, mintedToken(host, 2))
+			gateway.Ask(t, host, "X-Verdict: 401")
+			gateway.Ask(t, host).CheckToken(t, harness.IssuedToken(host, 2))
 			close(release)
-			if result := late.wait()[0]; result.Status != http.StatusUnauthorized || result.token() != mintedToken(host, 1) {
-				t.Errorf("answered %d with the token %q, want 401 with the first", result.Status, result.token())
+			if result := late.Wait()[0]; result.Status != http.StatusUnauthorized || result.Token() != harness.IssuedToken(host, 1) {
+				t.Errorf("answered %d with the token %q, want 401 with the first", result.Status, result.Token())
 			}
 			// The late answer was about a token that nobody has any more.
-			get(t, gateway, host).checkToken(t, mintedToken(host, 2))
-			checkCalls(t, gateway, host, 2)
+			gateway.Ask(t, host).CheckToken(t, harness.IssuedToken(host, 2))
+			gateway.Token.CheckCallsOf(t, host, 2)
 			invalidated++
 			gateway.WaitCounter(t, "invalidated", invalidated)
 		})
 	}
 
 	t.Run("always", func(t *testing.T) {
-		results := load(200, 4*time.Second, func(int) timed { return get(t, gateway, "never-good-alone", "X-Verdict: 401") })
+		results := harness.Load(200, 4*time.Second, func(int) harness.Result { return gateway.Ask(t, "never-good-alone", "X-Verdict: 401") })
 		for _, result := range results {
-			if result.Status != http.StatusUnauthorized || result.token() == "" {
-				t.Fatalf("answered %d with the token %q (%v), want the upstream's 401", result.Status, result.token(), result.err)
+			if result.Status != http.StatusUnauthorized || result.Token() == "" {
+				t.Fatalf("answered %d with the token %q (%v), want the upstream's 401", result.Status, result.Token(), result.Err)
 			}
 		}
-		calls := callsOf(gateway, "never-good-alone")
+		calls := gateway.Token.CallsOf("never-good-alone")
 		if len(calls) < 4 {
 			t.Errorf("%d calls, want at least 4", len(calls))
 		}
 		// The first token is dropped at once.
-		checkGaps(t, calls[1:], 300*time.Millisecond, 500*time.Millisecond)
+		harness.CheckBackoff(t, calls[1:], 300*time.Millisecond, 500*time.Millisecond)
 		gateway.WaitCounter(t, "invalidated", invalidated+len(calls)-1)
 	})
 	gateway.WaitCounter(t, "calls", len(gateway.Token.Calls()))
@@ -158,20 +158,20 @@ func (v *verdicts) status(r *http.Request) int {
 }
 
 // refuseAtOnce has so many requests at the upstream before it refuses them all.
-func (v *verdicts) refuseAtOnce(t *testing.T, gateway *harness.Gateway, host string, count int) []timed {
+func (v *verdicts) refuseAtOnce(t *testing.T, gateway *harness.Gateway, host string, count int) []harness.Result {
 	t.Helper()
 	release := v.hold()
 	gateway.Upstream.Forget()
-	refused := sendParallel(gateway.Client(), v.heldRequests(t, gateway, host, count)...)
+	refused := harness.SendParallel(gateway.Client(), v.heldRequests(t, gateway, host, count)...)
 	gateway.Upstream.WaitRequests(t, count)
 	close(release)
-	return refused.wait()
+	return refused.Wait()
 }
 
 // heldRequests will be refused when the channel of hold is closed.
 func (v *verdicts) heldRequests(t *testing.T, gateway *harness.Gateway, host string, count int) []*http.Request {
 	t.Helper()
-	requests := requestsFor(t, gateway, host, count)
+	requests := gateway.Requests(t, host, count)
 	for _, request := range requests {
 		request.Header.Set("X-Verdict", "hold")
 	}

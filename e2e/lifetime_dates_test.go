@@ -53,10 +53,10 @@ func TestDatedLifetimes(t *testing.T) {
 	for i, name := range slices.Sorted(maps.Keys(cases)) {
 		host := oddHost(i)
 		hosts[name], answers[host] = host, cases[name].answer.write
-		maps.Copy(configs, cachedHosts([]string{host}, map[string]any{"ttl": cases[name].ttl, "refreshBefore": 0}))
+		maps.Copy(configs, harness.CachedConfigs([]string{host}, map[string]any{"ttl": cases[name].ttl, "refreshBefore": 0}))
 	}
-	gateway := startCached(t, harness.Options{Config: byHost(configs)})
-	gateway.Token.Handle(answerByPath(answers, harness.Status(http.StatusTeapot)))
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs)})
+	gateway.Token.Handle(harness.ByPath(answers, harness.Status(http.StatusTeapot)))
 	got := observeLifetimes(t, gateway, slices.Collect(maps.Values(hosts)))
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -46,12 +46,12 @@ var endings = func() map[string]ending {
 		"not read, then expires_in": {long, 0, just(`"soon"`), tokenAnswer{body: `"expires_in":2,`}, keptShort},
 		"before no-store":           {long, time.Hour, seconds, noStore, keptLong},
 		"no longer than a JWT":      {long, time.Hour, seconds, tokenAnswer{jwtIn: 2 * time.Second}, keptShort},
-		"capped":                    {merged(long, map[string]any{"maxTtl": 2}), time.Hour, seconds, tokenAnswer{}, keptShort},
+		"capped":                    {harness.Merge(long, map[string]any{"maxTtl": 2}), time.Hour, seconds, tokenAnswer{}, keptShort},
 
 		"ignoring no-store":           {ignoring, 0, just("0"), noStore, keptLong},
 		"ignoring max-age":            {ignoring, 0, just("0"), tokenAnswer{headers: []string{"Cache-Control: max-age=0"}}, keptLong},
 		"ignoring Expires":            {ignoring, 0, just("0"), tokenAnswer{headers: []string{"Expires: 0"}}, keptLong},
-		"ignoring them, with its ttl": {merged(ignoring, map[string]any{"ttl": 2}), 0, just("0"), tokenAnswer{headers: []string{"Cache-Control: max-age=3600"}}, keptShort},
+		"ignoring them, with its ttl": {harness.Merge(ignoring, map[string]any{"ttl": 2}), 0, just("0"), tokenAnswer{headers: []string{"Cache-Control: max-age=3600"}}, keptShort},
 	}
 	for name, end := range map[string]func(time.Time) string{
 		"RFC 3339": rfc3339, "seconds": seconds, "seconds as text": quoted(seconds), "milliseconds": milliseconds, "milliseconds as text": quoted(milliseconds),
@@ -77,10 +77,10 @@ func TestEndings(t *testing.T) {
 	for i, name := range slices.Sorted(maps.Keys(endings)) {
 		host := oddHost(i)
 		hosts[name], answers[host] = host, endings[name].write
-		maps.Copy(configs, cachedHosts([]string{host}, endings[name].cache))
+		maps.Copy(configs, harness.CachedConfigs([]string{host}, endings[name].cache))
 	}
-	gateway := startCached(t, harness.Options{Config: byHost(configs)})
-	gateway.Token.Handle(answerByPath(answers, harness.Status(http.StatusTeapot)))
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs)})
+	gateway.Token.Handle(harness.ByPath(answers, harness.Status(http.StatusTeapot)))
 	got := observeLifetimes(t, gateway, slices.Collect(maps.Values(hosts)))
 	for name, test := range endings {
 		t.Run(name, func(t *testing.T) {

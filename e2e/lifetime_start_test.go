@@ -28,38 +28,38 @@ const (
 func TestLifetimesStartWithTheCall(t *testing.T) {
 	t.Parallel()
 	cache := map[string]any{"ttl": slowLifetime.Seconds(), "refreshBefore": 0}
-	configs := cachedHosts(append(slices.Collect(maps.Keys(slowLifetimes)), "over"), cache)
-	gateway := startCached(t, harness.Options{Config: byHost(configs)})
+	configs := harness.CachedConfigs(append(slices.Collect(maps.Keys(slowLifetimes)), "over"), cache)
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs)})
 	answers := map[string]http.HandlerFunc{"over": harness.Delay(slowStart, tokenAnswer{body: `{"expires_in":1}`}.write)}
 	for host, answer := range slowLifetimes {
 		answers[host] = harness.Delay(slowStart, answer.write)
 	}
-	gateway.Token.Handle(answerByPath(answers, harness.Status(http.StatusTeapot)))
+	gateway.Token.Handle(harness.ByPath(answers, harness.Status(http.StatusTeapot)))
 
 	// All at the same time, as most of it is waiting.
 	var group sync.WaitGroup
 	for host := range slowLifetimes {
-		spawn(&group, func() {
-			for start := time.Now(); len(callsOf(gateway, host)) < 2 && time.Since(start) < limit; time.Sleep(10 * time.Millisecond) {
-				get(t, gateway, host).checkToken(t, secretMark)
+		group.Go(func() {
+			for start := time.Now(); len(gateway.Token.CallsOf(host)) < 2 && time.Since(start) < harness.Limit; time.Sleep(10 * time.Millisecond) {
+				gateway.Ask(t, host).CheckToken(t, harness.SecretMark)
 			}
 		})
 	}
 	// A token that is over when it comes still serves the request that waited for it.
-	spawn(&group, func() {
-		get(t, gateway, "over").checkToken(t, secretMark)
-		get(t, gateway, "over").checkToken(t, secretMark)
+	group.Go(func() {
+		gateway.Ask(t, "over").CheckToken(t, harness.SecretMark)
+		gateway.Ask(t, "over").CheckToken(t, harness.SecretMark)
 	})
 	group.Wait()
 	for host := range slowLifetimes {
 		t.Run(host, func(t *testing.T) { checkGap(t, gateway, host) })
 	}
-	t.Run("over when it comes", func(t *testing.T) { checkCalls(t, gateway, "over", 2) })
+	t.Run("over when it comes", func(t *testing.T) { gateway.Token.CheckCallsOf(t, "over", 2) })
 }
 
 func checkGap(t *testing.T, gateway *harness.Gateway, host string) {
 	t.Helper()
-	calls := callsOf(gateway, host)
+	calls := gateway.Token.CallsOf(host)
 	if len(calls) != 2 {
 		t.Fatalf("%d calls, want 2", len(calls))
 	}

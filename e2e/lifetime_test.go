@@ -39,7 +39,7 @@ func (a tokenAnswer) write(w http.ResponseWriter, _ *http.Request) {
 	case a.jwtIn != 0:
 		token = a.scheme + jwt(time.Now().Add(a.jwtIn))
 	case token == "":
-		token = secretMark
+		token = harness.SecretMark
 	}
 	w.Header().Set("X-Token", token)
 	for _, header := range a.headers {
@@ -61,7 +61,7 @@ func (a tokenAnswer) write(w http.ResponseWriter, _ *http.Request) {
 // jwt is a token with an exp; the plugin reads it without verifying anything.
 func jwt(exp time.Time) string {
 	encode := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
-	return encode(`{"alg":"none"}`) + "." + encode(fmt.Sprintf(`{"sub":"a","exp":%d}`, exp.Unix())) + "." + secretMark
+	return encode(`{"alg":"none"}`) + "." + encode(fmt.Sprintf(`{"sub":"a","exp":%d}`, exp.Unix())) + "." + harness.SecretMark
 }
 
 func TestLifetimes(t *testing.T) {
@@ -136,11 +136,11 @@ func TestLifetimes(t *testing.T) {
 	answers := map[string]http.HandlerFunc{}
 	host := func(i int) string { return fmt.Sprintf("case-%d", i) }
 	for i, test := range tests {
-		maps.Copy(configs, cachedHosts([]string{host(i)}, test.cache))
+		maps.Copy(configs, harness.CachedConfigs([]string{host(i)}, test.cache))
 		answers[host(i)] = test.answer.write
 	}
-	gateway := startCached(t, harness.Options{Config: byHost(configs)})
-	gateway.Token.Handle(answerByPath(answers, harness.Status(http.StatusTeapot)))
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs)})
+	gateway.Token.Handle(harness.ByPath(answers, harness.Status(http.StatusTeapot)))
 
 	var hosts []string
 	for i := range tests {
@@ -166,7 +166,7 @@ func observeLifetimes(t *testing.T, gateway *harness.Gateway, hosts []string) ma
 	observed := make([]kept, len(hosts))
 	var group sync.WaitGroup
 	for i, host := range hosts {
-		spawn(&group, func() { observed[i] = observeLifetime(t, gateway, host) })
+		group.Go(func() { observed[i] = observeLifetime(t, gateway, host) })
 	}
 	group.Wait()
 	byHost := map[string]kept{}
@@ -182,10 +182,10 @@ func observeLifetime(t *testing.T, gateway *harness.Gateway, host string) kept {
 	var calls []int
 	for _, pause := range []time.Duration{0, 0, 3200 * time.Millisecond} {
 		time.Sleep(pause)
-		if result := get(t, gateway, host); result.err != nil || result.Status != http.StatusOK || result.token() == "" {
-			return kept(fmt.Sprintf("so that a request was answered %d with the token %q (%v)", result.Status, result.token(), result.err))
+		if result := gateway.Ask(t, host); result.Err != nil || result.Status != http.StatusOK || result.Token() == "" {
+			return kept(fmt.Sprintf("so that a request was answered %d with the token %q (%v)", result.Status, result.Token(), result.Err))
 		}
-		calls = append(calls, len(callsOf(gateway, host)))
+		calls = append(calls, len(gateway.Token.CallsOf(host)))
 	}
 	switch fmt.Sprint(calls) {
 	case "[1 2 3]":

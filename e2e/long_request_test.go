@@ -11,33 +11,33 @@ import (
 // of them end in the same bits: each must still be found, and no other one for it.
 func TestLongRequests(t *testing.T) {
 	const others = 2500 // more than twice the slots of openRequests
-	gateway := startCached(t, harness.Options{Config: byHost(cachedHosts([]string{"held", "free"}, map[string]any{})), WasmLog: "warn"})
-	tokens := &mint{}
-	gateway.Token.Handle(tokens.answer(300))
-	get(t, gateway, "free").checkToken(t, mintedToken("free", 1))
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(harness.CachedConfigs([]string{"held", "free"}, map[string]any{})), WasmLog: "warn"})
+	tokens := &harness.TokenIssuer{}
+	gateway.Token.Handle(tokens.Answer(300))
+	gateway.Ask(t, "free").CheckToken(t, harness.IssuedToken("free", 1))
 
 	release := make(chan struct{})
-	gateway.Token.Handle(harness.Hold(release, tokens.answer(300)))
+	gateway.Token.Handle(harness.Hold(release, tokens.Answer(300)))
 	pass := func() {
-		inTurn(gateway, 0, others, func(int) { get(t, gateway, "free").checkToken(t, mintedToken("free", 1)) })
+		gateway.InTurn(0, others, func(int) { gateway.Ask(t, "free").CheckToken(t, harness.IssuedToken("free", 1)) })
 	}
-	first := sendParallel(gateway.Client(), requestsFor(t, gateway, "held", 20)...)
-	waitActive(t, gateway, 20)
+	first := harness.SendParallel(gateway.Client(), gateway.Requests(t, "held", 20)...)
+	gateway.WaitActive(t, 20)
 	pass()
 	leavers := newLeavers(t, gateway, gateway.Client(), "held", 20)
-	waitActive(t, gateway, 40)
+	gateway.WaitActive(t, 40)
 	pass()
-	second := sendParallel(gateway.Client(), requestsFor(t, gateway, "held", 20)...)
-	waitActive(t, gateway, 60)
+	second := harness.SendParallel(gateway.Client(), gateway.Requests(t, "held", 20)...)
+	gateway.WaitActive(t, 60)
 	leavers.leave()
-	waitActive(t, gateway, 40)
+	gateway.WaitActive(t, 40)
 	pass()
 	close(release)
-	for _, result := range append(first.wait(), second.wait()...) {
-		if result.Status != http.StatusOK || result.token() != mintedToken("held", 1) {
-			t.Errorf("answered %d with the token %q (%v)", result.Status, result.token(), result.err)
+	for _, result := range append(first.Wait(), second.Wait()...) {
+		if result.Status != http.StatusOK || result.Token() != harness.IssuedToken("held", 1) {
+			t.Errorf("answered %d with the token %q (%v)", result.Status, result.Token(), result.Err)
 		}
 	}
-	waitActive(t, gateway, 0)
+	gateway.WaitActive(t, 0)
 	pass()
 }

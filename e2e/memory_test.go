@@ -11,7 +11,7 @@ import (
 // token and half with a call of their own: the plugin keeps the one kind itself, and leaves the
 // other to the SDK.
 func TestMemory(t *testing.T) {
-	count := amount(t, "E2E_REQUESTS", 60_000, 15_000) / 2
+	count := harness.Amount(t, "E2E_REQUESTS", 60_000, 15_000) / 2
 	t.Run("cached", func(t *testing.T) {
 		gateway := checkMemory(t, count, map[string]any{"ttl": 86_400}) // is not renewed meanwhile
 		gateway.WaitCounter(t, "cache_hits", count-1)
@@ -33,21 +33,21 @@ func checkMemory(t *testing.T, count int, cache map[string]any) *harness.Gateway
 		allowed = 1.10
 	}
 	first := min(50_000, count/3)
-	config := cachedHosts([]string{"memory"}, cache)
+	config := harness.CachedConfigs([]string{"memory"}, cache)
 	if cache == nil {
 		delete(config["memory"], "cache")
 	}
-	gateway := startCached(t, harness.Options{Config: byHost(config), WasmLog: "warn"})
-	gateway.Token.Handle(harness.HeaderToken("X-Token", secretMark))
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(config), WasmLog: "warn"})
+	gateway.Token.Handle(harness.HeaderToken("X-Token", harness.SecretMark))
 	ask := func(int) {
-		if result := get(t, gateway, "memory"); result.Status != http.StatusOK || result.token() != secretMark {
-			t.Errorf("answered %d with the token %q (%v)", result.Status, result.token(), result.err)
+		if result := gateway.Ask(t, "memory"); result.Status != http.StatusOK || result.Token() != harness.SecretMark {
+			t.Errorf("answered %d with the token %q (%v)", result.Status, result.Token(), result.Err)
 		}
 	}
 	ask(0) // alone: those that wait with it would be neither hits nor calls
-	inTurn(gateway, 1, first, ask)
+	gateway.InTurn(1, first, ask)
 	before := gateway.MemoryKB(t)
-	inTurn(gateway, first, count, ask)
+	gateway.InTurn(first, count, ask)
 	after := gateway.MemoryKB(t)
 	if float64(after) > allowed*float64(before) {
 		t.Errorf("memory was %d kB after %d requests and %d kB after %d, want at most %.2f times as much", before, first, after, count, allowed)

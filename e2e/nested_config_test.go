@@ -13,7 +13,7 @@ import (
 // gateway keeps what is under a key with an underscore to itself, so it may be anything there.
 func TestNestedConfiguration(t *testing.T) {
 	t.Parallel()
-	gateway := harness.Start(t, harness.Options{Config: sampleConfig()})
+	gateway := harness.Start(t, harness.Options{Config: harness.SampleConfig()})
 	own := func(value string) string { return typedConfig("_own_", value) }
 	good := map[string]string{
 		"lists, 64 deep":         own(nestedLists(maxDepth-1, "")),
@@ -37,7 +37,7 @@ func TestNestedConfiguration(t *testing.T) {
 	for name, config := range good {
 		t.Run(name, func(t *testing.T) {
 			gateway.Update(t, config)
-			checkStatus(t, gateway.Get(t, "/"), 200)
+			harness.CheckStatus(t, gateway.Get(t, "/"), 200)
 		})
 	}
 	tooDeep := regexp.MustCompile(`^invalid config: .*(not JSON at line \d+, column \d+|\b64\b)`)
@@ -53,5 +53,5 @@ func TestNestedConfiguration(t *testing.T) {
 			}
 		})
 	}
-	t.Run("after all", func(t *testing.T) { checkStatus(t, gateway.Get(t, "/"), 200) })
+	t.Run("after all", func(t *testing.T) { harness.CheckStatus(t, gateway.Get(t, "/"), 200) })
 }

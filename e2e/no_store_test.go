@@ -42,20 +42,22 @@ func headed(body string, headers ...string) http.HandlerFunc {
 	}
 }
 
-func oauth2LifetimeHost(name string) string { return hostName(strings.ReplaceAll(name, "'", "")) }
+func oauth2LifetimeHost(name string) string {
+	return harness.HostName(strings.ReplaceAll(name, "'", ""))
+}
 
 func TestOAuth2Lifetimes(t *testing.T) {
 	t.Parallel()
 	hosts, answers := map[string]map[string]any{}, map[string]http.HandlerFunc{}
 	for name, test := range oauth2Lifetimes {
 		host := oauth2LifetimeHost(name)
-		hosts[host] = oauth2Config("/"+host, nil, map[string]any{
+		hosts[host] = harness.OAuth2Config("/"+host, nil, map[string]any{
 			"tokenHeader": "X-Token", "tokenPrefix": "", "cache": map[string]any{"ttl": test.ttl, "refreshBefore": 0},
 		})
 		answers[host] = test.answer
 	}
-	gateway := startCached(t, harness.Options{Config: byHost(hosts)})
-	gateway.Token.Handle(answerByPath(answers, harness.Status(http.StatusTeapot)))
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(hosts)})
+	gateway.Token.Handle(harness.ByPath(answers, harness.Status(http.StatusTeapot)))
 
 	got := observeLifetimes(t, gateway, slices.Collect(maps.Keys(hosts)))
 	for name, test := range oauth2Lifetimes {
@@ -75,18 +77,18 @@ func TestOAuth2Lifetimes(t *testing.T) {
 func TestNoStoreIsLogged(t *testing.T) {
 	t.Parallel()
 	const requests = 20
-	gateway := startCached(t, harness.Options{Config: byHost(cachedHosts([]string{"plain"}, map[string]any{})), WasmLog: "info"})
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(harness.CachedConfigs([]string{"plain"}, map[string]any{})), WasmLog: "info"})
 	gateway.Token.Handle(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Control", "No-Store")
-		w.Header().Set("X-Token", secretMark)
+		w.Header().Set("X-Token", harness.SecretMark)
 	})
 	for range requests {
-		get(t, gateway, "plain").checkToken(t, secretMark)
+		gateway.Ask(t, "plain").CheckToken(t, harness.SecretMark)
 	}
-	checkCalls(t, gateway, "plain", requests)
+	gateway.Token.CheckCallsOf(t, "plain", requests)
 	count := func() int { return len(noStoreLines(gateway)) }
 	// Envoy's output may come a moment later than its answers.
-	for deadline := time.Now().Add(limit); count() == 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(harness.Limit); count() == 0 && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if lines := count(); lines != 1 {

@@ -42,7 +42,7 @@ func (grantStorage) JWTProfileTokenType(context.Context, op.TokenRequest) (op.Ac
 func (s grantStorage) GetPrivateClaimsFromTokenExchangeRequest(ctx context.Context, request op.TokenExchangeRequest) (map[string]any, error) {
 	claims, err := s.jwtStorage.GetPrivateClaimsFromTokenExchangeRequest(ctx, request)
 	if actor := request.GetExchangeActor(); err == nil && actor != "" {
-		return merged(map[string]any{"act": map[string]any{"sub": actor}}, claims), nil
+		return harness.Merge(map[string]any{"act": map[string]any{"sub": actor}}, claims), nil
 	}
 	return claims, err
 }
@@ -98,21 +98,21 @@ func (s *authorizationServer) verifyActor(request *http.Request) int {
 func TestAuthorizationServerGrants(t *testing.T) {
 	server, good, bad := startGrantServer(t)
 	of := func(oauth2 map[string]any) map[string]any {
-		return oauth2Config(tokenPath, merged(map[string]any{"clientId": webID, "clientSecret": webSecret}, oauth2), nil)
+		return harness.OAuth2Config(tokenPath, harness.Merge(map[string]any{"clientId": webID, "clientSecret": webSecret}, oauth2), nil)
 	}
-	exchanged := merged(exchange, map[string]any{"audience": "orders", "requestedTokenType": accessToken})
-	gateway := harness.Start(t, harness.Options{Token: server.TokenService, Config: byHost(map[string]map[string]any{
+	exchanged := harness.Merge(harness.Exchange, map[string]any{"audience": "orders", "requestedTokenType": harness.AccessTokenType})
+	gateway := harness.Start(t, harness.Options{Token: server.TokenService, Config: harness.ByHost(map[string]map[string]any{
 		"assertion":  of(assertion),
 		"exchange":   of(exchanged),
-		"delegation": of(merged(exchanged, map[string]any{"actorTokenHeader": "X-Actor"})),
-		"id":         of(merged(exchanged, map[string]any{"requestedTokenType": "urn:ietf:params:oauth:token-type:id_token", "scopes": []string{"openid"}})),
+		"delegation": of(harness.Merge(exchanged, map[string]any{"actorTokenHeader": "X-Actor"})),
+		"id":         of(harness.Merge(exchanged, map[string]any{"requestedTokenType": "urn:ietf:params:oauth:token-type:id_token", "scopes": []string{"openid"}})),
 	})})
 	t.Run("assertion", func(t *testing.T) { checkAssertions(t, gateway, server, good, bad) })
 	t.Run("delegation", func(t *testing.T) { checkDelegation(t, gateway, server) })
 	t.Run("requested type", func(t *testing.T) {
 		// An ID token, whose token_type is N_A.
 		gateway.Upstream.Respond(func(*http.Request) int { return http.StatusOK })
-		checkStatus(t, gateway.Get(t, "/", "Host: id", "Authorization: Bearer "+server.login(t, "alice")), 200)
+		harness.CheckStatus(t, gateway.Get(t, "/", "Host: id", "Authorization: Bearer "+server.login(t, "alice")), 200)
 		id := bearerToken(&http.Request{Header: gateway.Upstream.Last(t).Header})
 		if _, err := rp.VerifyIDToken[*oidc.IDTokenClaims](t.Context(), id, rp.NewIDTokenVerifier(server.URL(), webID, server.keys)); err != nil {
 			t.Errorf("the upstream received no ID token: %v", err)
@@ -126,19 +126,19 @@ func checkAssertions(t *testing.T, gateway *harness.Gateway, server *authorizati
 	assertions := map[string]string{"alice": assertionOf(t, "alice", server.URL(), good), "bob": assertionOf(t, "bob", server.URL(), good)}
 	for range 2 {
 		for user, assertion := range assertions {
-			checkStatus(t, gateway.Get(t, "/"+user, "Host: assertion", "Authorization: Bearer "+assertion), 200)
+			harness.CheckStatus(t, gateway.Get(t, "/"+user, "Host: assertion", "Authorization: Bearer "+assertion), 200)
 		}
 	}
 	if calls := server.tokenCalls(); calls != 2 {
 		t.Errorf("the token endpoint was called %d times, want once for each user", calls)
 	}
-	checkStatus(t, gateway.Get(t, "/alice", "Host: assertion", "Authorization: Bearer "+assertions["bob"]), 403)
+	harness.CheckStatus(t, gateway.Get(t, "/alice", "Host: assertion", "Authorization: Bearer "+assertions["bob"]), 403)
 	// This server says server_error of an assertion that it refuses, which is not the caller's fault by that.
 	gateway.Upstream.Forget()
 	for _, refused := range []string{assertionOf(t, "alice", server.URL(), bad), assertionOf(t, "alice", "https://other.example.com", good)} {
-		checkStatus(t, gateway.Get(t, "/alice", "Host: assertion", "Authorization: Bearer "+refused), 500)
+		harness.CheckStatus(t, gateway.Get(t, "/alice", "Host: assertion", "Authorization: Bearer "+refused), 500)
 	}
-	checkNotReached(t, gateway)
+	gateway.Upstream.CheckNotReached(t)
 }
 
 func checkDelegation(t *testing.T, gateway *harness.Gateway, server *authorizationServer) {
@@ -146,17 +146,17 @@ func checkDelegation(t *testing.T, gateway *harness.Gateway, server *authorizati
 	alice, bob := "Authorization: Bearer "+server.login(t, "alice"), "X-Actor: "+server.login(t, "bob")
 	server.Forget()
 	for range 2 {
-		checkStatus(t, gateway.Get(t, "/alice/for/bob", "Host: delegation", alice, bob), 200)
-		checkHeader(t, gateway, "X-Actor")
+		harness.CheckStatus(t, gateway.Get(t, "/alice/for/bob", "Host: delegation", alice, bob), 200)
+		gateway.Upstream.CheckHeader(t, "X-Actor")
 	}
 	if calls := server.tokenCalls(); calls != 1 {
 		t.Errorf("the token endpoint was called %d times, want once", calls)
 	}
 	// Without an actor, the server would have impersonated alice.
-	checkStatus(t, gateway.Get(t, "/alice/for/bob", "Host: exchange", alice), 403)
+	harness.CheckStatus(t, gateway.Get(t, "/alice/for/bob", "Host: exchange", alice), 403)
 	gateway.Upstream.Forget()
-	checkUnauthorized(t, gateway.Get(t, "/alice/for/bob", "Host: delegation", alice), missingToken)
-	checkRefusedSubject(t, gateway.Get(t, "/alice/for/bob", "Host: delegation", alice, bob+"x"))
-	checkRefusedSubject(t, gateway.Get(t, "/alice/for/bob", "Host: delegation", alice+"x", bob))
-	checkNotReached(t, gateway)
+	harness.CheckUnauthorized(t, gateway.Get(t, "/alice/for/bob", "Host: delegation", alice), harness.MissingToken)
+	harness.CheckRefusedSubject(t, gateway.Get(t, "/alice/for/bob", "Host: delegation", alice, bob+"x"))
+	harness.CheckRefusedSubject(t, gateway.Get(t, "/alice/for/bob", "Host: delegation", alice+"x", bob))
+	gateway.Upstream.CheckNotReached(t)
 }

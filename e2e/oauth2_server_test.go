@@ -117,7 +117,7 @@ func (s *authorizationServer) tokenCalls() int {
 // login has a user log in with a browser's requests, and returns the access token.
 func (s *authorizationServer) login(t *testing.T, user string) string {
 	t.Helper()
-	browser := &http.Client{Timeout: limit, CheckRedirect: func(request *http.Request, _ []*http.Request) error {
+	browser := &http.Client{Timeout: harness.Limit, CheckRedirect: func(request *http.Request, _ []*http.Request) error {
 		if strings.HasPrefix(request.URL.String(), redirect) {
 			return http.ErrUseLastResponse
 		}
@@ -210,22 +210,22 @@ func TestAuthorizationServer(t *testing.T) {
 	server := startAuthorizationServer(t)
 	service := map[string]any{"clientId": serviceID, "clientSecret": serviceSecret, "scopes": []string{"openid", "profile"}}
 	exchange := map[string]any{
-		"clientId": webID, "clientSecret": webSecret, "grantType": tokenExchange, "audience": "orders",
+		"clientId": webID, "clientSecret": webSecret, "grantType": harness.TokenExchange, "audience": "orders",
 		"params": map[string]any{"requested_token_type": "urn:ietf:params:oauth:token-type:access_token"},
 	}
-	gateway := harness.Start(t, harness.Options{Token: server.TokenService, Config: byHost(map[string]map[string]any{
-		"header":   oauth2Config(tokenPath, service, nil),
-		"body":     oauth2Config(tokenPath, merged(service, map[string]any{"authStyle": "body"}), nil),
-		"wrong":    oauth2Config(tokenPath, merged(service, map[string]any{"clientSecret": "wrong"}), map[string]any{"cache": map[string]any{"backoff": 30_000}}),
-		"unscoped": oauth2Config(tokenPath, merged(service, map[string]any{"scopes": nil}), nil),
-		"exchange": oauth2Config(tokenPath, exchange, nil),
+	gateway := harness.Start(t, harness.Options{Token: server.TokenService, Config: harness.ByHost(map[string]map[string]any{
+		"header":   harness.OAuth2Config(tokenPath, service, nil),
+		"body":     harness.OAuth2Config(tokenPath, harness.Merge(service, map[string]any{"authStyle": "body"}), nil),
+		"wrong":    harness.OAuth2Config(tokenPath, harness.Merge(service, map[string]any{"clientSecret": "wrong"}), map[string]any{"cache": map[string]any{"backoff": 30_000}}),
+		"unscoped": harness.OAuth2Config(tokenPath, harness.Merge(service, map[string]any{"scopes": nil}), nil),
+		"exchange": harness.OAuth2Config(tokenPath, exchange, nil),
 	})})
 	for _, host := range []string{"header", "body"} {
 		t.Run("client credentials in the "+host, func(t *testing.T) {
 			gateway.Upstream.Respond(server.introspect)
 			server.Forget()
 			for range 3 {
-				checkStatus(t, gateway.Get(t, "/", "Host: "+host), 200)
+				harness.CheckStatus(t, gateway.Get(t, "/", "Host: "+host), 200)
 			}
 			if calls := server.tokenCalls(); calls != 1 {
 				t.Errorf("the token endpoint was called %d times, want once", calls)
@@ -234,16 +234,16 @@ func TestAuthorizationServer(t *testing.T) {
 	}
 	t.Run("the upstream really looks", func(t *testing.T) {
 		gateway.Upstream.Respond(server.introspect)
-		checkStatus(t, gateway.Get(t, "/", "Host: unscoped"), 403)
-		checkStatus(t, gateway.Get(t, "/", "Host: other", "Authorization: Bearer forged"), 403)
+		harness.CheckStatus(t, gateway.Get(t, "/", "Host: unscoped"), 403)
+		harness.CheckStatus(t, gateway.Get(t, "/", "Host: other", "Authorization: Bearer forged"), 403)
 	})
 	t.Run("wrong secret", func(t *testing.T) {
 		gateway.Upstream.Forget()
 		server.Forget()
 		for range 3 {
-			checkStatus(t, gateway.Get(t, "/", "Host: wrong"), 500)
+			harness.CheckStatus(t, gateway.Get(t, "/", "Host: wrong"), 500)
 		}
-		checkNotReached(t, gateway)
+		gateway.Upstream.CheckNotReached(t)
 		if calls := server.tokenCalls(); calls != 1 {
 			t.Errorf("the token endpoint was called %d times, want once", calls)
 		}
@@ -257,17 +257,17 @@ func checkExchange(t *testing.T, gateway *harness.Gateway, server *authorization
 	server.Forget()
 	for range 2 {
 		for user, token := range tokens {
-			checkStatus(t, gateway.Get(t, "/"+user, "Host: exchange", "Authorization: Bearer "+token), 200)
+			harness.CheckStatus(t, gateway.Get(t, "/"+user, "Host: exchange", "Authorization: Bearer "+token), 200)
 		}
 	}
 	if calls := server.tokenCalls(); calls != 2 {
 		t.Errorf("the token endpoint was called %d times, want once for each user", calls)
 	}
 	// Neither the user's own token nor another's is good for the upstream.
-	checkStatus(t, gateway.Get(t, "/alice", "Host: other", "Authorization: Bearer "+tokens["alice"]), 403)
-	checkStatus(t, gateway.Get(t, "/alice", "Host: exchange", "Authorization: Bearer "+tokens["bob"]), 403)
+	harness.CheckStatus(t, gateway.Get(t, "/alice", "Host: other", "Authorization: Bearer "+tokens["alice"]), 403)
+	harness.CheckStatus(t, gateway.Get(t, "/alice", "Host: exchange", "Authorization: Bearer "+tokens["bob"]), 403)
 	gateway.Upstream.Forget()
-	checkStatus(t, gateway.Get(t, "/alice", "Host: exchange", "Authorization: Bearer "+tokens["alice"]+"x"), 401)
-	checkStatus(t, gateway.Get(t, "/alice", "Host: exchange"), 401)
-	checkNotReached(t, gateway)
+	harness.CheckStatus(t, gateway.Get(t, "/alice", "Host: exchange", "Authorization: Bearer "+tokens["alice"]+"x"), 401)
+	harness.CheckStatus(t, gateway.Get(t, "/alice", "Host: exchange"), 401)
+	gateway.Upstream.CheckNotReached(t)
 }

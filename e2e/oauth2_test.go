@@ -9,22 +9,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"token-fetch/e2e/harness"
 )
-
-// oauth2Config is a configuration with the key oauth2, whose calls go to the path.
-func oauth2Config(path string, oauth2, more map[string]any) map[string]any {
-	return merged(map[string]any{
-		"serviceName": harness.TokenName,
-		"requestPath": path,
-		"timeout":     10_000,
-		"oauth2":      merged(map[string]any{"clientId": "client", "clientSecret": "secret"}, oauth2),
-	}, more)
-}
 
 // oddAnswers are answers of authorization servers. The upstream gets the header,
 // or the request is denied when it is empty. Two requests are sent one after the other.
@@ -43,9 +32,9 @@ var oddAnswers = []struct {
 	{"scheme in the token", harness.JSON(200, `{"access_token":"Bearer t","token_type":"Bearer","expires_in":3600}`), "Bearer t", 1},
 	{"201", harness.JSON(201, `{"access_token":"t","expires_in":3600}`), "Bearer t", 1},
 	{"more than is known", harness.JSON(200, `{"scope":"a b","refresh_token":"r","access_token":"t","ext":{"access_token":"x"},"expires_in":3600}`), "Bearer t", 1},
-	{"content type text/plain", textAnswer("text/plain", `{"access_token":"t","expires_in":3600}`), "Bearer t", 1},
-	{"content type text/html", textAnswer("text/html", `{"access_token":"t","expires_in":3600}`), "Bearer t", 1},
-	{"spaces around", textAnswer("application/json", "\r\n {\"access_token\" : \"t\", \"expires_in\": 3600 }\n"), "Bearer t", 1},
+	{"content type text/plain", harness.Text("text/plain", `{"access_token":"t","expires_in":3600}`), "Bearer t", 1},
+	{"content type text/html", harness.Text("text/html", `{"access_token":"t","expires_in":3600}`), "Bearer t", 1},
+	{"spaces around", harness.Text("application/json", "\r\n {\"access_token\" : \"t\", \"expires_in\": 3600 }\n"), "Bearer t", 1},
 
 	{"no expires_in", harness.JSON(200, `{"access_token":"t"}`), "Bearer t", 1}, // ttl
 	{"expires_in as text", harness.JSON(200, `{"access_token":"t","expires_in":"3600"}`), "Bearer t", 1},
@@ -65,10 +54,10 @@ var oddAnswers = []struct {
 	{"unknown type", harness.JSON(200, `{"access_token":"t","token_type":"a\r\nb","expires_in":3600}`), "", 1},
 	{"empty type", harness.JSON(200, `{"access_token":"t","token_type":"","expires_in":3600}`), "", 1},
 	{"type is a list", harness.JSON(200, `{"access_token":"t","token_type":["Bearer"],"expires_in":3600}`), "", 1},
-	{"not JSON", textAnswer("application/json", `access_token=t&token_type=Bearer`), "", 1},
-	{"HTML", textAnswer("text/html", `<html>{"access_token":"t"}</html>`), "", 1},
-	{"cut JSON", textAnswer("application/json", `{"access_token":"t"`), "", 1},
-	{"two JSON values", textAnswer("application/json", `{"access_token":"t"}{}`), "", 1},
+	{"not JSON", harness.Text("application/json", `access_token=t&token_type=Bearer`), "", 1},
+	{"HTML", harness.Text("text/html", `<html>{"access_token":"t"}</html>`), "", 1},
+	{"cut JSON", harness.Text("application/json", `{"access_token":"t"`), "", 1},
+	{"two JSON values", harness.Text("application/json", `{"access_token":"t"}{}`), "", 1},
 	{"empty", harness.Status(200), "", 1},
 	{"204", harness.Status(204), "", 1},
 	{"error in a 200", harness.JSON(200, `{"error":"invalid_scope","error_description":"no"}`), "", 1},
@@ -84,7 +73,7 @@ var oddAnswers = []struct {
 	{"invalid_request with a token", harness.JSON(400, `{"error":"invalid_request","access_token":"t"}`), "", 1},
 	{"302 with a token", harness.JSON(302, `{"access_token":"t"}`), "", 1},
 	{"500", harness.JSON(500, `{"error":"server_error"}`), "", 1},
-	{"502 with HTML", textAnswer("text/html", "<html>"), "", 1},
+	{"502 with HTML", harness.Text("text/html", "<html>"), "", 1},
 	{"503", harness.Status(503), "", 1},
 	{"invalid_client with 400", harness.JSON(400, `{"error":"invalid_client","error_description":"jti was used before"}`), "", 1},
 	{"invalid_client with a token", harness.JSON(401, `{"error":"invalid_client","access_token":"t"}`), "", 1},
@@ -92,29 +81,22 @@ var oddAnswers = []struct {
 	{"use_dpop_nonce", harness.JSON(400, `{"error":"use_dpop_nonce"}`), "", 1},
 }
 
-func textAnswer(contentType, text string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", contentType)
-		_, _ = w.Write([]byte(text))
-	}
-}
-
 func TestOAuth2(t *testing.T) {
 	odd, requests, held := map[string]map[string]any{}, map[string]map[string]any{}, map[string]map[string]any{}
 	for i := range oddAnswers {
 		for grant, oauth2 := range oddGrants {
 			// No backoff is over before both requests have been answered.
-			odd[oddGrantHost(grant, i)] = oauth2Config("/"+oddGrantHost(grant, i), oauth2, map[string]any{"cache": map[string]any{"backoff": 30_000}})
+			odd[oddGrantHost(grant, i)] = harness.OAuth2Config("/"+oddGrantHost(grant, i), oauth2, map[string]any{"cache": map[string]any{"backoff": 30_000}})
 		}
 	}
 	for name, test := range tokenRequests {
-		requests[hostName(name)] = oauth2Config("/token", test.oauth2, test.more)
+		requests[harness.HostName(name)] = harness.OAuth2Config("/token", test.oauth2, test.more)
 	}
 	for name := range refusals {
-		held[heldHost(name)] = oauth2Config("/"+heldHost(name), nil, map[string]any{"cache": map[string]any{"backoff": backoff}})
+		held[heldHost(name)] = harness.OAuth2Config("/"+heldHost(name), nil, map[string]any{"cache": map[string]any{"backoff": backoff}})
 	}
 	gateway := harness.Start(t, harness.Options{
-		Config: byHost(odd, requests, held, exchangeConfigs),
+		Config: harness.ByHost(odd, requests, held, exchangeConfigs),
 		Env:    map[string]string{"ID": "id of ${SECRET}", "SECRET": "secret+of the=env"},
 	})
 	t.Run("odd answers", func(t *testing.T) { checkOddAnswers(t, gateway) })
@@ -124,7 +106,7 @@ func TestOAuth2(t *testing.T) {
 }
 
 // oddGrants are those that each odd answer is given to.
-var oddGrants = map[string]map[string]any{"client": nil, "exchange": exchange, "delegation": delegation, "assertion": assertion}
+var oddGrants = map[string]map[string]any{"client": nil, "exchange": harness.Exchange, "delegation": delegation, "assertion": assertion}
 
 // callerAnswers are those among the odd answers that refuse a caller's token, where the call brings one.
 var callerAnswers = []string{"invalid_grant", "invalid_request with a token"}
@@ -132,7 +114,7 @@ var callerAnswers = []string{"invalid_grant", "invalid_request with a token"}
 func oddGrantHost(grant string, i int) string { return fmt.Sprint(oddHost(i), "-", grant) }
 
 func oddHost(i int) string        { return fmt.Sprint("odd-", i) }
-func heldHost(name string) string { return "held-" + hostName(name) }
+func heldHost(name string) string { return "held-" + harness.HostName(name) }
 
 func checkOddAnswers(t *testing.T, gateway *harness.Gateway) {
 	answers := map[string]http.HandlerFunc{}
@@ -151,15 +133,15 @@ func checkOddAnswers(t *testing.T, gateway *harness.Gateway) {
 					answer := gateway.Get(t, "/", "Host: "+oddGrantHost(grant, i), "Authorization: Bearer forged", "X-Actor: gateway")
 					switch {
 					case test.header != "":
-						checkStatus(t, answer, 200)
-						checkHeader(t, gateway, "Authorization", test.header)
+						harness.CheckStatus(t, answer, 200)
+						gateway.Upstream.CheckHeader(t, "Authorization", test.header)
 						continue
 					case grant != "client" && slices.Contains(callerAnswers, test.name):
-						checkRefusedSubject(t, answer)
+						harness.CheckRefusedSubject(t, answer)
 					default:
-						checkReply(t, answer, reply(500, "http call failed", "text/plain; charset=utf-8"))
+						harness.CheckReply(t, answer, harness.DefaultReply)
 					}
-					checkNotReached(t, gateway)
+					gateway.Upstream.CheckNotReached(t)
 				}
 				if calls := len(gateway.Token.Calls()); calls != test.calls {
 					t.Errorf("the token service was called %d times, want %d", calls, test.calls)
@@ -219,8 +201,8 @@ func checkTokenRequests(t *testing.T, gateway *harness.Gateway) {
 	for name, test := range tokenRequests {
 		t.Run(name, func(t *testing.T) {
 			gateway.Token.Forget()
-			checkStatus(t, gateway.Post(t, "/", "the client's body", "Host: "+hostName(name)), 200)
-			checkHeader(t, gateway, "Authorization", "Bearer t")
+			harness.CheckStatus(t, gateway.Post(t, "/", "the client's body", "Host: "+harness.HostName(name)), 200)
+			gateway.Upstream.CheckHeader(t, "Authorization", "Bearer t")
 			call := gateway.Token.WaitCalls(t, 1)[0]
 			if call.Method != "POST" || call.URI != "/token" {
 				t.Errorf("the token service received %s %s", call.Method, call.URI)
@@ -289,15 +271,15 @@ var refusals = map[string]struct {
 	"500":            {harness.Status(500), after(backoff)},
 	"reset":          {harness.Reset(), after(backoff)},
 	"no token":       {harness.JSON(200, `{"error":"invalid_scope"}`), after(backoff)},
-	"seconds":        {busy(429, func() string { return "3" }), after(3000)},
-	"503 with it":    {busy(503, func() string { return "3" }), after(3000)},
+	"seconds":        {harness.Busy(429, func() string { return "3" }), after(3000)},
+	"503 with it":    {harness.Busy(503, func() string { return "3" }), after(3000)},
 	"date": {
-		busy(429, func() string { return inSeconds(4).Format(http.TimeFormat) }),
+		harness.Busy(429, func() string { return inSeconds(4).Format(http.TimeFormat) }),
 		func(refused time.Time) time.Time { return refused.Add(4 * time.Second).Truncate(time.Second) },
 	},
-	"sooner than the backoff": {busy(429, func() string { return "0" }), after(backoff)},
-	"no number":               {busy(429, func() string { return "-5" }), after(backoff)},
-	"date in the past":        {busy(429, func() string { return inSeconds(-60).Format(http.TimeFormat) }), after(backoff)},
+	"sooner than the backoff": {harness.Busy(429, func() string { return "0" }), after(backoff)},
+	"no number":               {harness.Busy(429, func() string { return "-5" }), after(backoff)},
+	"date in the past":        {harness.Busy(429, func() string { return inSeconds(-60).Format(http.TimeFormat) }), after(backoff)},
 }
 
 // checkHeldBack checks how long a failing authorization server is left alone. The
@@ -312,9 +294,9 @@ func checkHeldBack(t *testing.T, gateway *harness.Gateway) {
 	for name, test := range refusals {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			checkStatus(t, gateway.Get(t, "/", "Host: "+heldHost(name)), 500)
+			harness.CheckStatus(t, gateway.Get(t, "/", "Host: "+heldHost(name)), 500)
 			refused := 1
-			for deadline := time.Now().Add(limit); ; refused++ {
+			for deadline := time.Now().Add(harness.Limit); ; refused++ {
 				if answer := gateway.Get(t, "/", "Host: "+heldHost(name)); answer.Status == 200 {
 					break
 				}
@@ -353,38 +335,14 @@ func after(milliseconds time.Duration) func(time.Time) time.Time {
 
 func inSeconds(n time.Duration) time.Time { return time.Now().Add(n * time.Second).UTC() }
 
-func busy(status int, retryAfter func() string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Retry-After", retryAfter())
-		w.WriteHeader(status)
-	}
-}
-
-const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
-
-// exchangeServer answers with a token that names the caller and the number of its exchange.
-func exchangeServer(expiresIn int) http.HandlerFunc {
-	var exchanges atomic.Int32
-	return func(w http.ResponseWriter, r *http.Request) {
-		harness.JSON(200, map[string]any{
-			"access_token":      fmt.Sprint(callerOf(r), "-", exchanges.Add(1)),
-			"issued_token_type": accessToken,
-			"token_type":        "Bearer",
-			"expires_in":        expiresIn,
-		})(w, r)
-	}
-}
-
 var (
-	exchange = map[string]any{"grantType": tokenExchange}
-
 	exchangeConfigs = map[string]map[string]any{
-		"plain-exchange":   oauth2Config("/plain", exchange, nil),
-		"typed-exchange":   oauth2Config("/typed", merged(exchange, map[string]any{"subjectTokenType": "urn:ietf:params:oauth:token-type:jwt", "audience": "upstream"}), nil),
-		"subject-exchange": oauth2Config("/subject", merged(exchange, map[string]any{"subjectTokenHeader": "X-Subject"}), nil),
-		"allow-exchange":   oauth2Config("/allow", exchange, map[string]any{"failure": map[string]any{"mode": "allow"}}),
-		"expiry-exchange":  oauth2Config("/expiry", exchange, map[string]any{"cache": map[string]any{"refreshBefore": 0}}),
-		"mixed-exchange":   oauth2Config("/mixed", exchange, nil),
+		"plain-exchange":   harness.OAuth2Config("/plain", harness.Exchange, nil),
+		"typed-exchange":   harness.OAuth2Config("/typed", harness.Merge(harness.Exchange, map[string]any{"subjectTokenType": "urn:ietf:params:oauth:token-type:jwt", "audience": "upstream"}), nil),
+		"subject-exchange": harness.OAuth2Config("/subject", harness.Merge(harness.Exchange, map[string]any{"subjectTokenHeader": "X-Subject"}), nil),
+		"allow-exchange":   harness.OAuth2Config("/allow", harness.Exchange, map[string]any{"failure": map[string]any{"mode": "allow"}}),
+		"expiry-exchange":  harness.OAuth2Config("/expiry", harness.Exchange, map[string]any{"cache": map[string]any{"refreshBefore": 0}}),
+		"mixed-exchange":   harness.OAuth2Config("/mixed", harness.Exchange, nil),
 	}
 )
 
@@ -406,7 +364,7 @@ func checkExchanges(t *testing.T, gateway *harness.Gateway, tests map[string]fun
 	t.Helper()
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			gateway.Token.Handle(exchangeServer(3600))
+			gateway.Token.Handle(harness.ExchangeServer(3600))
 			gateway.Token.Forget()
 			gateway.Upstream.Forget()
 			test(t, gateway)
@@ -415,28 +373,28 @@ func checkExchanges(t *testing.T, gateway *harness.Gateway, tests map[string]fun
 }
 
 func checkExchangeRequest(t *testing.T, gateway *harness.Gateway) {
-	checkStatus(t, gateway.Post(t, "/", "body", "Host: typed-exchange", "Authorization: Bearer abc-._~+/=="), 200)
+	harness.CheckStatus(t, gateway.Post(t, "/", "body", "Host: typed-exchange", "Authorization: Bearer abc-._~+/=="), 200)
 	call := gateway.Token.WaitCalls(t, 1)[0]
 	checkCredentials(t, call, "client", "secret")
 	checkForm(t, call, url.Values{
-		"grant_type":         {tokenExchange},
+		"grant_type":         {harness.TokenExchange},
 		"subject_token":      {"abc-._~+/=="},
 		"subject_token_type": {"urn:ietf:params:oauth:token-type:jwt"},
 		"audience":           {"upstream"},
 	})
-	checkHeader(t, gateway, "Authorization", "Bearer abc-._~+/==-1")
+	gateway.Upstream.CheckHeader(t, "Authorization", "Bearer abc-._~+/==-1")
 }
 
 func checkOnePerSubject(t *testing.T, gateway *harness.Gateway) {
 	// The same token in other spellings of the header.
 	for _, header := range []string{"Bearer alice", "bearer alice", "BEARER   alice", "Bearer alice "} {
-		checkStatus(t, gateway.Get(t, "/", "Host: plain-exchange", "Authorization: "+header), 200)
-		checkHeader(t, gateway, "Authorization", "Bearer alice-1")
+		harness.CheckStatus(t, gateway.Get(t, "/", "Host: plain-exchange", "Authorization: "+header), 200)
+		gateway.Upstream.CheckHeader(t, "Authorization", "Bearer alice-1")
 	}
-	checkStatus(t, gateway.Get(t, "/", "Host: plain-exchange", "Authorization: Bearer Alice"), 200)
-	checkHeader(t, gateway, "Authorization", "Bearer Alice-2")
-	checkStatus(t, gateway.Get(t, "/", "Host: plain-exchange", "Authorization: Bearer alice"), 200)
-	checkHeader(t, gateway, "Authorization", "Bearer alice-1")
+	harness.CheckStatus(t, gateway.Get(t, "/", "Host: plain-exchange", "Authorization: Bearer Alice"), 200)
+	gateway.Upstream.CheckHeader(t, "Authorization", "Bearer Alice-2")
+	harness.CheckStatus(t, gateway.Get(t, "/", "Host: plain-exchange", "Authorization: Bearer alice"), 200)
+	gateway.Upstream.CheckHeader(t, "Authorization", "Bearer alice-1")
 	if calls := len(gateway.Token.Calls()); calls != 2 {
 		t.Errorf("the token service was called %d times, want 2", calls)
 	}
@@ -463,11 +421,11 @@ func checkNoSubject(t *testing.T, gateway *harness.Gateway) {
 				request := gateway.Request(t, http.MethodGet, "/", "", "Host: "+host)
 				request.Header["Authorization"] = values
 				answer := gateway.Do(t, request)
-				checkStatus(t, answer, 401)
-				if challenge := answer.Header.Values("WWW-Authenticate"); !slices.Equal(challenge, []string{missingToken}) {
+				harness.CheckStatus(t, answer, 401)
+				if challenge := answer.Header.Values("WWW-Authenticate"); !slices.Equal(challenge, []string{harness.MissingToken}) {
 					t.Errorf("WWW-Authenticate is %q", challenge)
 				}
-				checkNotReached(t, gateway)
+				gateway.Upstream.CheckNotReached(t)
 				if calls := gateway.Token.Calls(); len(calls) != 0 {
 					t.Errorf("the token service received %+v", calls)
 				}
@@ -478,11 +436,11 @@ func checkNoSubject(t *testing.T, gateway *harness.Gateway) {
 
 func checkSubjectHeader(t *testing.T, gateway *harness.Gateway) {
 	for value, want := range map[string]string{"carol": "Bearer carol-1", "bEArer carol": "Bearer carol-1"} {
-		checkStatus(t, gateway.Get(t, "/", "Host: subject-exchange", "x-subject: "+value, "Authorization: Bearer own"), 200)
-		checkHeader(t, gateway, "Authorization", want)
+		harness.CheckStatus(t, gateway.Get(t, "/", "Host: subject-exchange", "x-subject: "+value, "Authorization: Bearer own"), 200)
+		gateway.Upstream.CheckHeader(t, "Authorization", want)
 	}
-	checkStatus(t, gateway.Get(t, "/", "Host: subject-exchange", "Authorization: Bearer own"), 401)
-	checkStatus(t, gateway.Get(t, "/", "Host: subject-exchange", "X-Subject: Basic carol"), 401)
+	harness.CheckStatus(t, gateway.Get(t, "/", "Host: subject-exchange", "Authorization: Bearer own"), 401)
+	harness.CheckStatus(t, gateway.Get(t, "/", "Host: subject-exchange", "X-Subject: Basic carol"), 401)
 	if calls := len(gateway.Token.Calls()); calls != 1 {
 		t.Errorf("the token service was called %d times, want 1", calls)
 	}
@@ -493,25 +451,25 @@ func checkExchangeFails(t *testing.T, gateway *harness.Gateway) {
 	gateway.Token.Handle(harness.JSON(400, `{"error":"invalid_grant"}`))
 	for _, host := range []string{"plain-exchange", "allow-exchange"} {
 		answer := gateway.Get(t, "/", "Host: "+host, "Authorization: Bearer dave")
-		checkStatus(t, answer, 401)
-		if challenge := answer.Header.Get("WWW-Authenticate"); challenge != invalidToken {
+		harness.CheckStatus(t, answer, 401)
+		if challenge := answer.Header.Get("WWW-Authenticate"); challenge != harness.InvalidToken {
 			t.Errorf("WWW-Authenticate is %q", challenge)
 		}
 	}
-	checkNotReached(t, gateway)
+	gateway.Upstream.CheckNotReached(t)
 	gateway.Token.Handle(harness.JSON(400, `{"error":"invalid_scope"}`))
-	checkStatus(t, gateway.Get(t, "/", "Host: plain-exchange", "Authorization: Bearer fred"), 500)
-	checkNotReached(t, gateway)
-	checkStatus(t, gateway.Get(t, "/", "Host: allow-exchange", "Authorization: Bearer fred"), 200)
-	checkHeader(t, gateway, "Authorization")
+	harness.CheckStatus(t, gateway.Get(t, "/", "Host: plain-exchange", "Authorization: Bearer fred"), 500)
+	gateway.Upstream.CheckNotReached(t)
+	harness.CheckStatus(t, gateway.Get(t, "/", "Host: allow-exchange", "Authorization: Bearer fred"), 200)
+	gateway.Upstream.CheckHeader(t, "Authorization")
 }
 
 // checkSubjectExpires has the authorization server name a longer life than the subject's.
 func checkSubjectExpires(t *testing.T, gateway *harness.Gateway) {
 	expiry := time.Now().Add(4 * time.Second).Truncate(time.Second)
-	subject := unsignedJWT(fmt.Sprintf(`{"sub":"erin","exp":%d}`, expiry.Unix()))
+	subject := harness.UnsignedJWT(fmt.Sprintf(`{"sub":"erin","exp":%d}`, expiry.Unix()))
 	get := func() string {
-		checkStatus(t, gateway.Get(t, "/", "Host: expiry-exchange", "Authorization: Bearer "+subject), 200)
+		harness.CheckStatus(t, gateway.Get(t, "/", "Host: expiry-exchange", "Authorization: Bearer "+subject), 200)
 		return strings.TrimPrefix(gateway.Upstream.Last(t).Header.Get("Authorization"), "Bearer "+subject)
 	}
 	first := get()
@@ -522,26 +480,21 @@ func checkSubjectExpires(t *testing.T, gateway *harness.Gateway) {
 	gateway.Upstream.Forget()
 	calls := len(gateway.Token.Calls())
 	answer := gateway.Get(t, "/", "Host: expiry-exchange", "Authorization: Bearer "+subject)
-	checkStatus(t, answer, 401)
-	if challenge := answer.Header.Get("WWW-Authenticate"); challenge != invalidToken {
+	harness.CheckStatus(t, answer, 401)
+	if challenge := answer.Header.Get("WWW-Authenticate"); challenge != harness.InvalidToken {
 		t.Errorf("WWW-Authenticate is %q", challenge)
 	}
-	checkNotReached(t, gateway)
+	gateway.Upstream.CheckNotReached(t)
 	if made := len(gateway.Token.Calls()) - calls; made != 0 {
 		t.Errorf("an expired subject made %d token calls, want none", made)
 	}
-}
-
-func unsignedJWT(claims string) string {
-	encode := base64.RawURLEncoding.EncodeToString
-	return encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(claims)) + "." + encode([]byte("signature"))
 }
 
 // checkCallersTogether has each of many callers send several requests at once.
 func checkCallersTogether(t *testing.T, gateway *harness.Gateway) {
 	const callers, requests = 20, 5
 	release := make(chan struct{})
-	gateway.Token.Handle(harness.Hold(release, exchangeServer(3600)))
+	gateway.Token.Handle(harness.Hold(release, harness.ExchangeServer(3600)))
 	var all []*http.Request
 	for range requests {
 		for i := range callers {
@@ -549,13 +502,11 @@ func checkCallersTogether(t *testing.T, gateway *harness.Gateway) {
 			all = append(all, gateway.Request(t, http.MethodGet, "/"+caller, "", "Host: mixed-exchange", "Authorization: Bearer "+caller))
 		}
 	}
-	answers := sendAll(gateway.Client(), all...)
+	answers := harness.SendParallel(gateway.Client(), all...)
 	gateway.Token.WaitCalls(t, callers)
-	waitStat(t, gateway, "http.gateway.downstream_rq_active", strconv.Itoa(len(all)))
+	gateway.WaitStat(t, "http.gateway.downstream_rq_active", strconv.Itoa(len(all)))
 	close(release)
-	for range all {
-		checkStatus(t, await(t, answers), 200)
-	}
+	answers.CheckStatus(t, 200)
 	tokens := map[string]string{}
 	for _, received := range gateway.Upstream.Requests() {
 		caller := strings.TrimPrefix(received.URI, "/")

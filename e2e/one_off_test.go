@@ -16,15 +16,15 @@ func TestOneOffCallers(t *testing.T) {
 	t.Parallel()
 	const lifetime, callers = 4, 50 // renewed a second before the end, or a fifth of that earlier
 	configs := forwardingHosts([]string{"one-off", "early", "late", "busy"}, map[string]any{})
-	configs["common"] = cachedHosts([]string{"common"}, map[string]any{})["common"]
-	gateway := startCached(t, harness.Options{Config: byHost(configs)})
+	configs["common"] = harness.CachedConfigs([]string{"common"}, map[string]any{})["common"]
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs)})
 	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Token", secretMark)
+		w.Header().Set("X-Token", harness.SecretMark)
 		harness.JSON(200, map[string]any{"expires_in": lifetime})(w, r)
 	})
 	ask := func(t *testing.T, host, caller string) {
 		t.Helper()
-		get(t, gateway, host, "X-User: "+secretMark+caller).checkToken(t, secretMark)
+		gateway.Ask(t, host, "X-User: "+harness.SecretMark+caller).CheckToken(t, harness.SecretMark)
 	}
 	start := time.Now()
 	at := func(seconds float64) {
@@ -40,7 +40,7 @@ func TestOneOffCallers(t *testing.T) {
 				ask(t, host, fmt.Sprint(i))
 			}
 		}, callers},
-		"common": {func(host string) { get(t, gateway, host).checkToken(t, secretMark) }, 1},
+		"common": {func(host string) { gateway.Ask(t, host).CheckToken(t, harness.SecretMark) }, 1},
 		"early": {func(host string) {
 			for _, seconds := range []float64{0, 0.2, 0.5, 0.8} {
 				at(seconds)
@@ -63,12 +63,12 @@ func TestOneOffCallers(t *testing.T) {
 	// All at the same time, as most of it is waiting.
 	var group sync.WaitGroup
 	for host, test := range uses {
-		spawn(&group, func() { test.use(host) })
+		group.Go(func() { test.use(host) })
 	}
 	group.Wait()
 	at(over)
 	for host, test := range uses {
-		calls := len(callsOf(gateway, host))
+		calls := len(gateway.Token.CallsOf(host))
 		if host == "busy" && (calls < 3 || calls > 4) {
 			t.Errorf("%d calls for the busy caller in %d seconds, want 3 or 4", calls, over)
 		}

@@ -26,7 +26,7 @@ func TestOutage(t *testing.T) {
 		backoff   = 200 * time.Millisecond
 		callLimit = 5 * time.Second
 	)
-	duration := time.Duration(amount(t, "E2E_OUTAGE_SECONDS", 5, 3)) * time.Second
+	duration := time.Duration(harness.Amount(t, "E2E_OUTAGE_SECONDS", 5, 3)) * time.Second
 	failures := map[string]map[string]any{
 		"default": nil,
 		"deny":    {"mode": "deny", "status": 503, "body": `{"error":"no token"}`, "contentType": "application/json"},
@@ -38,48 +38,48 @@ func TestOutage(t *testing.T) {
 		"allow":   {200, "", "application/json"},
 	}
 	hosts := slices.Sorted(maps.Keys(failures))
-	configs := cachedHosts(append(hosts, "warm"), map[string]any{"backoff": backoff.Milliseconds()})
+	configs := harness.CachedConfigs(append(hosts, "warm"), map[string]any{"backoff": backoff.Milliseconds()})
 	for host, failure := range failures {
 		configs[host]["timeout"] = callLimit.Milliseconds()
 		if failure != nil {
 			configs[host]["failure"] = failure
 		}
 	}
-	maps.Copy(configs, cachedHosts([]string{"stale"}, map[string]any{"backoff": backoff.Milliseconds(), "staleIfError": 2}))
-	maps.Copy(configs, cachedHosts([]string{"refused"}, map[string]any{"backoff": backoff.Milliseconds()}))
-	gateway := startCached(t, harness.Options{Config: byHost(configs), WasmLog: "debug"})
-	tokens := &mint{}
+	maps.Copy(configs, harness.CachedConfigs([]string{"stale"}, map[string]any{"backoff": backoff.Milliseconds(), "staleIfError": 2}))
+	maps.Copy(configs, harness.CachedConfigs([]string{"refused"}, map[string]any{"backoff": backoff.Milliseconds()}))
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs), WasmLog: "debug"})
+	tokens := &harness.TokenIssuer{}
 
 	t.Run("under load", func(t *testing.T) {
-		service := newAnswerSwitch(tokens.answer(300))
-		gateway.Token.Handle(service.answer)
-		get(t, gateway, "warm").checkToken(t, mintedToken("warm", 1))
-		service.set(harness.Reset())
-		before := settledCounters(t, gateway, counters{"denied": 0, "allowed_without_token": 0, "calls": 0, "call_failures": 0})
-		recovery := time.AfterFunc(duration, func() { service.set(tokens.answer(300)) })
+		service := harness.NewAnswerSwitch(tokens.Answer(300))
+		gateway.Token.Handle(service.Answer)
+		gateway.Ask(t, "warm").CheckToken(t, harness.IssuedToken("warm", 1))
+		service.Set(harness.Reset())
+		before := gateway.SettledCounters(t, harness.Counters{"denied": 0, "allowed_without_token": 0, "calls": 0, "call_failures": 0})
+		recovery := time.AfterFunc(duration, func() { service.Set(tokens.Answer(300)) })
 		defer recovery.Stop()
 
 		all := append([]string{"warm"}, hosts...)
 		until := lastCallAfter(duration, backoff) + time.Second
-		results := map[string][]timed{}
-		for i, result := range load(rate, until, func(i int) timed {
-			return get(t, gateway, all[i%len(all)], "X-Token: forged")
+		results := map[string][]harness.Result{}
+		for i, result := range harness.Load(rate, until, func(i int) harness.Result {
+			return gateway.Ask(t, all[i%len(all)], "X-Token: forged")
 		}) {
 			host := all[i%len(all)]
 			results[host] = append(results[host], result)
 		}
 
 		for _, result := range results["warm"] {
-			if result.checkToken(t, mintedToken("warm", 1)); t.Failed() {
+			if result.CheckToken(t, harness.IssuedToken("warm", 1)); t.Failed() {
 				break
 			}
 		}
-		grown := counters{}
+		grown := harness.Counters{}
 		for _, host := range hosts {
 			checkOutage(t, host, outages[host], results[host], callLimit)
-			calls := callsOf(gateway, host)
+			calls := gateway.Token.CallsOf(host)
 			// The waits go on to the first call that was good.
-			checkGaps(t, calls, backoff, 500*time.Millisecond)
+			harness.CheckBackoff(t, calls, backoff, 500*time.Millisecond)
 			if first, last := calls[0].Time, calls[len(calls)-1].Time; last.Sub(first) < duration-time.Second {
 				t.Errorf("%s: the last call was %s after the first", host, last.Sub(first))
 			}
@@ -89,26 +89,26 @@ func TestOutage(t *testing.T) {
 				switch {
 				case result.Status != http.StatusOK:
 					grown["denied"]++
-				case result.token() == "":
+				case result.Token() == "":
 					grown["allowed_without_token"]++
 				}
 			}
 		}
-		waitGrown(t, gateway, before, grown)
+		gateway.WaitGrowth(t, before, grown)
 	})
 
 	t.Run("connection refused", func(t *testing.T) {
 		gateway.Token.Stop()
-		before := settledCounters(t, gateway, counters{"calls": 0, "call_failures": 0})
+		before := gateway.SettledCounters(t, harness.Counters{"calls": 0, "call_failures": 0})
 		start := time.Now()
-		results := load(50, time.Second, func(int) timed { return get(t, gateway, "refused") })
+		results := harness.Load(50, time.Second, func(int) harness.Result { return gateway.Ask(t, "refused") })
 		took := time.Since(start)
 		for _, result := range results {
 			if result.Status != http.StatusInternalServerError || result.Body != "http call failed" {
-				t.Fatalf("answered %d %q (%v)", result.Status, result.Body, result.err)
+				t.Fatalf("answered %d %q (%v)", result.Status, result.Body, result.Err)
 			}
 		}
-		failed := settledCounters(t, gateway, counters{"calls": 0, "call_failures": 0})
+		failed := gateway.SettledCounters(t, harness.Counters{"calls": 0, "call_failures": 0})
 		// At once, after 0.2 and after 0.6 seconds, each up to a fifth later.
 		if calls := failed["calls"] - before["calls"]; calls < 2 || calls > 3 && took < 1400*time.Millisecond {
 			t.Errorf("%d calls in %s, want 2 or 3", calls, took)
@@ -117,8 +117,8 @@ func TestOutage(t *testing.T) {
 			t.Errorf("calls and call_failures grew from %v to %v", before, failed)
 		}
 		gateway.Token.Resume(t)
-		gateway.Token.Handle(tokens.answer(300))
-		getWhenPossible(t, gateway, "refused").checkToken(t, mintedToken("refused", 1))
+		gateway.Token.Handle(tokens.Answer(300))
+		getWhenPossible(t, gateway, "refused").CheckToken(t, harness.IssuedToken("refused", 1))
 	})
 
 	t.Run("stale token", func(t *testing.T) { checkStale(t, gateway, tokens) })
@@ -136,30 +136,30 @@ func lastCallAfter(outage, first time.Duration) time.Duration {
 }
 
 // checkOutage checks the requests of one host, in the order in which they were sent.
-func checkOutage(t *testing.T, host string, want outage, results []timed, callLimit time.Duration) {
+func checkOutage(t *testing.T, host string, want outage, results []harness.Result, callLimit time.Duration) {
 	t.Helper()
 	recovered := time.Now()
 	for _, result := range results {
-		if result.Status == http.StatusOK && result.token() == mintedToken(host, 1) && result.answeredAt.Before(recovered) {
-			recovered = result.answeredAt
+		if result.Status == http.StatusOK && result.Token() == harness.IssuedToken(host, 1) && result.AnsweredAt.Before(recovered) {
+			recovered = result.AnsweredAt
 		}
 	}
 	var denied []time.Duration
 	for _, result := range results {
-		if result.Status == http.StatusOK && result.token() == mintedToken(host, 1) {
+		if result.Status == http.StatusOK && result.Token() == harness.IssuedToken(host, 1) {
 			continue
 		}
 		got := outage{result.Status, result.Body, result.Header.Get("Content-Type")}
 		if got.status == http.StatusOK {
-			got.body = result.token() // of the forged one nothing must be left
+			got.body = result.Token() // of the forged one nothing must be left
 		}
-		if got != want || result.err != nil {
-			t.Fatalf("%s: answered %+v (%v), want %+v", host, got, result.err, want)
+		if got != want || result.Err != nil {
+			t.Fatalf("%s: answered %+v (%v), want %+v", host, got, result.Err, want)
 		}
-		if result.sentAt.After(recovered) {
+		if result.SentAt.After(recovered) {
 			t.Fatalf("%s: a request had no token after one that had", host)
 		}
-		denied = append(denied, result.took())
+		denied = append(denied, result.Took())
 	}
 	if len(denied) == 0 || len(denied) == len(results) {
 		t.Fatalf("%s: %d of %d requests had no token", host, len(denied), len(results))
@@ -172,43 +172,43 @@ func checkOutage(t *testing.T, host string, want outage, results []timed, callLi
 }
 
 // checkStale checks that an expired token serves as long as it may and no longer.
-func checkStale(t *testing.T, gateway *harness.Gateway, tokens *mint) {
+func checkStale(t *testing.T, gateway *harness.Gateway, tokens *harness.TokenIssuer) {
 	const lifetime, staleFor = time.Second, 2 * time.Second
-	gateway.Token.Handle(tokens.answer(lifetime.Seconds()))
-	before := settledCounters(t, gateway, counters{"stale_served": 0})
-	first := get(t, gateway, "stale")
-	first.checkToken(t, mintedToken("stale", 1))
+	gateway.Token.Handle(tokens.Answer(lifetime.Seconds()))
+	before := gateway.SettledCounters(t, harness.Counters{"stale_served": 0})
+	first := gateway.Ask(t, "stale")
+	first.CheckToken(t, harness.IssuedToken("stale", 1))
 	gateway.Token.Handle(harness.Status(http.StatusInternalServerError))
-	issued, _ := tokens.of(first.token())
+	issued, _ := tokens.Of(first.Token())
 	// The plugin counts from some time between the issue and the first answer.
-	surelyExpired, surelyValid := first.answeredAt.Add(lifetime), issued.at.Add(lifetime)
+	surelyExpired, surelyValid := first.AnsweredAt.Add(lifetime), issued.At.Add(lifetime)
 	surelyOver, surelyStale := surelyExpired.Add(staleFor), surelyValid.Add(staleFor)
 
 	leastStale, mostStale, denied := 0, 0, 0
 	for time.Now().Before(surelyOver.Add(500 * time.Millisecond)) {
-		result := get(t, gateway, "stale")
+		result := gateway.Ask(t, "stale")
 		switch {
-		case result.Status == http.StatusOK && result.token() == first.token() && result.sentAt.Before(surelyOver):
-			if result.sentAt.After(surelyExpired) {
+		case result.Status == http.StatusOK && result.Token() == first.Token() && result.SentAt.Before(surelyOver):
+			if result.SentAt.After(surelyExpired) {
 				leastStale++
 			}
-			if result.answeredAt.After(surelyValid) {
+			if result.AnsweredAt.After(surelyValid) {
 				mostStale++
 			}
-		case result.Status == http.StatusInternalServerError && result.answeredAt.After(surelyStale):
+		case result.Status == http.StatusInternalServerError && result.AnsweredAt.After(surelyStale):
 			denied++
 		default:
 			t.Fatalf("%s after the issue, a request was answered %d with the token %q (%v)",
-				result.sentAt.Sub(issued.at), result.Status, result.token(), result.err)
+				result.SentAt.Sub(issued.At), result.Status, result.Token(), result.Err)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	if leastStale == 0 || denied == 0 {
 		t.Errorf("%d requests had the stale token, and %d later none", leastStale, denied)
 	}
-	after := settledCounters(t, gateway, counters{"stale_served": 0})
+	after := gateway.SettledCounters(t, harness.Counters{"stale_served": 0})
 	if served := after["stale_served"] - before["stale_served"]; served < leastStale || served > mostStale {
 		t.Errorf("stale_served grew by %d, want %d to %d", served, leastStale, mostStale)
 	}
-	checkGaps(t, callsOf(gateway, "stale")[1:], 200*time.Millisecond, 500*time.Millisecond)
+	harness.CheckBackoff(t, gateway.Token.CallsOf("stale")[1:], 200*time.Millisecond, 500*time.Millisecond)
 }

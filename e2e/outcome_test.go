@@ -33,28 +33,24 @@ var modes = []mode{
 	{
 		name:   "sample",
 		denies: map[outcome]bool{callFailed: true, notSent: true},
-		reply:  reply(500, "http call failed", "text/plain; charset=utf-8"),
+		reply:  harness.Reply(500, "http call failed", "text/plain; charset=utf-8"),
 	},
 	{
 		name:    "deny",
 		failure: map[string]any{"mode": "deny", "status": 503, "body": `{"error": "no tökén"}`, "contentType": "application/json"},
 		denies:  map[outcome]bool{noToken: true, callFailed: true, notSent: true, noCluster: true},
-		reply:   reply(503, `{"error": "no tökén"}`, "application/json"),
+		reply:   harness.Reply(503, `{"error": "no tökén"}`, "application/json"),
 	},
 	{
 		name:    "deny by default",
 		failure: map[string]any{},
 		denies:  map[outcome]bool{noToken: true, callFailed: true, notSent: true, noCluster: true},
-		reply:   reply(500, "http call failed", "text/plain; charset=utf-8"),
+		reply:   harness.Reply(500, "http call failed", "text/plain; charset=utf-8"),
 	},
 	{
 		name:    "allow",
 		failure: map[string]any{"mode": "allow", "status": 503},
 	},
-}
-
-func reply(status int, body, contentType string) harness.Answer {
-	return harness.Answer{Status: status, Body: body, Header: http.Header{"Content-Type": {contentType}}}
 }
 
 // services are the configurations of the outcomes beside what the service answers.
@@ -140,40 +136,40 @@ func TestOutcomes(t *testing.T) {
 	configs := map[string]map[string]any{}
 	for service, config := range services {
 		for _, mode := range modes {
-			config := unhurried(config)
+			config := harness.PlainConfig(config)
 			if mode.failure != nil {
 				config["failure"] = mode.failure
 			}
 			configs[hostOf(service, mode)] = config
 		}
 	}
-	gateway := harness.Start(t, harness.Options{Config: byHost(configs)})
+	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(configs)})
 	for _, test := range outcomes {
 		t.Run(test.name, func(t *testing.T) {
 			gateway.Token.Handle(test.answer)
-			want := counters{"calls": 0, "call_failures": 0, "denied": 0, "allowed_without_token": 0}
-			before := readCounters(t, gateway, want)
+			want := harness.Counters{"calls": 0, "call_failures": 0, "denied": 0, "allowed_without_token": 0}
+			before := gateway.Counters(t, want)
 			for _, mode := range modes {
 				t.Run(mode.name, func(t *testing.T) {
 					gateway.Upstream.Forget()
 					answer := gateway.Do(t, forgingRequest(t, gateway, hostOf(test.service, mode)))
 					if mode.denies[test.outcome] {
-						checkReply(t, answer, mode.reply)
-						checkNotReached(t, gateway)
+						harness.CheckReply(t, answer, mode.reply)
+						gateway.Upstream.CheckNotReached(t)
 						return
 					}
-					checkStatus(t, answer, 200)
+					harness.CheckStatus(t, answer, 200)
 					checkToken(t, gateway, test.token)
 				})
 				count(want, test.outcome, mode)
 			}
-			waitGrown(t, gateway, before, want)
+			gateway.WaitGrowth(t, before, want)
 		})
 	}
 }
 
 func hostOf(service string, mode mode) string {
-	return service + "." + hostName(mode.name)
+	return service + "." + harness.HostName(mode.name)
 }
 
 // forgingRequest brings token headers of its own, in several spellings.
@@ -186,13 +182,6 @@ func forgingRequest(t *testing.T, gateway *harness.Gateway, host string) *http.R
 	return request
 }
 
-func checkReply(t *testing.T, answer, want harness.Answer) {
-	t.Helper()
-	if answer.Status != want.Status || answer.Body != want.Body || answer.Header.Get("Content-Type") != want.Header.Get("Content-Type") {
-		t.Errorf("the gateway answered %+v, want %+v", answer, want)
-	}
-}
-
 // checkToken fails unless the upstream has received one request with that token
 // once, or with none when it is empty.
 func checkToken(t *testing.T, gateway *harness.Gateway, token string) {
@@ -201,15 +190,15 @@ func checkToken(t *testing.T, gateway *harness.Gateway, token string) {
 		t.Errorf("the upstream received %d requests", len(requests))
 	}
 	if token == "" {
-		checkHeader(t, gateway, "X-Token")
+		gateway.Upstream.CheckHeader(t, "X-Token")
 		return
 	}
-	checkHeader(t, gateway, "X-Token", token)
+	gateway.Upstream.CheckHeader(t, "X-Token", token)
 }
 
 // count adds what a request with that outcome counts. A call that could not begin
 // is none, and so has not failed; a retry belongs to its call.
-func count(c counters, o outcome, m mode) {
+func count(c harness.Counters, o outcome, m mode) {
 	if o != notSent && o != noCluster {
 		c["calls"]++
 	}

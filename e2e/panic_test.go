@@ -3,9 +3,6 @@ package e2e_test
 import (
 	"maps"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -17,19 +14,19 @@ var allow = map[string]any{"mode": "allow"}
 // faultyConfigs leave the host "other" alone, whose requests show that the VM lives. That of cache-allow shares nothing:
 // a VM that dies with a call under way leaves its lease behind, for which the next one would wait (TestWorkerThatDies).
 var faultyConfigs = map[string]map[string]any{
-	"plain":        unhurried(nil),
-	"allow":        unhurried(map[string]any{"failure": allow}),
-	"cache":        unhurried(map[string]any{"cache": map[string]any{}}),
-	"cache-allow":  unhurried(map[string]any{"cache": map[string]any{"backoff": 1, "staleIfError": 100, "shared": false}, "failure": allow}),
-	"caller":       unhurried(map[string]any{"cache": map[string]any{"backoff": 1}, "failure": allow, "forwardHeaders": []string{"X-User"}}),
-	"no-overwrite": unhurried(map[string]any{"overwrite": false, "failure": allow, "upstreamHeaders": map[string]any{"X-User": "header:X-User"}}),
+	"plain":        harness.PlainConfig(nil),
+	"allow":        harness.PlainConfig(map[string]any{"failure": allow}),
+	"cache":        harness.PlainConfig(map[string]any{"cache": map[string]any{}}),
+	"cache-allow":  harness.PlainConfig(map[string]any{"cache": map[string]any{"backoff": 1, "staleIfError": 100, "shared": false}, "failure": allow}),
+	"caller":       harness.PlainConfig(map[string]any{"cache": map[string]any{"backoff": 1}, "failure": allow, "forwardHeaders": []string{"X-User"}}),
+	"no-overwrite": harness.PlainConfig(map[string]any{"overwrite": false, "failure": allow, "upstreamHeaders": map[string]any{"X-User": "header:X-User"}}),
 }
 
 func TestPanics(t *testing.T) {
-	wasm := buildWithFaults(t)
+	wasm := harness.WasmWithFaults(t)
 	start := func(t *testing.T, fault string) *harness.Gateway {
 		t.Helper()
-		return harness.Start(t, harness.Options{Config: byHost(faultyConfigs), Wasm: wasm, Env: map[string]string{"FAULT": fault}})
+		return harness.Start(t, harness.Options{Config: harness.ByHost(faultyConfigs), Wasm: wasm, Env: map[string]string{"FAULT": fault}})
 	}
 	t.Run("request", func(t *testing.T) {
 		gateway := start(t, "request")
@@ -65,12 +62,12 @@ func checkPanickedTogether(t *testing.T, gateway *harness.Gateway, host string) 
 	for range requests {
 		all = append(all, gateway.Request(t, http.MethodPost, "/", "body", "Host: "+host))
 	}
-	answers := sendAll(gateway.Client(), all...)
+	answers := harness.SendParallel(gateway.Client(), all...)
 	gateway.Token.WaitCalls(t, 1)
-	waitStat(t, gateway, "http.gateway.downstream_rq_active", "20")
+	gateway.WaitStat(t, "http.gateway.downstream_rq_active", "20")
 	close(release)
-	for range requests {
-		checkPanicked(t, gateway, await(t, answers))
+	for _, result := range answers.Wait() {
+		checkPanicked(t, gateway, result.Answer)
 	}
 }
 
@@ -78,29 +75,8 @@ func checkPanickedTogether(t *testing.T, gateway *harness.Gateway, host string) 
 // the VM lives: with a dead one, no request would pass.
 func checkPanicked(t *testing.T, gateway *harness.Gateway, answer harness.Answer) {
 	t.Helper()
-	checkStatus(t, answer, 500)
-	checkNotReached(t, gateway)
-	checkStatus(t, gateway.Get(t, "/", "Host: other"), 200)
+	harness.CheckStatus(t, answer, 500)
+	gateway.Upstream.CheckNotReached(t)
+	harness.CheckStatus(t, gateway.Get(t, "/", "Host: other"), 200)
 	gateway.Upstream.Forget()
-}
-
-// buildWithFaults builds the plugin with the code that panics on demand, and with the
-// callbacks that main.wasm has.
-func buildWithFaults(t *testing.T) string {
-	t.Helper()
-	root, err := harness.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	linked, wasm := filepath.Join(t.TempDir(), "linked.wasm"), filepath.Join(t.TempDir(), "faults.wasm")
-	build := exec.Command("go", "build", "-tags", "faults", "-buildmode=c-shared", "-o", linked, ".")
-	build.Env = slices.Concat(os.Environ(), []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"})
-	override := exec.Command("go", "run", "./tools/postlink", "-in", linked, "-out", wasm)
-	for _, command := range []*exec.Cmd{build, override} {
-		command.Dir = root
-		if output, err := command.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, output)
-		}
-	}
-	return wasm
 }

@@ -25,7 +25,7 @@ func TestPrometheus(t *testing.T) {
 	if len(rows) == 0 {
 		t.Fatal("docs/operations.md has no table of metrics")
 	}
-	gateway := harness.Start(t, harness.Options{Config: unhurried(nil)})
+	gateway := harness.Start(t, harness.Options{Config: harness.PlainConfig(nil)})
 	gateway.Token.Handle(harness.HeaderToken("X-Token", "token-1"))
 	gateway.Get(t, "/")
 	gateway.WaitCounter(t, "calls", 1)

@@ -62,7 +62,7 @@ func readRecipes(t *testing.T) (recipes []recipe, environment map[string]string)
 		for _, name := range variable.FindAllSubmatch(block[2], -1) {
 			environment[string(name[1])] = "value-of-" + string(name[1])
 			if bytes.HasSuffix(name[1], []byte("_PRIVATE_KEY")) {
-				environment[string(name[1])] = privatePEM(t, "RS256")
+				environment[string(name[1])] = harness.PrivatePEM(t, "RS256")
 			}
 		}
 		recipes = append(recipes, found)

@@ -6,37 +6,31 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// refusedBody is what a client reads whose token the authorization server refused.
-const refusedBody = "the bearer token was refused"
-
-// leak is a part of all that the authorization server says, of which the client must see nothing.
-const leak = "l3ak"
-
 // subjectRefusals are refusals of the client's own token.
 var subjectRefusals = map[string]http.HandlerFunc{
-	"invalid_grant":            refusing(400, "invalid_grant"),
-	"invalid_request":          refusing(400, "invalid_request"),
-	"invalid_token":            refusing(400, "invalid_token"),
-	"invalid_grant with 401":   refusing(401, "invalid_grant"),
-	"invalid_request with 401": refusing(401, "invalid_request"),
-	"invalid_token with 401":   refusing(401, "invalid_token"),
+	"invalid_grant":            harness.Refusal(400, "invalid_grant"),
+	"invalid_request":          harness.Refusal(400, "invalid_request"),
+	"invalid_token":            harness.Refusal(400, "invalid_token"),
+	"invalid_grant with 401":   harness.Refusal(401, "invalid_grant"),
+	"invalid_request with 401": harness.Refusal(401, "invalid_request"),
+	"invalid_token with 401":   harness.Refusal(401, "invalid_token"),
 	"content type of its own":  typedRefusal("text/html", `{"error":"invalid_grant"}`),
 }
 
 // otherRefusals are errors that are not the caller's fault, or not said to be.
 var otherRefusals = map[string]http.HandlerFunc{
-	"invalid_client":              refusing(401, "invalid_client"),
-	"invalid_client with 400":     refusing(400, "invalid_client"),
-	"unauthorized_client":         refusing(400, "unauthorized_client"),
-	"invalid_scope":               refusing(400, "invalid_scope"),
-	"invalid_target":              refusing(400, "invalid_target"),
-	"unsupported_grant_type":      refusing(400, "unsupported_grant_type"),
-	"code in another case":        refusing(400, "Invalid_Grant"),
-	"403 with invalid_grant":      refusing(403, "invalid_grant"),
-	"500 with invalid_grant":      refusing(500, "invalid_grant"),
-	"200 with invalid_grant":      refusing(200, "invalid_grant"),
-	"302 with invalid_grant":      refusing(302, "invalid_grant"),
-	"429 with invalid_grant":      refusing(429, "invalid_grant"),
+	"invalid_client":              harness.Refusal(401, "invalid_client"),
+	"invalid_client with 400":     harness.Refusal(400, "invalid_client"),
+	"unauthorized_client":         harness.Refusal(400, "unauthorized_client"),
+	"invalid_scope":               harness.Refusal(400, "invalid_scope"),
+	"invalid_target":              harness.Refusal(400, "invalid_target"),
+	"unsupported_grant_type":      harness.Refusal(400, "unsupported_grant_type"),
+	"code in another case":        harness.Refusal(400, "Invalid_Grant"),
+	"403 with invalid_grant":      harness.Refusal(403, "invalid_grant"),
+	"500 with invalid_grant":      harness.Refusal(500, "invalid_grant"),
+	"200 with invalid_grant":      harness.Refusal(200, "invalid_grant"),
+	"302 with invalid_grant":      harness.Refusal(302, "invalid_grant"),
+	"429 with invalid_grant":      harness.Refusal(429, "invalid_grant"),
 	"400 without a code":          harness.JSON(400, `{"error_description":"l3ak"}`),
 	"code is a list":              harness.JSON(400, `{"error":["invalid_grant"]}`),
 	"code in an object":           harness.JSON(400, `{"error":{"code":"invalid_grant"}}`),
@@ -46,15 +40,6 @@ var otherRefusals = map[string]http.HandlerFunc{
 	"503":                         harness.Status(503),
 	"reset":                       harness.Reset(),
 	"challenge, but no such code": challenging,
-}
-
-func refusing(status int, code string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("WWW-Authenticate", `Basic realm="`+leak+`"`)
-		w.Header().Set("X-Leak", leak)
-		w.Header().Set("Location", "/"+leak)
-		harness.JSON(status, map[string]any{"error": code, "error_description": leak, "error_uri": "https://" + leak})(w, r)
-	}
 }
 
 func typedRefusal(contentType, body string) http.HandlerFunc {
@@ -67,6 +52,6 @@ func typedRefusal(contentType, body string) http.HandlerFunc {
 
 // challenging refuses the token as RFC 6750 has it, which is not how a token endpoint does.
 func challenging(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("WWW-Authenticate", `Bearer realm="`+leak+`", error="invalid_token"`)
+	w.Header().Set("WWW-Authenticate", `Bearer realm="`+harness.Leak+`", error="invalid_token"`)
 	w.WriteHeader(http.StatusUnauthorized)
 }

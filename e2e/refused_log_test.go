@@ -16,11 +16,11 @@ import (
 func TestRefusedSubjectsAreSummedUp(t *testing.T) {
 	t.Parallel()
 	const clients = 300
-	gateway := startCached(t, harness.Options{
-		Config:  byHost(map[string]map[string]any{"plain": oauth2Config("/plain", exchange, nil)}),
+	gateway := harness.StartTraced(t, harness.Options{
+		Config:  harness.ByHost(map[string]map[string]any{"plain": harness.OAuth2Config("/plain", harness.Exchange, nil)}),
 		WasmLog: "info",
 	})
-	refusal, exchanged := refusing(400, "invalid_grant"), harness.JSON(200, `{"access_token":"s3cr3t","expires_in":3600}`)
+	refusal, exchanged := harness.Refusal(400, "invalid_grant"), harness.JSON(200, `{"access_token":"s3cr3t","expires_in":3600}`)
 	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) {
 		_ = r.ParseForm()
 		if strings.HasSuffix(r.PostForm.Get("subject_token"), "-good") {
@@ -31,11 +31,11 @@ func TestRefusedSubjectsAreSummedUp(t *testing.T) {
 	})
 	logged := len(gateway.Log())
 	for i := range clients { // in turn with others, whose exchanges succeed
-		subject := fmt.Sprintf("Authorization: Bearer %s-%d", secretMark, i)
-		if checkRefusedSubject(t, gateway.Get(t, "/", "Host: plain", subject)); t.Failed() {
+		subject := fmt.Sprintf("Authorization: Bearer %s-%d", harness.SecretMark, i)
+		if harness.CheckRefusedSubject(t, gateway.Get(t, "/", "Host: plain", subject)); t.Failed() {
 			break
 		}
-		checkStatus(t, gateway.Get(t, "/", "Host: plain", subject+"-good"), 200)
+		harness.CheckStatus(t, gateway.Get(t, "/", "Host: plain", subject+"-good"), 200)
 	}
 	said := func() []string {
 		return slices.DeleteFunc(strings.Split(gateway.Log()[logged:], "\n"), func(line string) bool { return !strings.Contains(line, "wasm log") })

@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,11 +17,11 @@ var refusedFailures = map[string]any{
 }
 
 // refusedHost makes a host for errors that hold back all callers.
-func refusedHost(failure, name string) string { return hostName(failure + "." + name) }
+func refusedHost(failure, name string) string { return harness.HostName(failure + "." + name) }
 
 func TestRefusedSubjects(t *testing.T) {
 	t.Parallel()
-	for name, grant := range map[string]map[string]any{"token exchange": exchange, "assertion": assertion} {
+	for name, grant := range map[string]map[string]any{"token exchange": harness.Exchange, "assertion": assertion} {
 		t.Run(name, func(t *testing.T) { testRefusedSubjects(t, grant) })
 	}
 }
@@ -31,7 +30,7 @@ func testRefusedSubjects(t *testing.T, grant map[string]any) {
 	t.Parallel()
 	hosts := map[string]map[string]any{}
 	add := func(host string, failure any, backoff int) {
-		hosts[host] = oauth2Config("/"+host, grant, map[string]any{"cache": map[string]any{"backoff": backoff}, "failure": failure})
+		hosts[host] = harness.OAuth2Config("/"+host, grant, map[string]any{"cache": map[string]any{"backoff": backoff}, "failure": failure})
 	}
 	add("brief", nil, 500)
 	for failure, config := range refusedFailures {
@@ -40,7 +39,7 @@ func testRefusedSubjects(t *testing.T, grant map[string]any) {
 			add(refusedHost(failure, name), config, 30_000)
 		}
 	}
-	gateway := harness.Start(t, harness.Options{Config: byHost(hosts)})
+	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(hosts)})
 	tests := map[string]func(*testing.T, *harness.Gateway){
 		"refused":     checkSubjectsRefused,
 		"failed":      checkExchangesFailed,
@@ -52,29 +51,10 @@ func testRefusedSubjects(t *testing.T, grant map[string]any) {
 	checkExchanges(t, gateway, tests)
 }
 
-// checkUnauthorized checks the answer to a client whose own token is the reason.
-func checkUnauthorized(t *testing.T, answer harness.Answer, challenge string) {
-	t.Helper()
-	if got := answer.Header.Values("WWW-Authenticate"); answer.Status != 401 || !slices.Equal(got, []string{challenge}) {
-		t.Errorf("answered %d %q with WWW-Authenticate %q, want 401 with %q", answer.Status, answer.Body, got, challenge)
-	}
-	if text := fmt.Sprint(answer.Header, answer.Body); strings.Contains(text, leak) {
-		t.Errorf("the client received something of the server's answer: %s", text)
-	}
-}
-
-func checkRefusedSubject(t *testing.T, answer harness.Answer) {
-	t.Helper()
-	checkUnauthorized(t, answer, invalidToken)
-	if answer.Body != refusedBody {
-		t.Errorf("answered %q, want %q", answer.Body, refusedBody)
-	}
-}
-
 // refusalCounters are those that refused subjects concern.
-func refusalCounters(t *testing.T, gateway *harness.Gateway) counters {
+func refusalCounters(t *testing.T, gateway *harness.Gateway) harness.Counters {
 	t.Helper()
-	return settledCounters(t, gateway, counters{"calls": 0, "call_failures": 0, "subjects_refused": 0, "allowed_without_token": 0})
+	return gateway.SettledCounters(t, harness.Counters{"calls": 0, "call_failures": 0, "subjects_refused": 0, "allowed_without_token": 0})
 }
 
 func checkSubjectsRefused(t *testing.T, gateway *harness.Gateway) {
@@ -82,17 +62,17 @@ func checkSubjectsRefused(t *testing.T, gateway *harness.Gateway) {
 		for name, refusal := range subjectRefusals {
 			t.Run(failure+"/"+name, func(t *testing.T) {
 				gateway.Token.Handle(refusal)
-				checkRefusedSubject(t, gateway.Get(t, "/", "Host: "+failure, "Authorization: Bearer "+hostName(name)))
+				harness.CheckRefusedSubject(t, gateway.Get(t, "/", "Host: "+failure, "Authorization: Bearer "+harness.HostName(name)))
 			})
 		}
 	}
-	checkNotReached(t, gateway)
+	gateway.Upstream.CheckNotReached(t)
 	before := refusalCounters(t, gateway)
-	gateway.Token.Handle(refusing(400, "invalid_grant"))
+	gateway.Token.Handle(harness.Refusal(400, "invalid_grant"))
 	for i := range 10 {
-		checkRefusedSubject(t, gateway.Get(t, "/", "Host: allow", fmt.Sprint("Authorization: Bearer counted-", i)))
+		harness.CheckRefusedSubject(t, gateway.Get(t, "/", "Host: allow", fmt.Sprint("Authorization: Bearer counted-", i)))
 	}
-	waitGrown(t, gateway, before, counters{"calls": 10, "call_failures": 0, "subjects_refused": 10, "allowed_without_token": 0})
+	gateway.WaitGrowth(t, before, harness.Counters{"calls": 10, "call_failures": 0, "subjects_refused": 10, "allowed_without_token": 0})
 }
 
 // checkExchangesFailed has errors for which failure says what becomes of the request.
@@ -104,14 +84,14 @@ func checkExchangesFailed(t *testing.T, gateway *harness.Gateway) {
 				answer := gateway.Get(t, "/", "Host: "+refusedHost(failure, name), "Authorization: Bearer alice")
 				switch failure {
 				case "allow":
-					checkStatus(t, answer, 200)
-					checkHeader(t, gateway, "Authorization")
+					harness.CheckStatus(t, answer, 200)
+					gateway.Upstream.CheckHeader(t, "Authorization")
 				case "deny":
-					checkReply(t, answer, reply(503, "no token", "text/plain; charset=utf-8"))
+					harness.CheckReply(t, answer, harness.Reply(503, "no token", "text/plain; charset=utf-8"))
 				default:
-					checkReply(t, answer, reply(500, "http call failed", "text/plain; charset=utf-8"))
+					harness.CheckReply(t, answer, harness.DefaultReply)
 				}
-				if challenge, text := answer.Header.Values("WWW-Authenticate"), fmt.Sprint(answer.Header, answer.Body); challenge != nil || strings.Contains(text, leak) {
+				if challenge, text := answer.Header.Values("WWW-Authenticate"), fmt.Sprint(answer.Header, answer.Body); challenge != nil || strings.Contains(text, harness.Leak) {
 					t.Errorf("the client received %s", text)
 				}
 			})
@@ -119,19 +99,19 @@ func checkExchangesFailed(t *testing.T, gateway *harness.Gateway) {
 	}
 	t.Run("counters", func(t *testing.T) {
 		before := refusalCounters(t, gateway)
-		gateway.Token.Handle(refusing(400, "invalid_scope"))
+		gateway.Token.Handle(harness.Refusal(400, "invalid_scope"))
 		for i := range 10 {
-			checkStatus(t, gateway.Get(t, "/", "Host: allow", fmt.Sprint("Authorization: Bearer scope-", i)), 200)
+			harness.CheckStatus(t, gateway.Get(t, "/", "Host: allow", fmt.Sprint("Authorization: Bearer scope-", i)), 200)
 		}
-		waitGrown(t, gateway, before, counters{"calls": 10, "call_failures": 10, "subjects_refused": 0, "allowed_without_token": 10})
+		gateway.WaitGrowth(t, before, harness.Counters{"calls": 10, "call_failures": 10, "subjects_refused": 0, "allowed_without_token": 10})
 	})
 }
 
 // exchangeAllBut refuses one subject and exchanges all others.
 func exchangeAllBut(refused string) http.HandlerFunc {
-	exchanged, refusal := exchangeServer(3600), refusing(400, "invalid_grant")
+	exchanged, refusal := harness.ExchangeServer(3600), harness.Refusal(400, "invalid_grant")
 	return func(w http.ResponseWriter, r *http.Request) {
-		if callerOf(r) == refused {
+		if harness.CallerOf(r) == refused {
 			refusal(w, r)
 			return
 		}
@@ -145,12 +125,12 @@ func checkRefusalRemembered(t *testing.T, gateway *harness.Gateway) {
 	}
 	gateway.Token.Handle(exchangeAllBut("bob"))
 	for range 3 {
-		checkStatus(t, ask("alice"), 200)
-		checkRefusedSubject(t, ask("bob"))
-		checkStatus(t, ask("carol"), 200)
+		harness.CheckStatus(t, ask("alice"), 200)
+		harness.CheckRefusedSubject(t, ask("bob"))
+		harness.CheckStatus(t, ask("carol"), 200)
 	}
-	gateway.Token.Handle(exchangeServer(3600)) // and would take bob now
-	checkRefusedSubject(t, ask("bob"))
+	gateway.Token.Handle(harness.ExchangeServer(3600)) // and would take bob now
+	harness.CheckRefusedSubject(t, ask("bob"))
 	if calls := len(gateway.Token.Calls()); calls != 3 {
 		t.Errorf("the token service was called %d times, want once for each caller", calls)
 	}
@@ -167,35 +147,35 @@ func checkWaitingRefused(t *testing.T, gateway *harness.Gateway) {
 		refused = append(refused, gateway.Request(t, http.MethodPost, "/", "body", "Host: allow", "Authorization: Bearer mallory"))
 		good = append(good, gateway.Request(t, http.MethodPost, "/", "body", "Host: allow", "Authorization: Bearer walter"))
 	}
-	refusedAnswers, goodAnswers := sendAll(gateway.Client(), refused...), sendAll(gateway.Client(), good...)
-	waitActive(t, gateway, 2*requests)
+	refusedAnswers, goodAnswers := harness.SendParallel(gateway.Client(), refused...), harness.SendParallel(gateway.Client(), good...)
+	gateway.WaitActive(t, 2*requests)
 	close(release)
-	for range requests {
-		checkRefusedSubject(t, await(t, refusedAnswers))
-		checkStatus(t, await(t, goodAnswers), 200)
+	for _, result := range refusedAnswers.Wait() {
+		harness.CheckRefusedSubject(t, result.Answer)
 	}
+	goodAnswers.CheckStatus(t, 200)
 	if received := len(gateway.Upstream.Requests()); received != requests {
 		t.Errorf("the upstream received %d requests, want the %d of the other caller", received, requests)
 	}
-	waitGrown(t, gateway, before, counters{"calls": 2, "call_failures": 0, "subjects_refused": requests, "allowed_without_token": 0})
+	gateway.WaitGrowth(t, before, harness.Counters{"calls": 2, "call_failures": 0, "subjects_refused": requests, "allowed_without_token": 0})
 }
 
 // checkTriedAgain has the server take a token that it refused before.
 func checkTriedAgain(t *testing.T, gateway *harness.Gateway) {
-	gateway.Token.Handle(harness.Sequence(refusing(400, "invalid_grant"), exchangeServer(3600)))
-	for deadline := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+	gateway.Token.Handle(harness.Sequence(harness.Refusal(400, "invalid_grant"), harness.ExchangeServer(3600)))
+	for deadline := time.Now().Add(harness.Limit); ; time.Sleep(20 * time.Millisecond) {
 		answer := gateway.Get(t, "/", "Host: brief", "Authorization: Bearer erin")
 		if answer.Status == 200 {
 			break
 		}
-		if checkRefusedSubject(t, answer); t.Failed() {
+		if harness.CheckRefusedSubject(t, answer); t.Failed() {
 			return
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("the token service is not called again")
 		}
 	}
-	checkGaps(t, gateway.Token.Calls(), 500*time.Millisecond, time.Second)
+	harness.CheckBackoff(t, gateway.Token.Calls(), 500*time.Millisecond, time.Second)
 }
 
 // checkExpiredSubject sends JWTs that no server needs to be asked about.
@@ -212,8 +192,8 @@ func checkExpiredSubject(t *testing.T, gateway *harness.Gateway) {
 			t.Run(failure+"/"+name, func(t *testing.T) {
 				gateway.Token.Forget()
 				gateway.Upstream.Forget()
-				checkUnauthorized(t, gateway.Get(t, "/", "Host: "+failure, "Authorization: Bearer "+unsignedJWT(claims)), invalidToken)
-				checkNotReached(t, gateway)
+				harness.CheckUnauthorized(t, gateway.Get(t, "/", "Host: "+failure, "Authorization: Bearer "+harness.UnsignedJWT(claims)), harness.InvalidToken)
+				gateway.Upstream.CheckNotReached(t)
 				if calls := gateway.Token.Calls(); len(calls) != 0 {
 					t.Errorf("the token service received %+v", calls)
 				}
@@ -224,7 +204,7 @@ func checkExpiredSubject(t *testing.T, gateway *harness.Gateway) {
 	for _, claims := range []string{fmt.Sprintf(`{"exp":%d}`, now+3600), `{"sub":"alice"}`, `{"exp":"1"}`, `{"exp":null}`, `{"exp":1`} {
 		t.Run(claims, func(t *testing.T) {
 			gateway.Token.Forget()
-			checkStatus(t, gateway.Get(t, "/", "Host: plain", "Authorization: Bearer "+unsignedJWT(claims)), 200)
+			harness.CheckStatus(t, gateway.Get(t, "/", "Host: plain", "Authorization: Bearer "+harness.UnsignedJWT(claims)), 200)
 			gateway.Token.WaitCalls(t, 1)
 		})
 	}

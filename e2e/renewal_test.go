@@ -19,24 +19,24 @@ func TestRenewal(t *testing.T) {
 		renewedAt = 1800 * time.Millisecond
 		callTime  = 200 * time.Millisecond
 	)
-	duration := time.Duration(amount(t, "E2E_RENEWAL_SECONDS", 12, 8)) * time.Second
-	configs := cachedHosts([]string{"busy", "unused", "lost"}, map[string]any{"backoff": 300})
-	gateway := startCached(t, harness.Options{Config: byHost(configs), WasmLog: "debug"})
-	tokens := &mint{}
-	lost := newAnswerSwitch(tokens.answer(lifetime.Seconds()))
-	gateway.Token.Handle(answerByPath(map[string]http.HandlerFunc{"lost": lost.answer},
-		harness.Delay(callTime, tokens.answer(lifetime.Seconds()))))
+	duration := time.Duration(harness.Amount(t, "E2E_RENEWAL_SECONDS", 12, 8)) * time.Second
+	configs := harness.CachedConfigs([]string{"busy", "unused", "lost"}, map[string]any{"backoff": 300})
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs), WasmLog: "debug"})
+	tokens := &harness.TokenIssuer{}
+	lost := harness.NewAnswerSwitch(tokens.Answer(lifetime.Seconds()))
+	gateway.Token.Handle(harness.ByPath(map[string]http.HandlerFunc{"lost": lost.Answer},
+		harness.Delay(callTime, tokens.Answer(lifetime.Seconds()))))
 	denied := 0
-	get(t, gateway, "unused").checkToken(t, mintedToken("unused", 1)) // and never again
+	gateway.Ask(t, "unused").CheckToken(t, harness.IssuedToken("unused", 1)) // and never again
 
 	t.Run("uses", func(t *testing.T) {
 		t.Run("busy", func(t *testing.T) {
 			t.Parallel()
-			get(t, gateway, "busy").checkToken(t, mintedToken("busy", 1))
-			results := load(200, duration, func(int) timed { return get(t, gateway, "busy") })
+			gateway.Ask(t, "busy").CheckToken(t, harness.IssuedToken("busy", 1))
+			results := harness.Load(200, duration, func(int) harness.Result { return gateway.Ask(t, "busy") })
 			for _, result := range results {
-				if result.err != nil || result.Status != http.StatusOK {
-					t.Fatalf("a request was answered %d (%v)", result.Status, result.err)
+				if result.Err != nil || result.Status != http.StatusOK {
+					t.Fatalf("a request was answered %d (%v)", result.Status, result.Err)
 				}
 			}
 			checkFresh(t, gateway, tokens, "busy", lifetime)
@@ -47,7 +47,7 @@ func TestRenewal(t *testing.T) {
 		})
 	})
 
-	busy := callsOf(gateway, "busy")
+	busy := gateway.Token.CallsOf("busy")
 	for i := 1; i < len(busy); i++ {
 		// The token's time begins when its call is sent.
 		if gap := busy[i].Time.Sub(busy[i-1].Time); gap < renewedAt-50*time.Millisecond || gap > lifetime {
@@ -58,7 +58,7 @@ func TestRenewal(t *testing.T) {
 		t.Errorf("%d calls for the busy token in %s, want at least %d", len(busy), duration, least)
 	}
 	// It was used in the first half of its life only.
-	checkCalls(t, gateway, "unused", 1)
+	gateway.Token.CheckCallsOf(t, "unused", 1)
 
 	// Each token's first request had to wait, and one when the service was back. No
 	// renewal had any request wait.
@@ -76,18 +76,18 @@ func TestRenewal(t *testing.T) {
 // checkFresh checks that the upstream received no request of the host with an
 // expired token. The token service counts the lifetime from before its answer,
 // which is stricter than the plugin does.
-func checkFresh(t *testing.T, gateway *harness.Gateway, tokens *mint, host string, lifetime time.Duration) {
+func checkFresh(t *testing.T, gateway *harness.Gateway, tokens *harness.TokenIssuer, host string, lifetime time.Duration) {
 	t.Helper()
 	oldest := time.Duration(0)
 	for _, request := range gateway.Upstream.Requests() {
 		if request.Host != host {
 			continue
 		}
-		issue, ok := tokens.of(request.Header.Get("X-Token"))
+		issue, ok := tokens.Of(request.Header.Get("X-Token"))
 		if !ok {
 			t.Fatalf("the upstream received the token %q", request.Header.Get("X-Token"))
 		}
-		oldest = max(oldest, request.Time.Sub(issue.at))
+		oldest = max(oldest, request.Time.Sub(issue.At))
 	}
 	if oldest == 0 || oldest >= lifetime {
 		t.Errorf("the upstream received a token %s after its issue, want less than %s", oldest, lifetime)
@@ -96,46 +96,46 @@ func checkFresh(t *testing.T, gateway *harness.Gateway, tokens *mint, host strin
 
 // loseTokenService takes the token service down before a renewal and brings it back
 // after the token's end. It returns how many requests were denied meanwhile.
-func loseTokenService(t *testing.T, gateway *harness.Gateway, tokens *mint, service *answerSwitch, lifetime time.Duration) (denied int) {
+func loseTokenService(t *testing.T, gateway *harness.Gateway, tokens *harness.TokenIssuer, service *harness.AnswerSwitch, lifetime time.Duration) (denied int) {
 	t.Helper()
-	first := get(t, gateway, "lost")
-	first.checkToken(t, mintedToken("lost", 1))
-	issued, _ := tokens.of(first.token())
-	service.set(harness.Status(http.StatusServiceUnavailable))
+	first := gateway.Ask(t, "lost")
+	first.CheckToken(t, harness.IssuedToken("lost", 1))
+	issued, _ := tokens.Of(first.Token())
+	service.Set(harness.Status(http.StatusServiceUnavailable))
 	// The plugin counts the lifetime from when the call was sent, which is between the first request and
 	// the issue.
-	surelyValid, surelyExpired := first.sentAt.Add(lifetime), issued.at.Add(lifetime+50*time.Millisecond)
+	surelyValid, surelyExpired := first.SentAt.Add(lifetime), issued.At.Add(lifetime+50*time.Millisecond)
 
 	for time.Now().Before(surelyExpired.Add(500 * time.Millisecond)) {
-		result := get(t, gateway, "lost")
+		result := gateway.Ask(t, "lost")
 		switch {
-		case result.Status == http.StatusInternalServerError && result.answeredAt.After(surelyValid):
+		case result.Status == http.StatusInternalServerError && result.AnsweredAt.After(surelyValid):
 			denied++
-		case result.Status == http.StatusOK && result.token() == first.token() && result.sentAt.Before(surelyExpired):
+		case result.Status == http.StatusOK && result.Token() == first.Token() && result.SentAt.Before(surelyExpired):
 		default:
 			t.Fatalf("%s after the issue, a request was answered %d with the token %q (%v)",
-				result.sentAt.Sub(issued.at), result.Status, result.token(), result.err)
+				result.SentAt.Sub(issued.At), result.Status, result.Token(), result.Err)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	if denied == 0 {
 		t.Error("no request was denied after the token's end")
 	}
-	calls := callsOf(gateway, "lost")
+	calls := gateway.Token.CallsOf("lost")
 	if early := slices.IndexFunc(calls[1:], func(call harness.Call) bool { return call.Time.Before(surelyValid) }); early != 0 {
 		t.Errorf("there was no renewal before the token's end")
 	}
-	checkGaps(t, calls[1:], 300*time.Millisecond, 500*time.Millisecond)
+	harness.CheckBackoff(t, calls[1:], 300*time.Millisecond, 500*time.Millisecond)
 
-	service.set(tokens.answer(300))
-	for deadline := time.Now().Add(limit); ; denied++ {
-		result := get(t, gateway, "lost")
+	service.Set(tokens.Answer(300))
+	for deadline := time.Now().Add(harness.Limit); ; denied++ {
+		result := gateway.Ask(t, "lost")
 		if result.Status == http.StatusOK {
-			result.checkToken(t, mintedToken("lost", 2))
+			result.CheckToken(t, harness.IssuedToken("lost", 2))
 			return denied
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s after the recovery a request was answered %d", limit, result.Status)
+			t.Fatalf("%s after the recovery a request was answered %d", harness.Limit, result.Status)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -20,9 +20,9 @@ import (
 func TestRequests(t *testing.T) {
 	calls := map[string]map[string]any{}
 	for name, test := range tokenCalls {
-		calls[hostName(name)] = unhurried(test.config)
+		calls[harness.HostName(name)] = harness.PlainConfig(test.config)
 	}
-	gateway := harness.Start(t, harness.Options{Config: byHost(requestConfigs, retryConfigs, calls)})
+	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(requestConfigs, retryConfigs, calls)})
 	tests := map[string]func(*testing.T, *harness.Gateway){
 		"bodies":           checkBodies,
 		"in parallel":      checkParallel,
@@ -48,13 +48,13 @@ func TestRequests(t *testing.T) {
 }
 
 var requestConfigs = map[string]map[string]any{
-	"plain":    unhurried(nil),
-	"own":      unhurried(map[string]any{"overwrite": false, "upstreamHeaders": map[string]any{"X-User": "header:X-User"}}),
-	"more":     unhurried(moreHeaders),
-	"when":     unhurried(conditions),
-	"response": unhurried(map[string]any{"responseHeader": "X-Issued", "tokenPrefix": "Token "}),
-	"json":     unhurried(map[string]any{"tokenPath": "data.0.token", "tokenPrefix": "Bearer ", "tokenHeader": "Authorization"}),
-	"deny":     unhurried(map[string]any{"failure": map[string]any{"status": 503, "body": "sorry"}}),
+	"plain":    harness.PlainConfig(nil),
+	"own":      harness.PlainConfig(map[string]any{"overwrite": false, "upstreamHeaders": map[string]any{"X-User": "header:X-User"}}),
+	"more":     harness.PlainConfig(moreHeaders),
+	"when":     harness.PlainConfig(conditions),
+	"response": harness.PlainConfig(map[string]any{"responseHeader": "X-Issued", "tokenPrefix": "Token "}),
+	"json":     harness.PlainConfig(map[string]any{"tokenPath": "data.0.token", "tokenPrefix": "Bearer ", "tokenHeader": "Authorization"}),
+	"deny":     harness.PlainConfig(map[string]any{"failure": map[string]any{"status": 503, "body": "sorry"}}),
 }
 
 // checkBodies sends bodies that Envoy has to keep while the token call is under way.
@@ -73,10 +73,7 @@ func checkBodies(t *testing.T, gateway *harness.Gateway) {
 		for range 10 {
 			requests = append(requests, gateway.Request(t, http.MethodPut, "/", body, "Host: plain"))
 		}
-		answers := sendAll(gateway.Client(), requests...)
-		for range requests {
-			checkStatus(t, await(t, answers), 200)
-		}
+		harness.SendParallel(gateway.Client(), requests...).CheckStatus(t, 200)
 		for _, received := range gateway.Upstream.Requests() {
 			if received.BodySHA256 != hexSHA256(body) {
 				t.Errorf("the upstream received %d other bytes than were sent", received.BodyLength)
@@ -91,11 +88,11 @@ func checkBody(t *testing.T, gateway *harness.Gateway, client *http.Client, size
 	gateway.Token.Forget()
 	gateway.Upstream.Forget()
 	body := strings.Repeat("0123456789abcde\n", size/16+1)[:size]
-	answers := sendAll(client, gateway.Request(t, http.MethodPost, "/path", body, "Host: plain", "X-Token: forged"))
+	answer := harness.SendParallel(client, gateway.Request(t, http.MethodPost, "/path", body, "Host: plain", "X-Token: forged"))
 	gateway.Token.WaitCalls(t, 1)
-	checkNotReached(t, gateway)
+	gateway.Upstream.CheckNotReached(t)
 	close(release)
-	checkStatus(t, await(t, answers), 200)
+	answer.CheckStatus(t, 200)
 	received := gateway.Upstream.Last(t)
 	if received.BodyLength != int64(size) || received.BodySHA256 != hexSHA256(body) {
 		t.Errorf("the upstream received a body of %d bytes, hash %s", received.BodyLength, received.BodySHA256)
@@ -103,7 +100,7 @@ func checkBody(t *testing.T, gateway *harness.Gateway, client *http.Client, size
 	if received.Method != http.MethodPost || received.URI != "/path" {
 		t.Errorf("the upstream received %s %s", received.Method, received.URI)
 	}
-	checkHeader(t, gateway, "X-Token", "token-1")
+	gateway.Upstream.CheckHeader(t, "X-Token", "token-1")
 }
 
 func hexSHA256(text string) string {
@@ -122,10 +119,7 @@ func checkParallel(t *testing.T, gateway *harness.Gateway) {
 	for range requests {
 		all = append(all, gateway.Request(t, http.MethodGet, "/", "", "Host: plain"))
 	}
-	answers := sendAll(gateway.Client(), all...)
-	for range requests {
-		checkStatus(t, await(t, answers), 200)
-	}
+	harness.SendParallel(gateway.Client(), all...).CheckStatus(t, 200)
 	seen := map[string]bool{}
 	for _, received := range gateway.Upstream.Requests() {
 		seen[strings.Join(received.Header.Values("X-Token"), ",")] = true
@@ -139,18 +133,18 @@ func checkHead(t *testing.T, gateway *harness.Gateway) {
 	head := func(host string) harness.Answer {
 		return gateway.Do(t, gateway.Request(t, http.MethodHead, "/", "", "Host: "+host))
 	}
-	checkStatus(t, head("plain"), 200)
+	harness.CheckStatus(t, head("plain"), 200)
 	if received := gateway.Upstream.Last(t); received.Method != http.MethodHead {
 		t.Errorf("the upstream received %s", received.Method)
 	}
-	checkHeader(t, gateway, "X-Token", "token-1")
+	gateway.Upstream.CheckHeader(t, "X-Token", "token-1")
 
 	gateway.Token.Handle(harness.Status(500))
 	answer := head("deny")
 	if answer.Status != 503 || answer.Body != "" {
 		t.Errorf("the gateway answered %+v", answer)
 	}
-	checkStatus(t, gateway.Get(t, "/", "Host: plain"), 500) // over the same connection
+	harness.CheckStatus(t, gateway.Get(t, "/", "Host: plain"), 500) // over the same connection
 }
 
 func checkOverwrite(t *testing.T, gateway *harness.Gateway) {
@@ -158,16 +152,16 @@ func checkOverwrite(t *testing.T, gateway *harness.Gateway) {
 		w.Header().Set("X-Token", "token-1")
 		w.Header().Set("X-User", "user-1")
 	})
-	checkStatus(t, gateway.Get(t, "/", "Host: own", "x-token: own-1", "X-User: forged"), 200)
-	checkHeader(t, gateway, "X-Token", "own-1")
-	checkHeader(t, gateway, "X-User")
+	harness.CheckStatus(t, gateway.Get(t, "/", "Host: own", "x-token: own-1", "X-User: forged"), 200)
+	gateway.Upstream.CheckHeader(t, "X-Token", "own-1")
+	gateway.Upstream.CheckHeader(t, "X-User")
 	if calls := gateway.Token.Calls(); len(calls) != 0 {
 		t.Errorf("the token service was called: %+v", calls)
 	}
 	for _, own := range []string{"X-Other: none", "X-Token:"} {
-		checkStatus(t, gateway.Get(t, "/", "Host: own", own, "X-User: forged"), 200)
-		checkHeader(t, gateway, "X-Token", "token-1")
-		checkHeader(t, gateway, "X-User", "user-1")
+		harness.CheckStatus(t, gateway.Get(t, "/", "Host: own", own, "X-User: forged"), 200)
+		gateway.Upstream.CheckHeader(t, "X-Token", "token-1")
+		gateway.Upstream.CheckHeader(t, "X-User", "user-1")
 	}
 	if calls := gateway.Token.Calls(); len(calls) != 2 {
 		t.Errorf("the token service was called %d times, want 2", len(calls))
@@ -212,12 +206,12 @@ func checkUpstreamHeaders(t *testing.T, gateway *harness.Gateway) {
 				request.Header[header] = []string{"forged-1", "forged-2"}
 				request.Header[strings.ToLower(header)] = []string{"forged-3"}
 			}
-			checkStatus(t, gateway.Do(t, request), 200)
+			harness.CheckStatus(t, gateway.Do(t, request), 200)
 			for i, header := range names {
 				if want := test.want[i]; want != "" {
-					checkHeader(t, gateway, header, want)
+					gateway.Upstream.CheckHeader(t, header, want)
 				} else {
-					checkHeader(t, gateway, header)
+					gateway.Upstream.CheckHeader(t, header)
 				}
 			}
 		})
@@ -255,12 +249,12 @@ func checkSuccessWhen(t *testing.T, gateway *harness.Gateway) {
 				_, _ = w.Write([]byte(test.body))
 			})
 			gateway.Upstream.Forget()
-			checkStatus(t, gateway.Get(t, "/", "Host: when"), test.status)
+			harness.CheckStatus(t, gateway.Get(t, "/", "Host: when"), test.status)
 			if test.status == 200 {
-				checkHeader(t, gateway, "X-Token", "token-1")
+				gateway.Upstream.CheckHeader(t, "X-Token", "token-1")
 				return
 			}
-			checkNotReached(t, gateway)
+			gateway.Upstream.CheckNotReached(t)
 		})
 	}
 }
@@ -268,18 +262,18 @@ func checkSuccessWhen(t *testing.T, gateway *harness.Gateway) {
 func checkResponseHeader(t *testing.T, gateway *harness.Gateway) {
 	for issued, want := range map[string]string{"issued-1": "Token issued-1", "token issued-2": "token issued-2"} {
 		gateway.Token.Handle(harness.HeaderToken("x-issued", issued))
-		checkStatus(t, gateway.Get(t, "/", "Host: response", "X-Token: forged"), 200)
-		checkHeader(t, gateway, "X-Token", want)
+		harness.CheckStatus(t, gateway.Get(t, "/", "Host: response", "X-Token: forged"), 200)
+		gateway.Upstream.CheckHeader(t, "X-Token", want)
 	}
 	gateway.Token.Handle(harness.HeaderToken("X-Token", "elsewhere"))
-	checkStatus(t, gateway.Get(t, "/", "Host: response", "X-Token: forged"), 200)
-	checkHeader(t, gateway, "X-Token")
+	harness.CheckStatus(t, gateway.Get(t, "/", "Host: response", "X-Token: forged"), 200)
+	gateway.Upstream.CheckHeader(t, "X-Token")
 }
 
 func checkTokenPath(t *testing.T, gateway *harness.Gateway) {
 	gateway.Token.Handle(harness.JSON(200, `{"data": [{"token": "a/b+c=="}]}`))
-	checkStatus(t, gateway.Get(t, "/", "Host: json", "Authorization: Basic forged"), 200)
-	checkHeader(t, gateway, "Authorization", "Bearer a/b+c==")
+	harness.CheckStatus(t, gateway.Get(t, "/", "Host: json", "Authorization: Basic forged"), 200)
+	gateway.Upstream.CheckHeader(t, "Authorization", "Bearer a/b+c==")
 }
 
 // checkClientGoesAway has clients leave while their requests are paused.
@@ -294,20 +288,20 @@ func checkClientGoesAway(t *testing.T, gateway *harness.Gateway) {
 			requests = append(requests, gateway.Request(t, http.MethodPost, "/", protocol, "Host: plain").WithContext(ctx))
 		}
 		gateway.Token.Forget()
-		answers := sendAll(client, requests...)
+		left := harness.SendParallel(client, requests...)
 		gateway.Token.WaitCalls(t, clients)
 		leave()
-		for range requests {
-			if answer := <-answers; !errors.Is(answer.err, context.Canceled) {
-				t.Errorf("%s: a client that left got %+v", protocol, answer)
+		for _, result := range left.Wait() {
+			if !errors.Is(result.Err, context.Canceled) {
+				t.Errorf("%s: a client that left got %+v", protocol, result)
 			}
 		}
-		waitStat(t, gateway, "http.gateway.downstream_rq_active", "0")
+		gateway.WaitStat(t, "http.gateway.downstream_rq_active", "0")
 	}
 	close(release)
 	for range 3 {
-		checkStatus(t, gateway.Get(t, "/", "Host: plain"), 200)
-		checkHeader(t, gateway, "X-Token", "token-1")
+		harness.CheckStatus(t, gateway.Get(t, "/", "Host: plain"), 200)
+		gateway.Upstream.CheckHeader(t, "X-Token", "token-1")
 	}
 	if received := len(gateway.Upstream.Requests()); received != 3 {
 		t.Errorf("the upstream received %d requests, want 3", received)
@@ -357,10 +351,10 @@ func checkTokenCalls(t *testing.T, gateway *harness.Gateway) {
 		t.Run(name, func(t *testing.T) {
 			gateway.Token.Forget()
 			// Nothing of the request may get into the call.
-			answer := gateway.Post(t, "/path", "the client's body", "Host: "+hostName(name),
+			answer := gateway.Post(t, "/path", "the client's body", "Host: "+harness.HostName(name),
 				"X-Client: of the client", "Cookie: session=1", "Authorization: Bearer client", "X-Forwarded-For: 192.0.2.1")
-			checkStatus(t, answer, 200)
-			checkHeader(t, gateway, "X-Token", "token-1")
+			harness.CheckStatus(t, answer, 200)
+			gateway.Upstream.CheckHeader(t, "X-Token", "token-1")
 			calls := gateway.Token.Calls()
 			if len(calls) != 1 {
 				t.Fatalf("the token service was called %d times", len(calls))
@@ -388,14 +382,14 @@ func checkCall(t *testing.T, got, want harness.Call) {
 }
 
 var retryConfigs = map[string]map[string]any{
-	"none":    unhurried(nil),
-	"once":    unhurried(map[string]any{"retries": 1}),
-	"five":    unhurried(map[string]any{"retries": 5}),
-	"post":    unhurried(map[string]any{"retries": 1, "requestBody": "the body"}),
-	"limited": unhurried(map[string]any{"retries": 5, "timeout": 600}),
-	"default": sampleConfig(),
-	"short":   merged(sampleConfig(), map[string]any{"timeout": 50}),
-	"long":    merged(sampleConfig(), map[string]any{"timeout": 2000}),
+	"none":    harness.PlainConfig(nil),
+	"once":    harness.PlainConfig(map[string]any{"retries": 1}),
+	"five":    harness.PlainConfig(map[string]any{"retries": 5}),
+	"post":    harness.PlainConfig(map[string]any{"retries": 1, "requestBody": "the body"}),
+	"limited": harness.PlainConfig(map[string]any{"retries": 5, "timeout": 600}),
+	"default": harness.SampleConfig(),
+	"short":   harness.Merge(harness.SampleConfig(), map[string]any{"timeout": 50}),
+	"long":    harness.Merge(harness.SampleConfig(), map[string]any{"timeout": 2000}),
 }
 
 func checkRetries(t *testing.T, gateway *harness.Gateway) {
@@ -421,7 +415,7 @@ func checkRetries(t *testing.T, gateway *harness.Gateway) {
 		t.Run(name, func(t *testing.T) {
 			gateway.Token.Handle(test.answer)
 			gateway.Token.Forget()
-			checkStatus(t, gateway.Get(t, "/", "Host: "+test.host), test.status)
+			harness.CheckStatus(t, gateway.Get(t, "/", "Host: "+test.host), test.status)
 			calls := gateway.Token.Calls()
 			if len(calls) != test.calls {
 				t.Errorf("the token service was called %d times, want %d", len(calls), test.calls)
@@ -458,7 +452,7 @@ func checkTimeouts(t *testing.T, gateway *harness.Gateway) {
 func checkTakes(t *testing.T, gateway *harness.Gateway, host string, timeout time.Duration) {
 	t.Helper()
 	start := time.Now()
-	checkStatus(t, gateway.Get(t, "/", "Host: "+host), 500)
+	harness.CheckStatus(t, gateway.Get(t, "/", "Host: "+host), 500)
 	const early, late = 5 * time.Millisecond, 2 * time.Second
 	if took := time.Since(start); took < timeout-early || took > timeout+late {
 		t.Errorf("the request took %s, want %s", took, timeout)

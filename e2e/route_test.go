@@ -13,7 +13,7 @@ import (
 // upstream the second's. Should a newer Envoy stay with the route, docs/operations.md is to be changed.
 func TestRouteAfterTheToken(t *testing.T) {
 	t.Parallel()
-	gateway := harness.Start(t, harness.Options{WasmLog: "trace", Config: withRules(unhurried(map[string]any{"cache": map[string]any{}}),
+	gateway := harness.Start(t, harness.Options{WasmLog: "trace", Config: harness.WithRules(harness.PlainConfig(map[string]any{"cache": map[string]any{}}),
 		map[string]any{"_match_route_": []string{"chosen"}, "requestPath": "/for-chosen"},
 		map[string]any{"_match_route_": []string{"chosen-by-token"}, "requestPath": "/for-chosen-by-token"})})
 	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X-Token", "token"+r.URL.Path) })

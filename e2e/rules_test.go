@@ -22,13 +22,9 @@ var (
 	global    = map[string]string{"X-Token": "/token", "X-Other": "own"}
 )
 
-func withRules(global map[string]any, rules ...map[string]any) map[string]any {
-	return merged(global, map[string]any{"_rules_": rules})
-}
-
 // rule is a rule whose matching requests get another token.
 func rule(path string, conditions map[string]any) map[string]any {
-	return merged(map[string]any{"requestPath": path}, conditions)
+	return harness.Merge(map[string]any{"requestPath": path}, conditions)
 }
 
 // ruleTests have configurations whose tokens are the paths of their calls.
@@ -37,9 +33,9 @@ var ruleTests = map[string]struct {
 	requests []ruled
 }{
 	"routes without a global part": {
-		withRules(map[string]any{},
-			unhurried(map[string]any{"requestPath": "/for-a", "_match_route_": []string{"route-a"}}),
-			unhurried(map[string]any{"requestPath": "/for-b", "tokenHeader": "X-Other", "_match_route_": []string{"none", "route-b"}})),
+		harness.WithRules(map[string]any{},
+			harness.PlainConfig(map[string]any{"requestPath": "/for-a", "_match_route_": []string{"route-a"}}),
+			harness.PlainConfig(map[string]any{"requestPath": "/for-b", "tokenHeader": "X-Other", "_match_route_": []string{"none", "route-b"}})),
 		[]ruled{
 			{path: "/a/x", upstream: map[string]string{"X-Token": "/for-a", "X-Other": "own"}},
 			{path: "/b", upstream: map[string]string{"X-Token": "own", "X-Other": "/for-b"}},
@@ -47,7 +43,7 @@ var ruleTests = map[string]struct {
 		},
 	},
 	"domains": {
-		withRules(unhurried(nil),
+		harness.WithRules(harness.PlainConfig(nil),
 			rule("/exact", map[string]any{"_match_domain_": []string{"shop.example.com"}}),
 			rule("/suffix", map[string]any{"_match_domain_": []string{"*.example.com", "*.example.org"}}),
 			rule("/prefix", map[string]any{"_match_domain_": []string{"www.*"}})),
@@ -64,7 +60,7 @@ var ruleTests = map[string]struct {
 		},
 	},
 	"services": {
-		withRules(unhurried(nil),
+		harness.WithRules(harness.PlainConfig(nil),
 			rule("/with-port", map[string]any{"_match_service_": []string{"upstream-a.dns:80"}}),
 			rule("/other-port", map[string]any{"_match_service_": []string{"upstream.dns:81"}}),
 			rule("/name", map[string]any{"_match_service_": []string{"dns", "upstream.dns"}})),
@@ -74,7 +70,7 @@ var ruleTests = map[string]struct {
 		},
 	},
 	"route and service": {
-		withRules(unhurried(nil),
+		harness.WithRules(harness.PlainConfig(nil),
 			rule("/both", map[string]any{"_match_route_": []string{"route-a", "route-b"}, "_match_service_": []string{"upstream.dns"}})),
 		[]ruled{
 			{path: "/a", upstream: global},
@@ -83,7 +79,7 @@ var ruleTests = map[string]struct {
 		},
 	},
 	"route prefix": {
-		withRules(unhurried(nil), rule("/prefix", map[string]any{"_match_route_prefix_": []string{"route-"}})),
+		harness.WithRules(harness.PlainConfig(nil), rule("/prefix", map[string]any{"_match_route_prefix_": []string{"route-"}})),
 		[]ruled{
 			{path: "/a", upstream: map[string]string{"X-Token": "/prefix"}},
 			{path: "/b", upstream: map[string]string{"X-Token": "/prefix"}},
@@ -91,7 +87,7 @@ var ruleTests = map[string]struct {
 		},
 	},
 	"exemption": {
-		withRules(unhurried(nil),
+		harness.WithRules(harness.PlainConfig(nil),
 			map[string]any{"_match_route_": []string{"route-a"}, "enabled": false},
 			rule("/for-b", map[string]any{"_match_route_": []string{"route-b"}, "enabled": true})),
 		[]ruled{
@@ -101,7 +97,7 @@ var ruleTests = map[string]struct {
 		},
 	},
 	"global part as defaults only": {
-		withRules(map[string]any{"enabled": false, "serviceName": harness.TokenName, "timeout": 10_000},
+		harness.WithRules(map[string]any{"enabled": false, "serviceName": harness.TokenName, "timeout": 10_000},
 			map[string]any{"_match_route_": []string{"route-a"}, "requestPath": "/for-a", "tokenHeader": "X-Other"}),
 		[]ruled{
 			{path: "/a", upstream: map[string]string{"X-Token": "own", "X-Other": "/for-a"}},
@@ -109,7 +105,7 @@ var ruleTests = map[string]struct {
 		},
 	},
 	"inheritance": {
-		withRules(unhurried(map[string]any{
+		harness.WithRules(harness.PlainConfig(map[string]any{
 			"tokenPrefix":     "Token ",
 			"requestHeaders":  map[string]any{"X-First": "one", "X-Second": "two"},
 			"upstreamHeaders": map[string]any{"X-Other": "header:X-First"},
@@ -134,7 +130,7 @@ var ruleTests = map[string]struct {
 		},
 	},
 	"cache taken away": {
-		withRules(unhurried(map[string]any{"cache": map[string]any{}}),
+		harness.WithRules(harness.PlainConfig(map[string]any{"cache": map[string]any{}}),
 			// Without a cache an answer without a token lets the request pass.
 			map[string]any{"_match_route_": []string{"route-a"}, "cache": nil, "responseHeader": "X-None"},
 			map[string]any{"_match_route_": []string{"route-b"}, "responseHeader": "X-None"}),
@@ -147,7 +143,7 @@ var ruleTests = map[string]struct {
 }
 
 func TestRules(t *testing.T) {
-	gateway := harness.Start(t, harness.Options{Config: unhurried(nil)})
+	gateway := harness.Start(t, harness.Options{Config: harness.PlainConfig(nil)})
 	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Token", r.URL.Path)
 		w.Header().Set("X-Other", r.URL.Path)
@@ -173,16 +169,16 @@ func checkRuled(t *testing.T, gateway *harness.Gateway, request ruled) {
 	}
 	answer := gateway.Get(t, request.path, headers...)
 	if request.status != 0 {
-		checkStatus(t, answer, request.status)
+		harness.CheckStatus(t, answer, request.status)
 		return
 	}
-	checkStatus(t, answer, 200)
+	harness.CheckStatus(t, answer, 200)
 	for name, want := range request.upstream {
 		var values []string
 		if want != "" {
 			values = []string{want}
 		}
-		checkHeader(t, gateway, name, values...)
+		gateway.Upstream.CheckHeader(t, name, values...)
 	}
 	isLeftAlone := slices.Equal([]string{request.upstream["X-Token"], request.upstream["X-Other"]}, []string{"own", "own"})
 	if calls := len(gateway.Token.Calls()); isLeftAlone && calls != 0 {

@@ -20,27 +20,27 @@ var secrets = []string{
 }
 
 var secretConfigs = map[string]map[string]any{
-	"sample": unhurried(map[string]any{
+	"sample": harness.PlainConfig(map[string]any{
 		"requestPath":    "/sample?key=literal-secret-08ea",
 		"requestHeaders": map[string]any{"X-Api-Key": "${SECRET}", "Authorization": "Bearer literal-secret-08ea"},
 		"requestBody":    `{"password": "${SECRET}", "other": "literal-secret-08ea"}`,
 	}),
-	"json": unhurried(map[string]any{"tokenPath": "token", "upstreamHeaders": map[string]any{"X-User": "body:user"}, "retries": 2}),
-	"cache": unhurried(map[string]any{
+	"json": harness.PlainConfig(map[string]any{"tokenPath": "token", "upstreamHeaders": map[string]any{"X-User": "body:user"}, "retries": 2}),
+	"cache": harness.PlainConfig(map[string]any{
 		"cache":          map[string]any{"backoff": 1, "staleIfError": 60},
 		"forwardHeaders": []string{"Cookie"},
 	}),
-	"shared":   unhurried(map[string]any{"cache": map[string]any{"backoff": 1}}),
-	"own":      unhurried(map[string]any{"overwrite": false}),
-	"allow":    unhurried(map[string]any{"failure": map[string]any{"mode": "allow"}}),
-	"basic":    oauth2Config("/basic", map[string]any{"clientSecret": "basic-secret-6c9d", "params": map[string]any{"key": "param-secret-2e57"}}, nil),
-	"body":     oauth2Config("/body", map[string]any{"clientSecret": "${SECRET}", "authStyle": "body"}, map[string]any{"cache": map[string]any{"backoff": 1}}),
-	"exchange": oauth2Config("/exchange", map[string]any{"clientSecret": "${SECRET}", "grantType": tokenExchange}, map[string]any{"cache": map[string]any{"backoff": 1}}),
-	"assertion": oauth2Config("/assertion", map[string]any{"clientSecret": "${SECRET}", "grantType": jwtBearer, "params": map[string]any{"key": "param-secret-2e57"}},
+	"shared":   harness.PlainConfig(map[string]any{"cache": map[string]any{"backoff": 1}}),
+	"own":      harness.PlainConfig(map[string]any{"overwrite": false}),
+	"allow":    harness.PlainConfig(map[string]any{"failure": map[string]any{"mode": "allow"}}),
+	"basic":    harness.OAuth2Config("/basic", map[string]any{"clientSecret": "basic-secret-6c9d", "params": map[string]any{"key": "param-secret-2e57"}}, nil),
+	"body":     harness.OAuth2Config("/body", map[string]any{"clientSecret": "${SECRET}", "authStyle": "body"}, map[string]any{"cache": map[string]any{"backoff": 1}}),
+	"exchange": harness.OAuth2Config("/exchange", map[string]any{"clientSecret": "${SECRET}", "grantType": harness.TokenExchange}, map[string]any{"cache": map[string]any{"backoff": 1}}),
+	"assertion": harness.OAuth2Config("/assertion", map[string]any{"clientSecret": "${SECRET}", "grantType": harness.JWTBearer, "params": map[string]any{"key": "param-secret-2e57"}},
 		map[string]any{"cache": map[string]any{"backoff": 1}, "tokenHeader": "X-Token"}),
-	"actor":   oauth2Config("/actor", merged(delegation, map[string]any{"clientSecret": "${SECRET}"}), map[string]any{"cache": map[string]any{"backoff": 1}}),
-	"unknown": unhurried(map[string]any{"serviceName": "unknown.static", "requestBody": "${SECRET}"}),
-	"timeout": merged(sampleConfig(), map[string]any{"timeout": 1, "requestBody": "${SECRET}"}),
+	"actor":   harness.OAuth2Config("/actor", harness.Merge(delegation, map[string]any{"clientSecret": "${SECRET}"}), map[string]any{"cache": map[string]any{"backoff": 1}}),
+	"unknown": harness.PlainConfig(map[string]any{"serviceName": "unknown.static", "requestBody": "${SECRET}"}),
+	"timeout": harness.Merge(harness.SampleConfig(), map[string]any{"timeout": 1, "requestBody": "${SECRET}"}),
 }
 
 // secretAnswers are answers with secrets in all places.
@@ -92,7 +92,7 @@ var brokenConfigs = map[string]any{
 	"variable as name":            with("serviceName", "${BROKEN}"),
 	"variable as header":          with("tokenHeader", "${BROKEN}"),
 	"variable as prefix":          with("tokenPrefix", "${BREAKING}"),
-	"variable as cluster":         merged(without("serviceName"), map[string]any{"serviceCluster": "${BREAKING}", "serviceHost": "a"}),
+	"variable as cluster":         harness.Merge(without("serviceName"), map[string]any{"serviceCluster": "${BREAKING}", "serviceHost": "a"}),
 	"variable as reply header":    with("failure", map[string]any{"headers": map[string]any{"X-A": "${BREAKING}"}}),
 	"variable as mode":            with("failure", map[string]any{"mode": "${BROKEN}"}),
 	"variable as method":          with("requestMethod", "${BROKEN}"),
@@ -100,14 +100,14 @@ var brokenConfigs = map[string]any{
 	"variable as forwarded":       with("forwardHeaders", []string{"${BROKEN}"}),
 	"variable as response header": with("responseHeader", "${BROKEN}"),
 	"variable as grant":           with("oauth2", map[string]any{"clientId": "c", "clientSecret": "s", "grantType": "${BROKEN}"}),
-	"variable as actor header":    with("oauth2", map[string]any{"clientId": "c", "clientSecret": "s", "grantType": tokenExchange, "actorTokenHeader": "${BROKEN}"}),
-	"assertion in params":         with("oauth2", map[string]any{"clientId": "c", "clientSecret": "s", "grantType": jwtBearer, "params": map[string]any{"assertion": "broken-secret-a93e"}}),
-	"variable as subject header":  with("oauth2", map[string]any{"clientId": "c", "clientSecret": "s", "grantType": tokenExchange, "subjectTokenHeader": "${BROKEN}"}),
+	"variable as actor header":    with("oauth2", map[string]any{"clientId": "c", "clientSecret": "s", "grantType": harness.TokenExchange, "actorTokenHeader": "${BROKEN}"}),
+	"assertion in params":         with("oauth2", map[string]any{"clientId": "c", "clientSecret": "s", "grantType": harness.JWTBearer, "params": map[string]any{"assertion": "broken-secret-a93e"}}),
+	"variable as subject header":  with("oauth2", map[string]any{"clientId": "c", "clientSecret": "s", "grantType": harness.TokenExchange, "subjectTokenHeader": "${BROKEN}"}),
 }
 
 func TestSecrets(t *testing.T) {
 	gateway := harness.Start(t, harness.Options{
-		Config:  byHost(secretConfigs),
+		Config:  harness.ByHost(secretConfigs),
 		WasmLog: "trace",
 		Env: map[string]string{
 			"SECRET":   "environment-secret-f3b6",

@@ -16,19 +16,19 @@ var heldBack = map[string]struct {
 	answer  http.HandlerFunc
 }{
 	"429":                     {nil, 30_000, harness.Status(429)},
-	"429 with Retry-After":    {nil, 1, busy(429, func() string { return "60" })},
-	"429 with a date":         {nil, 1, busy(429, func() string { return inSeconds(60).Format(http.TimeFormat) })},
-	"429 with an RFC 850":     {nil, 1, busy(429, func() string { return inSeconds(60).Format(rfc850) })},
-	"429 with an asctime":     {nil, 1, busy(429, func() string { return inSeconds(60).Format(time.ANSIC) })},
-	"503 with Retry-After":    {nil, 1, busy(503, func() string { return "60" })},
+	"429 with Retry-After":    {nil, 1, harness.Busy(429, func() string { return "60" })},
+	"429 with a date":         {nil, 1, harness.Busy(429, func() string { return inSeconds(60).Format(http.TimeFormat) })},
+	"429 with an RFC 850":     {nil, 1, harness.Busy(429, func() string { return inSeconds(60).Format(rfc850) })},
+	"429 with an asctime":     {nil, 1, harness.Busy(429, func() string { return inSeconds(60).Format(time.ANSIC) })},
+	"503 with Retry-After":    {nil, 1, harness.Busy(503, func() string { return "60" })},
 	"503":                     {nil, 30_000, harness.Status(503)},
 	"500":                     {nil, 30_000, harness.Status(500)},
 	"reset":                   {nil, 30_000, harness.Reset()},
 	"timeout":                 {map[string]any{"timeout": 200}, 30_000, harness.Hang()},
-	"exchange, 429":           {exchangeInBackoff, 1, busy(429, func() string { return "60" })},
+	"exchange, 429":           {exchangeInBackoff, 1, harness.Busy(429, func() string { return "60" })},
 	"exchange, 503":           {exchangeInBackoff, 30_000, harness.JSON(503, `{"error":"temporarily_unavailable"}`)},
-	"exchange, invalid_grant": {exchangeInBackoff, 30_000, refusing(503, "invalid_grant")},
-	"429, with status 503":    {map[string]any{"failure": map[string]any{"status": 503}}, 1, busy(429, func() string { return "60" })},
+	"exchange, invalid_grant": {exchangeInBackoff, 30_000, harness.Refusal(503, "invalid_grant")},
+	"429, with status 503":    {map[string]any{"failure": map[string]any{"status": 503}}, 1, harness.Busy(429, func() string { return "60" })},
 }
 
 // ownRefusals are refusals that tell nothing of other callers.
@@ -40,11 +40,11 @@ var ownRefusals = map[string]struct {
 	"401":                     {nil, harness.Status(401)},
 	"403":                     {nil, harness.Status(403)},
 	"404":                     {nil, harness.Status(404)},
-	"403 with Retry-After":    {nil, busy(403, func() string { return "60" })},
+	"403 with Retry-After":    {nil, harness.Busy(403, func() string { return "60" })},
 	"302":                     {nil, harness.Status(302)},
 	"no token":                {nil, harness.Status(200)},
-	"exchange, invalid_scope": {exchangeInBackoff, refusing(400, "invalid_scope")},
-	"exchange, invalid_grant": {exchangeInBackoff, refusing(400, "invalid_grant")},
+	"exchange, invalid_scope": {exchangeInBackoff, harness.Refusal(400, "invalid_scope")},
+	"exchange, invalid_grant": {exchangeInBackoff, harness.Refusal(400, "invalid_grant")},
 }
 
 // rfc850 is time.RFC850 with GMT, as HTTP has it.
@@ -52,19 +52,19 @@ const rfc850 = "Monday, 02-Jan-06 15:04:05 GMT"
 
 var exchangeInBackoff = map[string]any{
 	"tokenHeader": "Authorization",
-	"oauth2":      merged(map[string]any{"clientId": "client", "clientSecret": "secret"}, exchange),
+	"oauth2":      harness.Merge(map[string]any{"clientId": "client", "clientSecret": "secret"}, harness.Exchange),
 }
 
 func backoffConfig(host string, backoff int, more map[string]any) map[string]any {
-	config := unhurried(merged(map[string]any{"requestPath": "/" + host, "cache": map[string]any{"backoff": backoff}}, more))
+	config := harness.PlainConfig(harness.Merge(map[string]any{"requestPath": "/" + host, "cache": map[string]any{"backoff": backoff}}, more))
 	if config["oauth2"] == nil {
 		config["forwardHeaders"] = []string{"X-User"}
 	}
 	return config
 }
 
-func heldBackHost(name string) string   { return "held-" + hostName(name) }
-func ownRefusalHost(name string) string { return "own-" + hostName(name) }
+func heldBackHost(name string) string   { return "held-" + harness.HostName(name) }
+func ownRefusalHost(name string) string { return "own-" + harness.HostName(name) }
 
 func TestServiceBackoff(t *testing.T) {
 	t.Parallel()
@@ -79,7 +79,7 @@ func TestServiceBackoff(t *testing.T) {
 	for name, test := range ownRefusals {
 		hosts[ownRefusalHost(name)] = backoffConfig(ownRefusalHost(name), 30_000, test.more)
 	}
-	gateway := harness.Start(t, harness.Options{Config: byHost(hosts)})
+	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(hosts)})
 	t.Run("held back", func(t *testing.T) { checkServiceHeldBack(t, gateway) })
 	t.Run("of one caller", func(t *testing.T) { checkOwnRefusals(t, gateway) })
 	t.Run("called again", func(t *testing.T) { checkCalledAgain(t, gateway) })
@@ -88,9 +88,9 @@ func TestServiceBackoff(t *testing.T) {
 }
 
 // askAs sends the request of one caller, by whichever header tells callers apart.
-func askAs(t *testing.T, gateway *harness.Gateway, host, caller string) timed {
+func askAs(t *testing.T, gateway *harness.Gateway, host, caller string) harness.Result {
 	t.Helper()
-	return get(t, gateway, host, "X-User: "+caller, "Authorization: Bearer "+caller)
+	return gateway.Ask(t, host, "X-User: "+caller, "Authorization: Bearer "+caller)
 }
 
 func checkServiceHeldBack(t *testing.T, gateway *harness.Gateway) {
@@ -100,10 +100,10 @@ func checkServiceHeldBack(t *testing.T, gateway *harness.Gateway) {
 			gateway.Token.Handle(test.answer)
 			for i := range callers {
 				if result := askAs(t, gateway, heldBackHost(name), fmt.Sprint("caller-", i)); result.Status < 500 || result.Body != "http call failed" {
-					t.Fatalf("a caller was answered %d %q (%v)", result.Status, result.Body, result.err)
+					t.Fatalf("a caller was answered %d %q (%v)", result.Status, result.Body, result.Err)
 				}
 			}
-			checkCalls(t, gateway, heldBackHost(name), 1)
+			gateway.Token.CheckCallsOf(t, heldBackHost(name), 1)
 		})
 	}
 }
@@ -117,16 +117,16 @@ func checkOwnRefusals(t *testing.T, gateway *harness.Gateway) {
 			for range 2 {
 				for i := range callers {
 					if result := askAs(t, gateway, host, fmt.Sprint("caller-", i)); result.Status < 400 {
-						t.Fatalf("a caller was answered %d %q (%v)", result.Status, result.Body, result.err)
+						t.Fatalf("a caller was answered %d %q (%v)", result.Status, result.Body, result.Err)
 					}
 				}
 			}
-			checkCalls(t, gateway, host, callers)
-			gateway.Token.Handle(both(harness.HeaderToken("X-Token", "t"), harness.JSON(200, `{"access_token":"t"}`)))
+			gateway.Token.CheckCallsOf(t, host, callers)
+			gateway.Token.Handle(harness.Both(harness.HeaderToken("X-Token", "t"), harness.JSON(200, `{"access_token":"t"}`)))
 			if result := askAs(t, gateway, host, "alice"); result.Status != http.StatusOK {
-				t.Errorf("another caller was answered %d %q (%v)", result.Status, result.Body, result.err)
+				t.Errorf("another caller was answered %d %q (%v)", result.Status, result.Body, result.Err)
 			}
-			checkCalls(t, gateway, host, callers+1)
+			gateway.Token.CheckCallsOf(t, host, callers+1)
 		})
 	}
 }
@@ -134,9 +134,9 @@ func checkOwnRefusals(t *testing.T, gateway *harness.Gateway) {
 // checkCalledAgain has the service ask for two seconds, and a new caller each time.
 func checkCalledAgain(t *testing.T, gateway *harness.Gateway) {
 	const wait, callers = 2 * time.Second, 10
-	gateway.Token.Handle(harness.Sequence(busy(429, func() string { return "2" }), harness.HeaderToken("X-Token", "t")))
+	gateway.Token.Handle(harness.Sequence(harness.Busy(429, func() string { return "2" }), harness.HeaderToken("X-Token", "t")))
 	good := 0
-	deadline := time.Now().Add(limit)
+	deadline := time.Now().Add(harness.Limit)
 	for i := 0; good < callers && time.Now().Before(deadline); i++ {
 		if askAs(t, gateway, "again", fmt.Sprint("caller-", i)).Status == http.StatusOK {
 			good++
@@ -147,7 +147,7 @@ func checkCalledAgain(t *testing.T, gateway *harness.Gateway) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	calls := callsOf(gateway, "again")
+	calls := gateway.Token.CallsOf("again")
 	if good != callers || len(calls) != 1+callers {
 		t.Fatalf("%d of %d callers had a token, after %d calls", good, callers, len(calls))
 	}
@@ -163,23 +163,23 @@ func checkDoubledBackoff(t *testing.T, gateway *harness.Gateway) {
 		askAs(t, gateway, "doubled", fmt.Sprint("caller-", i))
 		time.Sleep(5 * time.Millisecond)
 	}
-	calls := callsOf(gateway, "doubled")
+	calls := gateway.Token.CallsOf("doubled")
 	if len(calls) < 3 {
 		t.Errorf("%d calls, want 3 or 4", len(calls))
 	}
-	checkGaps(t, calls, 300*time.Millisecond, 500*time.Millisecond)
+	harness.CheckBackoff(t, calls, 300*time.Millisecond, 500*time.Millisecond)
 }
 
 // checkGoodCallersInBackoff has callers who have their tokens when the service breaks down.
 func checkGoodCallersInBackoff(t *testing.T, gateway *harness.Gateway) {
 	gateway.Token.Handle(harness.HeaderToken("X-Token", "t"))
-	askAs(t, gateway, "good", "alice").checkToken(t, "t")
+	askAs(t, gateway, "good", "alice").CheckToken(t, "t")
 	gateway.Token.Handle(harness.Status(503))
 	for range 3 {
 		if result := askAs(t, gateway, "good", "bob"); result.Status != 500 {
 			t.Errorf("a caller without a token was answered %d", result.Status)
 		}
-		askAs(t, gateway, "good", "alice").checkToken(t, "t")
+		askAs(t, gateway, "good", "alice").CheckToken(t, "t")
 	}
-	checkCalls(t, gateway, "good", 2)
+	gateway.Token.CheckCallsOf(t, "good", 2)
 }

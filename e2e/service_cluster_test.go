@@ -16,7 +16,7 @@ const ownCluster = "httproute/auth/token-server/rule/0"
 func TestServiceCluster(t *testing.T) {
 	t.Parallel()
 	byCluster := func(cluster string, more map[string]any) map[string]any {
-		return merged(map[string]any{
+		return harness.Merge(map[string]any{
 			"serviceCluster": cluster, "serviceHost": "token.example.com", "requestPath": "/token", "tokenHeader": "X-Token", "timeout": 10_000,
 		}, more)
 	}
@@ -28,31 +28,31 @@ func TestServiceCluster(t *testing.T) {
 	})
 
 	t.Run("global part", func(t *testing.T) {
-		checkStatus(t, gateway.Get(t, "/", "X-Token: forged"), http.StatusOK)
-		checkHeader(t, gateway, "X-Token", "token-1")
+		harness.CheckStatus(t, gateway.Get(t, "/", "X-Token: forged"), http.StatusOK)
+		gateway.Upstream.CheckHeader(t, "X-Token", "token-1")
 		if calls := token.Calls(); len(calls) != 1 || calls[0].Host != "token.example.com" || calls[0].URI != "/token" {
 			t.Errorf("the token service received %+v, want one call of token.example.com/token", calls)
 		}
 	})
 	t.Run("log line", func(t *testing.T) {
 		token.Handle(harness.Status(http.StatusInternalServerError))
-		checkStatus(t, gateway.Get(t, "/"), http.StatusInternalServerError)
-		waitLog(t, gateway, "token service "+ownCluster+" answered 500")
+		harness.CheckStatus(t, gateway.Get(t, "/"), http.StatusInternalServerError)
+		gateway.WaitLog(t, "token service "+ownCluster+" answered 500")
 	})
 	t.Run("rules", func(t *testing.T) {
 		token.Handle(func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X-Token", r.Host) })
-		gateway.Update(t, withRules(unhurried(nil),
+		gateway.Update(t, harness.WithRules(harness.PlainConfig(nil),
 			map[string]any{"_match_route_": []string{"route-a"}, "serviceCluster": ownCluster, "serviceHost": "of-a"},
 			map[string]any{"_match_route_": []string{"route-b"}, "serviceName": nil, "servicePort": nil, "serviceCluster": ownCluster, "serviceHost": "of-b"}))
 		for path, host := range map[string]string{"/a": "of-a", "/b": "of-b", "/c": harness.TokenName} {
-			checkStatus(t, gateway.Get(t, path), http.StatusOK)
-			checkHeader(t, gateway, "X-Token", host)
+			harness.CheckStatus(t, gateway.Get(t, path), http.StatusOK)
+			gateway.Upstream.CheckHeader(t, "X-Token", host)
 		}
 	})
 	t.Run("unknown", func(t *testing.T) {
 		gateway.Update(t, byCluster("unknown", map[string]any{"failure": map[string]any{"status": 503}}))
-		checkStatus(t, gateway.Get(t, "/"), http.StatusServiceUnavailable)
-		waitLog(t, gateway, "token service unknown is unknown to the gateway, which has no cluster unknown")
+		harness.CheckStatus(t, gateway.Get(t, "/"), http.StatusServiceUnavailable)
+		gateway.WaitLog(t, "token service unknown is unknown to the gateway, which has no cluster unknown")
 	})
 	t.Run("beside a name", func(t *testing.T) {
 		checkRefused(t, gateway.UpdateRefused(t, byCluster(ownCluster, map[string]any{"serviceName": harness.TokenName})),

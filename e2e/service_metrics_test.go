@@ -24,23 +24,23 @@ func TestFailuresByReason(t *testing.T) {
 		"bad_answer":   harness.HeaderToken("X-Token", "token-1"),
 	}
 	hosts := map[string]map[string]any{
-		"no-cluster": unhurried(map[string]any{"serviceName": "nowhere.static"}),
-		"not-sent":   unhurried(map[string]any{"serviceName": harness.EmptyName}),
+		"no-cluster": harness.PlainConfig(map[string]any{"serviceName": "nowhere.static"}),
+		"not-sent":   harness.PlainConfig(map[string]any{"serviceName": harness.EmptyName}),
 	}
 	for reason := range answers {
-		hosts[hostName(reason)] = unhurried(map[string]any{"requestPath": "/" + reason})
+		hosts[harness.HostName(reason)] = harness.PlainConfig(map[string]any{"requestPath": "/" + reason})
 	}
 	hosts["bad-answer"]["successWhen"] = []map[string]any{{"header": "X-Code", "equals": "0"}}
-	gateway := harness.Start(t, harness.Options{Config: byHost(hosts)})
+	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(hosts)})
 	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) { answers[r.URL.Path[1:]](w, r) })
 	for host := range hosts {
 		gateway.Get(t, "/", "Host: "+host)
 	}
 	for reason := range answers {
 		name := "failures_" + reason
-		waitGrown(t, gateway, counters{}, counters{name: 1, "service.token_static_80." + name: 1})
+		gateway.WaitGrowth(t, harness.Counters{}, harness.Counters{name: 1, "service.token_static_80." + name: 1})
 	}
-	waitGrown(t, gateway, counters{}, counters{
+	gateway.WaitGrowth(t, harness.Counters{}, harness.Counters{
 		"calls": 5, "call_failures": 5, "denied": 5, "allowed_without_token": 2,
 		"service.token_static_80.calls": 5, "service.token_static_80.call_failures": 5,
 		"failures_no_cluster": 1, "service.nowhere_static_80.failures_no_cluster": 1,
@@ -52,10 +52,10 @@ func TestFailuresByReason(t *testing.T) {
 // TestTokenServiceThatIsDown is counted as no answer, or as the one that Envoy makes up in its place.
 func TestTokenServiceThatIsDown(t *testing.T) {
 	t.Parallel()
-	gateway := harness.Start(t, harness.Options{Config: unhurried(map[string]any{"serviceName": harness.DeadName, "servicePort": harness.DeadPort})})
+	gateway := harness.Start(t, harness.Options{Config: harness.PlainConfig(map[string]any{"serviceName": harness.DeadName, "servicePort": harness.DeadPort})})
 	gateway.Get(t, "/")
 	gateway.WaitCounter(t, "service.dead_static_8080.call_failures", 1)
-	counted := readCounters(t, gateway, counters{"failures_no_answer": 0, "failures_server_error": 0})
+	counted := gateway.Counters(t, harness.Counters{"failures_no_answer": 0, "failures_server_error": 0})
 	if counted["failures_no_answer"]+counted["failures_server_error"] != 1 {
 		t.Errorf("got %v, want one of them", counted)
 	}
@@ -65,11 +65,11 @@ func TestTokenServiceThatIsDown(t *testing.T) {
 func TestTokenExpiryGauge(t *testing.T) {
 	t.Parallel()
 	const short, long = 4, 3600
-	tokens := &mint{}
-	hosts := cachedHosts([]string{"short", "long"}, map[string]any{"refreshBefore": 2})
-	gateway := startCached(t, harness.Options{Config: byHost(hosts)})
+	tokens := &harness.TokenIssuer{}
+	hosts := harness.CachedConfigs([]string{"short", "long"}, map[string]any{"refreshBefore": 2})
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(hosts)})
 	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) {
-		tokens.answer(map[string]float64{"/short": short, "/long": long}[r.URL.Path])(w, r)
+		tokens.Answer(map[string]float64{"/short": short, "/long": long}[r.URL.Path])(w, r)
 	})
 	const gauge = "wasmcustom.token_fetch.service.token_static_80.token_expiry_timestamp_seconds"
 	shown := func() time.Time {
@@ -79,15 +79,15 @@ func TestTokenExpiryGauge(t *testing.T) {
 		}
 		return time.Unix(seconds, 0)
 	}
-	waitStat(t, gateway, gauge, "0")
+	gateway.WaitStat(t, gauge, "0")
 	began := time.Now()
-	get(t, gateway, "long")
+	gateway.Ask(t, "long")
 	waitShown(t, shown, began.Add(long*time.Second))
-	get(t, gateway, "short")
+	gateway.Ask(t, "short")
 	waitShown(t, shown, time.Now().Add(short*time.Second))
 	for renewed := began.Add(2 * short * time.Second); time.Now().Before(renewed); time.Sleep(50 * time.Millisecond) {
-		get(t, gateway, "short")
-		get(t, gateway, "long")
+		gateway.Ask(t, "short")
+		gateway.Ask(t, "long")
 	}
 	if left := time.Until(shown()); left < 0 || left > short*time.Second {
 		t.Errorf("while the token is renewed, got an end in %s, want within %d s", left, short)
@@ -97,7 +97,7 @@ func TestTokenExpiryGauge(t *testing.T) {
 // waitShown returns when the gauge shows the time, which the plugin knows to a second.
 func waitShown(t *testing.T, shown func() time.Time, want time.Time) {
 	t.Helper()
-	for deadline := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(harness.Limit); ; time.Sleep(20 * time.Millisecond) {
 		off := shown().Sub(want)
 		if off.Abs() <= 2*time.Second {
 			return
@@ -120,7 +120,7 @@ func TestAccessLogTellsWhy(t *testing.T) {
 	if shown == nil {
 		t.Fatal("docs/operations.md shows no format and two lines of an access log")
 	}
-	gateway := harness.Start(t, harness.Options{Config: unhurried(nil), AccessLog: string(shown[1]) + "\n"})
+	gateway := harness.Start(t, harness.Options{Config: harness.PlainConfig(nil), AccessLog: string(shown[1]) + "\n"})
 	for path, want := range map[string]struct {
 		answer http.HandlerFunc
 		line   []byte

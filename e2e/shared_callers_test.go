@@ -20,9 +20,9 @@ const hangingTimeout = 1500 * time.Millisecond
 func TestCallersOfAllWorkers(t *testing.T) {
 	t.Parallel()
 	config := func(host string, more map[string]any) map[string]any {
-		return oauth2Config("/"+host, exchange, merged(map[string]any{"timeout": 20_000}, more))
+		return harness.OAuth2Config("/"+host, harness.Exchange, harness.Merge(map[string]any{"timeout": 20_000}, more))
 	}
-	gateway := harness.Start(t, harness.Options{Workers: workers, WasmLog: "warn", Config: byHost(map[string]map[string]any{
+	gateway := harness.Start(t, harness.Options{Workers: workers, WasmLog: "warn", Config: harness.ByHost(map[string]map[string]any{
 		"random":   config("random", nil),
 		"few":      config("few", map[string]any{"cache": map[string]any{"maxEntries": 3}}),
 		"hanging":  config("hanging", map[string]any{"timeout": hangingTimeout.Milliseconds(), "cache": map[string]any{"backoff": 100}}),
@@ -30,9 +30,9 @@ func TestCallersOfAllWorkers(t *testing.T) {
 		"rejected": config("rejected", nil),
 		"alone":    config("alone", map[string]any{"cache": map[string]any{"shared": false}}),
 	})})
-	clients := workerClients(t, gateway)
+	clients := gateway.WorkerClients(t)
 	for _, client := range clients {
-		getBy(t, gateway, client, "other") // opens its connection, for the many requests at once that follow
+		gateway.AskBy(t, client, "other") // opens its connection, for the many requests at once that follow
 	}
 	tests := map[string]func(*testing.T, *harness.Gateway, []*http.Client){
 		"one exchange each":           checkOneExchangeEach,
@@ -44,7 +44,7 @@ func TestCallersOfAllWorkers(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			gateway.Token.Handle(exchangeServer(3600))
+			gateway.Token.Handle(harness.ExchangeServer(3600))
 			gateway.Upstream.Respond(func(*http.Request) int { return http.StatusOK })
 			gateway.Token.Forget()
 			gateway.Upstream.Forget()
@@ -58,20 +58,20 @@ func TestWorkerThatDies(t *testing.T) {
 	t.Parallel()
 	const timeout = 1500 * time.Millisecond
 	gateway := harness.Start(t, harness.Options{
-		Workers: workers, WasmLog: "warn", Wasm: buildWithFaults(t), Env: map[string]string{"FAULT": "answer-trap"}, StreamIdle: 4 * timeout,
-		Config: oauth2Config("/dies", exchange, map[string]any{"timeout": timeout.Milliseconds()}),
+		Workers: workers, WasmLog: "warn", Wasm: harness.WasmWithFaults(t), Env: map[string]string{"FAULT": "answer-trap"}, StreamIdle: 4 * timeout,
+		Config: harness.OAuth2Config("/dies", harness.Exchange, map[string]any{"timeout": timeout.Milliseconds()}),
 	})
-	clients := workerClients(t, gateway)
+	clients := gateway.WorkerClients(t)
 	release := make(chan struct{})
-	gateway.Token.Handle(harness.Hold(release, exchangeServer(3600)))
+	gateway.Token.Handle(harness.Hold(release, harness.ExchangeServer(3600)))
 	request := func() *http.Request {
 		return gateway.Request(t, http.MethodGet, "/", "", "Authorization: Bearer orphan")
 	}
-	sendParallel(clients[0], request())
+	harness.SendParallel(clients[0], request())
 	gateway.Token.WaitCalls(t, 1)
 	sent := time.Now()
-	sendParallel(clients[1], request())
-	waitActive(t, gateway, 2)
+	harness.SendParallel(clients[1], request())
+	gateway.WaitActive(t, 2)
 	close(release)
 	second := gateway.Token.WaitCalls(t, 2)[1]
 	if waited := second.Time.Sub(sent); waited > timeout+time.Second {
@@ -80,16 +80,16 @@ func TestWorkerThatDies(t *testing.T) {
 }
 
 // askSubjectBy sends a request of the caller with that bearer token.
-func askSubjectBy(t *testing.T, gateway *harness.Gateway, client *http.Client, host, subject string) timed {
+func askSubjectBy(t *testing.T, gateway *harness.Gateway, client *http.Client, host, subject string) harness.Result {
 	t.Helper()
-	return getBy(t, gateway, client, host, "Authorization: Bearer "+subject)
+	return gateway.AskBy(t, client, host, "Authorization: Bearer "+subject)
 }
 
 // exchangedFor is the token that the upstream received, without the number of its exchange, or what else came.
-func exchangedFor(result timed) string {
+func exchangedFor(result harness.Result) string {
 	var header http.Header
-	if result.err != nil || json.Unmarshal([]byte(result.Body), &header) != nil {
-		return fmt.Sprintf("%d %q (%v)", result.Status, result.Body, result.err)
+	if result.Err != nil || json.Unmarshal([]byte(result.Body), &header) != nil {
+		return fmt.Sprintf("%d %q (%v)", result.Status, result.Body, result.Err)
 	}
 	token := strings.TrimPrefix(strings.Join(header["Authorization"], " and "), "Bearer ")
 	return token[:max(0, strings.LastIndex(token, "-"))]
@@ -102,7 +102,7 @@ func volleyOf(t *testing.T, gateway *harness.Gateway, clients []*http.Client, ho
 	order := rand.Perm(callers * each)
 	var group sync.WaitGroup
 	for first := range atOnce {
-		spawn(&group, func() {
+		group.Go(func() {
 			for i := first; i < len(order) && !t.Failed(); i += atOnce {
 				subject := fmt.Sprint("caller-", order[i]%callers)
 				if got := exchangedFor(askSubjectBy(t, gateway, clients[rand.N(len(clients))], host, subject)); got != subject {
@@ -115,13 +115,13 @@ func volleyOf(t *testing.T, gateway *harness.Gateway, clients []*http.Client, ho
 }
 
 func checkOneExchangeEach(t *testing.T, gateway *harness.Gateway, clients []*http.Client) {
-	callers := amount(t, "E2E_CALLERS", 1000, 300)
-	before := settledCounters(t, gateway, counters{"calls": 0})
+	callers := harness.Amount(t, "E2E_CALLERS", 1000, 300)
+	before := gateway.SettledCounters(t, harness.Counters{"calls": 0})
 	start := time.Now()
 	volleyOf(t, gateway, clients, "random", callers, 20)
-	t.Logf("%d callers, %d requests in %s: %d exchanges", callers, 20*callers, time.Since(start).Round(time.Millisecond), len(callsOf(gateway, "random")))
-	checkCalls(t, gateway, "random", callers)
-	waitGrown(t, gateway, before, counters{"calls": callers})
+	t.Logf("%d callers, %d requests in %s: %d exchanges", callers, 20*callers, time.Since(start).Round(time.Millisecond), len(gateway.Token.CallsOf("random")))
+	gateway.Token.CheckCallsOf(t, "random", callers)
+	gateway.WaitGrowth(t, before, harness.Counters{"calls": callers})
 }
 
 // The workers keep 3 callers each, and the store has no more keys for those that they share.
@@ -131,24 +131,24 @@ func checkMoreCallersThanKeys(t *testing.T, gateway *harness.Gateway, clients []
 
 // checkExchangeHangs has one worker wait for a server that hangs, and the others for it.
 func checkExchangeHangs(t *testing.T, gateway *harness.Gateway, clients []*http.Client) {
-	gateway.Token.Handle(harness.Sequence(harness.Hang(), exchangeServer(3600)))
-	var sent []*parallel
+	gateway.Token.Handle(harness.Sequence(harness.Hang(), harness.ExchangeServer(3600)))
+	var sent []*harness.Parallel
 	for i, client := range clients {
-		sent = append(sent, sendParallel(client, gateway.Request(t, http.MethodGet, "/", "", "Host: hanging", "Authorization: Bearer patient")))
+		sent = append(sent, harness.SendParallel(client, gateway.Request(t, http.MethodGet, "/", "", "Host: hanging", "Authorization: Bearer patient")))
 		if i == 0 {
 			gateway.Token.WaitCalls(t, 1)
 			time.Sleep(hangingTimeout / 5) // for a machine on which one worker is held up for as long
 		}
 	}
 	for i, requests := range sent {
-		result := requests.wait()[0]
-		checkReply(t, result.Answer, reply(500, "http call failed", "text/plain; charset=utf-8"))
-		if took := result.took(); took > hangingTimeout+time.Second {
+		result := requests.Wait()[0]
+		harness.CheckReply(t, result.Answer, harness.DefaultReply)
+		if took := result.Took(); took > hangingTimeout+time.Second {
 			t.Errorf("worker %d: answered after %s, want about %s at most", i, took, hangingTimeout)
 		}
 	}
-	checkCalls(t, gateway, "hanging", 1)
-	for deadline := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+	gateway.Token.CheckCallsOf(t, "hanging", 1)
+	for deadline := time.Now().Add(harness.Limit); ; time.Sleep(20 * time.Millisecond) {
 		if exchangedFor(askSubjectBy(t, gateway, clients[1], "hanging", "patient")) == "patient" {
 			break
 		}
@@ -161,32 +161,32 @@ func checkExchangeHangs(t *testing.T, gateway *harness.Gateway, clients []*http.
 			t.Errorf("got %s, want the token that another worker has", got)
 		}
 	}
-	checkCalls(t, gateway, "hanging", 2)
+	gateway.Token.CheckCallsOf(t, "hanging", 2)
 }
 
 // checkRefusedOnce has callers whose token the server refuses, at once on all workers, and later.
 func checkRefusedOnce(t *testing.T, gateway *harness.Gateway, clients []*http.Client) {
 	const callers = 20
-	gateway.Token.Handle(refusing(400, "invalid_grant"))
+	gateway.Token.Handle(harness.Refusal(400, "invalid_grant"))
 	for round := range 3 {
-		var sent []*parallel
+		var sent []*harness.Parallel
 		for _, client := range clients {
 			var requests []*http.Request
 			for i := range callers {
 				requests = append(requests, gateway.Request(t, http.MethodGet, "/", "", "Host: refused", fmt.Sprint("Authorization: Bearer bad-", i)))
 			}
-			sent = append(sent, sendParallel(client, requests...))
+			sent = append(sent, harness.SendParallel(client, requests...))
 		}
 		for _, requests := range sent {
-			for _, result := range requests.wait() {
-				checkRefusedSubject(t, result.Answer)
+			for _, result := range requests.Wait() {
+				harness.CheckRefusedSubject(t, result.Answer)
 			}
 		}
-		if calls := len(callsOf(gateway, "refused")); calls != callers {
+		if calls := len(gateway.Token.CallsOf("refused")); calls != callers {
 			t.Errorf("after round %d: %d exchanges for %d callers that were refused, want one each", round, calls, callers)
 		}
 	}
-	checkNotReached(t, gateway)
+	gateway.Upstream.CheckNotReached(t)
 }
 
 // checkRejectedOnce has the upstream reject a caller's token, on whichever worker it comes.
@@ -203,7 +203,7 @@ func checkRejectedOnce(t *testing.T, gateway *harness.Gateway, clients []*http.C
 		}
 		return http.StatusOK
 	})
-	before := settledCounters(t, gateway, counters{"invalidated": 0})
+	before := gateway.SettledCounters(t, harness.Counters{"invalidated": 0})
 	for range 2 {
 		for _, client := range clients {
 			askSubjectBy(t, gateway, client, "rejected", "alice") // a worker learns of it at the latest when it sees it itself
@@ -214,8 +214,8 @@ func checkRejectedOnce(t *testing.T, gateway *harness.Gateway, clients []*http.C
 			t.Errorf("answered %d with the token of %s, want 200 with the new one of alice", result.Status, exchangedFor(result))
 		}
 	}
-	checkCalls(t, gateway, "rejected", 2)
-	waitGrown(t, gateway, before, counters{"invalidated": 1})
+	gateway.Token.CheckCallsOf(t, "rejected", 2)
+	gateway.WaitGrowth(t, before, harness.Counters{"invalidated": 1})
 }
 
 func checkCallersAlone(t *testing.T, gateway *harness.Gateway, clients []*http.Client) {
@@ -226,5 +226,5 @@ func checkCallersAlone(t *testing.T, gateway *harness.Gateway, clients []*http.C
 			}
 		}
 	}
-	checkCalls(t, gateway, "alone", workers)
+	gateway.Token.CheckCallsOf(t, "alone", workers)
 }

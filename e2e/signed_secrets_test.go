@@ -16,10 +16,10 @@ func signedStyles(t *testing.T) map[string]map[string]any {
 	t.Helper()
 	styles := map[string]map[string]any{
 		"HS256":   {"clientSecret": longSecret, "authStyle": "client_secret_jwt"},
-		"literal": merged(signedBy(t, "ES256", "ES256"), map[string]any{"privateKey": "${LITERAL}", "keyId": "key-1"}),
+		"literal": harness.Merge(harness.SignedBy(t, "ES256", "ES256"), map[string]any{"privateKey": "${LITERAL}", "keyId": "key-1"}),
 	}
 	for _, algorithm := range []string{"ES256", "ES384", "RS256", "PS256", "EdDSA"} {
-		styles[algorithm] = signedBy(t, algorithm, algorithm)
+		styles[algorithm] = harness.SignedBy(t, algorithm, algorithm)
 	}
 	return styles
 }
@@ -36,8 +36,8 @@ func TestSecretsOfSignedCalls(t *testing.T) {
 	styles, hosts := signedStyles(t), map[string]map[string]any{}
 	hidden := []string{longSecret}
 	for name, oauth2 := range styles {
-		host := "signed-" + hostName(name)
-		hosts[host] = oauth2Config("/"+host, oauth2, map[string]any{
+		host := "signed-" + harness.HostName(name)
+		hosts[host] = harness.OAuth2Config("/"+host, oauth2, map[string]any{
 			"forwardHeaders": []string{"X-User"}, "cache": map[string]any{"backoff": 1},
 		})
 		if text, isKey := oauth2["privateKey"].(string); isKey {
@@ -45,8 +45,8 @@ func TestSecretsOfSignedCalls(t *testing.T) {
 		}
 	}
 	gateway := harness.Start(t, harness.Options{
-		Config: byHost(hosts), WasmLog: "trace",
-		Env: map[string]string{"LITERAL": strings.ReplaceAll(privatePEM(t, "ES256"), "\n", `\n`)},
+		Config: harness.ByHost(hosts), WasmLog: "trace",
+		Env: map[string]string{"LITERAL": strings.ReplaceAll(harness.PrivatePEM(t, "ES256"), "\n", `\n`)},
 	})
 	var replies []string
 	for answer, handle := range secretAnswers {
@@ -56,7 +56,7 @@ func TestSecretsOfSignedCalls(t *testing.T) {
 		}
 	}
 	for host := range hosts {
-		sent := signaturesOf(t, callsOf(gateway, host))
+		sent := signaturesOf(t, gateway.Token.CallsOf(host))
 		if len(sent) < 2 {
 			t.Errorf("%s: %d assertions were sent, want several", host, len(sent))
 		}
@@ -64,7 +64,7 @@ func TestSecretsOfSignedCalls(t *testing.T) {
 	}
 	for name, broken := range brokenKeys(t) {
 		t.Run(name, func(t *testing.T) {
-			log := gateway.UpdateRefused(t, oauth2Config("/signed", broken, nil))
+			log := gateway.UpdateRefused(t, harness.OAuth2Config("/signed", broken, nil))
 			if !strings.Contains(log, "the plugin does not start: invalid oauth2.") {
 				t.Errorf("Envoy logged no reason:\n%s", log)
 			}
@@ -110,13 +110,13 @@ func checkHidden(t *testing.T, where, text string, hidden []string) {
 // brokenKeys are refused, with a key in them or what could be one.
 func brokenKeys(t *testing.T) map[string]map[string]any {
 	t.Helper()
-	good := signedBy(t, "ES256", "ES256")
+	good := harness.SignedBy(t, "ES256", "ES256")
 	text := good["privateKey"].(string)
 	block, _ := pem.Decode([]byte(text))
 	as := func(kind string, headers map[string]string) string {
 		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Headers: headers, Bytes: block.Bytes}))
 	}
-	with := func(key string, value any) map[string]any { return merged(good, map[string]any{key: value}) }
+	with := func(key string, value any) map[string]any { return harness.Merge(good, map[string]any{key: value}) }
 	encrypted := map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00"}
 	return map[string]map[string]any{
 		"cut":                  with("privateKey", text[:len(text)-80]),
@@ -133,9 +133,9 @@ func brokenKeys(t *testing.T) map[string]map[string]any {
 		"too long":             with("privateKey", strings.Repeat(text, 100)),
 		"unknown variable":     with("privateKey", text+"${NOT_SET}"),
 		"another algorithm":    with("signingAlgorithm", "RS256"),
-		"key as algorithm":     merged(good, map[string]any{"signingAlgorithm": text, "privateKey": text}),
+		"key as algorithm":     harness.Merge(good, map[string]any{"signingAlgorithm": text, "privateKey": text}),
 		"a secret beside it":   with("clientSecret", longSecret),
-		"key as secret, other": merged(good, map[string]any{"authStyle": "none", "clientSecret": text, "privateKey": nil}),
+		"key as secret, other": harness.Merge(good, map[string]any{"authStyle": "none", "clientSecret": text, "privateKey": nil}),
 		"a short secret":       {"authStyle": "client_secret_jwt", "clientSecret": longSecret[:31]},
 	}
 }

@@ -26,12 +26,12 @@ func TestRenewalsAreSpread(t *testing.T) {
 		end           = 13 * time.Second // when nothing more can come of that, short of their end
 	)
 	cache := map[string]any{"refreshBefore": refreshBefore.Seconds()}
-	rules := numbered("rule", count)
-	configs := cachedHosts(append([]string{"callers"}, rules...), cache)
+	rules := harness.Numbered("rule", count)
+	configs := harness.CachedConfigs(append([]string{"callers"}, rules...), cache)
 	configs["callers"]["forwardHeaders"] = []string{"X-User"}
-	gateway := startCached(t, harness.Options{Config: byHost(configs), WasmLog: "warn"})
-	tokens := &mint{}
-	gateway.Token.Handle(tokens.answer(lifetime.Seconds()))
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs), WasmLog: "warn"})
+	tokens := &harness.TokenIssuer{}
+	gateway.Token.Handle(tokens.Answer(lifetime.Seconds()))
 
 	var all []tokenUser
 	for i, name := range rules {
@@ -42,7 +42,7 @@ func TestRenewalsAreSpread(t *testing.T) {
 	start := time.Now()
 	useAll(t, gateway, all)
 	fetched := time.Since(start)
-	gateway.Token.Handle(tokens.answer(300)) // the renewed ones stay
+	gateway.Token.Handle(tokens.Answer(300)) // the renewed ones stay
 	for time.Since(start) < again {
 		time.Sleep(100 * time.Millisecond)
 		useAll(t, gateway, slices.DeleteFunc(slices.Clone(all), func(u tokenUser) bool { return !u.steady }))
@@ -115,7 +115,7 @@ type tokenUser struct {
 }
 
 func (u tokenUser) calls(gateway *harness.Gateway) []harness.Call {
-	return slices.DeleteFunc(callsOf(gateway, u.host), func(call harness.Call) bool { return call.Header.Get("X-User") != u.caller })
+	return slices.DeleteFunc(gateway.Token.CallsOf(u.host), func(call harness.Call) bool { return call.Header.Get("X-User") != u.caller })
 }
 
 // useAll has each send a request.
@@ -129,9 +129,9 @@ func useAll(t *testing.T, gateway *harness.Gateway, users []tokenUser) {
 		}
 		requests = append(requests, request)
 	}
-	for i, result := range sendParallel(gateway.Client(), requests...).wait() {
-		if result.Status != http.StatusOK || result.token() == "" {
-			t.Errorf("%v: answered %d with the token %q (%v)", users[i], result.Status, result.token(), result.err)
+	for i, result := range harness.SendParallel(gateway.Client(), requests...).Wait() {
+		if result.Status != http.StatusOK || result.Token() == "" {
+			t.Errorf("%v: answered %d with the token %q (%v)", users[i], result.Status, result.Token(), result.Err)
 		}
 	}
 }

@@ -52,7 +52,7 @@ var staleCases = map[string]struct {
 	"invalid_client":      {staleOAuth2, harness.JSON(401, `{"error":"invalid_client"}`), false},
 	"unauthorized_client": {staleOAuth2, harness.JSON(400, `{"error":"unauthorized_client"}`), false},
 	"error in a 200":      {staleOAuth2, harness.JSON(200, `{"error":"invalid_grant"}`), false},
-	"HTML":                {staleOAuth2, textAnswer("text/html", "<html>"), false},
+	"HTML":                {staleOAuth2, harness.Text("text/html", "<html>"), false},
 }
 
 var (
@@ -84,23 +84,23 @@ func TestStaleTokens(t *testing.T) {
 	t.Parallel()
 	hosts := map[string]map[string]any{}
 	answers := map[string]http.HandlerFunc{}
-	switches := map[string]*answerSwitch{}
+	switches := map[string]*harness.AnswerSwitch{}
 	for name, test := range staleCases {
-		host := hostName(name)
-		hosts[host] = unhurried(merged(map[string]any{"requestPath": "/" + host, "cache": staleCache}, test.config))
-		switches[name] = newAnswerSwitch(freshToken)
-		answers[host] = switches[name].answer
+		host := harness.HostName(name)
+		hosts[host] = harness.PlainConfig(harness.Merge(map[string]any{"requestPath": "/" + host, "cache": staleCache}, test.config))
+		switches[name] = harness.NewAnswerSwitch(freshToken)
+		answers[host] = switches[name].Answer
 	}
-	gateway := harness.Start(t, harness.Options{Config: byHost(hosts)})
-	gateway.Token.Handle(answerByPath(answers, harness.Status(http.StatusTeapot)))
+	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(hosts)})
+	gateway.Token.Handle(harness.ByPath(answers, harness.Status(http.StatusTeapot)))
 
 	// All cases at the same time, as most of it is waiting.
 	var group sync.WaitGroup
 	observed := map[string][]string{}
 	var mu sync.Mutex // guards observed
 	for name, test := range staleCases {
-		spawn(&group, func() {
-			served := observeStale(t, gateway, hostName(name), switches[name], test.answer)
+		group.Go(func() {
+			served := observeStale(t, gateway, harness.HostName(name), switches[name], test.answer)
 			mu.Lock()
 			defer mu.Unlock()
 			observed[name] = served
@@ -135,19 +135,19 @@ const (
 // observeStale says what requests got: with a fresh token, after its end with the answer, at once
 // after that, when the service is out of order, and when it is well again. It may be called from
 // any goroutine.
-func observeStale(t *testing.T, gateway *harness.Gateway, host string, service *answerSwitch, answer http.HandlerFunc) []string {
+func observeStale(t *testing.T, gateway *harness.Gateway, host string, service *harness.AnswerSwitch, answer http.HandlerFunc) []string {
 	served := []string{serve(t, gateway, host)}
 	time.Sleep(staleLifetime + 100*time.Millisecond)
-	service.set(answer)
+	service.Set(answer)
 	served = append(served, serve(t, gateway, host), serve(t, gateway, host))
 	// Twice the backoff and its fifth, as a second failure doubles it.
 	time.Sleep(2*staleBackoff + staleBackoff/2)
-	service.set(harness.Status(http.StatusServiceUnavailable))
+	service.Set(harness.Status(http.StatusServiceUnavailable))
 	served = append(served, serve(t, gateway, host))
-	service.set(freshToken)
-	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		calls := len(callsOf(gateway, host))
-		if last := serve(t, gateway, host); last == servedToken && calls < len(callsOf(gateway, host)) {
+	service.Set(freshToken)
+	for deadline := time.Now().Add(harness.Limit); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		calls := len(gateway.Token.CallsOf(host))
+		if last := serve(t, gateway, host); last == servedToken && calls < len(gateway.Token.CallsOf(host)) {
 			return append(served, last)
 		}
 	}
@@ -156,13 +156,13 @@ func observeStale(t *testing.T, gateway *harness.Gateway, host string, service *
 
 // serve says what a request got. It may be called from any goroutine.
 func serve(t *testing.T, gateway *harness.Gateway, host string, headers ...string) string {
-	result := get(t, gateway, host, headers...)
+	result := gateway.Ask(t, host, headers...)
 	switch {
-	case result.err != nil:
-		return result.err.Error()
-	case result.Status == http.StatusOK && result.token() == "fresh":
+	case result.Err != nil:
+		return result.Err.Error()
+	case result.Status == http.StatusOK && result.Token() == "fresh":
 		return servedToken
-	case result.Status == http.StatusOK && result.token() == "":
+	case result.Status == http.StatusOK && result.Token() == "":
 		return servedWithout
 	case result.Status == http.StatusInternalServerError && result.Body == "http call failed":
 		return servedDenied
@@ -171,8 +171,8 @@ func serve(t *testing.T, gateway *harness.Gateway, host string, headers ...strin
 }
 
 // checkServiceStopped has a service that refuses connections.
-func checkServiceStopped(t *testing.T, gateway *harness.Gateway, service *answerSwitch) {
-	service.set(freshToken)
+func checkServiceStopped(t *testing.T, gateway *harness.Gateway, service *harness.AnswerSwitch) {
+	service.Set(freshToken)
 	host := "500"
 	time.Sleep(staleLifetime)
 	if got := serve(t, gateway, host); got != servedToken {

@@ -28,9 +28,9 @@ func TestStopped(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			gateway := harness.Start(t, harness.Options{Config: byHost(stoppedConfigs()), Workers: 2, Drain: 2 * time.Second})
+			gateway := harness.Start(t, harness.Options{Config: harness.ByHost(stoppedConfigs()), Workers: 2, Drain: 2 * time.Second})
 			release := make(chan struct{})
-			gateway.Token.Handle(answerByPath(map[string]http.HandlerFunc{
+			gateway.Token.Handle(harness.ByPath(map[string]http.HandlerFunc{
 				"drained": harness.Hold(release, harness.HeaderToken("X-Token", "token")),
 			}, harness.Hang()))
 			waiting := waitForTokens(t, gateway)
@@ -41,9 +41,9 @@ func TestStopped(t *testing.T) {
 			ended := time.Now()
 			gateway.CheckEnds(t, stopLimit)
 			for _, requests := range waiting {
-				for _, result := range requests.wait() {
-					if late := result.answeredAt.Sub(ended); late > stopLimit || result.err == nil && result.Status == 200 {
-						t.Errorf("answered %d %q (%v) %s after the end", result.Status, result.Body, result.err, late)
+				for _, result := range requests.Wait() {
+					if late := result.AnsweredAt.Sub(ended); late > stopLimit || result.Err == nil && result.Status == 200 {
+						t.Errorf("answered %d %q (%v) %s after the end", result.Status, result.Body, result.Err, late)
 					}
 				}
 			}
@@ -63,22 +63,22 @@ func stoppedConfigs() map[string]map[string]any {
 		"caller": {"cache": map[string]any{}, "forwardHeaders": []string{"X-User"}},
 		"allow":  {"cache": map[string]any{}, "failure": allow},
 	} {
-		configs[host] = merged(unhurried(more), map[string]any{"requestPath": "/" + host, "timeout": 20_000})
+		configs[host] = harness.Merge(harness.PlainConfig(more), map[string]any{"requestPath": "/" + host, "timeout": 20_000})
 	}
-	configs["drained"] = unhurried(map[string]any{"requestPath": "/drained"})
+	configs["drained"] = harness.PlainConfig(map[string]any{"requestPath": "/drained"})
 	return configs
 }
 
 // waitForTokens returns when requests for all hosts wait.
-func waitForTokens(t *testing.T, gateway *harness.Gateway) (waiting []*parallel) {
+func waitForTokens(t *testing.T, gateway *harness.Gateway) (waiting []*harness.Parallel) {
 	t.Helper()
 	const requests = 10
 	hosts := []string{"alone", "shared", "caller", "allow"}
 	for _, host := range hosts {
-		waiting = append(waiting, sendParallel(gateway.HTTP2Client(), requestsFor(t, gateway, host, requests/2)...),
-			sendParallel(gateway.Client(), requestsFor(t, gateway, host, requests/2)...))
+		waiting = append(waiting, harness.SendParallel(gateway.HTTP2Client(), gateway.Requests(t, host, requests/2)...),
+			harness.SendParallel(gateway.Client(), gateway.Requests(t, host, requests/2)...))
 	}
-	waitActive(t, gateway, requests*len(hosts))
+	gateway.WaitActive(t, requests*len(hosts))
 	return waiting
 }
 
@@ -86,14 +86,14 @@ func waitForTokens(t *testing.T, gateway *harness.Gateway) (waiting []*parallel)
 func checkDrained(t *testing.T, gateway *harness.Gateway, release chan<- struct{}) {
 	t.Helper()
 	const requests = 10
-	waiting := sendParallel(gateway.Client(), requestsFor(t, gateway, "drained", requests)...)
-	waitCallsOf(t, gateway, "drained", requests)
+	waiting := harness.SendParallel(gateway.Client(), gateway.Requests(t, "drained", requests)...)
+	gateway.Token.WaitCallsOf(t, "drained", requests)
 	gateway.Tell(t, "/healthcheck/fail")
 	gateway.Tell(t, "/drain_listeners?graceful")
-	waitStatChange(t, gateway, "listener_manager.listener_stopped", "0")
+	gateway.WaitStatChange(t, "listener_manager.listener_stopped", "0")
 	close(release)
-	for _, result := range waiting.wait() {
-		result.checkToken(t, "token")
+	for _, result := range waiting.Wait() {
+		result.CheckToken(t, "token")
 	}
 }
 

@@ -63,12 +63,12 @@ var subjectHeaderCases = map[string]struct {
 		want:    []string{"Authorization: Bearer alice+gateway-1"}, passes: []string{"X-Token", "X-Actor"},
 	},
 	"an assertion": {
-		oauth2: map[string]any{"grantType": jwtBearer}, more: map[string]any{"tokenHeader": "X-Token"},
+		oauth2: map[string]any{"grantType": harness.JWTBearer}, more: map[string]any{"tokenHeader": "X-Token"},
 		headers: []string{"Authorization: Bearer alice"},
 		want:    []string{"X-Token: Bearer alice-1"}, passes: []string{"X-Subject", "X-Actor"},
 	},
 	"an assertion that is kept": {
-		oauth2: map[string]any{"grantType": jwtBearer, "subjectTokenHeader": "X-Subject", "keepSubjectToken": true}, more: map[string]any{"tokenHeader": "X-Token"},
+		oauth2: map[string]any{"grantType": harness.JWTBearer, "subjectTokenHeader": "X-Subject", "keepSubjectToken": true}, more: map[string]any{"tokenHeader": "X-Token"},
 		headers: []string{"X-Subject: Bearer alice", "Authorization: Basic YTpi"},
 		want:    []string{"Authorization: Basic YTpi", "X-Subject: Bearer alice", "X-Token: Bearer alice-1"}, passes: []string{"X-Subject", "X-Actor"},
 	},
@@ -128,18 +128,18 @@ func TestSubjectHeader(t *testing.T) {
 	t.Parallel()
 	configs := map[string]map[string]any{}
 	for name, test := range subjectHeaderCases {
-		configs[hostName(name)] = oauth2Config("/"+hostName(name), merged(exchange, test.oauth2), test.more)
+		configs[harness.HostName(name)] = harness.OAuth2Config("/"+harness.HostName(name), harness.Merge(harness.Exchange, test.oauth2), test.more)
 	}
-	gateway := harness.Start(t, harness.Options{Config: byHost(configs), HTTP2Upstream: true})
+	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(configs), HTTP2Upstream: true})
 	for name, test := range subjectHeaderCases {
 		t.Run(name, func(t *testing.T) {
 			gateway.Token.Handle(test.answer)
 			if test.answer == nil {
-				gateway.Token.Handle(exchangeServer(3600))
+				gateway.Token.Handle(harness.ExchangeServer(3600))
 			}
 			for _, at := range []string{"paused for the call", "after it"} {
 				gateway.Upstream.Forget()
-				sendSubject(t, gateway, hostName(name), test.headers)
+				sendSubject(t, gateway, harness.HostName(name), test.headers)
 				checkSubjectHeaders(t, gateway, at, test.want, test.passes)
 			}
 		})
@@ -155,7 +155,7 @@ func sendSubject(t *testing.T, gateway *harness.Gateway, host string, headers []
 	for _, name := range subjectTrailers {
 		request.Trailer.Set(name, "as a trailer")
 	}
-	checkStatus(t, await(t, sendAll(gateway.HTTP2Client(), request)), 200)
+	harness.SendParallel(gateway.HTTP2Client(), request).CheckStatus(t, 200)
 }
 
 func checkSubjectHeaders(t *testing.T, gateway *harness.Gateway, at string, want, passes []string) {

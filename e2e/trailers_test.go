@@ -32,7 +32,7 @@ var trailerCases = map[string]struct {
 var protectedTrailers = []string{"X-Token", "X-User", "X-Role"}
 
 func trailerConfig(more map[string]any) map[string]any {
-	return unhurried(merged(map[string]any{
+	return harness.PlainConfig(harness.Merge(map[string]any{
 		"upstreamHeaders": map[string]any{"X-User": "header:X-User", "x-role": "body:role"},
 	}, more))
 }
@@ -47,15 +47,15 @@ func TestTrailers(t *testing.T) {
 	t.Parallel()
 	configs := map[string]map[string]any{"paused": trailerConfig(map[string]any{"requestPath": "/paused", "cache": map[string]any{}})}
 	for name, test := range trailerCases {
-		configs[hostName(name)] = trailerConfig(test.config)
+		configs[harness.HostName(name)] = trailerConfig(test.config)
 	}
-	gateway := harness.Start(t, harness.Options{Config: byHost(configs), HTTP2Upstream: true})
+	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(configs), HTTP2Upstream: true})
 	bodies := map[string]string{"no body": "", "a body": "abc", "a long body": strings.Repeat("abcd", 64<<10)}
 	for name, test := range trailerCases {
 		for length, body := range bodies {
 			t.Run(name+"/"+length, func(t *testing.T) {
 				gateway.Token.Handle(test.answer)
-				checkTrailers(t, gateway, sendTrailers(t, gateway, hostName(name), body, test.headers...), test.token, body, test.passes)
+				checkTrailers(t, gateway, sendTrailers(t, gateway, harness.HostName(name), body, test.headers...), test.token, body, test.passes)
 			})
 		}
 	}
@@ -72,18 +72,18 @@ func TestTrailers(t *testing.T) {
 
 // sendTrailers sends a request over HTTP/2 with each protected name as a trailer, one of
 // them twice, and one more.
-func sendTrailers(t *testing.T, gateway *harness.Gateway, host, body string, headers ...string) <-chan sent {
+func sendTrailers(t *testing.T, gateway *harness.Gateway, host, body string, headers ...string) *harness.Parallel {
 	t.Helper()
 	request := gateway.Request(t, http.MethodPost, "/", "", append(headers, "Host: "+host)...)
 	// Of unknown length: without a body net/http would send no trailers.
 	request.Body, request.ContentLength = io.NopCloser(strings.NewReader(body)), -1
 	request.Trailer = http.Header{"X-Token": {"forged-1", "forged-2"}, "X-User": {"forged"}, "X-Role": {"forged"}, "X-Other": {"passes"}}
-	return sendAll(gateway.HTTP2Client(), request)
+	return harness.SendParallel(gateway.HTTP2Client(), request)
 }
 
-func checkTrailers(t *testing.T, gateway *harness.Gateway, answers <-chan sent, token, body string, passes []string) {
+func checkTrailers(t *testing.T, gateway *harness.Gateway, answer *harness.Parallel, token, body string, passes []string) {
 	t.Helper()
-	checkStatus(t, await(t, answers), 200)
+	answer.CheckStatus(t, 200)
 	received := gateway.Upstream.Last(t)
 	if got := strings.Join(received.Header.Values("X-Token"), ","); got != token {
 		t.Errorf("the upstream received the token %q, want %q", got, token)

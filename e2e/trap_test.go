@@ -17,7 +17,7 @@ const reloadLimit = 3 * time.Second
 // TestTraps ends the VM as no recover can prevent it: by the instruction that traps. The plugin
 // can't answer then, and what becomes of the requests is up to the host.
 func TestTraps(t *testing.T) {
-	wasm := buildWithFaults(t)
+	wasm := harness.WasmWithFaults(t)
 	for _, test := range []struct {
 		name   string
 		fault  string
@@ -32,7 +32,7 @@ func TestTraps(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			gateway := harness.Start(t, harness.Options{
-				Config:     byHost(faultyConfigs),
+				Config:     harness.ByHost(faultyConfigs),
 				Wasm:       wasm,
 				Env:        map[string]string{"FAULT": test.fault},
 				FailReload: test.reload,
@@ -49,7 +49,7 @@ func TestTraps(t *testing.T) {
 				test.kill(t, gateway)
 				checkReloaded(t, gateway)
 			}
-			waitStat(t, gateway, activeVMs, vms)
+			gateway.WaitStat(t, activeVMs, vms)
 		})
 	}
 }
@@ -61,8 +61,8 @@ const activeVMs = "wasm.envoy.wasm.runtime.v8.active"
 func killByRequest(t *testing.T, gateway *harness.Gateway) {
 	t.Helper()
 	answer := gateway.Post(t, "/", "body", "Host: allow", "X-Token: forged")
-	checkStatus(t, answer, http.StatusServiceUnavailable)
-	checkNotReached(t, gateway)
+	harness.CheckStatus(t, answer, http.StatusServiceUnavailable)
+	gateway.Upstream.CheckNotReached(t)
 }
 
 // killByAnswer ends the VM while requests wait in it. Envoy leaves them alone until its own time
@@ -77,14 +77,12 @@ func killByAnswer(t *testing.T, gateway *harness.Gateway) {
 	for range waiting {
 		requests = append(requests, gateway.Request(t, http.MethodPost, "/", "body", "Host: cache-allow", "X-Token: forged"))
 	}
-	answers := sendAll(gateway.Client(), requests...)
+	answers := harness.SendParallel(gateway.Client(), requests...)
 	gateway.Token.WaitCalls(t, 1)
-	waitActive(t, gateway, waiting)
+	gateway.WaitActive(t, waiting)
 	close(release)
-	for range waiting {
-		checkStatus(t, await(t, answers), http.StatusServiceUnavailable)
-	}
-	checkNotReached(t, gateway)
+	answers.CheckStatus(t, http.StatusServiceUnavailable)
+	gateway.Upstream.CheckNotReached(t)
 }
 
 // checkStaysDead checks that no request passes a dead VM, whatever the configuration says.
@@ -98,7 +96,7 @@ func checkStaysDead(t *testing.T, gateway *harness.Gateway) {
 			}
 		}
 	}
-	checkNotReached(t, gateway)
+	gateway.Upstream.CheckNotReached(t)
 }
 
 // checkReloaded waits for the new VM, and logs how long there was none.
@@ -110,8 +108,8 @@ func checkReloaded(t *testing.T, gateway *harness.Gateway) {
 		if answer.Status == http.StatusOK {
 			break
 		}
-		checkStatus(t, answer, http.StatusServiceUnavailable)
-		checkNotReached(t, gateway)
+		harness.CheckStatus(t, answer, http.StatusServiceUnavailable)
+		gateway.Upstream.CheckNotReached(t)
 		if time.Since(start) > reloadLimit {
 			t.Fatalf("not served again within %s", reloadLimit)
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,10 +15,10 @@ import (
 // requests come. No request may notice, and nothing of a replaced configuration may stay.
 func TestUpdatesUnderLoad(t *testing.T) {
 	const rate = 300 // requests/s
-	updates := amount(t, "E2E_UPDATES", 200, 40)
-	gateway := startCached(t, harness.Options{Config: generation(0, nil), Workers: workers, ECDS: true, WasmLog: "info"})
+	updates := harness.Amount(t, "E2E_UPDATES", 200, 40)
+	gateway := harness.StartTraced(t, harness.Options{Config: generation(0, nil), Workers: workers, ECDS: true, WasmLog: "info"})
 	gateway.Token.Handle(answerGeneration)
-	clients := workerClients(t, gateway)
+	clients := gateway.WorkerClients(t)
 	for i := range 10 * len(updatedHosts) * workers { // so that later memory compares with that of a gateway in use
 		checkUpdated(t, nil, sendUpdated(t, gateway, clients[i%workers], i/workers))
 	}
@@ -28,7 +27,7 @@ func TestUpdatesUnderLoad(t *testing.T) {
 	stop := make(chan struct{})
 	results := make(chan []sentUpdated, 1)
 	go func() {
-		results <- loadUntil(stop, rate, func(i int) sentUpdated { return sendUpdated(t, gateway, gateway.Client(), i) })
+		results <- harness.LoadUntil(stop, rate, func(i int) sentUpdated { return sendUpdated(t, gateway, gateway.Client(), i) })
 	}()
 	start := time.Now()
 	history := changeConfigurations(t, gateway, updates)
@@ -41,7 +40,7 @@ func TestUpdatesUnderLoad(t *testing.T) {
 	t.Logf("%d updates in %s while %d requests came", updates, took.Round(time.Millisecond), len(sent))
 
 	gateway.Client().CloseIdleConnections()
-	waitActive(t, gateway, 0)
+	gateway.WaitActive(t, 0)
 	after := idle.checkBack(t, gateway)
 	reliability.Tried(t, fmt.Sprintf("%d updates of the configuration under load, some of them invalid", updates), "no request fails that would not have failed without them; nothing is left behind",
 		fmt.Sprintf("%d requests in %s; idle wakeups of a worker %.0f/s before, %.0f/s after; memory %d kB and %d kB", len(sent), took.Round(time.Second), idle.wakeups, after.wakeups, idle.memoryKB, after.memoryKB))
@@ -56,7 +55,7 @@ var updatedHosts = []string{"plain", "cached", "caller", "denied", "allowed"}
 func generation(number int, more map[string]any) map[string]any {
 	configs := map[string]map[string]any{}
 	for _, host := range updatedHosts {
-		configs[host] = merged(unhurried(more), map[string]any{
+		configs[host] = harness.Merge(harness.PlainConfig(more), map[string]any{
 			"requestPath": fmt.Sprintf("/%d/%s", number, host),
 			"cache":       map[string]any{},
 		})
@@ -65,7 +64,7 @@ func generation(number int, more map[string]any) map[string]any {
 	configs["caller"]["forwardHeaders"] = []string{"X-User"}
 	configs["denied"]["failure"] = map[string]any{"status": 418}
 	configs["allowed"]["failure"] = allow
-	return byHost(configs)
+	return harness.ByHost(configs)
 }
 
 // answerGeneration makes a token that says for whom it is. Some answers are slow, so that each
@@ -86,7 +85,7 @@ func answerGeneration(w http.ResponseWriter, r *http.Request) {
 }
 
 func generationToken(path, caller string) string {
-	return secretMark + strings.ReplaceAll(path, "/", "-") + "-" + caller
+	return harness.SecretMark + strings.ReplaceAll(path, "/", "-") + "-" + caller
 }
 
 // invalidConfigs must change nothing.
@@ -94,8 +93,8 @@ var invalidConfigs = []any{
 	"not JSON",
 	map[string]any{"tokenHeadr": "X-Token"},
 	strings.Repeat("[", 20_000),
-	merged(sampleConfig(), map[string]any{"timeout": -1}),
-	merged(sampleConfig(), map[string]any{"_rules_": []any{map[string]any{"_match_domain_": []string{"a"}, "cache": 5}}}),
+	harness.Merge(harness.SampleConfig(), map[string]any{"timeout": -1}),
+	harness.Merge(harness.SampleConfig(), map[string]any{"_rules_": []any{map[string]any{"_match_domain_": []string{"a"}, "cache": 5}}}),
 }
 
 // period is when a generation was there: from before its configuration was sent until after the
@@ -129,14 +128,14 @@ func changeConfigurations(t *testing.T, gateway *harness.Gateway, updates int) (
 
 // sentUpdated is one request of the load.
 type sentUpdated struct {
-	timed
+	harness.Result
 	host, caller string
 }
 
 func sendUpdated(t *testing.T, gateway *harness.Gateway, client *http.Client, i int) sentUpdated {
 	t.Helper()
 	host, caller := updatedHosts[i%len(updatedHosts)], fmt.Sprint("user", i/len(updatedHosts)%10)
-	result := getBy(t, gateway, client, host, "X-User: "+caller, "X-Token: forged")
+	result := gateway.AskBy(t, client, host, "X-User: "+caller, "X-Token: forged")
 	if host != "caller" {
 		caller = ""
 	}
@@ -155,23 +154,23 @@ func checkUpdated(t *testing.T, history []period, sent sentUpdated) {
 	case "allowed":
 		hasToken = false
 	}
-	if sent.err != nil || sent.Status != status || (sent.token() != "") != hasToken {
-		t.Errorf("%s was answered %d %q after %s (%v)", sent.host, sent.Status, sent.Body, sent.took(), sent.err)
+	if sent.Err != nil || sent.Status != status || (sent.Token() != "") != hasToken {
+		t.Errorf("%s was answered %d %q after %s (%v)", sent.host, sent.Status, sent.Body, sent.Took(), sent.Err)
 		return
 	}
 	if !hasToken || history == nil {
 		return
 	}
 	var number int
-	if _, err := fmt.Sscanf(sent.token(), secretMark+"-%d-", &number); err != nil || number >= len(history) {
-		t.Errorf("%s went on with the token %q", sent.host, sent.token())
+	if _, err := fmt.Sscanf(sent.Token(), harness.SecretMark+"-%d-", &number); err != nil || number >= len(history) {
+		t.Errorf("%s went on with the token %q", sent.host, sent.Token())
 		return
 	}
-	if want := generationToken(fmt.Sprintf("/%d/%s", number, sent.host), sent.caller); sent.token() != want {
-		t.Errorf("%s of %q went on with the token %q", sent.host, sent.caller, sent.token())
+	if want := generationToken(fmt.Sprintf("/%d/%s", number, sent.host), sent.caller); sent.Token() != want {
+		t.Errorf("%s of %q went on with the token %q", sent.host, sent.caller, sent.Token())
 	}
-	if there := history[number]; sent.sentAt.After(there.to.Add(allowance)) || sent.answeredAt.Before(there.from) {
-		t.Errorf("%s went on with a token of generation %d, which was replaced %s before", sent.host, number, sent.sentAt.Sub(there.to))
+	if there := history[number]; sent.SentAt.After(there.to.Add(allowance)) || sent.AnsweredAt.Before(there.from) {
+		t.Errorf("%s went on with a token of generation %d, which was replaced %s before", sent.host, number, sent.SentAt.Sub(there.to))
 	}
 }
 
@@ -184,8 +183,8 @@ func checkSharedAfterUpdates(t *testing.T, gateway *harness.Gateway, clients []*
 	gateway.Update(t, generation(next, nil))
 	var calls []harness.Call
 	for i := range 5 * len(clients) {
-		result := getBy(t, gateway, clients[i%len(clients)], "cached")
-		result.checkToken(t, generationToken(fmt.Sprintf("/%d/cached", next), ""))
+		result := gateway.AskBy(t, clients[i%len(clients)], "cached")
+		result.CheckToken(t, generationToken(fmt.Sprintf("/%d/cached", next), ""))
 	}
 	for _, call := range gateway.Token.Calls() {
 		if call.URI == fmt.Sprintf("/%d/cached", next) {
@@ -194,30 +193,5 @@ func checkSharedAfterUpdates(t *testing.T, gateway *harness.Gateway, clients []*
 	}
 	if len(calls) != 1 {
 		t.Errorf("%d calls for one token of %d workers, want 1", len(calls), len(clients))
-	}
-}
-
-// loadUntil sends requests at a steady rate per second until it is stopped, whether or not the
-// earlier ones have been answered, and returns when all have been.
-func loadUntil[T any](stop <-chan struct{}, rate int, send func(i int) T) []T {
-	var (
-		group   sync.WaitGroup
-		mu      sync.Mutex // guards results
-		results []T
-	)
-	start := time.Now()
-	for i := 0; ; i++ {
-		select {
-		case <-stop:
-			group.Wait()
-			return results
-		case <-time.After(time.Until(start.Add(time.Duration(i) * time.Second / time.Duration(rate)))):
-		}
-		spawn(&group, func() {
-			result := send(i)
-			mu.Lock()
-			defer mu.Unlock()
-			results = append(results, result)
-		})
 	}
 }

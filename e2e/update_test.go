@@ -10,9 +10,9 @@ import (
 
 // checkUpdates changes the configuration of a gateway with several workers. Only a
 // token that still is what the configuration asks for may outlast that.
-func checkUpdates(t *testing.T, gateway *harness.Gateway, tokens *mint) {
-	gateway.Token.Handle(tokens.answer(300))
-	config := cachedHosts([]string{"first"}, map[string]any{})["first"]
+func checkUpdates(t *testing.T, gateway *harness.Gateway, tokens *harness.TokenIssuer) {
+	gateway.Token.Handle(tokens.Answer(300))
+	config := harness.CachedConfigs([]string{"first"}, map[string]any{})["first"]
 	gateway.Update(t, config)
 	current := checkAllWorkers(t, gateway)
 
@@ -27,11 +27,11 @@ func checkUpdates(t *testing.T, gateway *harness.Gateway, tokens *mint) {
 			"cache":   map[string]any{"staleIfError": 5, "backoff": 100, "maxWaiting": 50},
 		}, true},
 		{"requestPath", map[string]any{"requestPath": "/second"}, false},
-		{"credential", map[string]any{"requestHeaders": map[string]string{"X-Credential": secretMark + "-rotated"}}, false},
+		{"credential", map[string]any{"requestHeaders": map[string]string{"X-Credential": harness.SecretMark + "-rotated"}}, false},
 	} {
 		t.Run(step.name, func(t *testing.T) {
 			calls := len(gateway.Token.Calls())
-			config = merged(config, step.change)
+			config = harness.Merge(config, step.change)
 			gateway.Update(t, config)
 			next := checkAllWorkers(t, gateway)
 			if kept := next == current; kept != step.keeps {
@@ -49,23 +49,23 @@ func checkUpdates(t *testing.T, gateway *harness.Gateway, tokens *mint) {
 	}
 
 	t.Run("with a call under way", func(t *testing.T) {
-		gateway.Update(t, merged(config, map[string]any{"requestPath": "/third"}))
+		gateway.Update(t, harness.Merge(config, map[string]any{"requestPath": "/third"}))
 		release := make(chan struct{})
-		gateway.Token.Handle(harness.Hold(release, tokens.answer(300)))
-		before := sendParallel(gateway.Client(), requestsFor(t, gateway, "old", 1)...)
-		waitCallsOf(t, gateway, "third", 1)
-		gateway.Token.Handle(answerByPath(map[string]http.HandlerFunc{"fourth": tokens.answer(300)}, harness.Status(http.StatusTeapot)))
+		gateway.Token.Handle(harness.Hold(release, tokens.Answer(300)))
+		before := harness.SendParallel(gateway.Client(), gateway.Requests(t, "old", 1)...)
+		gateway.Token.WaitCallsOf(t, "third", 1)
+		gateway.Token.Handle(harness.ByPath(map[string]http.HandlerFunc{"fourth": tokens.Answer(300)}, harness.Status(http.StatusTeapot)))
 		// The old call ends while both configurations are there.
 		go func() {
-			for len(callsOf(gateway, "fourth")) == 0 && t.Context().Err() == nil {
+			for len(gateway.Token.CallsOf("fourth")) == 0 && t.Context().Err() == nil {
 				knock(gateway)
 			}
 			close(release)
 		}()
-		gateway.Update(t, merged(config, map[string]any{"requestPath": "/fourth"}))
-		before.wait()[0].checkToken(t, mintedToken("third", 1))
-		if after := checkAllWorkers(t, gateway); after != mintedToken("fourth", 1) {
-			t.Errorf("after the update the token is %q, want %q", after, mintedToken("fourth", 1))
+		gateway.Update(t, harness.Merge(config, map[string]any{"requestPath": "/fourth"}))
+		before.Wait()[0].CheckToken(t, harness.IssuedToken("third", 1))
+		if after := checkAllWorkers(t, gateway); after != harness.IssuedToken("fourth", 1) {
+			t.Errorf("after the update the token is %q, want %q", after, harness.IssuedToken("fourth", 1))
 		}
 	})
 }
@@ -82,10 +82,10 @@ func knock(gateway *harness.Gateway) {
 // checkAllWorkers checks that all workers have the same token, and returns it.
 func checkAllWorkers(t *testing.T, gateway *harness.Gateway) string {
 	t.Helper()
-	token := get(t, gateway, "any").token()
-	for _, client := range workerClients(t, gateway) {
+	token := gateway.Ask(t, "any").Token()
+	for _, client := range gateway.WorkerClients(t) {
 		for range 2 {
-			getBy(t, gateway, client, "any").checkToken(t, token)
+			gateway.AskBy(t, client, "any").CheckToken(t, token)
 		}
 	}
 	return token

@@ -13,12 +13,12 @@ import (
 func TestMaxWaiting(t *testing.T) {
 	t.Parallel()
 	const most = 3
-	configs := cachedHosts([]string{"default", "deny", "allow", "one"}, map[string]any{"maxWaiting": most})
+	configs := harness.CachedConfigs([]string{"default", "deny", "allow", "one"}, map[string]any{"maxWaiting": most})
 	configs["deny"]["failure"] = map[string]any{"mode": "deny", "status": 503, "body": "busy"}
 	configs["allow"]["failure"] = map[string]any{"mode": "allow"}
 	configs["one"]["cache"] = map[string]any{"maxWaiting": 1}
-	gateway := startCached(t, harness.Options{Config: byHost(configs), Details: true})
-	tokens := &mint{}
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs), Details: true})
+	tokens := &harness.TokenIssuer{}
 	for _, test := range []struct {
 		host    string
 		most    int
@@ -33,34 +33,34 @@ func TestMaxWaiting(t *testing.T) {
 	} {
 		t.Run(test.host, func(t *testing.T) {
 			release := make(chan struct{})
-			gateway.Token.Handle(harness.Hold(release, tokens.answer(300)))
+			gateway.Token.Handle(harness.Hold(release, tokens.Answer(300)))
 			leavers := newLeavers(t, gateway, gateway.Client(), test.host, 1)
-			waitActive(t, gateway, 1)
-			waiting := sendParallel(gateway.Client(), requestsFor(t, gateway, test.host, test.most-1)...)
-			waitActive(t, gateway, test.most)
+			gateway.WaitActive(t, 1)
+			waiting := harness.SendParallel(gateway.Client(), gateway.Requests(t, test.host, test.most-1)...)
+			gateway.WaitActive(t, test.most)
 			for range 2 {
-				more := get(t, gateway, test.host, "X-Token: forged")
+				more := gateway.Ask(t, test.host, "X-Token: forged")
 				details := more.Header.Get(harness.DetailsHeader)
-				if more.Status != test.status || more.err != nil || !strings.Contains(details, test.details) || more.took() > 5*time.Second {
+				if more.Status != test.status || more.Err != nil || !strings.Contains(details, test.details) || more.Took() > 5*time.Second {
 					t.Errorf("one more was answered %d %q (%s, %v) after %s, want %d %q (%s) at once",
-						more.Status, more.Body, details, more.err, more.took(), test.status, test.body, test.details)
+						more.Status, more.Body, details, more.Err, more.Took(), test.status, test.body, test.details)
 				}
-				if test.body != "" && more.Body != test.body || test.body == "" && more.token() != "" {
+				if test.body != "" && more.Body != test.body || test.body == "" && more.Token() != "" {
 					t.Errorf("one more was answered %q, want %q", more.Body, test.body)
 				}
 			}
 			// The place of one that has left is free again.
 			leavers.leave()
-			waitActive(t, gateway, test.most-1)
-			next := sendParallel(gateway.Client(), requestsFor(t, gateway, test.host, 1)...)
-			waitActive(t, gateway, test.most)
+			gateway.WaitActive(t, test.most-1)
+			next := harness.SendParallel(gateway.Client(), gateway.Requests(t, test.host, 1)...)
+			gateway.WaitActive(t, test.most)
 			close(release)
-			for _, result := range append(waiting.wait(), next.wait()...) {
-				if result.Status != http.StatusOK || result.token() != mintedToken(test.host, 1) {
-					t.Errorf("one that waited was answered %d with the token %q (%v)", result.Status, result.token(), result.err)
+			for _, result := range append(waiting.Wait(), next.Wait()...) {
+				if result.Status != http.StatusOK || result.Token() != harness.IssuedToken(test.host, 1) {
+					t.Errorf("one that waited was answered %d with the token %q (%v)", result.Status, result.Token(), result.Err)
 				}
 			}
-			checkCalls(t, gateway, test.host, 1)
+			gateway.Token.CheckCallsOf(t, test.host, 1)
 		})
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func warmConfig(path string, cache map[string]any) map[string]any {
-	return unhurried(map[string]any{"requestPath": path, "cache": merged(map[string]any{"warmUp": true}, cache)})
+	return harness.PlainConfig(map[string]any{"requestPath": path, "cache": harness.Merge(map[string]any{"warmUp": true}, cache)})
 }
 
 // TestWarmUp has a gateway fetch its token before anybody asks: by one call for all workers, which have it then.
@@ -20,11 +20,11 @@ func TestWarmUp(t *testing.T) {
 	gateway := harness.Start(t, harness.Options{Config: warmConfig("/token", nil), Workers: workers, Token: token})
 	token.WaitCalls(t, 1)
 	gateway.WaitCounter(t, "calls", 1)
-	clients := workerClients(t, gateway)
+	clients := gateway.WorkerClients(t)
 	for _, client := range clients {
-		getBy(t, gateway, client, "any").checkToken(t, "token-1")
+		gateway.AskBy(t, client, "any").CheckToken(t, "token-1")
 	}
-	before := settledCounters(t, gateway, counters{"calls": 0, "cache_misses": 0, "refreshes": 0})
+	before := gateway.SettledCounters(t, harness.Counters{"calls": 0, "cache_misses": 0, "refreshes": 0})
 	if before["calls"] != 1 || before["cache_misses"] != 0 || before["refreshes"] != 0 {
 		t.Errorf("the counters are %v, want one call and no miss", before)
 	}
@@ -45,8 +45,8 @@ func TestWarmUp(t *testing.T) {
 				t.Errorf("calls %d and %d are %s apart, want at least %s", i, i+1, wait, least)
 			}
 		}
-		for _, client := range workerClients(t, gateway) {
-			getBy(t, gateway, client, "any").checkToken(t, "token-2")
+		for _, client := range gateway.WorkerClients(t) {
+			gateway.AskBy(t, client, "any").CheckToken(t, "token-2")
 		}
 		if calls := len(token.Calls()); calls != failures+1 {
 			t.Errorf("%d calls, want %d for all workers", calls, failures+1)
@@ -56,11 +56,11 @@ func TestWarmUp(t *testing.T) {
 	t.Run("several rules", func(t *testing.T) {
 		token.Handle(func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X-Token", r.URL.Path) })
 		token.Forget()
-		gateway.Update(t, withRules(warmConfig("/global", nil),
+		gateway.Update(t, harness.WithRules(warmConfig("/global", nil),
 			map[string]any{"_match_route_": []string{"route-a"}, "requestPath": "/a"},
 			map[string]any{"_match_route_": []string{"route-b"}, "requestPath": "/b", "cache": map[string]any{"warmUp": false}}))
 		token.WaitCalls(t, 2)
-		checkStatus(t, gateway.Get(t, "/b"), http.StatusOK)
+		harness.CheckStatus(t, gateway.Get(t, "/b"), http.StatusOK)
 		var paths []string
 		for _, call := range token.Calls() {
 			paths = append(paths, call.URI)
@@ -74,10 +74,10 @@ func TestWarmUp(t *testing.T) {
 		token.Handle(harness.Status(http.StatusServiceUnavailable))
 		gateway.Update(t, warmConfig("/replaced", map[string]any{"backoff": 1}))
 		token.Handle(harness.HeaderToken("X-Token", "token-1"))
-		gateway.Update(t, unhurried(nil))
-		before := len(callsOf(gateway, "replaced"))
+		gateway.Update(t, harness.PlainConfig(nil))
+		before := len(gateway.Token.CallsOf("replaced"))
 		time.Sleep(4 * time.Second) // its next wait would have ended meanwhile
-		if after := len(callsOf(gateway, "replaced")); before == 0 || after != before {
+		if after := len(gateway.Token.CallsOf("replaced")); before == 0 || after != before {
 			t.Errorf("%d calls for a replaced configuration, and then %d", before, after)
 		}
 	})
@@ -94,14 +94,14 @@ func TestWarmUp(t *testing.T) {
 // as well, and gets no requests.
 func TestWarmUpWithoutSharing(t *testing.T) {
 	t.Parallel()
-	tokens := &mint{}
+	tokens := &harness.TokenIssuer{}
 	token := harness.NewTokenService(t)
-	token.Handle(tokens.answer(300))
-	gateway := startCached(t, harness.Options{Config: warmConfig("/alone", map[string]any{"shared": false}), Workers: workers, Token: token})
+	token.Handle(tokens.Answer(300))
+	gateway := harness.StartTraced(t, harness.Options{Config: warmConfig("/alone", map[string]any{"shared": false}), Workers: workers, Token: token})
 	token.WaitCalls(t, workers+1)
 	seen := map[string]bool{}
-	for _, client := range workerClients(t, gateway) {
-		seen[getBy(t, gateway, client, "any").token()] = true
+	for _, client := range gateway.WorkerClients(t) {
+		seen[gateway.AskBy(t, client, "any").Token()] = true
 	}
 	if calls := len(token.Calls()); len(seen) != workers || calls != workers+1 {
 		t.Errorf("the workers' tokens are %v after %d calls, want one for each worker, and one call more", seen, calls)

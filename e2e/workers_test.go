@@ -1,14 +1,8 @@
 package e2e_test
 
 import (
-	"context"
-	"errors"
 	"maps"
-	"net"
 	"net/http"
-	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,54 +13,54 @@ const workers = 4
 
 func TestWorkers(t *testing.T) {
 	t.Parallel()
-	configs := cachedHosts([]string{"warm", "cold", "refused", "refused-at-once", "renewed"}, map[string]any{})
-	maps.Copy(configs, cachedHosts([]string{"alone"}, map[string]any{"shared": false}))
-	maps.Copy(configs, cachedHosts([]string{"never-good"}, map[string]any{"backoff": 500}))
-	maps.Copy(configs, cachedHosts([]string{"recovered"}, map[string]any{"backoff": 30_000}))
-	maps.Copy(configs, cachedHosts([]string{"revived"}, map[string]any{"refreshBefore": 2}))
-	gateway := startCached(t, harness.Options{Config: byHost(configs), Workers: workers, Drain: 2 * time.Second})
-	clients := workerClients(t, gateway)
-	tokens := &mint{}
+	configs := harness.CachedConfigs([]string{"warm", "cold", "refused", "refused-at-once", "renewed"}, map[string]any{})
+	maps.Copy(configs, harness.CachedConfigs([]string{"alone"}, map[string]any{"shared": false}))
+	maps.Copy(configs, harness.CachedConfigs([]string{"never-good"}, map[string]any{"backoff": 500}))
+	maps.Copy(configs, harness.CachedConfigs([]string{"recovered"}, map[string]any{"backoff": 30_000}))
+	maps.Copy(configs, harness.CachedConfigs([]string{"revived"}, map[string]any{"refreshBefore": 2}))
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs), Workers: workers, Drain: 2 * time.Second})
+	clients := gateway.WorkerClients(t)
+	tokens := &harness.TokenIssuer{}
 
 	t.Run("one call serves all", func(t *testing.T) {
-		gateway.Token.Handle(tokens.answer(300))
-		before := settledCounters(t, gateway, counters{"calls": 0, "cache_misses": 0, "cache_hits": 0})
+		gateway.Token.Handle(tokens.Answer(300))
+		before := gateway.SettledCounters(t, harness.Counters{"calls": 0, "cache_misses": 0, "cache_hits": 0})
 		for range 5 {
 			for _, client := range clients {
-				getBy(t, gateway, client, "warm").checkToken(t, mintedToken("warm", 1))
+				gateway.AskBy(t, client, "warm").CheckToken(t, harness.IssuedToken("warm", 1))
 			}
 		}
-		checkCalls(t, gateway, "warm", 1)
-		waitGrown(t, gateway, before, counters{"calls": 1, "cache_misses": 1, "cache_hits": 5*workers - 1})
+		gateway.Token.CheckCallsOf(t, "warm", 1)
+		gateway.WaitGrowth(t, before, harness.Counters{"calls": 1, "cache_misses": 1, "cache_hits": 5*workers - 1})
 	})
 
 	t.Run("cold start", func(t *testing.T) {
 		release := make(chan struct{})
-		gateway.Token.Handle(harness.Hold(release, tokens.answer(300)))
-		var requests []*parallel
+		gateway.Token.Handle(harness.Hold(release, tokens.Answer(300)))
+		var requests []*harness.Parallel
 		for _, client := range clients {
-			requests = append(requests, sendParallel(client, requestsFor(t, gateway, "cold", 20)...))
+			requests = append(requests, harness.SendParallel(client, gateway.Requests(t, "cold", 20)...))
 		}
-		waitActive(t, gateway, 20*workers)
+		gateway.WaitActive(t, 20*workers)
 		close(release)
 		for _, requests := range requests {
-			for _, result := range requests.wait() {
-				if result.Status != http.StatusOK || result.token() == "" {
-					t.Errorf("answered %d with the token %q (%v)", result.Status, result.token(), result.err)
+			for _, result := range requests.Wait() {
+				if result.Status != http.StatusOK || result.Token() == "" {
+					t.Errorf("answered %d with the token %q (%v)", result.Status, result.Token(), result.Err)
 				}
 			}
 		}
-		checkCalls(t, gateway, "cold", 1)
+		gateway.Token.CheckCallsOf(t, "cold", 1)
 	})
 
 	t.Run("not shared", func(t *testing.T) {
-		gateway.Token.Handle(tokens.answer(300))
+		gateway.Token.Handle(tokens.Answer(300))
 		for range 3 {
 			for i, client := range clients {
-				getBy(t, gateway, client, "alone").checkToken(t, mintedToken("alone", i+1))
+				gateway.AskBy(t, client, "alone").CheckToken(t, harness.IssuedToken("alone", i+1))
 			}
 		}
-		checkCalls(t, gateway, "alone", workers)
+		gateway.Token.CheckCallsOf(t, "alone", workers)
 	})
 
 	t.Run("renewal", func(t *testing.T) {
@@ -75,15 +69,15 @@ func TestWorkers(t *testing.T) {
 			renewedAt = 1800 * time.Millisecond // up to a fifth of a second earlier than 1 s before the end
 			callTime  = 300 * time.Millisecond  // long enough for every worker to notice that it is time
 		)
-		gateway.Token.Handle(harness.Delay(callTime, tokens.answer(lifetime.Seconds())))
+		gateway.Token.Handle(harness.Delay(callTime, tokens.Answer(lifetime.Seconds())))
 		for _, client := range clients {
-			getBy(t, gateway, client, "renewed").checkToken(t, mintedToken("renewed", 1))
+			gateway.AskBy(t, client, "renewed").CheckToken(t, harness.IssuedToken("renewed", 1))
 		}
-		before := settledCounters(t, gateway, counters{"cache_misses": 0, "denied": 0})
-		load(100, 7*time.Second, func(i int) timed { return getBy(t, gateway, clients[i%workers], "renewed") })
-		waitGrown(t, gateway, before, counters{"cache_misses": 0, "denied": 0})
+		before := gateway.SettledCounters(t, harness.Counters{"cache_misses": 0, "denied": 0})
+		harness.Load(100, 7*time.Second, func(i int) harness.Result { return gateway.AskBy(t, clients[i%workers], "renewed") })
+		gateway.WaitGrowth(t, before, harness.Counters{"cache_misses": 0, "denied": 0})
 		checkFresh(t, gateway, tokens, "renewed", lifetime)
-		calls := callsOf(gateway, "renewed")
+		calls := gateway.Token.CallsOf("renewed")
 		if len(calls) < 3 {
 			t.Errorf("%d calls, want at least 3", len(calls))
 		}
@@ -95,103 +89,103 @@ func TestWorkers(t *testing.T) {
 	})
 
 	t.Run("refused by the upstream", func(t *testing.T) {
-		gateway.Token.Handle(tokens.answer(300))
-		first, second := mintedToken("refused", 1), mintedToken("refused", 2)
+		gateway.Token.Handle(tokens.Answer(300))
+		first, second := harness.IssuedToken("refused", 1), harness.IssuedToken("refused", 2)
 		for _, client := range clients {
-			getBy(t, gateway, client, "refused").checkToken(t, first)
+			gateway.AskBy(t, client, "refused").CheckToken(t, first)
 		}
 		gateway.Upstream.Respond(refuseToken(first))
-		before := settledCounters(t, gateway, counters{"invalidated": 0})
+		before := gateway.SettledCounters(t, harness.Counters{"invalidated": 0})
 		for _, client := range clients {
-			if result := getBy(t, gateway, client, "refused"); result.Status == http.StatusOK {
+			if result := gateway.AskBy(t, client, "refused"); result.Status == http.StatusOK {
 				continue // this worker had noticed already
 			}
-			getBy(t, gateway, client, "refused").checkToken(t, second)
+			gateway.AskBy(t, client, "refused").CheckToken(t, second)
 		}
 		for _, client := range clients {
-			getBy(t, gateway, client, "refused").checkToken(t, second)
+			gateway.AskBy(t, client, "refused").CheckToken(t, second)
 		}
-		checkCalls(t, gateway, "refused", 2)
-		waitGrown(t, gateway, before, counters{"invalidated": 1})
+		gateway.Token.CheckCallsOf(t, "refused", 2)
+		gateway.WaitGrowth(t, before, harness.Counters{"invalidated": 1})
 	})
 
 	// A worker that has not seen the refusal is renewing the refused token. It must not
 	// give it back to the one that has, which does not wait for a call from before.
 	t.Run("refused during a renewal", func(t *testing.T) {
 		// Renewed 1.6 to 2 seconds after its call, if it was used in the second half of that time.
-		gateway.Token.Handle(tokens.answer(4))
-		first := mintedToken("revived", 1)
+		gateway.Token.Handle(tokens.Answer(4))
+		first := harness.IssuedToken("revived", 1)
 		called := time.Now()
 		for _, client := range clients[:2] {
-			getBy(t, gateway, client, "revived").checkToken(t, first)
+			gateway.AskBy(t, client, "revived").CheckToken(t, first)
 		}
 		time.Sleep(time.Until(called.Add(1200 * time.Millisecond)))
-		getBy(t, gateway, clients[1], "revived").checkToken(t, first)
+		gateway.AskBy(t, clients[1], "revived").CheckToken(t, first)
 		release := make(chan struct{})
-		gateway.Token.Handle(harness.Hold(release, tokens.answer(300)))
-		waitCallsOf(t, gateway, "revived", 2)
+		gateway.Token.Handle(harness.Hold(release, tokens.Answer(300)))
+		gateway.Token.WaitCallsOf(t, "revived", 2)
 		gateway.Upstream.Respond(refuseToken(first))
-		if result := getBy(t, gateway, clients[0], "revived"); result.Status != http.StatusUnauthorized {
+		if result := gateway.AskBy(t, clients[0], "revived"); result.Status != http.StatusUnauthorized {
 			t.Fatalf("answered %d, want the upstream's 401", result.Status)
 		}
-		waiting := sendParallel(clients[0], requestsFor(t, gateway, "revived", 1)...)
+		waiting := harness.SendParallel(clients[0], gateway.Requests(t, "revived", 1)...)
 		// The first call, the other's renewal, and the first worker's for a new one.
-		waitCallsOf(t, gateway, "revived", 3)
+		gateway.Token.WaitCallsOf(t, "revived", 3)
 		arrived := gateway.Stat(t, "http.gateway.downstream_rq_total")
-		later := sendParallel(clients[0], requestsFor(t, gateway, "revived", 1)...)
-		waitStatChange(t, gateway, "http.gateway.downstream_rq_total", arrived)
+		later := harness.SendParallel(clients[0], gateway.Requests(t, "revived", 1)...)
+		gateway.WaitStatChange(t, "http.gateway.downstream_rq_total", arrived)
 		close(release)
-		for _, result := range append(waiting.wait(), later.wait()...) {
-			if result.Status != http.StatusOK || result.token() == first {
-				t.Errorf("answered %d with the token %q, want 200 with another than %q", result.Status, result.token(), first)
+		for _, result := range append(waiting.Wait(), later.Wait()...) {
+			if result.Status != http.StatusOK || result.Token() == first {
+				t.Errorf("answered %d with the token %q, want 200 with another than %q", result.Status, result.Token(), first)
 			}
 		}
 	})
 
 	t.Run("refused on all workers at once", func(t *testing.T) {
 		const count = 20
-		gateway.Token.Handle(tokens.answer(300))
+		gateway.Token.Handle(tokens.Answer(300))
 		upstream := &verdicts{}
 		gateway.Upstream.Respond(upstream.status)
-		first := mintedToken("refused-at-once", 1)
-		before := settledCounters(t, gateway, counters{"invalidated": 0})
-		var requests []*parallel
+		first := harness.IssuedToken("refused-at-once", 1)
+		before := gateway.SettledCounters(t, harness.Counters{"invalidated": 0})
+		var requests []*harness.Parallel
 		release := upstream.hold()
 		gateway.Upstream.Forget()
 		for _, client := range clients {
-			getBy(t, gateway, client, "refused-at-once").checkToken(t, first)
-			requests = append(requests, sendParallel(client, upstream.heldRequests(t, gateway, "refused-at-once", count)...))
+			gateway.AskBy(t, client, "refused-at-once").CheckToken(t, first)
+			requests = append(requests, harness.SendParallel(client, upstream.heldRequests(t, gateway, "refused-at-once", count)...))
 		}
 		gateway.Upstream.WaitRequests(t, (count+1)*workers)
 		close(release)
 		for _, requests := range requests {
-			requests.wait()
+			requests.Wait()
 		}
 		for _, client := range clients {
-			for _, result := range sendParallel(client, requestsFor(t, gateway, "refused-at-once", count)...).wait() {
-				if result.Status != http.StatusOK || result.token() == "" || result.token() == first {
-					t.Fatalf("answered %d with the token %q (%v), want 200 with another than %q", result.Status, result.token(), result.err, first)
+			for _, result := range harness.SendParallel(client, gateway.Requests(t, "refused-at-once", count)...).Wait() {
+				if result.Status != http.StatusOK || result.Token() == "" || result.Token() == first {
+					t.Fatalf("answered %d with the token %q (%v), want 200 with another than %q", result.Status, result.Token(), result.Err, first)
 				}
 			}
 		}
-		waitGrown(t, gateway, before, counters{"invalidated": 1})
-		checkCalls(t, gateway, "refused-at-once", 2)
+		gateway.WaitGrowth(t, before, harness.Counters{"invalidated": 1})
+		gateway.Token.CheckCallsOf(t, "refused-at-once", 2)
 	})
 
 	t.Run("always refused by the upstream", func(t *testing.T) {
 		const backoff = 500 * time.Millisecond
-		gateway.Token.Handle(tokens.answer(300))
+		gateway.Token.Handle(tokens.Answer(300))
 		gateway.Upstream.Respond(func(*http.Request) int { return http.StatusUnauthorized })
 		// One after the other, so that no two workers learn of a refusal at the same time.
 		for start := time.Now(); time.Since(start) < 4*time.Second; {
 			for _, client := range clients {
-				if result := getBy(t, gateway, client, "never-good"); result.Status != http.StatusUnauthorized || result.token() == "" {
-					t.Fatalf("answered %d with the token %q (%v), want the upstream's 401", result.Status, result.token(), result.err)
+				if result := gateway.AskBy(t, client, "never-good"); result.Status != http.StatusUnauthorized || result.Token() == "" {
+					t.Fatalf("answered %d with the token %q (%v), want the upstream's 401", result.Status, result.Token(), result.Err)
 				}
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
-		calls := callsOf(gateway, "never-good")
+		calls := gateway.Token.CallsOf("never-good")
 		if len(calls) < 3 {
 			t.Errorf("%d calls, want at least 3", len(calls))
 		}
@@ -207,23 +201,23 @@ func TestWorkers(t *testing.T) {
 		gateway.Upstream.Respond(func(*http.Request) int { return http.StatusOK })
 		gateway.Token.Handle(harness.Status(http.StatusServiceUnavailable))
 		for _, client := range clients[1:] {
-			if result := getBy(t, gateway, client, "recovered"); result.Status != http.StatusInternalServerError {
+			if result := gateway.AskBy(t, client, "recovered"); result.Status != http.StatusInternalServerError {
 				t.Errorf("answered %d, want 500", result.Status)
 			}
 		}
-		gateway.Token.Handle(tokens.answer(300))
-		getBy(t, gateway, clients[0], "recovered").checkToken(t, mintedToken("recovered", 1))
+		gateway.Token.Handle(tokens.Answer(300))
+		gateway.AskBy(t, clients[0], "recovered").CheckToken(t, harness.IssuedToken("recovered", 1))
 		// The others would wait for 30 seconds, but the token is there now.
 		for _, client := range clients[1:] {
-			for deadline := time.Now().Add(limit); ; time.Sleep(10 * time.Millisecond) {
-				result := getBy(t, gateway, client, "recovered")
+			for deadline := time.Now().Add(harness.Limit); ; time.Sleep(10 * time.Millisecond) {
+				result := gateway.AskBy(t, client, "recovered")
 				if result.Status == http.StatusOK || time.Now().After(deadline) {
-					result.checkToken(t, mintedToken("recovered", 1))
+					result.CheckToken(t, harness.IssuedToken("recovered", 1))
 					break
 				}
 			}
 		}
-		checkCalls(t, gateway, "recovered", workers)
+		gateway.Token.CheckCallsOf(t, "recovered", workers)
 	})
 
 	t.Run("update", func(t *testing.T) { checkUpdates(t, gateway, tokens) })
@@ -236,100 +230,5 @@ func refuseToken(token string) func(*http.Request) int {
 			return http.StatusUnauthorized
 		}
 		return http.StatusOK
-	}
-}
-
-// waitStatChange returns once an Envoy statistic has another value.
-func waitStatChange(t *testing.T, gateway *harness.Gateway, name, old string) {
-	t.Helper()
-	for deadline := time.Now().Add(limit); gateway.Stat(t, name) == old; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s is %s for %s", name, old, limit)
-		}
-	}
-}
-
-// workerClients are one client for each worker: each has one HTTP/2 connection,
-// which that worker has accepted.
-func workerClients(t *testing.T, gateway *harness.Gateway) []*http.Client {
-	t.Helper()
-	connections := make([]net.Conn, workers)
-	accepted := acceptedConnections(t, gateway)
-	for slices.Contains(connections, nil) {
-		connection, err := net.Dial("tcp", strings.TrimPrefix(gateway.URL, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		worker := acceptedBy(t, gateway, accepted)
-		if connections[worker] != nil {
-			connection.Close()
-			continue
-		}
-		connections[worker] = connection
-	}
-	var clients []*http.Client
-	for _, connection := range connections {
-		clients = append(clients, clientOn(connection))
-	}
-	t.Cleanup(func() {
-		for _, client := range clients {
-			client.CloseIdleConnections()
-		}
-	})
-	return clients
-}
-
-// acceptedConnections are the numbers of connections that each worker has accepted.
-func acceptedConnections(t *testing.T, gateway *harness.Gateway) []int {
-	t.Helper()
-	accepted := make([]int, workers)
-	for name, text := range gateway.Stats(t, `^listener\..*\.worker_\d+\.downstream_cx_total$`) {
-		_, rest, _ := strings.Cut(name, ".worker_")
-		worker, _ := strconv.Atoi(strings.TrimSuffix(rest, ".downstream_cx_total"))
-		count, err := strconv.Atoi(text)
-		if err != nil || worker >= workers {
-			t.Fatalf("statistic %s is %q", name, text)
-		}
-		accepted[worker] += count
-	}
-	return accepted
-}
-
-// acceptedBy returns the worker that accepts one connection more, and counts it.
-func acceptedBy(t *testing.T, gateway *harness.Gateway, before []int) int {
-	t.Helper()
-	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		now := acceptedConnections(t, gateway)
-		for worker := range now {
-			if now[worker] > before[worker] {
-				before[worker]++
-				return worker
-			}
-		}
-	}
-	t.Fatalf("no worker accepted the connection within %s", limit)
-	return 0
-}
-
-// clientOn is a client that has no other connection.
-func clientOn(connection net.Conn) *http.Client {
-	dials := make(chan net.Conn, 1)
-	dials <- connection
-	protocols := new(http.Protocols)
-	protocols.SetUnencryptedHTTP2(true)
-	return &http.Client{
-		Timeout: 3 * limit,
-		Transport: &http.Transport{
-			Protocols:          protocols,
-			DisableCompression: true,
-			DialContext: func(context.Context, string, string) (net.Conn, error) {
-				select {
-				case connection := <-dials:
-					return connection, nil
-				default:
-					return nil, errors.New("the only connection has been closed")
-				}
-			},
-		},
 	}
 }

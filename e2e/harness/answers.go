@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -27,6 +28,32 @@ func JSON(status int, body any) http.HandlerFunc {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(data))
+	}
+}
+
+// Text answers 200 with a body of a content type.
+func Text(contentType, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+// Busy answers with a status and the Retry-After of the moment.
+func Busy(status int, retryAfter func() string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", retryAfter())
+		w.WriteHeader(status)
+	}
+}
+
+// Refusal is an error of an authorization server (RFC 6749 section 5.2), whose every part but the code has the Leak.
+func Refusal(status int, code string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Basic realm="`+Leak+`"`)
+		w.Header().Set("X-Leak", Leak)
+		w.Header().Set("Location", "/"+Leak)
+		JSON(status, map[string]any{"error": code, "error_description": Leak, "error_uri": "https://" + Leak})(w, r)
 	}
 }
 
@@ -102,4 +129,47 @@ func Sequence(answers ...http.HandlerFunc) http.HandlerFunc {
 		mu.Unlock()
 		answer(w, r)
 	}
+}
+
+// Both has two write one answer.
+func Both(first, second http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		first(w, r)
+		second(w, r)
+	}
+}
+
+// ByPath has an answer for each path /name, such as those of CachedConfigs, and one for all others.
+func ByPath(answers map[string]http.HandlerFunc, others http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if answer, ok := answers[strings.TrimPrefix(r.URL.Path, "/")]; ok {
+			answer(w, r)
+			return
+		}
+		others(w, r)
+	}
+}
+
+// AnswerSwitch is an answer that can be exchanged while calls come.
+type AnswerSwitch struct {
+	mu      sync.Mutex // guards current
+	current http.HandlerFunc
+}
+
+// NewAnswerSwitch begins with an answer.
+func NewAnswerSwitch(answer http.HandlerFunc) *AnswerSwitch { return &AnswerSwitch{current: answer} }
+
+// Set exchanges it.
+func (s *AnswerSwitch) Set(answer http.HandlerFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current = answer
+}
+
+// Answer is the one of the moment.
+func (s *AnswerSwitch) Answer(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	current := s.current
+	s.mu.Unlock()
+	current(w, r)
 }

@@ -94,6 +94,16 @@ func Start(t testing.TB, options Options) *Gateway {
 	return g
 }
 
+// StartTraced is Start with the plugin's log at trace level, unless the options say otherwise, so that it says all it can
+// say when it is searched for SecretMark.
+func StartTraced(t testing.TB, options Options) *Gateway {
+	t.Helper()
+	if options.WasmLog == "" {
+		options.WasmLog = "trace"
+	}
+	return Start(t, options)
+}
+
 // StartRefused starts a gateway whose plugin must not start, and returns Envoy's
 // log for the test to look for the reason in.
 //
@@ -215,6 +225,7 @@ func binary(t testing.TB) string {
 
 func (g *Gateway) stop(t testing.TB) {
 	t.Helper()
+	g.checkNoSecrets(t)
 	if err := g.process.Stop(); err != nil {
 		t.Errorf("envoy ended by itself: %v", err)
 	}

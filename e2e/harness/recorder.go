@@ -6,9 +6,6 @@ import (
 	"time"
 )
 
-// waitLimit bounds every wait for something that a test expects to happen.
-const waitLimit = 5 * time.Second
-
 // recorder keeps what a server of the test received and wakes those who wait for more.
 type recorder[T any] struct {
 	mu      sync.Mutex // guards entries and changed
@@ -52,7 +49,7 @@ func (r *recorder[T]) state() ([]T, <-chan struct{}) {
 // they do not come.
 func (r *recorder[T]) wait(t testing.TB, count int, what string) []T {
 	t.Helper()
-	deadline := time.After(waitLimit)
+	deadline := time.After(Limit)
 	for {
 		entries, changed := r.state()
 		if len(entries) >= count {
@@ -61,7 +58,7 @@ func (r *recorder[T]) wait(t testing.TB, count int, what string) []T {
 		select {
 		case <-changed:
 		case <-deadline:
-			t.Fatalf("%d %s within %s, want %d", len(entries), what, waitLimit, count)
+			t.Fatalf("%d %s within %s, want %d", len(entries), what, Limit, count)
 		}
 	}
 }

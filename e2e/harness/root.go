@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"testing"
 )
 
 // Root is the folder of the plugin's module, looked for from the working folder upwards.
@@ -52,4 +54,39 @@ func Wasm() (string, error) {
 		return "", errors.New("main.wasm missing: run make")
 	}
 	return path, nil
+}
+
+// ReadProjectFile reads a file of the plugin's module, by its path from the root.
+func ReadProjectFile(t testing.TB, path ...string) []byte {
+	t.Helper()
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(filepath.Join(append([]string{root}, path...)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// WasmWithFaults builds the plugin with the code that panics or traps as the variable FAULT of its environment says, and
+// with the callbacks that main.wasm has.
+func WasmWithFaults(t testing.TB) string {
+	t.Helper()
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	linked, wasm := filepath.Join(t.TempDir(), "linked.wasm"), filepath.Join(t.TempDir(), "faults.wasm")
+	build := exec.Command("go", "build", "-tags", "faults", "-buildmode=c-shared", "-o", linked, ".")
+	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+	override := exec.Command("go", "run", "./tools/postlink", "-in", linked, "-out", wasm)
+	for _, command := range []*exec.Cmd{build, override} {
+		command.Dir = root
+		if output, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, output)
+		}
+	}
+	return wasm
 }

@@ -62,7 +62,7 @@ func (s *server) resume(t testing.TB) {
 // listen tries again for a while: a port that was just given up may have been
 // lent to somebody's outgoing connection.
 func listen(address string) (net.Listener, error) {
-	deadline := time.Now().Add(waitLimit)
+	deadline := time.Now().Add(Limit)
 	for {
 		listener, err := net.Listen("tcp", address)
 		if err == nil || time.Now().After(deadline) {

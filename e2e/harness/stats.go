@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -9,9 +11,8 @@ import (
 	"time"
 )
 
-// counterLimit bounds the wait for a counter: the plugin writes them at most a
-// second late, Envoy's own are at once.
-const counterLimit = 3 * time.Second
+// ownPrefix begins the names of the plugin's own statistics.
+const ownPrefix = "wasmcustom.token_fetch."
 
 // Stats are the Envoy statistics, of one moment, whose names match the regular expression.
 // A histogram's value is Envoy's own text.
@@ -37,35 +38,97 @@ func (g *Gateway) Stat(t testing.TB, name string) string {
 	return g.Stats(t, "^"+regexp.QuoteMeta(name)+"$")[name]
 }
 
-// Counter is the plugin's own counter of that name, 0 when there is none yet.
-func (g *Gateway) Counter(t testing.TB, name string) int {
+// WaitStat returns once an Envoy statistic has the value.
+func (g *Gateway) WaitStat(t testing.TB, name, want string) {
 	t.Helper()
-	text := g.Stat(t, "wasmcustom.token_fetch."+name)
-	if text == "" {
-		return 0
-	}
-	value, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatalf("counter %s: %v", name, err)
-	}
-	return value
+	Eventually(t, Limit, func() error {
+		if value := g.Stat(t, name); value != want {
+			return fmt.Errorf("%s is %q, want %q", name, value, want)
+		}
+		return nil
+	})
 }
 
-// WaitCounter returns once the plugin's own counter of that name is want, and
-// fails the test when it is not within three seconds.
+// WaitStatChange returns once an Envoy statistic has another value than it had.
+func (g *Gateway) WaitStatChange(t testing.TB, name, old string) {
+	t.Helper()
+	Eventually(t, Limit, func() error {
+		if g.Stat(t, name) == old {
+			return fmt.Errorf("%s is still %s", name, old)
+		}
+		return nil
+	})
+}
+
+// WaitActive returns once that many requests are in the gateway: those that have arrived and have been neither answered
+// nor given up.
+func (g *Gateway) WaitActive(t testing.TB, want int) {
+	t.Helper()
+	g.WaitStat(t, "http.gateway.downstream_rq_active", strconv.Itoa(want))
+}
+
+// Counter is the plugin's own counter of that name.
+func (g *Gateway) Counter(t testing.TB, name string) int {
+	t.Helper()
+	return g.Counters(t, Counters{name: 0})[name]
+}
+
+// WaitCounter returns once the plugin's own counter of that name is want.
 func (g *Gateway) WaitCounter(t testing.TB, name string, want int) {
 	t.Helper()
-	deadline := time.Now().Add(counterLimit)
-	for {
-		value := g.Counter(t, name)
-		if value == want {
-			return
+	g.WaitGrowth(t, Counters{}, Counters{name: want})
+}
+
+// Counters are some of the plugin's own counters, by their names.
+type Counters map[string]int
+
+// Counters reads the counters that want names, all at one moment. One that the plugin does not have fails the test.
+func (g *Gateway) Counters(t testing.TB, want Counters) Counters {
+	t.Helper()
+	stats := g.Stats(t, "^"+ownPrefix)
+	values := Counters{}
+	for name := range want {
+		value, err := strconv.Atoi(stats[ownPrefix+name])
+		if err != nil {
+			t.Fatalf("counter %s is %q", name, stats[ownPrefix+name])
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("counter %s is %d after %s, want %d", name, value, counterLimit, want)
-		}
-		time.Sleep(20 * time.Millisecond)
+		values[name] = value
 	}
+	return values
+}
+
+// WaitGrowth returns once the counters have grown by want since before. The plugin writes all of them at once, so one
+// that must not grow is checked with the others.
+func (g *Gateway) WaitGrowth(t testing.TB, before, want Counters) {
+	t.Helper()
+	Eventually(t, Limit, func() error {
+		grown := g.Counters(t, want)
+		for name := range grown {
+			grown[name] -= before[name]
+		}
+		if !maps.Equal(grown, want) {
+			return fmt.Errorf("counters grew by %v, want %v", grown, want)
+		}
+		return nil
+	})
+}
+
+// SettledCounters reads the counters that want names when the plugin has written what came before: it does so every
+// tenth of a second.
+func (g *Gateway) SettledCounters(t testing.TB, want Counters) Counters {
+	t.Helper()
+	const calm = 300 * time.Millisecond
+	values, since := g.Counters(t, want), time.Now()
+	Eventually(t, Limit, func() error {
+		if now := g.Counters(t, want); !maps.Equal(now, values) {
+			values, since = now, time.Now()
+		}
+		if time.Since(since) < calm {
+			return fmt.Errorf("the counters still change: %v", values)
+		}
+		return nil
+	})
+	return values
 }
 
 // Scrape is what Prometheus gets of Envoy.
@@ -78,12 +141,13 @@ func (g *Gateway) Scrape(t testing.TB) string {
 	return body
 }
 
-// WaitLog returns once Envoy has logged the text, and fails the test when it does not within three seconds.
+// WaitLog returns once Envoy has logged the text.
 func (g *Gateway) WaitLog(t testing.TB, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(counterLimit); !g.LogContains(text); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("envoy has not logged %q within %s", text, counterLimit)
+	Eventually(t, Limit, func() error {
+		if !g.LogContains(text) {
+			return fmt.Errorf("envoy has not logged %q", text)
 		}
-	}
+		return nil
+	})
 }

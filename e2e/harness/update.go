@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,9 +33,12 @@ func (g *Gateway) Update(t testing.TB, config any) {
 	}
 	// The workers take the new listener before the drain of the old one begins,
 	// and its end is counted only once every worker has dropped it.
-	poll(t, updateLimit, "the old configuration has drained", g.updateStats, func(stats map[string]int) bool {
-		return stats["total_listeners_warming"] == 0 && stats["total_listeners_draining"] == 0 &&
-			stats["total_filter_chains_draining"] == 0
+	Eventually(t, updateLimit, func() error {
+		stats := g.updateStats(t)
+		if stats["total_listeners_warming"]+stats["total_listeners_draining"]+stats["total_filter_chains_draining"] != 0 {
+			return fmt.Errorf("the old configuration is still there: %v", stats)
+		}
+		return nil
 	})
 	g.clients.closeIdle()
 }
@@ -64,24 +68,27 @@ func (g *Gateway) UpdateRefused(t testing.TB, config any) (log string) {
 // SetTokenCluster adds the cluster of token.static to the running Envoy, or removes it.
 func (g *Gateway) SetTokenCluster(t testing.TB, present bool) {
 	t.Helper()
-	read := func(t testing.TB) map[string]int {
-		return g.numbers(t, `^cluster_manager\.(cds\.update_success|warming_clusters)$`)
-	}
-	before := read(t)
+	const names = `^cluster_manager\.(cds\.update_success|warming_clusters)$`
+	before := g.numbers(t, names)
 	if err := g.files.writeClusters(g.tokenClusters(present)); err != nil {
 		t.Fatal(err)
 	}
-	poll(t, updateLimit, "envoy has read the clusters", read, func(stats map[string]int) bool {
-		return stats["update_success"] > before["update_success"] && stats["warming_clusters"] == 0
+	Eventually(t, updateLimit, func() error {
+		stats := g.numbers(t, names)
+		if stats["update_success"] == before["update_success"] || stats["warming_clusters"] != 0 {
+			return fmt.Errorf("envoy has not taken the clusters: %v", stats)
+		}
+		return nil
 	})
 }
 
 // refusalLog is the log from an offset to the line that ends a refusal, which
 // may come through Envoy's output a moment later than the statistic.
 func (g *Gateway) refusalLog(from int) string {
-	deadline := time.Now().Add(time.Second)
-	for !strings.Contains(g.Log()[from:], "config update rejected") && time.Now().Before(deadline) {
-		time.Sleep(5 * time.Millisecond)
+	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if strings.Contains(g.Log()[from:], "config update rejected") {
+			break
+		}
 	}
 	return g.Log()[from:]
 }
@@ -96,25 +103,14 @@ func (g *Gateway) push(t testing.TB, config any) (before, after map[string]int) 
 	if err := g.files.writePlugin(options); err != nil {
 		t.Fatal(err)
 	}
-	after = poll(t, updateLimit, "envoy has read the configuration", g.updateStats, func(stats map[string]int) bool {
-		return stats["update_success"]+stats["update_rejected"] > before["update_success"]+before["update_rejected"]
+	Eventually(t, updateLimit, func() error {
+		after = g.updateStats(t)
+		if after["update_success"]+after["update_rejected"] == before["update_success"]+before["update_rejected"] {
+			return fmt.Errorf("envoy has not read the configuration: %v", after)
+		}
+		return nil
 	})
 	return before, after
-}
-
-func poll(t testing.TB, limit time.Duration, what string, read func(testing.TB) map[string]int, done func(map[string]int) bool) map[string]int {
-	t.Helper()
-	deadline := time.Now().Add(limit)
-	for {
-		stats := read(t)
-		if done(stats) {
-			return stats
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s: %v", limit, what, stats)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
 }
 
 // updateStats are the numbers of what brings the plugin's configuration, of one
