@@ -13,7 +13,7 @@ VULNDB ?= golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
 VERSION := $(shell sed -n 's/^  version: //p' spec.yaml)
 
 WASM_BUILD := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -buildmode=c-shared \
-	-ldflags '-X main.version=$(VERSION)'
+	-ldflags '-X main.version=$(VERSION) -X token-fetch/internal/tokenservice.version=$(VERSION)'
 
 PLUGIN_SOURCES := $(filter-out %_test.go,$(wildcard *.go internal/*/*.go internal/*/*.s)) go.mod go.sum $(wildcard tools/*/*.go)
 

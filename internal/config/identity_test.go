@@ -23,7 +23,7 @@ var changed = map[string]any{
 	"oauth2.clientId": "other", "oauth2.clientSecret": "other", "oauth2.grantType": "client_credentials", "oauth2.scopes": []any{"other"},
 	"oauth2.audience": "other", "oauth2.resource": "urn:other", "oauth2.authStyle": "body", "oauth2.privateKey": "other", "oauth2.keyId": "other",
 	"oauth2.signingAlgorithm": "ES256", "oauth2.assertionAudience": "other", "oauth2.subjectTokenHeader": "X-Subject",
-	"oauth2.subjectTokenType": "urn:other", "oauth2.keepSubjectToken": true, "oauth2.requestedTokenType": "urn:other",
+	"oauth2.subjectTokenType": "urn:other", "oauth2.keepSubjectToken": true, "oauth2.allowMissing": true, "oauth2.requestedTokenType": "urn:other",
 	"oauth2.actorTokenHeader": "X-Actor", "oauth2.actorTokenType": "urn:other", "oauth2.params": map[string]any{"a": "2"},
 
 	"cache.ttl": 301, "cache.expiresInPath": "other", "cache.expiresAtPath": "other", "cache.ignoreCacheControl": true, "cache.maxTtl": 60, "cache.refreshBefore": 5, "cache.staleIfError": 60, "cache.backoff": 2000,

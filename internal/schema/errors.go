@@ -160,6 +160,12 @@ func (s Section) WrongWhole(want string) {
 // Unused warns of a key that has no effect, and why.
 func (s Section) Unused(k *Key, why string) { s.warn(s.Name(k) + " is not used: " + why) }
 
+// Doubt warns of a value that is probably not meant.
+func (s Section) Doubt(k *Key, why string) {
+	value, _ := s.Value(k)
+	s.warn(s.Name(k) + " is " + Shown(value) + ": " + why)
+}
+
 // warn says it once: a key is read more than once, and thousands of rules inherit it.
 func (s Section) warn(text string) {
 	if !s.reader.warned[text] {

@@ -45,13 +45,22 @@ func (k *Key) want() string {
 
 // nearest returns the name of the key that name was probably meant to be, or "".
 func (k *Key) nearest(name string) string {
-	best, distance := "", 1+len(name)/3
+	var names []string
 	for _, candidate := range k.Keys {
-		if len(name)-len(candidate.Name) > distance {
+		names = append(names, candidate.Name)
+	}
+	return Nearest(name, names, 1+len(name)/3)
+}
+
+// Nearest returns the one of some names that another one was probably meant to be, or "". At most so many letters differ.
+func Nearest(name string, names []string, most int) string {
+	best := ""
+	for _, candidate := range names {
+		if len(name)-len(candidate) > most {
 			continue // that many letters too many, at least
 		}
-		if d := editDistance(name, candidate.Name); d <= distance {
-			best, distance = candidate.Name, d-1
+		if d := editDistance(name, candidate); d <= most {
+			best, most = candidate, d-1
 		}
 	}
 	return best

@@ -42,7 +42,7 @@ func (r *answerReader) token(a *Answer, now time.Time) string {
 		return ""
 	}
 	prefix := r.prefix
-	if isScheme(prefix) && len(token) >= len(prefix) && strings.EqualFold(token[:len(prefix)], prefix) {
+	if endsScheme(prefix) && len(token) >= len(prefix) && strings.EqualFold(token[:len(prefix)], prefix) {
 		prefix = "" // some services answer with "Bearer …" already
 	}
 	return prefix + strings.Clone(token) + r.suffix // not a part of the answer, which would be kept as long
@@ -88,4 +88,4 @@ func (a *Answer) hasBearerToken() bool {
 	return value.Type == gjson.Null || value.Type == gjson.String && (value.Str == "" || strings.EqualFold(value.Str, "Bearer") || value.Str == "N_A")
 }
 
-func isScheme(prefix string) bool { return len(prefix) > 1 && strings.HasSuffix(prefix, " ") }
+func endsScheme(prefix string) bool { return len(prefix) > 1 && strings.HasSuffix(prefix, " ") }

@@ -10,7 +10,10 @@ import (
 // authenticate reads how the client proves who it is, and puts its credentials where the authorization server wants
 // them. A secret that the server would not get is an error: whoever wrote it down expects it to protect something.
 func (r reader) authenticate(request *oauth2) {
-	style, id := r.String(keyAuthStyle), r.required(keyClientID)
+	style, id := r.String(keyAuthStyle), r.String(keyClientID)
+	if id == "" && style != authStyleNone && r.isEnabled {
+		r.Missing(keyClientID)
+	}
 	secret := ""
 	switch style {
 	case authStyleNone, authStyleKeyJWT:
@@ -27,7 +30,9 @@ func (r reader) authenticate(request *oauth2) {
 		request.authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
 		return
 	}
-	request.form.Set("client_id", id)
+	if id != "" { // without one, nobody in particular asks: Google's STS takes the subject's token alone
+		request.form.Set("client_id", id)
+	}
 	switch style {
 	case authStyleBody:
 		request.form.Set("client_secret", secret)

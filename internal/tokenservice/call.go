@@ -13,6 +13,30 @@ type Call struct {
 	Body    []byte
 }
 
+// version is the plugin's, which make puts here when it links the file.
+var version = "development"
+
+// defaultHeaders say who calls, as firewalls refuse calls that don't, and that no coding is read; without the latter a
+// server may choose one (RFC 9110 section 12.5.3).
+func defaultHeaders() [][2]string {
+	return [][2]string{{"user-agent", "token-fetch/" + version}, {"accept-encoding", "identity"}}
+}
+
+// addDefaults completes the call by those that are not configured. One that is forwarded is the client's, and the
+// default where the client has none.
+func (s *Service) addDefaults() {
+	for _, header := range defaultHeaders() {
+		_, isConfigured := FirstHeader(s.call.Headers, header[0])
+		switch {
+		case isConfigured:
+		case slices.Contains(s.forward, header[0]):
+			s.fallback = append(s.fallback, header)
+		default:
+			s.call.Headers = append(s.call.Headers, header)
+		}
+	}
+}
+
 // Call is what the service is asked for the caller's token; c is nil where tokens do not depend on the caller. now
 // is the time of day, which a signed assertion bears; the error says that it could not be signed.
 func (s *Service) Call(c *Caller, now time.Time) (Call, error) {
@@ -20,6 +44,11 @@ func (s *Service) Call(c *Caller, now time.Time) (Call, error) {
 	call := s.call
 	if c != nil {
 		call.Headers = append(call.Headers[:len(call.Headers):len(call.Headers)], c.forwarded...)
+		for _, header := range s.fallback {
+			if _, isForwarded := FirstHeader(c.forwarded, header[0]); !isForwarded {
+				call.Headers = append(call.Headers, header)
+			}
+		}
 	}
 	if c != nil && s.exchange != nil {
 		call.Body = s.exchange.body(c)

@@ -78,12 +78,50 @@ func TestCall(t *testing.T) {
 	}
 }
 
+// written leaves out the headers that each call has which does not say otherwise; TestDefaultHeaders has those.
 func written(headers [][2]string) string {
 	var list []string
 	for _, header := range headers {
+		if slices.Contains(defaultHeaders(), header) {
+			continue
+		}
 		list = append(list, header[0]+"="+header[1])
 	}
 	return strings.Join(list, " ")
+}
+
+func TestDefaultHeaders(t *testing.T) {
+	const agent, coding = "user-agent=token-fetch/development", "accept-encoding=identity"
+	for config, want := range map[string]string{
+		sampleJSON: agent + " " + coding,
+		oauth2Config(`"clientId": "id", "clientSecret": "s"`, ""):                       agent + " " + coding,
+		extended(`"requestHeaders": {"User-Agent": "mine/1"}`):                          "user-agent=mine/1 " + coding,
+		extended(`"requestHeaders": {"accept-encoding": "base64", "user-agent": ""}`):   "accept-encoding=base64 user-agent=",
+		extended(`"forwardHeaders": ["User-Agent"]`):                                    coding + " " + agent,
+		extended(`"forwardHeaders": ["Accept-Encoding", "X-Brought"]`):                  agent + " " + coding,
+		extended(`"forwardHeaders": ["X-Agent", "user-agent", "accept-encoding"]`):      agent + " " + coding,
+		extended(`"forwardHeaders": ["x-user"], "requestHeaders": {"User-Agent": "a"}`): "user-agent=a " + coding,
+	} {
+		service := mustRead(t, config)
+		var caller *Caller
+		if service.DependsOnCaller() {
+			caller = callerOf(t, service, nil)
+		}
+		var got []string
+		for _, header := range mustCall(t, service, caller).Headers {
+			if header[0] == "user-agent" || header[0] == "accept-encoding" {
+				got = append(got, header[0]+"="+header[1])
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s:\ngot      %s\nexpected %s", config, got, want)
+		}
+	}
+	service := mustRead(t, extended(`"forwardHeaders": ["User-Agent"]`))
+	call := mustCall(t, service, callerOf(t, service, [][2]string{{"user-agent", "curl/8"}}))
+	if got := headerOf(call, "user-agent"); got != "curl/8" {
+		t.Errorf("forwarded: got %q, expected the client's", got)
+	}
 }
 
 func TestServicesOfOtherRegistries(t *testing.T) {

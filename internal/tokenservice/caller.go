@@ -11,6 +11,8 @@ import (
 var (
 	ErrNoSubjectToken = errors.New("the request has no bearer token to exchange")
 	ErrNoActorToken   = errors.New("the request has no token of an actor")
+	// ErrAnonymous is of a request that needs no token: with allowMissing, it goes on without.
+	ErrAnonymous = errors.New("the request brings no token, and gets none")
 )
 
 // Caller is what a token depends on beside the configuration: values of the client's request.
@@ -54,7 +56,7 @@ func (c *Caller) expiry() (first time.Time, ok bool) {
 }
 
 // AppendCaller appends the values of the request headers that the token depends on. The error is
-// ErrNoSubjectToken or ErrNoActorToken. It is apart from Caller for requests that find their token: they need no more.
+// ErrNoSubjectToken, ErrNoActorToken or ErrAnonymous. It is apart from Caller for requests that find their token: they need no more.
 //
 // Each value has the number of its header in the configuration and its length before it, so that
 // different values can't look the same, wherever one ends and the next begins.
@@ -72,7 +74,11 @@ func (s *Service) AppendCaller(to []byte, headers [][2]string) ([]byte, error) {
 	for i, token := range s.exchange.tokens {
 		value, _ := FirstHeader(headers, token.header)
 		text, ok := token.bearer(value)
-		if !ok {
+		switch {
+		case ok:
+		case i == 0 && s.exchange.allowsMissing && token.isAbsent(value):
+			return nil, ErrAnonymous
+		default:
 			return nil, token.missing
 		}
 		to = appendValue(to, len(s.forward)+i, text)

@@ -44,7 +44,7 @@ func TestCallersAreKeptApart(t *testing.T) {
 	if _, found := FirstHeader(call.Headers, "x-other"); found {
 		t.Error("a header that is not named was forwarded")
 	}
-	if len(service.call.Headers) != 3 {
+	if len(service.call.Headers) != 3+len(defaultHeaders()) {
 		t.Errorf("the service's own call has changed: %v", service.call.Headers)
 	}
 }

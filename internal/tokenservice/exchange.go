@@ -11,8 +11,9 @@ import (
 // callerExchange is how a caller's own tokens become one for the upstream: by a token exchange (RFC 8693) or
 // as an authorization grant (RFC 7523 section 2.1).
 type callerExchange struct {
-	form   url.Values    // but for the caller's tokens
-	tokens []callerToken // the subject's, then the actor's if there is one
+	allowsMissing bool          // a request without a subject's token goes on without one for the upstream
+	form          url.Values    // but for the caller's tokens
+	tokens        []callerToken // the subject's, then the actor's if there is one
 }
 
 // callerToken is a token that the caller's request brings.
@@ -25,6 +26,7 @@ type callerToken struct {
 // exchange reads the keys of grants that exchange the caller's token; nil for another grant.
 func (r reader) exchange(grant string, form url.Values) *callerExchange {
 	r.warnOfOtherGrants(grant)
+	allowsMissing := r.Bool(keyAllowMissing)
 	switch grant {
 	case grantTokenExchange:
 		form.Set("subject_token_type", r.String(keySubjectTokenType))
@@ -32,9 +34,9 @@ func (r reader) exchange(grant string, form url.Values) *callerExchange {
 			form.Set("requested_token_type", requested)
 		}
 		subject := r.subjectToken("subject_token")
-		return &callerExchange{form, append([]callerToken{subject}, r.actorToken(form, subject.header)...)}
+		return &callerExchange{allowsMissing, form, append([]callerToken{subject}, r.actorToken(form, subject.header)...)}
 	case grantJWTBearer:
-		return &callerExchange{form, []callerToken{r.subjectToken("assertion")}}
+		return &callerExchange{allowsMissing, form, []callerToken{r.subjectToken("assertion")}}
 	default:
 		return nil
 	}
@@ -42,7 +44,7 @@ func (r reader) exchange(grant string, form url.Values) *callerExchange {
 
 // warnOfOtherGrants warns of keys that belong to another grant; in a rule, only of what it says itself.
 func (r reader) warnOfOtherGrants(grant string) {
-	for _, k := range []*schema.Key{keySubjectTokenHeader, keyKeepSubjectToken} {
+	for _, k := range []*schema.Key{keySubjectTokenHeader, keyKeepSubjectToken, keyAllowMissing} {
 		if _, own := r.Own(k.Name); own && grant != grantTokenExchange && grant != grantJWTBearer {
 			r.Unused(k, "it belongs to grantTypes "+grantTokenExchange+" and "+grantJWTBearer)
 		}
@@ -146,6 +148,16 @@ func (t callerToken) bearer(value string) (string, bool) {
 		token = scheme
 	}
 	return token, len(token) <= maxTokenBytes && bearerBytes.isOf(token)
+}
+
+// isAbsent reports whether the header's value has no token at all, rather than a bad one: none, only the scheme, or
+// credentials of another one.
+func (t callerToken) isAbsent(value string) bool {
+	scheme, token, hasScheme := strings.Cut(strings.TrimSpace(value), " ")
+	if strings.EqualFold(scheme, "bearer") {
+		return strings.TrimSpace(token) == ""
+	}
+	return scheme == "" || hasScheme || t.header == "authorization"
 }
 
 var bearerBytes = newByteSet(letters + digits + "-._~+/=")

@@ -1,6 +1,7 @@
 package tokenservice
 
 import (
+	"errors"
 	"maps"
 	"net/url"
 	"slices"
@@ -59,6 +60,8 @@ func TestExchangeCall(t *testing.T) {
 			"grant_type": {grantTokenExchange}, "subject_token": {"abc"}, "subject_token_type": {accessToken}, "actor_token": {"def"}, "actor_token_type": {"urn:x"}}},
 		"the gateway as actor, by params": {exchange + `, "params": {"actor_token": "${SECRET}", "actor_token_type": "urn:x"}`, [][2]string{{"authorization", "Bearer abc"}}, url.Values{
 			"grant_type": {grantTokenExchange}, "subject_token": {"abc"}, "subject_token_type": {accessToken}, "actor_token": {"s3cr3t"}, "actor_token_type": {"urn:x"}}},
+		"no client": {`"authStyle": "none", "grantType": "` + grantTokenExchange + `", "audience": ["urn:a", "urn:b"]`, [][2]string{{"authorization", "Bearer abc"}}, url.Values{
+			"grant_type": {grantTokenExchange}, "subject_token": {"abc"}, "subject_token_type": {accessToken}, "audience": {"urn:a", "urn:b"}}},
 		"jwt-bearer": {jwtBearer, [][2]string{{"authorization", "Bearer abc+/="}}, url.Values{
 			"grant_type": {grantJWTBearer}, "assertion": {"abc+/="}}},
 		"on behalf of": {jwtBearer + `, "scopes": ["api://a/.default"], "authStyle": "body", "params": {"requested_token_use": "on_behalf_of"}`, [][2]string{{"authorization", "Bearer abc"}}, url.Values{
@@ -111,7 +114,7 @@ func TestKeysOfAnotherGrant(t *testing.T) {
 		client   = `"clientId": "id", "clientSecret": "s3cr3t"`
 		ofOne    = " is not used: it belongs to grantType " + grantTokenExchange
 		ofTwo    = " is not used: it belongs to grantTypes " + grantTokenExchange + " and " + grantJWTBearer
-		all      = `, "subjectTokenHeader": "X-A", "keepSubjectToken": false, "subjectTokenType": "urn:a", "requestedTokenType": "urn:b", "actorTokenHeader": "X-B", "actorTokenType": "urn:c"`
+		all      = `, "subjectTokenHeader": "X-A", "keepSubjectToken": false, "allowMissing": true, "subjectTokenType": "urn:a", "requestedTokenType": "urn:b", "actorTokenHeader": "X-B", "actorTokenType": "urn:c"`
 		replaced = "oauth2.keepSubjectToken is not used: what the token service answers takes the place of the subjectTokenHeader"
 	)
 	exchangeOnly := []string{"oauth2.subjectTokenType" + ofOne, "oauth2.requestedTokenType" + ofOne, "oauth2.actorTokenHeader" + ofOne, "oauth2.actorTokenType" + ofOne}
@@ -119,7 +122,7 @@ func TestKeysOfAnotherGrant(t *testing.T) {
 		oauth2, more string
 		want         []string
 	}{
-		"client credentials":          {client + all, "", append([]string{"oauth2.subjectTokenHeader" + ofTwo, "oauth2.keepSubjectToken" + ofTwo}, exchangeOnly...)},
+		"client credentials":          {client + all, "", append([]string{"oauth2.subjectTokenHeader" + ofTwo, "oauth2.keepSubjectToken" + ofTwo, "oauth2.allowMissing" + ofTwo}, exchangeOnly...)},
 		"jwt-bearer":                  {jwtBearer + all, "", exchangeOnly},
 		"token exchange":              {exchange + all, "", nil},
 		"actor's type without actor":  {exchange + `, "actorTokenType": "urn:a"`, "", []string{"oauth2.actorTokenType is not used: there is no actorTokenHeader"}},
@@ -159,6 +162,37 @@ func TestBearer(t *testing.T) {
 		got, ok := test.token.bearer(test.value)
 		if ok != (test.want != "") || ok && got != test.want {
 			t.Errorf("%s: got %q and %v, expected %q", name, got, ok, test.want)
+		}
+	}
+}
+
+// Who brings no token may go on where the configuration says so, but not who brings a bad one.
+func TestRequestsThatNeedNoToken(t *testing.T) {
+	const allows = `, "allowMissing": true`
+	own, custom := exchange+allows, exchange+allows+`, "subjectTokenHeader": "X-User"`
+	for name, test := range map[string]struct {
+		oauth2, header, value string
+		want                  error
+	}{
+		"nothing":               {own, "", "", ErrAnonymous},
+		"empty":                 {own, "authorization", " ", ErrAnonymous},
+		"only the scheme":       {own, "authorization", "Bearer  ", ErrAnonymous},
+		"another scheme":        {own, "authorization", "Basic YTpi", ErrAnonymous},
+		"no scheme":             {own, "authorization", "abc", ErrAnonymous},
+		"two tokens":            {own, "authorization", "Bearer abc, Bearer def", ErrNoSubjectToken},
+		"not a token's letters": {own, "authorization", "bearer abc&a=b", ErrNoSubjectToken},
+		"a token":               {own, "authorization", "Bearer abc", nil},
+		"jwt-bearer":            {jwtBearer + allows, "", "", ErrAnonymous},
+		"own header, nothing":   {custom, "authorization", "Bearer abc", ErrAnonymous},
+		"own header, bad":       {custom, "x-user", "abc&a=b", ErrNoSubjectToken},
+		"own header":            {custom, "x-user", "abc", nil},
+		"actor missing":         {delegation + allows, "authorization", "Bearer abc", ErrNoActorToken},
+		"both missing":          {delegation + allows, "", "", ErrAnonymous},
+		"not allowed":           {exchange, "", "", ErrNoSubjectToken},
+	} {
+		_, err := mustRead(t, oauth2Config(test.oauth2, "")).AppendCaller(nil, [][2]string{{test.header, test.value}})
+		if !errors.Is(err, test.want) {
+			t.Errorf("%s: got %v, expected %v", name, err, test.want)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func FuzzBearer(f *testing.F) {
 		if !strings.HasSuffix(trimmed, token) || !hasScheme && (inAuthorization || trimmed != token) {
 			t.Errorf("%.100q: got %.100q, expected all that follows Bearer", value, token)
 		}
-		exchange := &callerExchange{url.Values{"client_id": {"gateway"}}, []callerToken{subject}}
+		exchange := &callerExchange{form: url.Values{"client_id": {"gateway"}}, tokens: []callerToken{subject}}
 		form, err := url.ParseQuery(string(exchange.body(&Caller{tokens: [2]string{token}})))
 		if err != nil || len(form) != 2 || len(form["client_id"]) != 1 || form.Get("client_id") != "gateway" || form.Get("subject_token") != token {
 			t.Errorf("%.100q: got the form %v, %v", value, form, err)

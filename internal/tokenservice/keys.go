@@ -47,11 +47,11 @@ var (
 	keyConditionPath   = &schema.Key{Name: "path", Kind: schema.Text}
 	keyConditionEquals = &schema.Key{Name: "equals", Kind: schema.Texts, Required: true}
 
-	keyClientID           = &schema.Key{Name: "clientId", Kind: schema.Text, Required: true, Identity: true}
+	keyClientID           = &schema.Key{Name: "clientId", Kind: schema.Text, Identity: true}
 	keyClientSecret       = &schema.Key{Name: "clientSecret", Kind: schema.Text, Secret: true, Identity: true}
-	keyGrantType          = &schema.Key{Name: "grantType", Kind: schema.Text, Default: grantClientCredentials, OneOf: []string{grantClientCredentials, grantTokenExchange, grantJWTBearer, grantPassword}, Identity: true}
+	keyGrantType          = &schema.Key{Name: "grantType", Kind: schema.Text, Default: grantClientCredentials, Identity: true}
 	keyScopes             = &schema.Key{Name: "scopes", Kind: schema.TextList, Identity: true}
-	keyAudience           = &schema.Key{Name: "audience", Kind: schema.Text, Identity: true}
+	keyAudience           = &schema.Key{Name: "audience", Kind: schema.Texts, Identity: true}
 	keyResource           = &schema.Key{Name: "resource", Kind: schema.Texts, Identity: true}
 	keyAuthStyle          = &schema.Key{Name: "authStyle", Kind: schema.Text, Default: authStyleHeader, OneOf: []string{authStyleHeader, authStyleBody, authStyleNone, authStyleSecretJWT, authStyleKeyJWT}, Identity: true}
 	keyPrivateKey         = &schema.Key{Name: "privateKey", Kind: schema.Text, Secret: true, Identity: true}
@@ -60,6 +60,7 @@ var (
 	keyAssertionAudience  = &schema.Key{Name: "assertionAudience", Kind: schema.Text, Identity: true}
 	keySubjectTokenHeader = &schema.Key{Name: "subjectTokenHeader", Kind: schema.Text, Default: "Authorization", Identity: true}
 	keyKeepSubjectToken   = &schema.Key{Name: "keepSubjectToken", Kind: schema.Boolean, Default: false}
+	keyAllowMissing       = &schema.Key{Name: "allowMissing", Kind: schema.Boolean, Default: false}
 	keySubjectTokenType   = &schema.Key{Name: "subjectTokenType", Kind: schema.Text, Default: accessTokenType, Identity: true}
 	keyRequestedTokenType = &schema.Key{Name: "requestedTokenType", Kind: schema.Text, Identity: true}
 	keyActorTokenHeader   = &schema.Key{Name: "actorTokenHeader", Kind: schema.Text, Identity: true}
@@ -69,7 +70,7 @@ var (
 	keyOAuth2 = &schema.Key{Name: "oauth2", Kind: schema.Object, Identity: true, Keys: []*schema.Key{
 		keyClientID, keyClientSecret, keyGrantType, keyScopes, keyAudience, keyResource,
 		keyAuthStyle, keyPrivateKey, keyKeyID, keySigningAlgorithm, keyAssertionAudience,
-		keySubjectTokenHeader, keyKeepSubjectToken, keySubjectTokenType, keyRequestedTokenType,
+		keySubjectTokenHeader, keyKeepSubjectToken, keyAllowMissing, keySubjectTokenType, keyRequestedTokenType,
 		keyActorTokenHeader, keyActorTokenType, keyParams,
 	}}
 

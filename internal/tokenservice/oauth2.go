@@ -4,7 +4,12 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"token-fetch/internal/schema"
 )
+
+// knownGrants are those of which the plugin knows more than the name.
+var knownGrants = []string{grantClientCredentials, grantTokenExchange, grantJWTBearer, grantPassword}
 
 // oauth2 is the form and the client's authentication of a token request.
 type oauth2 struct {
@@ -20,13 +25,15 @@ func (r reader) oauth2() *oauth2 {
 		return nil
 	}
 	o := reader{r.Object(keyOAuth2), r.isEnabled}
-	grant := o.String(keyGrantType)
+	grant := o.grantType()
 	request := &oauth2{form: url.Values{"grant_type": {grant}}}
 	if scopes := o.Strings(keyScopes); len(scopes) > 0 {
 		request.form.Set("scope", strings.Join(scopes, " "))
 	}
-	if audience := o.String(keyAudience); audience != "" {
-		request.form.Set("audience", audience)
+	for _, audience := range o.Strings(keyAudience) {
+		if audience != "" {
+			request.form.Add("audience", audience)
+		}
 	}
 	for _, resource := range o.Strings(keyResource) {
 		request.form.Add("resource", resource)
@@ -49,6 +56,25 @@ func (r reader) refuseAuthorizationBeside(request *oauth2) {
 				", which sets it: another authStyle, or in a rule null, which takes an inherited header away")
 		}
 	}
+}
+
+// grantType is one of those that the plugin knows, or any other, whose fields are in params (RFC 6749 section 4.5).
+func (r reader) grantType() string {
+	grant := r.String(keyGrantType)
+	scheme, _, isURI := strings.Cut(grant, ":")
+	isName := grant != "" && strings.Trim(grant, letters+digits+"-._") == ""
+	if !isName && !(isURI && isScheme(scheme) && isVisible(grant)) {
+		r.Wrong(keyGrantType, "the name of a grant, or an absolute URI: "+strings.Join(knownGrants, ", ")+", or another, with its fields in params")
+	}
+	if meant := schema.Nearest(grant, knownGrants, 2); meant != "" && meant != grant {
+		r.Doubt(keyGrantType, "it is sent as it is (did you mean "+meant+"?)")
+	}
+	return grant
+}
+
+// isScheme reports whether a URI may begin so (RFC 3986 section 3.1).
+func isScheme(text string) bool {
+	return text != "" && strings.ContainsAny(text[:1], letters) && strings.Trim(text, letters+digits+"+-.") == ""
 }
 
 // reservedParams may not be given at all, by params.

@@ -1,6 +1,9 @@
 package tokenservice
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestOAuth2Errors(t *testing.T) {
 	const client = `"clientId": "id", "clientSecret": "s3cr3t"`
@@ -11,7 +14,12 @@ func TestOAuth2Errors(t *testing.T) {
 		"no secret":             {inOAuth2(`"clientId": "id"`), `missing oauth2.clientSecret in config`},
 		"empty variable":        {inOAuth2(`"clientId": "id", "clientSecret": "${EMPTY}"`), `missing oauth2.clientSecret in config`},
 		"secret's type":         {inOAuth2(`"clientId": "id", "clientSecret": 12345`), `invalid oauth2.clientSecret in config (want a string)`},
-		"grant":                 {inOAuth2(client + `, "grantType": "implicit"`), `invalid oauth2.grantType in config: "implicit" (want client_credentials, urn:ietf:params:oauth:grant-type:token-exchange, urn:ietf:params:oauth:grant-type:jwt-bearer, password)`},
+		"grant":                 {inOAuth2(client + `, "grantType": "im plicit"`), `invalid oauth2.grantType in config: "im plicit" (want the name of a grant, or an absolute URI: client_credentials, urn:ietf:params:oauth:grant-type:token-exchange, urn:ietf:params:oauth:grant-type:jwt-bearer, password, or another, with its fields in params)`},
+		"grant, no scheme":      {inOAuth2(client + `, "grantType": "1a:b"`), `invalid oauth2.grantType in config: "1a:b" (want the name of a grant, or an absolute URI: client_credentials, urn:ietf:params:oauth:grant-type:token-exchange, urn:ietf:params:oauth:grant-type:jwt-bearer, password, or another, with its fields in params)`},
+		"grant, empty":          {inOAuth2(client + `, "grantType": ""`), `invalid oauth2.grantType in config: "" (want the name of a grant, or an absolute URI: client_credentials, urn:ietf:params:oauth:grant-type:token-exchange, urn:ietf:params:oauth:grant-type:jwt-bearer, password, or another, with its fields in params)`},
+		"grant, control":        {inOAuth2(client + `, "grantType": "urn:a\n"`), `invalid oauth2.grantType in config: "urn:a�" (want the name of a grant, or an absolute URI: client_credentials, urn:ietf:params:oauth:grant-type:token-exchange, urn:ietf:params:oauth:grant-type:jwt-bearer, password, or another, with its fields in params)`},
+		"audience":              {inOAuth2(client + `, "audience": {}`), `invalid oauth2.audience in config: an object (want a string or a list of strings)`},
+		"allowMissing":          {inOAuth2(client + `, "allowMissing": "yes"`), `invalid oauth2.allowMissing in config: "yes" (want true or false)`},
 		"style":                 {inOAuth2(client + `, "authStyle": "basic"`), `invalid oauth2.authStyle in config: "basic" (want header, body, none, client_secret_jwt, private_key_jwt)`},
 		"scopes":                {inOAuth2(client + `, "scopes": "a b"`), `invalid oauth2.scopes in config: "a b" (want a list of strings)`},
 		"resource":              {inOAuth2(client + `, "resource": 5`), `invalid oauth2.resource in config: 5 (want a string or a list of strings)`},
@@ -55,6 +63,11 @@ func TestOAuth2Call(t *testing.T) {
 		"params":             {client + `, "params": {"a": "b&c", "client_id": "x"}`, "", basic, "a=b%26c&client_id=x&grant_type=client_credentials"},
 		"password":           {client + `, "grantType": "password", "params": {"username": "ann", "password": "${SECRET}"}`, "", basic, "grant_type=password&password=s3cr3t&username=ann"},
 		"configured headers": {client + `, "authStyle": "body"`, `, "requestHeaders": {"Accept": "a/b", "Authorization": "c"}`, "accept=a/b authorization=c content-type=application/x-www-form-urlencoded", "client_id=id&client_secret=s3cr3t&grant_type=client_credentials"},
+		"audiences":          {client + `, "audience": ["urn:a", "urn:b", ""]`, "", basic, "audience=urn%3Aa&audience=urn%3Ab&grant_type=client_credentials"},
+		"Zoom's grant":       {client + `, "grantType": "account_credentials", "params": {"account_id": "a b"}`, "", basic, "account_id=a+b&grant_type=account_credentials"},
+		"IBM's grant":        {`"authStyle": "none", "grantType": "urn:ibm:params:oauth:grant-type:apikey", "params": {"apikey": "${SECRET}"}`, "", formHeaders, "apikey=s3cr3t&grant_type=urn%3Aibm%3Aparams%3Aoauth%3Agrant-type%3Aapikey"},
+		"nobody in special":  {`"authStyle": "none"`, "", formHeaders, "grant_type=client_credentials"},
+		"an empty id":        {`"authStyle": "none", "clientId": "${EMPTY}"`, "", formHeaders, "grant_type=client_credentials"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -66,5 +79,25 @@ func TestOAuth2Call(t *testing.T) {
 				t.Errorf("form:\ngot      %s\nexpected %s", got, test.form)
 			}
 		})
+	}
+}
+
+// A grant is sent as it is written; a slip of the pen is not what a service has as its own.
+func TestGrantsThatAreProbablyNotMeant(t *testing.T) {
+	const client = `"clientId": "id", "clientSecret": "s3cr3t", "grantType": `
+	for grant, meant := range map[string]string{
+		"client_credential": "client_credentials", "clientcredentials": "client_credentials", "Password": "password",
+		"urn:ietf:params:oauth:grant-type:jwt-bearers": grantJWTBearer, "urn:ietf:params:oauth:grant_type:token-exchange": grantTokenExchange,
+		"account_credentials": "", "refresh_token": "", "urn:ibm:params:oauth:grant-type:apikey": "", "https://auth.example.com/grant": "",
+		"client_credentials": "", "urn:ietf:params:oauth:grant-type:saml2-bearer": "", "implicit": "",
+	} {
+		var want []string
+		if meant != "" {
+			want = []string{"oauth2.grantType is \"" + grant + "\": it is sent as it is (did you mean " + meant + "?)"}
+		}
+		_, s := readPart(oauth2Config(client+`"`+grant+`"`, ""), true)
+		if got := s.Warnings(); s.Err() != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: got %q (%v), expected %q", grant, got, s.Err(), want)
+		}
 	}
 }

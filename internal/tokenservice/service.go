@@ -24,6 +24,7 @@ type Service struct {
 
 	call      Call // but for what comes from the caller
 	forward   []string
+	fallback  [][2]string     // of these, where the client has none
 	exchange  *callerExchange // nil but for an exchange of the caller's token
 	assertion *assertion      // nil where the client does not sign its calls
 	answer    answerReader
@@ -68,6 +69,7 @@ func Read(s schema.Section, part Part) *Service {
 	}
 	service.lifetime.cookies = service.answer.cookies
 	service.forward = r.forwarded(service.call, service.exchange)
+	service.addDefaults()
 	service.NeedsBody = service.answer.needsBody() || service.isCached
 	return service
 }

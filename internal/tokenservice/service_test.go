@@ -40,11 +40,11 @@ func TestServiceErrors(t *testing.T) {
 // A part that is switched off may lack what is required, but what it has must be good.
 func TestPartThatIsOff(t *testing.T) {
 	for config, want := range map[string]string{
-		`{}`:                                    ``,
-		`{"oauth2": {}}`:                        ``,
-		`{"timeout": 0}`:                        `invalid timeout in config: 0 (want 1 to 60000)`,
-		`{"oauth2": {"grantType": "password"}}`: ``,
-		`{"oauth2": {"grantType": "implicit"}}`: `invalid oauth2.grantType in config: "implicit" (want client_credentials, urn:ietf:params:oauth:grant-type:token-exchange, urn:ietf:params:oauth:grant-type:jwt-bearer, password)`,
+		`{}`:                                     ``,
+		`{"oauth2": {}}`:                         ``,
+		`{"timeout": 0}`:                         `invalid timeout in config: 0 (want 1 to 60000)`,
+		`{"oauth2": {"grantType": "password"}}`:  ``,
+		`{"oauth2": {"grantType": "im plicit"}}`: `invalid oauth2.grantType in config: "im plicit" (want the name of a grant, or an absolute URI: client_credentials, urn:ietf:params:oauth:grant-type:token-exchange, urn:ietf:params:oauth:grant-type:jwt-bearer, password, or another, with its fields in params)`,
 	} {
 		_, s := readPart(config, false)
 		if got := fmt.Sprint(s.Err()); got != want && (want != "" || s.Err() != nil) {

@@ -93,6 +93,7 @@ var neededBy = []struct {
 	key, other string
 	values     list // null for the other key's default
 }{
+	{"clientId", "authStyle", list{"header", "body", "client_secret_jwt", "private_key_jwt", nil}},
 	{"clientSecret", "authStyle", list{"header", "body", "client_secret_jwt", nil}},
 	{"privateKey", "authStyle", list{"private_key_jwt"}},
 }

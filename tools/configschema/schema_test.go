@@ -42,7 +42,7 @@ func TestKeysInTheirOrder(t *testing.T) {
 // A key that only some values of another need is required with those.
 func TestKeysThatOthersNeed(t *testing.T) {
 	root := &schema.Key{Kind: schema.Object, Keys: []*schema.Key{{Name: "oauth2", Kind: schema.Object, Keys: []*schema.Key{
-		{Name: "clientId", Kind: schema.Text, Required: true},
+		{Name: "subject", Kind: schema.Text, Required: true},
 		{Name: "clientSecret", Kind: schema.Text},
 		{Name: "privateKey", Kind: schema.Text},
 		{Name: "authStyle", Kind: schema.Text, Default: "header"},
@@ -51,7 +51,7 @@ func TestKeysThatOthersNeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"required":[],"properties":{"oauth2":{"required":["clientId"],"allOf":[` +
+	want := `{"required":[],"properties":{"oauth2":{"required":["subject"],"allOf":[` +
 		`{"if":{"properties":{"authStyle":{"enum":["header","body","client_secret_jwt",null]}}},"then":{"required":["clientSecret"]}},` +
 		`{"if":{"properties":{"authStyle":{"enum":["private_key_jwt"]}},"required":["authStyle"]},"then":{"required":["privateKey"]}}]}}}`
 	if got := strings.TrimSpace(string(text)); got != want {
