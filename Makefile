@@ -91,7 +91,7 @@ bench: build ## measure against Envoy's own filters; writes docs/benchmark.md
 test: test-unit test-e2e test-gateways test-monitoring ## all tests: native, compiled to Wasm, and end to end in a real Envoy
 
 # What needs no host is covered by its own native tests, to this many percent at least.
-COVERED  := ./internal/config ./internal/rules ./internal/schema ./internal/tokenservice ./internal/cache
+COVERED  := ./internal/config ./internal/rules ./internal/template ./internal/schema ./internal/tokenservice ./internal/cache
 COVERAGE := 95
 
 .PHONY: test-unit

@@ -22,8 +22,9 @@ const (
 // plugged in is plugged in by main.
 var mayImport = map[string][]string{
 	".":                     {thisModule + "internal/", sdk, wasmGo, gjsonPath},
-	"internal/schema":       {gjsonPath},
-	"internal/tokenservice": {thisModule + "internal/schema", thisModule + "internal/token", gjsonPath},
+	"internal/template":     nil,
+	"internal/schema":       {thisModule + "internal/template", gjsonPath},
+	"internal/tokenservice": {thisModule + "internal/schema", thisModule + "internal/template", thisModule + "internal/token", gjsonPath},
 	"internal/token":        nil,
 	"internal/cache":        {thisModule + "internal/schema", thisModule + "internal/token"},
 	"internal/fleet":        {thisModule + "internal/schema", thisModule + "internal/cache", thisModule + "internal/token"},

@@ -16,6 +16,7 @@
 //	internal/fleet           the same for the gateways that share a Redis, in main-redis.wasm
 //	internal/config          all keys, and the parser
 //	internal/rules           which part of the configuration a request belongs to
+//	internal/template        texts with ${…}, whose values stay data where they stand
 //	internal/schema          reads the configuration by declared keys
 //	internal/abi             callbacks and host calls that go past the SDK
 package main

@@ -62,7 +62,7 @@ func (s Section) appendMember(members []Member, k *Key, at, name string, member 
 	case gjson.Null:
 		return members
 	case gjson.String:
-		return append(members, Member{name, s.text(k, at, member), member})
+		return append(members, Member{name, s.text(k, at, member, nil), member})
 	default:
 		s.invalidAt(k, at, member, string(Text))
 		return members
@@ -76,7 +76,7 @@ func (s Section) Strings(k *Key) []string {
 		return nil
 	}
 	if k.Kind == Texts && value.Type == gjson.String {
-		return []string{s.text(k, k.Name, value)}
+		return []string{s.text(k, k.Name, value, nil)}
 	}
 	if !value.IsArray() {
 		s.Invalid(k, value, string(k.Kind))
@@ -89,7 +89,7 @@ func (s Section) Strings(k *Key) []string {
 			s.invalidAt(k, at, element, string(Text))
 			continue
 		}
-		list = append(list, s.text(k, at, element))
+		list = append(list, s.text(k, at, element, nil))
 	}
 	return list
 }

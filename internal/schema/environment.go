@@ -2,7 +2,12 @@ package schema
 
 import (
 	"strings"
+
+	"token-fetch/internal/template"
 )
+
+// SyntaxOf tells the syntax of a text that is written in the configuration.
+type SyntaxOf func(template.Template) template.Syntax
 
 // Expand replaces ${NAME} by the VM's environment variable of that name; $${ is
 // a literal ${. at is the key's name below the section, for errors, which never
@@ -12,50 +17,48 @@ import (
 // that fails, for example because there is no such Secret, it hands the text on as it is: a ${secret.…} that is
 // still there must not go out in the place of the secret, over a configuration that has worked. Any
 // other ${a.b} is left as it is.
-func (s Section) Expand(at, text string) string {
+func (s Section) Expand(at, text string) string { return s.expandIn(at, text, nil) }
+
+// expandIn encodes the values for where they stand in a text of that syntax, but for ${NAME:raw} and a text
+// that is nothing but ${NAME}. nil: nothing is encoded.
+func (s Section) expandIn(at, text string, syntax SyntaxOf) string {
 	if !strings.Contains(text, "${") {
 		return text
 	}
-	var expanded strings.Builder
-	for {
-		start := strings.Index(text, "${")
-		if start < 0 {
-			expanded.WriteString(text)
-			return expanded.String()
-		}
-		if strings.HasSuffix(text[:start], "$") {
-			expanded.WriteString(text[:start-1] + "${")
-			text = text[start+2:]
-			continue
-		}
-		expanded.WriteString(text[:start])
-		name, rest, closed := strings.Cut(text[start+2:], "}")
-		if !closed {
-			s.Fail("invalid %s in config: ${ without } (want ${NAME}, or $${ for a literal ${)", s.prefix+at)
-			return ""
-		}
-		expanded.WriteString(s.variable(at, name))
-		text = rest
+	t, err := template.Parse(text)
+	if err != nil {
+		s.Fail("invalid %s in config: %s", s.prefix+at, err.Error())
+		return ""
 	}
+	of := template.Plain
+	if syntax != nil {
+		of = syntax(t)
+	}
+	return t.Expand(of, func(r template.Reference) template.Value { return s.variable(at, r) }).Text()
 }
 
-func (s Section) variable(at, name string) string {
-	switch {
+func (s Section) variable(at string, r template.Reference) template.Value {
+	switch name := r.Name; {
 	case strings.HasPrefix(name, gatewaySecret):
 		s.failReplacement(at)
-		return ""
+		return template.Value{}
 	case strings.Contains(name, "."):
 		s.warn(s.prefix + at + " holds a ${…} with dots that no gateway has replaced; it is used unchanged")
-		return "${" + name + "}"
+		suffix := ""
+		if r.Raw {
+			suffix = ":raw"
+		}
+		return template.Value{Text: "${" + name + suffix + "}", Raw: true}
 	case name == "" || strings.Trim(name, variableChars) != "":
 		s.Fail("invalid %s in config: a variable's name in ${…} has other characters than letters, digits and _ (write $${ for a literal ${)", s.prefix+at)
-		return ""
+		return template.Value{}
+	default:
+		value, set := s.reader.env(name)
+		if !set {
+			s.Fail("invalid %s in config: environment variable %s is not set in the VM", s.prefix+at, printable(name))
+		}
+		return template.Value{Text: value}
 	}
-	value, set := s.reader.env(name)
-	if !set {
-		s.Fail("invalid %s in config: environment variable %s is not set in the VM", s.prefix+at, printable(name))
-	}
-	return value
 }
 
 // gatewaySecret is how names begin that stand for a key of a Kubernetes Secret: secret.namespace/name.key.

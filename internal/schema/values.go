@@ -11,7 +11,10 @@ import (
 )
 
 // String returns a string with its variables expanded, the key's default when it is absent.
-func (s Section) String(k *Key) string {
+func (s Section) String(k *Key) string { return s.StringIn(k, nil) }
+
+// StringIn is String for a text that has a syntax: the variables' values are encoded for where they stand in it.
+func (s Section) StringIn(k *Key, syntax SyntaxOf) string {
 	value, ok := s.Value(k)
 	if !ok {
 		fallback, _ := k.Default.(string)
@@ -21,7 +24,7 @@ func (s Section) String(k *Key) string {
 		s.Invalid(k, value, string(Text))
 		return ""
 	}
-	text := s.text(k, k.Name, value)
+	text := s.text(k, k.Name, value, syntax)
 	if len(k.OneOf) > 0 && !slices.Contains(k.OneOf, text) {
 		s.Invalid(k, value, strings.Join(k.OneOf, ", "))
 	}
@@ -35,13 +38,13 @@ const typographicQuotes = "“”„‟‘’‚‛«»「」『』"
 const wantStraightQuotes = `no typographic quotes around it: write " or ', or none`
 
 // text is a string with its variables expanded.
-func (s Section) text(k *Key, at string, value gjson.Result) string {
+func (s Section) text(k *Key, at string, value gjson.Result, syntax SyntaxOf) string {
 	if text := value.String(); !k.IsProse && strings.IndexAny(text, typographicQuotes) == 0 &&
 		strings.TrimRight(text, typographicQuotes) != text {
 		s.invalidAt(k, at, value, wantStraightQuotes)
 		return ""
 	}
-	return s.Expand(at, value.String())
+	return s.expandIn(at, value.String(), syntax)
 }
 
 // Bool returns the value, or the key's default when it is absent.

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"token-fetch/internal/template"
 )
 
 // Call is the request of a token call, ready to be sent.
@@ -97,7 +99,10 @@ func isVisible(text string) bool {
 
 // requestPath is sent as it is written, but for a leading slash.
 func (r reader) requestPath() string {
-	path := r.required(keyRequestPath)
+	path := r.StringIn(keyRequestPath, func(template.Template) template.Syntax { return template.Target })
+	if path == "" && r.isEnabled {
+		r.Missing(keyRequestPath)
+	}
 	if !isVisible(path) || strings.Contains(path, "#") {
 		r.Wrong(keyRequestPath, "path and query, with spaces, # and other special characters escaped")
 	}
@@ -123,7 +128,13 @@ func (r reader) requestMethod(hasBody bool) string {
 }
 
 func (r reader) requestBody(auth *oauth2) []byte {
-	body := r.String(keyRequestBody)
+	contentType := ""
+	for _, header := range r.Members(keyRequestHeaders) {
+		if strings.EqualFold(header.Name, "content-type") {
+			contentType = header.Value
+		}
+	}
+	body := r.StringIn(keyRequestBody, func(t template.Template) template.Syntax { return t.BodySyntax(contentType) })
 	switch {
 	case body == "" && auth == nil:
 		return nil

@@ -90,6 +90,41 @@ func written(headers [][2]string) string {
 	return strings.Join(list, " ")
 }
 
+// A variable's value, here a"b&c%d, is data wherever it stands.
+func TestVariablesInTheirPlaces(t *testing.T) {
+	headers := func(contentType string) string { return `, "requestHeaders": {"content-Type": "` + contentType + `"}` }
+	for name, test := range map[string]struct{ config, path, body string }{
+		"query":            {withKey(`"requestPath": "/t%20k?a=${ODD}"`), "/t%20k?a=a%22b%26c%25d", ""},
+		"path":             {withKey(`"requestPath": "${BASE}/${ODD}"`), "/base/v1/a%22b&c%25d", ""},
+		"whole path":       {withKey(`"requestPath": "${BASE}"`), "/base/v1", ""},
+		"JSON by itself":   {extended(`"requestBody": "{\"a\": \"${ODD}\", \"b\": ${NUMBER}}"`), "/token", `{"a": "a\"b&c%d", "b": 5}`},
+		"JSON by its type": {extended(`"requestBody": "{\"a\": \"${ODD}\","` + headers("application/json; charset=utf-8")), "/token", `{"a": "a\"b&c%d",`},
+		"form":             {extended(`"requestBody": "a=${ODD}&b=${NAME}"` + headers("application/x-www-form-urlencoded")), "/token", "a=a%22b%26c%25d&b=value"},
+		"form, raw":        {extended(`"requestBody": "a=${ODD:raw}"` + headers("application/x-www-form-urlencoded")), "/token", `a=a"b&c%d`},
+		"XML":              {extended(`"requestBody": "<a>${ODD}</a>"` + headers("text/xml")), "/token", "<a>a&#34;b&amp;c%d</a>"},
+		"whole body":       {extended(`"requestBody": "${ODD}"` + headers("application/json")), "/token", `a"b&c%d`},
+		"text":             {extended(`"requestBody": "a=${ODD}"` + headers("text/plain")), "/token", `a=a"b&c%d`},
+		"no type":          {extended(`"requestBody": "a=${ODD}"`), "/token", `a=a"b&c%d`},
+	} {
+		call := mustCall(t, mustRead(t, test.config), nil)
+		if path := headerOf(call, ":path"); path != test.path || string(call.Body) != test.body {
+			t.Errorf("%s:\ngot      %s %s\nexpected %s %s", name, path, call.Body, test.path, test.body)
+		}
+	}
+	service := mustRead(t, oauth2Config(`"clientId": "id", "clientSecret": "${ODD}", "authStyle": "body", "params": {"p": "x${ODD}"}`, `, "requestHeaders": {"X-Key": "k ${ODD}"}`))
+	call := mustCall(t, service, nil)
+	if got, want := string(call.Body), "client_id=id&client_secret=a%22b%26c%25d&grant_type=client_credentials&p=xa%22b%26c%25d"; got != want {
+		t.Errorf("form:\ngot      %s\nexpected %s", got, want)
+	}
+	if got, want := headerOf(call, "x-key"), `k a"b&c%d`; got != want {
+		t.Errorf("header: got %q, expected %q", got, want)
+	}
+	checkErrors(t, map[string]errorCase{
+		"unknown way":     {extended(`"requestBody": "${ODD:json}"`), "invalid requestBody in config: a variable's name in ${…} has other characters than letters, digits and _ (write $${ for a literal ${)"},
+		"unset, in a way": {extended(`"requestBody": "${NOT_SET:raw}"`), `invalid requestBody in config: environment variable NOT_SET is not set in the VM`},
+	})
+}
+
 func TestDefaultHeaders(t *testing.T) {
 	const agent, coding = "user-agent=token-fetch/development", "accept-encoding=identity"
 	for config, want := range map[string]string{

@@ -10,7 +10,7 @@ import (
 
 // environment stands for the VM's in tests.
 func environment(name string) (string, bool) {
-	value, ok := map[string]string{"NAME": "value", "SECRET": "s3cr3t", "EMPTY": "", "NEWLINE": "a\nb", "HEADER": "X-Tenant"}[name]
+	value, ok := map[string]string{"NAME": "value", "SECRET": "s3cr3t", "EMPTY": "", "NEWLINE": "a\nb", "HEADER": "X-Tenant", "ODD": `a"b&c%d`, "BASE": "/base/v1", "NUMBER": "5"}[name]
 	return value, ok
 }
 

@@ -1,0 +1,199 @@
+// Package template reads texts of the configuration that refer to values by ${…}, and writes the values so that
+// each stays data where it stands: a quote in a secret ends no JSON string, and a slash in a header opens no path.
+//
+//	schema ──> Parse ──> Expand: the operator's variables, when the configuration is read
+//	                └──> Render: what comes from outside, when a call is made
+//
+// What must stay true, and is tried for each place and each kind of value by TestEveryPlace:
+//   - Whoever reads the result by its syntax finds the value as it was.
+//   - What comes from outside can't be put in raw, nor where a value would be syntax, and changes no segment of a path.
+package template
+
+import (
+	"errors"
+	"strings"
+)
+
+// Syntax is what a text is, and so how the values in it are encoded.
+type Syntax int
+
+// The syntaxes of texts.
+const (
+	Plain  Syntax = iota // nothing is encoded: a header's value, or what is encoded as a whole
+	JSON                 // RFC 8259
+	Form                 // application/x-www-form-urlencoded
+	Target               // path and query of a request
+	XML
+)
+
+// Template is a text with references. Expand and Render return what they make of it and leave it as it is.
+type Template struct{ parts []part }
+
+// part is a literal text or, if it has one, a reference.
+type part struct {
+	text      string
+	reference *Reference
+	place     place // of the reference
+}
+
+// Reference is what stands between ${ and }.
+type Reference struct {
+	Name string
+	Raw  bool // ${NAME:raw}: its value is put in as it is
+}
+
+// ErrOpen is of a ${ that nothing closes.
+var ErrOpen = errors.New("${ without } (want ${NAME}, or $${ for a literal ${)")
+
+// Parse takes a text apart; $${ is a literal ${.
+func Parse(text string) (Template, error) {
+	var t Template
+	literal := ""
+	for {
+		before, rest, found := strings.Cut(text, "${")
+		if !found {
+			return t.literal(literal + text), nil
+		}
+		if escaped, isEscaped := strings.CutSuffix(before, "$"); isEscaped {
+			literal, text = literal+escaped+"${", rest
+			continue
+		}
+		name, rest, closed := strings.Cut(rest, "}")
+		if !closed {
+			return Template{}, ErrOpen
+		}
+		name, isRaw := strings.CutSuffix(name, ":raw")
+		t = t.literal(literal + before)
+		t.parts = append(t.parts, part{reference: &Reference{Name: name, Raw: isRaw}})
+		literal, text = "", rest
+	}
+}
+
+func (t Template) literal(text string) Template {
+	if text != "" {
+		t.parts = append(t.parts, part{text: text})
+	}
+	return t
+}
+
+// Value is what a reference stands for when the configuration is read.
+type Value struct {
+	Text  string
+	Raw   bool // it is put in as it is
+	Later bool // it is not known before Render
+}
+
+// Expand puts in the values of the operator, and learns the places of those that come later. A text that is nothing
+// but one reference is its value as it is.
+func (t Template) Expand(syntax Syntax, value func(Reference) Value) Template {
+	var expanded Template
+	at := scanner{syntax: syntax}
+	isWhole := len(t.parts) == 1
+	for _, p := range t.parts {
+		if p.reference == nil {
+			at.scan(p.text)
+			expanded.parts = append(expanded.parts, p)
+			continue
+		}
+		v, to := value(*p.reference), at.place()
+		switch {
+		case v.Later:
+			expanded.parts = append(expanded.parts, part{reference: p.reference, place: to})
+		case v.Raw || p.reference.Raw || isWhole || to == inJSON:
+			at.scan(v.Text)
+			expanded = expanded.literal(v.Text)
+		default:
+			expanded = expanded.literal(to.encode(v.Text, false))
+		}
+	}
+	return expanded
+}
+
+// Text is that of a template without references.
+func (t Template) Text() string {
+	var text strings.Builder
+	for _, p := range t.parts {
+		text.WriteString(p.text)
+	}
+	return text.String()
+}
+
+// References are those that Render will ask for.
+func (t Template) References() (list []Reference) {
+	for _, p := range t.parts {
+		if p.reference != nil {
+			list = append(list, *p.reference)
+		}
+	}
+	return list
+}
+
+// Why what comes from outside can't be put in.
+var (
+	ErrRaw     = errors.New("what comes from outside can't be put in raw")
+	ErrSyntax  = errors.New("what comes from outside must stand inside a string of the JSON")
+	ErrSegment = errors.New("a value of . or .. would change the path")
+)
+
+// Check reports a reference that Render can put in nowhere, whatever its value.
+func (t Template) Check() error {
+	for _, p := range t.parts {
+		switch {
+		case p.reference == nil:
+		case p.reference.Raw:
+			return ErrRaw
+		case p.place == inJSON:
+			return ErrSyntax
+		}
+	}
+	return nil
+}
+
+// Render puts in what comes from outside. The error is value's, that of Check, or ErrSegment.
+func (t Template) Render(value func(Reference) (string, error)) (string, error) {
+	if err := t.Check(); err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	isDotted := false
+	for _, p := range t.parts {
+		if p.reference == nil {
+			text.WriteString(p.text)
+			continue
+		}
+		v, err := value(*p.reference)
+		if err != nil {
+			return "", err
+		}
+		isDotted = isDotted || p.place == inPath && strings.Contains(v, ".")
+		text.WriteString(p.place.encode(v, true))
+	}
+	if isDotted && t.movesPath(text.String()) {
+		return "", ErrSegment
+	}
+	return text.String(), nil
+}
+
+// movesPath reports whether a path has more segments of dots than what was written. Servers may read an encoded slash as
+// one, and a backslash too.
+func (t Template) movesPath(rendered string) bool {
+	var written strings.Builder
+	for _, p := range t.parts {
+		if p.reference != nil {
+			written.WriteByte('x')
+		}
+		written.WriteString(p.text)
+	}
+	return dotSegments(rendered) > dotSegments(written.String())
+}
+
+func dotSegments(target string) (count int) {
+	path, _, _ := strings.Cut(target, "?")
+	path = strings.NewReplacer("%2F", "/", "%5C", "/").Replace(path)
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "." || segment == ".." {
+			count++
+		}
+	}
+	return count
+}

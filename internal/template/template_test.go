@@ -1,0 +1,249 @@
+package template
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// values are what secrets and headers may hold.
+var values = map[string]string{
+	"plain": "abc-123_~.x", "quotes": `a"b'c`, "backslash": `a\b\"c\`, "percent": "50%", "escapes": "%41%2F%00+%zz", "ampersand": "a&b=c&d", "plus": "a+b",
+	"spaces": " a  b ", "line ends": "a\r\nb\tc\n", "not ASCII": "pässwörd-密码-🔑", "not UTF-8": "a\xffb\xc3", "braces": "{a}${B}[c]$", "slashes": "a/b//c",
+	"query": "a?b#c;d,e", "markup": "<a>&lt;</a>]]>", "control": "a\x01\x7fb", "empty": "", "JSON": `","admin":true,"x":"`, "dots": "../../admin", "a dot": "..", "JWT": "eyJ.eyJ_-.c2ln==",
+}
+
+// reader takes the value out of a text again, as a server would.
+type reader func(t *testing.T, text string) string
+
+func fromJSON(t *testing.T, text string) string {
+	t.Helper()
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &object); err != nil || len(object) != 2 {
+		t.Fatalf("%q: got %v and %d members, expected 2", text, err, len(object))
+	}
+	raw := string(object["secret"])
+	if !strings.ContainsAny(raw, "\xff\xc3") {
+		var value string
+		if err := json.Unmarshal(object["secret"], &value); err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+	return strings.Trim(raw, `"`) // encoding/json replaces what is not UTF-8
+}
+
+func fromQuery(t *testing.T, text string) string {
+	t.Helper()
+	_, query, _ := strings.Cut(text, "?")
+	form, err := url.ParseQuery(query)
+	if err != nil || len(form) != 2 || len(form["secret"]) != 1 || form.Get("id") != "1" {
+		t.Fatalf("%q: got %v and %v, expected id and secret", text, form, err)
+	}
+	return form.Get("secret")
+}
+
+func fromForm(t *testing.T, text string) string { return fromQuery(t, "?"+text) }
+
+// fromSegment expects the value in one segment.
+func fromSegment(t *testing.T, text string) string {
+	t.Helper()
+	parsed, err := url.Parse("http://a" + text)
+	if err != nil || parsed.RawQuery != "x=1" || parsed.Fragment != "" {
+		t.Fatalf("%q: got %v and %v", text, parsed, err)
+	}
+	segments := strings.Split(parsed.EscapedPath(), "/")
+	if len(segments) != 4 || segments[1] != "v1" || segments[3] != "token" {
+		t.Fatalf("%q: got the segments %q, expected the value between v1 and token", text, segments)
+	}
+	value, err := url.PathUnescape(segments[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+// fromPath expects it in as many as it has.
+func fromPath(t *testing.T, text string) string {
+	t.Helper()
+	parsed, err := url.Parse("http://a" + text)
+	if err != nil || parsed.RawQuery != "x=1" || parsed.Fragment != "" {
+		t.Fatalf("%q: got %v and %v", text, parsed, err)
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(parsed.Path, "/v1/"), "/token")
+}
+
+func fromXML(t *testing.T, text string) string {
+	t.Helper()
+	var document struct {
+		Secret string `xml:"secret"`
+	}
+	if err := xml.Unmarshal([]byte(text), &document); err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	return document.Secret
+}
+
+func fromHeader(_ *testing.T, text string) string { return strings.TrimPrefix(text, "Key ") }
+
+// Every place, with every kind of value: whoever reads the text finds the value as it was, whether it is a variable's or
+// comes from outside.
+func TestEveryPlace(t *testing.T) {
+	for place, test := range map[string]struct {
+		syntax    Syntax
+		text      string
+		variables reader
+		outside   reader
+	}{
+		"JSON string": {JSON, `{"id": 1, "secret": "${V}"}`, fromJSON, fromJSON},
+		"form":        {Form, `id=1&secret=${V}`, fromForm, fromForm},
+		"query":       {Target, `/token?id=1&secret=${V}`, fromQuery, fromQuery},
+		"path":        {Target, `/v1/${V}/token?x=1`, fromPath, fromSegment},
+		"XML":         {XML, `<a><secret>${V}</secret></a>`, fromXML, fromXML},
+		"header":      {Plain, `Key ${V}`, fromHeader, fromHeader},
+	} {
+		for kind, value := range values {
+			if place == "XML" && (kind == "control" || kind == "not UTF-8" || kind == "line ends") {
+				continue // can't stand in XML, in whatever form, or is changed by whoever reads it
+			}
+			t.Run(place+"/"+kind, func(t *testing.T) {
+				parsed, err := Parse(test.text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				variable := parsed.Expand(test.syntax, func(Reference) Value { return Value{Text: value} })
+				if got := test.variables(t, variable.Text()); got != value {
+					t.Errorf("a variable: got %q from %q, expected %q", got, variable.Text(), value)
+				}
+				later := parsed.Expand(test.syntax, func(Reference) Value { return Value{Later: true} })
+				text, err := later.Render(func(r Reference) (string, error) { return value, nil })
+				if moves := place == "path" && (kind == "dots" || kind == "a dot"); moves != errors.Is(err, ErrSegment) || !moves && err != nil {
+					t.Fatalf("from outside: got %q and %v", text, err)
+				} else if moves {
+					return
+				}
+				if got := test.outside(t, text); got != value {
+					t.Errorf("from outside: got %q from %q, expected %q", got, text, value)
+				}
+			})
+		}
+	}
+}
+
+func TestVariables(t *testing.T) {
+	value := func(r Reference) Value {
+		return Value{Text: map[string]string{"S": `a"b/c&d e`, "N": "5", "P": "/x?y=", "DIR": "/base/v1"}[r.Name]}
+	}
+	for text, want := range map[string]map[Syntax]string{
+		"${S}":                        {Plain: `a"b/c&d e`, JSON: `a"b/c&d e`, Form: `a"b/c&d e`, Target: `a"b/c&d e`},
+		`{"a": "${S:raw}"}`:           {JSON: `{"a": "a"b/c&d e"}`},
+		`{"a": ${N}}`:                 {JSON: `{"a": 5}`},
+		`{"a\"": "\\", "b": "${S}"}`:  {JSON: `{"a\"": "\\", "b": "a\"b/c&d e"}`},
+		`"x" ${S} "${S}"`:             {JSON: `"x" a"b/c&d e "` + `a"b/c&d e"`}, // the first has a quote, which opens a string
+		"a=${S}&b=${S:raw}":           {Form: `a=a%22b%2Fc%26d+e&b=a"b/c&d e`},
+		"${DIR}/token?a=${S}":         {Target: `/base/v1/token?a=a%22b%2Fc%26d%20e`},
+		"/t/${S}?a=${S}":              {Target: `/t/a%22b/c&d%20e?a=a%22b%2Fc%26d%20e`},
+		"${P:raw}${S}":                {Target: `/x?y=a%22b%2Fc%26d%20e`},
+		"$${S} $$${S} $S {S}":         {Plain: `${S} $${S} $S {S}`},
+		"Basic ${S}":                  {Plain: `Basic a"b/c&d e`},
+		`<a b="${S}">${S}</a>`:        {XML: `<a b="a&#34;b/c&amp;d e">a&#34;b/c&amp;d e</a>`},
+		"no reference at all { } $ }": {Plain: "no reference at all { } $ }"},
+	} {
+		parsed, err := Parse(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		for syntax, want := range want {
+			if got := parsed.Expand(syntax, value).Text(); got != want {
+				t.Errorf("%s, syntax %d:\ngot      %s\nexpected %s", text, syntax, got, want)
+			}
+		}
+	}
+	for _, text := range []string{"${", "a ${NAME", "${A} ${B"} {
+		if _, err := Parse(text); !errors.Is(err, ErrOpen) {
+			t.Errorf("%s: got %v, expected %v", text, err, ErrOpen)
+		}
+	}
+}
+
+func TestBodySyntax(t *testing.T) {
+	for _, test := range []struct {
+		contentType, text string
+		want              Syntax
+	}{
+		{"application/json", "${A}", JSON},
+		{"Application/JSON; charset=utf-8", `{"a": "${A}"`, JSON},
+		{"application/vnd.api+json", "", JSON},
+		{"", `{"a": "${A}", "b": ${B}, "${C}": ["x${D}y"]}`, JSON},
+		{"text/plain", `{"a": "${A}"}`, JSON},
+		{"", `["${A}"]`, JSON},
+		{"", `{"a": ${A}${B}}`, Plain}, // two values in a row are no JSON
+		{"", `"${A}"`, JSON},
+		{"", "a=${A}", Plain},
+		{"", "", Plain},
+		{"application/x-www-form-urlencoded", `{"a": "${A}"}`, Form},
+		{"APPLICATION/x-www-form-urlencoded ;charset=utf-8", "a=${A}", Form},
+		{"text/xml", "<a>${A}</a>", XML},
+		{"application/soap+xml; charset=utf-8", "<a>${A}</a>", XML},
+		{"multipart/form-data; boundary=a", "--a\r\n${A}", Plain},
+		{"text/plain", "${A}", Plain},
+	} {
+		parsed, err := Parse(test.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := parsed.BodySyntax(test.contentType); got != test.want {
+			t.Errorf("%s, %s: got %d, expected %d", test.contentType, test.text, got, test.want)
+		}
+	}
+}
+
+// What comes from outside finds no place where it would be more than data.
+func TestOutsideIsData(t *testing.T) {
+	later := func(r Reference) Value {
+		if r.Name == "V" {
+			return Value{Text: "a/../b"}
+		}
+		return Value{Later: true}
+	}
+	for _, test := range []struct {
+		syntax      Syntax
+		text, value string
+		want        error
+	}{
+		{Plain, "${in:raw}", "x", ErrRaw},
+		{JSON, `{"a": ${in}}`, "x", ErrSyntax},
+		{JSON, `{"a": "${in}"}`, "x", nil},
+		{Target, "/a/${in}/b", ".", ErrSegment},
+		{Target, "/a/${in}.", ".", ErrSegment},
+		{Target, "/a/${in}${in}/b", ".", ErrSegment},
+		{Target, "/a/${in}", "x/..", ErrSegment},
+		{Target, "/a/${in}", `x\..\y`, ErrSegment},
+		{Target, "/a/../${in}", "..", ErrSegment},
+		{Target, "/a/../${in}", "x..y", nil},
+		{Target, "/${V}/${in}", "...", nil},
+		{Target, "/a?b=${in}", "../..", nil},
+	} {
+		parsed, err := Parse(test.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expanded := parsed.Expand(test.syntax, later)
+		if names := expanded.References(); !slices.ContainsFunc(names, func(r Reference) bool { return r.Name == "in" }) {
+			t.Errorf("%s: got the references %v, expected in", test.text, names)
+		}
+		if _, err := expanded.Render(func(Reference) (string, error) { return test.value, nil }); !errors.Is(err, test.want) || test.want == nil && err != nil {
+			t.Errorf("%s with %q: got %v, expected %v", test.text, test.value, err, test.want)
+		}
+	}
+	missing := errors.New("missing")
+	parsed, _ := Parse("a ${in}")
+	if _, err := parsed.Expand(Plain, later).Render(func(Reference) (string, error) { return "", missing }); !errors.Is(err, missing) {
+		t.Errorf("got %v, expected the error of the value", err)
+	}
+}
