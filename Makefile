@@ -77,12 +77,18 @@ check: build redis ## say whether a gateway would take CONFIG=file, a manifest o
 	@$(GO) -C e2e build -o ../$(BUILD)/check ./cmd/check
 	@$(BUILD)/check -root . "$(CONFIG)"
 
-# For example BENCH_FLAGS="-only cached", or BENCH_FLAGS=-profile or -callbacks for docs/profile.md.
+# Another build in turns with this one: BENCH_FLAGS="-against old.wasm -rounds 15 -only 'cached|no cache'".
 BENCH_FLAGS ?=
 
+# Plugins that others would write, for comparison.
+BENCH_PLUGINS := $(patsubst cmd/bench/plugins/%/main.go,$(BUILD)/bench-%.wasm,$(wildcard cmd/bench/plugins/*/main.go))
+
+$(BUILD)/bench-%.wasm: cmd/bench/plugins/%/main.go cmd/go.mod cmd/go.sum | needs-go
+	@cd cmd && $(WASM_BUILD) -o ../$@ ./bench/plugins/$*
+
 .PHONY: bench
-bench: build ## measure against Envoy's own filters; writes docs/benchmark.md
-	@$(GO) -C e2e build -o ../$(BUILD)/bench ./cmd/bench
+bench: build $(BENCH_PLUGINS) ## measure against Envoy's own filters; writes docs/benchmark.md, and the sizing of docs/operations.md
+	@$(GO) -C cmd build -o ../$(BUILD)/bench ./bench
 	@exec $(BUILD)/bench -root . $(BENCH_FLAGS)
 
 # ------------------------------------------------------------- tests and style
@@ -104,7 +110,7 @@ test-unit: build redis examples ## unit tests, native and compiled to Wasm, thei
 	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=2000x
 
 .PHONY: test-e2e
-test-e2e: build redis examples ## end-to-end tests in a real Envoy
+test-e2e: build redis examples $(BENCH_PLUGINS) ## end-to-end tests in a real Envoy
 	$(GO) -C cmd test -p 1 ./...
 	$(GO) -C e2e test -p 1 -timeout 45m ./...
 

@@ -1,14 +1,16 @@
 package monitoring_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/prometheus/promql/parser"
 
-	"token-fetch/e2e/monitoring/picture"
+	"token-fetch/e2e/chart"
 )
 
 // dashboard is what this test needs of Grafana's format.
@@ -72,31 +74,55 @@ const pictureFile = "../../docs/dashboard.svg"
 func TestDashboardPicture(t *testing.T) {
 	p := newPrometheus(t)
 	p.evaluate(t, nil)
-	page := picture.Page{Title: "token-fetch: a scripted outage of a real gateway", Minutes: p.recording.End().Minutes()}
+	var panels []chart.Panel
+	var places []chart.Place
 	for _, panel := range readDashboard(t).Panels {
-		drawn := picture.Panel{
-			Title: panel.Title, Unit: panel.FieldConfig.Defaults.Unit, IsTimeline: panel.Type == "state-timeline",
-			X: panel.GridPos.X, Y: panel.GridPos.Y, Width: panel.GridPos.W, Height: panel.GridPos.H,
-		}
+		drawn := chart.Panel{Title: panel.Title, Timeline: panel.Type == "state-timeline", Minutes: p.recording.End().Minutes()}
+		unit := units[panel.FieldConfig.Defaults.Unit]
+		drawn.Unit = unit.name
 		for _, target := range panel.Targets {
 			for _, series := range p.query(t, expression(target.Expr)) {
-				line := picture.Line{Name: picture.Legend(target.LegendFormat, series.Metric.Get)}
+				line := chart.Line{Name: legend(target.LegendFormat, series.Metric.Get)}
 				for _, point := range series.Floats {
-					line.Points = append(line.Points, picture.Point{Minute: float64(point.T) / 60_000, Value: point.F})
+					line.Points = append(line.Points, chart.Point{Minute: float64(point.T) / 60_000, Value: point.F * max(unit.factor, 1)})
 				}
 				drawn.Lines = append(drawn.Lines, line)
 			}
 		}
-		page.Panels = append(page.Panels, drawn)
+		panels = append(panels, drawn)
+		places = append(places, chart.Place{X: panel.GridPos.X, Y: panel.GridPos.Y, Width: panel.GridPos.W, Height: panel.GridPos.H})
 	}
-	svg := page.SVG()
+	svg, err := chart.Page(panels, places)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if os.Getenv("DASHBOARD") == "write" {
-		if err := os.WriteFile(pictureFile, []byte(svg), 0o644); err != nil {
+		if err := os.WriteFile(pictureFile, svg, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	written, err := os.ReadFile(pictureFile)
-	if err != nil || string(written) != svg {
+	if err != nil || !bytes.Equal(written, svg) {
 		t.Errorf("%s: got another picture than that of the dashboard and the recording (%v); write it with make dashboard", pictureFile, err)
 	}
+}
+
+// units are Grafana's, as the axes of the picture name them.
+var units = map[string]struct {
+	name   string
+	factor float64
+}{
+	"reqps":       {name: "requests/s"},
+	"s":           {name: "seconds"},
+	"ms":          {name: "ms"},
+	"percentunit": {name: "%", factor: 100},
+}
+
+var legendLabel = regexp.MustCompile(`\{\{\s*(\w+)\s*\}\}`)
+
+// legend puts the labels of a series into Grafana's format for legends.
+func legend(format string, label func(string) string) string {
+	return legendLabel.ReplaceAllStringFunc(format, func(found string) string {
+		return label(legendLabel.FindStringSubmatch(found)[1])
+	})
 }

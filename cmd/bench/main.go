@@ -1,0 +1,91 @@
+// Command bench is `make bench`: it measures the plugin next to other ways to put a token into a request, in a real
+// Envoy on this machine, prints the tables, and writes them with a chart to docs/. With -against it measures another
+// build of the plugin in turns with this one, and prints the ratios.
+//
+// The rows are in candidates.go, what is done with them in measure.go.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"syscall"
+	"time"
+)
+
+type options struct {
+	root        string         // folder of main.wasm
+	out         string         // folder for what is written
+	against     string         // another build of the plugin; empty: none
+	only        *regexp.Regexp // candidates to measure; nil: all
+	rounds      int            // of which the median counts
+	startRounds int
+	duration    time.Duration // of one candidate in one round
+	command     string        // how the run was started
+	progress    io.Writer
+}
+
+func main() {
+	o, err := parseFlags(os.Args[1:])
+	if err != nil {
+		os.Exit(2) // the flag package has printed what is wrong
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop) // the second signal ends the program at once, as usual
+	b := &bench{options: o}
+	if err = b.run(ctx); err == nil {
+		err = b.report(os.Stdout)
+	}
+	if ctx.Err() != nil {
+		err = errors.New("stopped")
+	}
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func parseFlags(args []string) (options, error) {
+	o := options{startRounds: 3, progress: os.Stderr}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.StringVar(&o.root, "root", "..", "`folder` of main.wasm")
+	flags.StringVar(&o.out, "out", "", "`folder` of the pages to write to (default docs, or nowhere when not all is measured)")
+	flags.StringVar(&o.against, "against", "", "another build's main.wasm, measured in turns with this one: prints the ratios, writes nothing")
+	flags.IntVar(&o.rounds, "rounds", 9, "rounds over all candidates, of which the median counts")
+	flags.DurationVar(&o.duration, "duration", time.Second, "time for one candidate in one round")
+	quick := flags.Bool("quick", false, "a smoke test: short rounds, numbers without meaning")
+	only := flags.String("only", "", "`regexp` of the candidates whose requests to measure, and nothing else")
+	err := flags.Parse(args)
+	if err != nil {
+		return o, err
+	}
+	if *only != "" {
+		if o.only, err = regexp.Compile(*only); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: -only:", err)
+			return o, err
+		}
+	}
+	if o.rounds < 1 || o.duration <= 0 || flags.NArg() > 0 {
+		fmt.Fprintln(os.Stderr, "bench: -rounds and -duration must be positive, and there are no other arguments")
+		return o, flag.ErrHelp
+	}
+	if *quick {
+		o.rounds, o.startRounds, o.duration = 1, 1, 200*time.Millisecond
+	}
+	if o.out == "" && !*quick && o.only == nil {
+		o.out = filepath.Join(o.root, "docs")
+	}
+	for _, path := range []*string{&o.root, &o.out, &o.against} {
+		if *path != "" && err == nil {
+			*path, err = filepath.Abs(*path)
+		}
+	}
+	return o, err
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"token-fetch/e2e/chart"
+	"token-fetch/e2e/page"
+)
+
+// part is what the benchmark writes of a page; people write the rest.
+type part struct{ file, name, text string }
+
+// report prints what was measured and, if it is all of it, writes it into the pages.
+func (b *bench) report(w io.Writer) error {
+	if b.against != "" {
+		_, err := fmt.Fprintf(w, "\nThis build to %s, measured in turns.\n\n%s%s", b.against, b.comparison(), b.warning())
+		return err
+	}
+	const benchmark = "benchmark.md"
+	parts := []part{
+		{benchmark, "run", b.circumstances()},
+		{benchmark, "targets", b.targets()},
+		{benchmark, "requests", b.table(b.inGroup(signing, false), router, cpu, rate, calls) + b.warning()},
+		{benchmark, "latency", b.table(b.among(router, cached), router, p50, p99)},
+		{benchmark, "starts", b.table(b.started, hello, size, ready, memory)},
+		{"operations.md", "sizing", b.sizing()},
+		{"oauth2.md", "signatures", b.table(b.inGroup(signing, true), unsigned, cpu)},
+	}
+	for _, p := range parts {
+		if p.text != "" {
+			fmt.Fprintf(w, "\n%s\n\n%s", p.name, p.text)
+		}
+	}
+	if b.out == "" {
+		return nil
+	}
+	return b.write(parts)
+}
+
+// write leaves alone what was not measured.
+func (b *bench) write(parts []part) error {
+	for _, p := range parts {
+		if p.text == "" {
+			continue
+		}
+		if err := (page.Part{By: "make bench, " + p.name}).Replace(filepath.Join(b.out, p.file), p.text); err != nil {
+			return err
+		}
+	}
+	picture, err := chart.Bars(b.bars())
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(b.out, "benchmark.svg"), picture, 0o644)
+}
+
+func (b *bench) circumstances() string {
+	cores := "the measured Envoy has one of its own; client, token service and upstream share the rest"
+	if !b.separate {
+		cores = "shared by all processes, which disturb each other"
+	}
+	return page.Table([]string{"run", time.Now().UTC().Format(time.DateOnly)}, append(b.machine,
+		[]string{"cores", cores},
+		[]string{"rounds", fmt.Sprintf("%d of %s for each candidate, %d connections", b.rounds, b.duration, connections)},
+	))
+}
+
+func (b *bench) inGroup(name string, in bool) []candidate {
+	return slices.DeleteFunc(slices.Clone(b.measured), func(c candidate) bool { return (c.Group == name) != in })
+}
+
+// ratio of a candidate's metric to another's, round by round.
+func (b *bench) ratio(name, against string, m metric) series {
+	return b.results[name][m].over(b.results[against][m])
+}
+
+func (b *bench) targets() string {
+	var rows [][]string
+	for _, c := range slices.Concat(b.measured, started()) {
+		for _, l := range c.limits {
+			ratio := b.ratio(c.Name, l.against, l.metric)
+			if !ratio.measured() {
+				continue
+			}
+			rows = append(rows, []string{c.Name + ": " + l.metric.name, l.against, l.String(), ratio.text("%.2f"), l.verdict(ratio.median())})
+		}
+	}
+	return table([]string{"what", "to that of", "target", "ratio", ""}, rows)
+}
+
+// table has the metrics of the candidates, with their ratios to those of the reference.
+func (b *bench) table(rows []candidate, reference string, metrics ...metric) string {
+	head := []string{"candidate", "what it is"}
+	for _, m := range metrics {
+		if head = append(head, m.name+m.unit); !m.isCount {
+			head = append(head, "to "+reference)
+		}
+	}
+	var lines [][]string
+	for _, c := range rows {
+		cells := []string{c.Name, c.About}
+		for _, m := range metrics {
+			if cells = append(cells, b.results[c.Name][m].text(m.format)); !m.isCount {
+				cells = append(cells, b.ratio(c.Name, reference, m).text("%.2f"))
+			}
+		}
+		lines = append(lines, cells)
+	}
+	return table(head, lines)
+}
+
+// comparison is of two builds.
+func (b *bench) comparison() string {
+	var rows [][]string
+	add := func(all []candidate, metrics ...metric) {
+		for _, c := range all {
+			for _, m := range metrics {
+				if ratio := b.ratio(c.Name, c.Name+oldSuffix, m); ratio.measured() {
+					rows = append(rows, []string{
+						c.Name, m.name + m.unit, b.results[c.Name+oldSuffix][m].text(m.format), b.results[c.Name][m].text(m.format),
+						ratio.text("%.3f"), fmt.Sprintf("%.3f–%.3f", ratio.quantile(0.25), ratio.quantile(0.75)),
+					})
+				}
+			}
+		}
+	}
+	add(b.measured, cpu, rate)
+	add(b.started, ready, memory, size)
+	return table([]string{"candidate", "metric", "other build", "this build", "ratio", "quartiles"}, rows)
+}
+
+// sizing is what a gateway's operator plans with.
+func (b *bench) sizing() string {
+	var rows [][]string
+	add := func(what, name, against string, m metric, of string) {
+		if ratio := b.ratio(name, against, m); ratio.measured() {
+			rows = append(rows, []string{what, fmt.Sprintf("%.1f times %s", ratio.median(), of)})
+		}
+	}
+	const without = "that of a request without the plugin"
+	add("CPU of a request with a cached token", cached, router, cpu, without)
+	add("CPU of a request with a token call of its own", uncached, router, cpu, without)
+	add("time until a gateway pod is ready: V8 compiles the module", cached, hello, ready,
+		fmt.Sprintf("that with the smallest plugin on wasm-go; here %.0f s", b.results[cached][ready].median()))
+	if perWorker := b.results[cached][memory]; perWorker.measured() {
+		rows = append(rows, []string{"memory of each further worker", fmt.Sprintf("%.0f MB", perWorker.median())})
+	}
+	return table([]string{"what", "measured"}, rows)
+}
+
+// tooMuch is the part of the median by which the rounds of a quiet machine do not scatter.
+const tooMuch = 0.20
+
+func (b *bench) warning() string {
+	scattered := slices.DeleteFunc(slices.Clone(b.measured), func(c candidate) bool {
+		values := b.results[c.Name][cpu]
+		low, high := values.extremes()
+		return high-low <= tooMuch*values.median()
+	})
+	if len(scattered) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("\nThe machine was not quiet: CPU per request scatters by more than %.0f %% of its median with %d of %d candidates.\n",
+		100*tooMuch, len(scattered), len(b.measured))
+}
+
+// bars show the CPU of Envoy or, where that is not known, the time for a request at saturation.
+func (b *bench) bars() (title string, bars []chart.Bar) {
+	title = "CPU of Envoy per request, times that of router only"
+	for _, c := range b.inGroup(signing, false) {
+		ratio := b.ratio(c.Name, router, cpu)
+		if !ratio.measured() {
+			title = "Time per request at saturation, times that of router only"
+			ratio = b.results[router][rate].over(b.results[c.Name][rate])
+		}
+		if low, high := ratio.extremes(); ratio.measured() {
+			bars = append(bars, chart.Bar{Group: c.Group, Label: c.Name, Value: ratio.median(), Low: low, High: high, Strong: c.isPlugin()})
+		}
+	}
+	return title, bars
+}
+
+// table is empty without rows.
+func table(head []string, rows [][]string) string {
+	if len(rows) == 0 {
+		return ""
+	}
+	return page.Table(head, rows)
+}
+
+// text is the median with the extremes in brackets.
+func (s series) text(format string) string {
+	median := s.median()
+	if math.IsNaN(median) {
+		return ""
+	}
+	low, high := s.extremes()
+	if low == high {
+		return fmt.Sprintf(format, median)
+	}
+	return fmt.Sprintf(format+" ("+format+"–"+format+")", median, low, high)
+}
