@@ -154,7 +154,8 @@ func (c *Cache) askForFetch(e *Entry, now time.Duration, w Waiter) Reply {
 	isUnderWay := e.fetch.state != idle
 	mayFetch := isUnderWay || c.mayFetch(now) && e.retry.open(now)
 	// After a failure nobody waits to see whether the next fetch fails as well.
-	if t := e.stale(now); t != nil && c.outage.count > 0 {
+	isFailing := c.outage.count > 0 || !e.retry.open(now) || e.fetch.waiting() >= c.policy.MaxWaiting
+	if t := e.stale(now); t != nil && isFailing {
 		if mayFetch {
 			c.want(e, true)
 		}
@@ -200,13 +201,16 @@ func (c *Cache) hasRoom(e *Entry, now time.Duration) bool {
 
 // Reject is for a token that the upstream has rejected.
 func (c *Cache) Reject(e *Entry, id token.ID) {
+	if !e.isRejectable(id) {
+		return
+	}
 	now := c.Clock.Monotonic()
-	if e.token.is(id) && c.heardOfRejection(e, id, now) {
-		e.token = nil
+	if c.heardOfRejection(e, id, now) {
+		e.token = e.token.asRejected()
 		c.tellSource(e, id) // who withdrew it may not have done so yet
 		return
 	}
-	if !e.reject(now, id) {
+	if !e.reject(now) {
 		return
 	}
 	if c.withdraw(e, id, now) {

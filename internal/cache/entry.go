@@ -14,8 +14,8 @@ type Entry struct {
 	key    token.Key
 	record recordKey    // of what the workers share
 	caller token.Caller // nil for a refused caller, of whom nothing but the key is kept
-	// token is the latest one. It may have expired, as it may still stand in; nil before
-	// the first, and after the upstream rejected it.
+	// token is the latest one. It may have expired or been rejected by the upstream, as it may still stand in; nil
+	// before the first.
 	token    *stored
 	usedAt   time.Duration // by the latest request
 	lookedAt time.Duration // at its record in the store
@@ -53,7 +53,7 @@ func (e *Entry) valid(now time.Duration) *stored {
 	return e.token
 }
 
-// stale returns the expired token while it may stand in for a new one.
+// stale returns the token, which may have expired or been rejected, while it may stand in for a new one.
 func (e *Entry) stale(now time.Duration) *stored {
 	if e.token.serves(now) {
 		return e.token
@@ -91,15 +91,18 @@ func (e *Entry) store(now time.Duration, t *stored, isUsed bool) {
 
 // adopt takes a token that another worker stored, and reports whether it is news.
 func (e *Entry) adopt(now time.Duration, t *stored) bool {
-	if t.same(e.token) && t.staleUntil < e.token.staleUntil {
-		e.token = t // another worker was refused
-	}
-	if !t.validAt(now) || t.same(e.token) {
+	switch {
+	case t.same(e.token):
+		e.token = e.token.merge(t)
 		return false
+	case t.validAt(now):
+		e.retry.succeeded(t.issuedAt)
+		e.token = t
+		return true
+	case t.serves(now) && t.rejected && !e.token.serves(now):
+		e.token = t
 	}
-	e.retry.succeeded(t.issuedAt)
-	e.token = t
-	return true
+	return false
 }
 
 // refuse takes an answer that refuses a token. One that is still valid serves to its end, but
@@ -107,22 +110,32 @@ func (e *Entry) adopt(now time.Duration, t *stored) bool {
 func (e *Entry) refuse(now time.Duration, err *token.Error) {
 	e.retry.failed(e.fetch.sentAt, now, 0)
 	e.refusal = err
-	if !e.token.validAt(now) {
+	e.endStale(now, err.Reason)
+}
+
+// endStale has the token serve no longer than to its end, after a fetch was refused. A caller whose own token is refused,
+// and whose token the upstream has rejected as well, has none.
+func (e *Entry) endStale(now time.Duration, why token.Reason) {
+	if e.token == nil || now >= e.token.expiresAt || e.token.rejected && why == token.SubjectRefused {
 		e.token = nil
 		return
 	}
 	e.token = e.token.withoutStale()
 }
 
-// reject drops the token that the upstream has rejected, so that the next request gets a
-// new one, and reports whether it did. A token that has been replaced meanwhile is none of the
-// answer's business; and an upstream that rejects one new token after the other gets
-// them ever more slowly, while the latest is used on.
-func (e *Entry) reject(now time.Duration, id token.ID) bool {
-	if !e.token.is(id) || !e.rejections.open(now) {
+// isRejectable reports whether a token that the upstream has rejected is the one in use. What was rejected or replaced
+// before is none of the answer's business.
+func (e *Entry) isRejectable(id token.ID) bool { return e.token.is(id) && !e.token.rejected }
+
+// reject marks the token that the upstream has rejected, so that the next request gets a new one, and reports whether
+// it did. An upstream that rejects one new token after the other gets them ever more slowly, while the latest is used
+// on. One request that its upstream answers 401 for reasons of its own must not take the token from all others while
+// the token service can give no new one: so it is kept until there is one.
+func (e *Entry) reject(now time.Duration) bool {
+	if !e.rejections.open(now) {
 		return false
 	}
 	e.rejections.failed(now, now, 0)
-	e.token = nil
+	e.token = e.token.asRejected()
 	return true
 }

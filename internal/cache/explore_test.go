@@ -20,7 +20,10 @@ type exploration struct {
 	replies   [2]Reply
 	asked     [2]bool
 	left      [2]bool
-	ended     int // fetches that were told a result
+	ended     int  // fetches that were told a result
+	failed    bool // a fetch has
+	marked    bool // the token in use was rejected, when last looked at; and which it was
+	markedID  token.ID
 }
 
 // steps are the events. Each reports whether it can happen now.
@@ -46,7 +49,8 @@ var steps = map[string]func(*exploration) bool{
 	"its refusal":               func(x *exploration) bool { return x.endTheirs(refusal()) },
 	"it finds no service":       func(x *exploration) bool { return x.endTheirs(unavailable()) },
 	"it serves a second caller": func(x *exploration) bool { return x.serveSecond() },
-	"its upstream rejects":      func(x *exploration) bool { return x.rejectTheirs() },
+	"its upstream rejects":      func(x *exploration) bool { return x.reject(x.colleague) },
+	"the upstream rejects":      func(x *exploration) bool { return x.reject(x.worker) },
 }
 
 func (x *exploration) ask(i int) bool {
@@ -55,6 +59,12 @@ func (x *exploration) ask(i int) bool {
 	}
 	x.asked[i] = true
 	x.requests[i], x.replies[i] = x.worker.askFor(x.caller)
+	if e := x.entry(x.worker); x.replies[i].Err != nil && e != nil && e.token.serves(x.worker.clock.now) {
+		x.fatalf("request %d: got %s, expected the token that there is", i, x.replies[i])
+	}
+	if e := x.entry(x.worker); x.replies[i].Token != nil && e.token.rejected && !x.failed {
+		x.fatalf("request %d: got the rejected token, expected it only where a new one is not to be had", i)
+	}
 	return true
 }
 
@@ -72,6 +82,7 @@ func (x *exploration) end(r result) bool {
 		return false
 	}
 	x.ended = len(x.worker.fetches)
+	x.failed = x.failed || r.err != nil
 	x.worker.fetches[x.ended-1].done(r)
 	return true
 }
@@ -105,6 +116,7 @@ func (x *exploration) endTheirs(r result) bool {
 	if x.theirs == nil {
 		return false
 	}
+	x.failed = x.failed || r.err != nil
 	x.theirs.done(r)
 	x.colleague.run()
 	x.theirs = nil
@@ -125,15 +137,20 @@ func (x *exploration) serveSecond() bool {
 	return true
 }
 
-func (x *exploration) rejectTheirs() bool {
-	e := x.colleague.Common()
-	if x.caller != nil {
-		e = x.colleague.entries[x.caller.Key()]
+// entry is a worker's; nil where it has none.
+func (x *exploration) entry(w *worker) *Entry {
+	if x.caller == nil {
+		return w.Common()
 	}
+	return w.entries[x.caller.Key()]
+}
+
+func (x *exploration) reject(w *worker) bool {
+	e := x.entry(w)
 	if e == nil || e.token == nil {
 		return false
 	}
-	x.colleague.Reject(e, e.token.ID)
+	w.Reject(e, e.token.ID)
 	return true
 }
 
@@ -171,6 +188,12 @@ func (x *exploration) check(when string) {
 	}
 	if underWay > 1 {
 		x.fatalf("%s%d fetches at once, expected 1", when, underWay)
+	}
+	if e := x.entry(x.worker); e != nil && e.token != nil {
+		if x.marked && e.token.ID == x.markedID && !e.token.rejected {
+			x.fatalf("%sthe rejected token counts as a good one again", when)
+		}
+		x.marked, x.markedID = e.token.rejected, e.token.ID
 	}
 	for i, r := range x.requests {
 		if r == nil {

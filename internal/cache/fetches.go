@@ -79,6 +79,9 @@ func (c *Cache) end(e *Entry, number int, t token.Token, err *token.Error) {
 	if err == nil {
 		c.succeed(e, now, t, &d)
 	} else {
+		if err.StandIn != nil {
+			e.adopt(now, c.policy.newToken(*err.StandIn, e.fetch.sentAt).asRejected())
+		}
 		c.fail(e, now, err, &d)
 	}
 	c.settle(e, now)
@@ -111,9 +114,9 @@ func (c *Cache) fail(e *Entry, now time.Duration, err *token.Error, d *delivery)
 	c.shareFailure(e, old, err, now)
 }
 
-// deliver has the requests told that waited, if only with a token that has expired.
+// deliver has the requests told that waited, if only with a token that has expired or been rejected.
 func (c *Cache) deliver(d delivery, now time.Duration) {
-	if d.token != nil && d.waiters != nil && now >= d.token.expiresAt && now < d.token.staleUntil {
+	if d.token != nil && d.waiters != nil && !d.token.validAt(now) && d.token.serves(now) {
 		c.Stats.StaleServed += uint64(d.waiters.Len()) //nolint:gosec // a length
 	}
 	c.Backlog.deliver(d)

@@ -15,7 +15,7 @@ import (
 // and the clock by which it is over first decides.
 type record struct {
 	owner       token.Key // what the token depends on: of all records in one bucket, whose this is
-	token       *stored   // nil: there is none, or it was withdrawn
+	token       *stored   // nil: there is none
 	endsAt      time.Time
 	leasedUntil time.Duration // until then a worker is fetching the next token
 	rejections  backoff       // after tokens that the upstream rejected; without first
@@ -103,7 +103,7 @@ func (r *record) appendBody(data []byte) []byte {
 		return data
 	}
 	t := r.token
-	data = binary.AppendUvarint(data, uint64(t.ID))
+	data = append(binary.AppendUvarint(data, uint64(t.ID)), byteOf(t.rejected))
 	for _, at := range []time.Duration{t.issuedAt, t.refreshAt, t.expiresAt, t.staleUntil} {
 		data = binary.AppendVarint(data, int64(at))
 	}
@@ -113,6 +113,13 @@ func (r *record) appendBody(data []byte) []byte {
 		data = append(data, value...)
 	}
 	return data
+}
+
+func byteOf(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func (t *stored) valueCount() int {
@@ -134,7 +141,7 @@ func decodeBody(head recordHead, body []byte) (record, bool) {
 	r := record{owner: head.owner, leasedUntil: head.leasedUntil, rejections: d.wait()}
 	r.failed = sharedFailure{reason: d.reason(), wait: d.wait()}
 	if head.values > 0 {
-		r.token = &stored{Token: token.Token{ID: token.ID(d.uvarint())}}
+		r.token = &stored{Token: token.Token{ID: token.ID(d.uvarint())}, rejected: d.byte() == 1}
 		for _, at := range []*time.Duration{&r.token.issuedAt, &r.token.refreshAt, &r.token.expiresAt, &r.token.staleUntil} {
 			*at = time.Duration(d.varint())
 		}

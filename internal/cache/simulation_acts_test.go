@@ -70,8 +70,14 @@ func (s *simulation) ask() {
 	case reply.Token != nil:
 		s.checkToken(r.caller, reply.Token)
 		s.adopted++
+		if w.entries[r.caller.Key()].token.rejected {
+			s.rejected++
+		}
 	default:
 		s.refused++
+		if e := w.entries[r.caller.Key()]; e != nil && e.token.serves(s.clock.now) {
+			s.t.Fatalf("%s got the error %v, expected the token %q that there is", r.caller.Values(), reply.Err, e.token.Values)
+		}
 	}
 	if len(w.fetches) != fetches {
 		s.t.Fatal("a request has begun a fetch by itself")

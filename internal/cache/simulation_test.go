@@ -27,7 +27,8 @@ type simulation struct {
 	tokens  int
 	paced   time.Duration // that has passed, a leap of the clock counted as a tick
 	// counts of what must happen for the test to mean anything
-	told, elsewhere, adopted, refused uint64
+	told, elsewhere, adopted, refused, rejected uint64
+	marked                                      map[*Entry]token.ID // tokens in use that were rejected
 }
 
 // simulated is a request that waits.
@@ -66,6 +67,7 @@ func (s *simulation) tick() {
 		s.check(r)
 		return r.told > 0
 	})
+	s.checkMarks()
 	if len(s.store.data) > s.policy.MaxEntries {
 		s.t.Fatalf("%d keys, expected at most %d", len(s.store.data), s.policy.MaxEntries)
 	}
@@ -92,6 +94,25 @@ func (s *simulation) checkToken(caller token.Caller, t *token.Token) {
 	if owner, _, _ := strings.Cut(t.Values[0], "#"); len(t.Values) != 1 || owner != caller.Values() {
 		s.t.Fatalf("%s has the token %q", caller.Values(), t.Values)
 	}
+}
+
+// checkMarks is that no worker takes a token that it knows to be rejected for a good one again, whatever others write.
+func (s *simulation) checkMarks() {
+	marked := map[*Entry]token.ID{}
+	for _, w := range s.workers {
+		for _, e := range w.entries {
+			if e.token == nil {
+				continue
+			}
+			if id, was := s.marked[e]; was && id == e.token.ID && !e.token.rejected {
+				s.t.Fatalf("the rejected token %q counts as a good one again", e.token.Values)
+			}
+			if e.token.rejected {
+				marked[e] = e.token.ID
+			}
+		}
+	}
+	s.marked = marked
 }
 
 // finish lets all end that can end. Then nobody waits any more.
@@ -131,17 +152,17 @@ func TestFourWorkersAtRandom(t *testing.T) {
 		steps = 200_000
 	}
 	const each = 20_000
-	var told, elsewhere, adopted uint64
+	var told, elsewhere, adopted, rejected uint64
 	for seed := range uint64(steps / each) {
 		s := newSimulation(t, seed)
 		for range each {
 			s.step()
 		}
 		s.finish()
-		told, elsewhere, adopted = told+s.told, elsewhere+s.elsewhere, adopted+s.adopted
+		told, elsewhere, adopted, rejected = told+s.told, elsewhere+s.elsewhere, adopted+s.adopted, rejected+s.rejected
 	}
-	t.Logf("%d requests waited, %d of them for others, and %d took what was there", told, elsewhere, adopted)
-	if told < uint64(steps)/200 || elsewhere < uint64(steps)/1000 || adopted < uint64(steps)/200 {
+	t.Logf("%d requests waited, %d of them for others, %d took what was there, %d of that a rejected token", told, elsewhere, adopted, rejected)
+	if told < uint64(steps)/200 || rejected < uint64(steps)/2000 || elsewhere < uint64(steps)/1000 || adopted < uint64(steps)/200 {
 		t.Error("too little of it happened")
 	}
 }

@@ -9,6 +9,8 @@ import (
 // stored is a token with its times. It never changes, so that requests and caches can share it.
 type stored struct {
 	token.Token
+	// rejected by the upstream: requests wait for a new one, but it serves on to its end where none is to be had.
+	rejected bool
 	// All on the monotonic clock.
 	issuedAt   time.Duration // when the call that brought it was sent
 	refreshAt  time.Duration // from then on it is renewed in the background
@@ -41,7 +43,8 @@ func (s *stored) use() *token.Token {
 	return &s.Token
 }
 
-func (s *stored) validAt(now time.Duration) bool { return s != nil && now < s.expiresAt }
+// validAt reports whether requests use the token without asking for another.
+func (s *stored) validAt(now time.Duration) bool { return s != nil && !s.rejected && now < s.expiresAt }
 
 // serves reports whether the token may be used at all, if only to stand in for a new one.
 func (s *stored) serves(now time.Duration) bool { return s != nil && now < s.staleUntil }
@@ -55,6 +58,21 @@ func (s *stored) withoutStale() *stored {
 	ending := *s
 	ending.staleUntil = ending.expiresAt
 	return &ending
+}
+
+// asRejected is the token, which only stands in for a new one.
+func (s *stored) asRejected() *stored {
+	rejected := *s
+	rejected.rejected = true
+	return &rejected
+}
+
+// merge is the token with what another worker knows of it: that it was rejected, or serves no longer after its end.
+func (s *stored) merge(theirs *stored) *stored {
+	merged := *s
+	merged.rejected = s.rejected || theirs.rejected
+	merged.staleUntil = min(s.staleUntil, theirs.staleUntil)
+	return &merged
 }
 
 // earlier is the token with all its times moved towards now.

@@ -26,7 +26,7 @@ func (c *Cache) learn(e *Entry, r *record, now time.Duration) bool {
 	if !r.failed.refuses(now) || e.token.validAt(now) {
 		return false
 	}
-	e.token = nil
+	e.endStale(now, r.failed.reason)
 	e.retry.catchUp(r.failed.wait, now)
 	e.refusal = errElsewhere(r.failed.reason)
 	return true
@@ -155,24 +155,27 @@ func (c *Cache) heardOfRejection(e *Entry, id token.ID, now time.Duration) bool 
 	if r.isAbsent() {
 		return false
 	}
-	if !r.token.is(id) {
+	if !r.token.is(id) || r.token.rejected {
 		return true
 	}
 	e.rejections.catchUp(r.rejections, now)
 	return false
 }
 
-// withdraw takes a rejected token away from the workers that have not seen it yet. It reports
-// whether nobody had done so before.
+// withdraw marks a rejected token for the workers that have not seen it yet: they look at it before they fetch one, or
+// renew theirs. It reports whether nobody had done so before. A fetch that was begun before is none that they wait for.
 func (c *Cache) withdraw(e *Entry, id token.ID, now time.Duration) bool {
 	if c.workers == nil {
 		return true
 	}
 	return c.workers.update(&e.record, now, func(r *record) bool {
-		if !r.isAbsent() && !r.token.is(id) {
+		if !r.isAbsent() && (!r.token.is(id) || r.token.rejected) {
 			return false
 		}
-		*r = record{owner: r.owner, rejections: e.rejections}
+		if r.token != nil {
+			r.token = r.token.asRejected()
+		}
+		r.leasedUntil, r.rejections = 0, e.rejections
 		return true
 	})
 }

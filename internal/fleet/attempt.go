@@ -3,6 +3,7 @@ package fleet
 import (
 	"container/list"
 	"errors"
+	"strings"
 	"time"
 
 	"token-fetch/internal/token"
@@ -46,10 +47,11 @@ type attempt struct {
 	hasCleared bool // it has removed a record that nobody could read
 }
 
-// spare is the fleet's token while it is due for renewal: it serves on when the call brings none.
+// spare is the fleet's token while it is due for renewal, or rejected: it serves on when the call brings none.
 type spare struct {
-	token token.Token
-	until time.Duration // on this gateway's clock; zero: there is none
+	token      token.Token
+	isRejected bool
+	until      time.Duration // on this gateway's clock; zero: there is none
 }
 
 var errRubbish = errors.New("has a record that is not one of token-fetch, or not sealed with this encryptionKey")
@@ -105,6 +107,7 @@ func (a *attempt) looked(reply string, err error) {
 func (a *attempt) found(now time.Duration, found reply) {
 	f := a.fetcher
 	grant, ok := f.read(found.text, a.names[0])
+	ok = ok && !grant.isRejected // the scripts give none
 	switch hasEnded := found.time <= now-a.lookedAt; {
 	case ok && !hasEnded:
 		a.end(grant.aged(found.time), nil)
@@ -126,26 +129,28 @@ func (a *attempt) found(now time.Duration, found reply) {
 	a.look(now)
 }
 
-// spareOf takes the token that comes with a lease, where there is one.
+// spareOf takes the token that comes with a lease or a failure, where there is one.
 func (a *attempt) spareOf(text string) spare {
 	left, record, found := parseTime(text)
 	grant, ok := a.fetcher.read(record, a.names[0])
 	if !found || !ok {
 		return spare{}
 	}
-	return spare{grant.aged(left), a.lookedAt + left}
+	return spare{grant.aged(left), grant.isRejected, a.lookedAt + left}
 }
 
 // failed takes what another gateway met.
 func (a *attempt) failed(now time.Duration, found reply) {
-	reason, ok := token.SharedReason(found.text)
+	word, text, _ := strings.Cut(found.text, " ")
+	reason, ok := token.SharedReason(word)
 	// Or the service's tokens can't be kept: each gateway calls for itself. Nor has a gateway of the fleet written of a wait
 	// that is longer than all.
 	if !ok || found.time > token.MaxRetryAfter {
 		a.call(now, false)
 		return
 	}
-	a.end(token.Token{}, &token.Error{Reason: reason, RetryAfter: found.time, Detail: "failed when another gateway called it"})
+	a.spare = a.spareOf(text)
+	a.endWith(token.Token{}, &token.Error{Reason: reason, RetryAfter: found.time, Detail: "failed when another gateway called it"})
 }
 
 // call has the Fetcher behind make the call.
@@ -164,7 +169,18 @@ func (a *attempt) called(t token.Token, err *token.Error) {
 		t.ID = token.NewID()
 	}
 	a.tellFleet(t, err)
-	if err != nil && a.fetcher.Clock.Monotonic() < a.spare.until {
+	a.endWith(t, err)
+}
+
+// endWith ends with a result, or with the spare token where there is none.
+func (a *attempt) endWith(t token.Token, err *token.Error) {
+	switch {
+	case err == nil || a.fetcher.Clock.Monotonic() >= a.spare.until:
+	case a.spare.isRejected:
+		failed := *err
+		failed.StandIn = &a.spare.token
+		err = &failed
+	default:
 		t, err = a.spare.token, nil
 	}
 	a.end(t, err)

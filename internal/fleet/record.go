@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"token-fetch/internal/token"
@@ -13,6 +14,9 @@ import (
 // a key for it: times in milliseconds, counts and lengths as varints, then the values.
 
 const idDigits = 16
+
+// rejectedMark is what a script puts before the record of a token that an upstream has rejected.
+const rejectedMark = "!"
 
 func formatID(id token.ID) string { return fmt.Sprintf("%0*x", idDigits, id) }
 
@@ -30,7 +34,10 @@ func encode(g token.Token, key string, sealer *Sealer) string {
 }
 
 // grant is a token as it was when it was stored.
-type grant struct{ token.Token }
+type grant struct {
+	token.Token
+	isRejected bool // by an upstream, since
+}
 
 // aged is what is left of it when Redis keeps it for so long.
 func (g grant) aged(left time.Duration) token.Token {
@@ -45,6 +52,7 @@ func (g grant) aged(left time.Duration) token.Token {
 
 // decode returns false for what is malformed, has not the number of values, or does not belong under the key.
 func decode(record, key string, sealer *Sealer, values int) (grant, bool) {
+	record, isRejected := strings.CutPrefix(record, rejectedMark)
 	if len(record) < idDigits || len(record) > maxRecord {
 		return grant{}, false
 	}
@@ -54,7 +62,7 @@ func decode(record, key string, sealer *Sealer, values int) (grant, bool) {
 		return grant{}, false
 	}
 	d := decoder{data: data}
-	g := grant{token.Token{ID: token.ID(id), Lifetime: d.duration(), SubjectLifetime: d.duration()}}
+	g := grant{token.Token{ID: token.ID(id), Lifetime: d.duration(), SubjectLifetime: d.duration()}, isRejected}
 	for range values {
 		g.Values = append(g.Values, d.text())
 	}

@@ -85,7 +85,7 @@ func TestSealIsBoundToItsPlace(t *testing.T) {
 
 // What is left of a token, and of its subject, is what Redis has left of it, and never more than at first.
 func TestAged(t *testing.T) {
-	of := grant{token.Token{Lifetime: time.Minute, SubjectLifetime: 90 * time.Second}}
+	of := grant{Token: token.Token{Lifetime: time.Minute, SubjectLifetime: 90 * time.Second}}
 	tests := map[string]struct{ left, lifetime, subject time.Duration }{
 		"fresh":             {time.Minute, time.Minute, 90 * time.Second},
 		"older":             {20 * time.Second, 20 * time.Second, 50 * time.Second},
@@ -96,7 +96,7 @@ func TestAged(t *testing.T) {
 			t.Errorf("%s: got %s and the subject's %s, expected %s and %s", name, got.Lifetime, got.SubjectLifetime, tt.lifetime, tt.subject)
 		}
 	}
-	if got := (grant{token.Token{Lifetime: time.Minute}}).aged(time.Second); got.SubjectLifetime != 0 {
+	if got := (grant{Token: token.Token{Lifetime: time.Minute}}).aged(time.Second); got.SubjectLifetime != 0 {
 		t.Errorf("without a subject: got %s, expected none", got.SubjectLifetime)
 	}
 }

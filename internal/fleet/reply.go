@@ -16,7 +16,7 @@ type reply struct {
 const (
 	replyToken  = "token"  // the time that its record has left; the record
 	replyLease  = "lease"  // Redis' time; the time that the token has left, and its record, if there is one
-	replyFailed = "failed" // how long nobody may call; the word for why
+	replyFailed = "failed" // how long nobody may call; the word for why, then as with a lease
 	replyBusy   = "busy"   // Redis' time
 )
 

@@ -5,7 +5,7 @@ package fleet
 // All times are Redis' own: the clocks of gateways may differ by minutes. A time to live is a key's, so that nothing
 // stays behind. KEYS, which are in one slot of a cluster:
 //
-//	1  the token's record, as long as it lives
+//	1  the token's record, as long as it lives; after rejectedMark if an upstream has rejected it
 //	2  there while the token need not be renewed
 //	3  the lease: whose gateway is calling the token service
 //	4  there while nobody may call, with the word for why
@@ -32,40 +32,47 @@ end
 `
 	luaReject = `
 local function reject(id, first)
-  if id == '' or string.sub(redis.call('GET', KEYS[1]) or '', 1, #id) ~= id or redis.call('EXISTS', KEYS[6]) == 1 then
-    return
-  end
+  local token = redis.call('GET', KEYS[1]) or ''
+  if id == '' or string.sub(token, 1, #id) ~= id or redis.call('EXISTS', KEYS[6]) == 1 then return end
   redis.call('SET', KEYS[6], '1', 'PX', backOff(KEYS[7], first, 0))
-  redis.call('DEL', KEYS[1], KEYS[2])
+  redis.call('SET', KEYS[1], '` + rejectedMark + `' .. token, 'PX', math.max(redis.call('PTTL', KEYS[1]), 1))
+  redis.call('DEL', KEYS[2])
 end
+`
+	// A rejected token is given only along with a failure, or for the case that a call fails.
+	luaIsRejected = `
+local function isRejected(token) return token and string.sub(token, 1, 1) == '` + rejectedMark + `' end
 `
 )
 
 // scriptLook returns the token, the lease to fetch it, why nobody may, or that another gateway does.
 // ARGV: owner and time of the lease; a token that was rejected, or none, and the first wait after a rejection.
 // A key without an end is not ours, nor is a lease that is longer than all (leaseOf the longest timeout).
-const scriptLook = luaNow + luaBackOff + luaReject + `
+const scriptLook = luaNow + luaBackOff + luaReject + luaIsRejected + `
 if redis.call('PTTL', KEYS[1]) == -1 then redis.call('DEL', KEYS[1]) end
 local leased = redis.call('PTTL', KEYS[3])
 if leased == -1 or leased > 30000 then redis.call('DEL', KEYS[3]) end
 reject(ARGV[3], tonumber(ARGV[4]))
 local token = redis.call('GET', KEYS[1])
 local left = redis.call('PTTL', KEYS[1])
-if token and redis.call('EXISTS', KEYS[2]) == 1 then return 'token ' .. left .. ' ' .. token end
+local isGood = token and not isRejected(token)
+if isGood and redis.call('EXISTS', KEYS[2]) == 1 then return 'token ' .. left .. ' ' .. token end
+local spare = token and left .. ' ' .. token or ''
 local wait = redis.call('PTTL', KEYS[4])
-if wait > 0 and not token then return 'failed ' .. wait .. ' ' .. redis.call('GET', KEYS[4]) end
+if wait > 0 and not isGood then return 'failed ' .. wait .. ' ' .. redis.call('GET', KEYS[4]) .. ' ' .. spare end
 if wait <= 0 and redis.call('SET', KEYS[3], ARGV[1], 'NX', 'PX', ARGV[2]) then
-  return 'lease ' .. now() .. ' ' .. (token and left .. ' ' .. token or '')
+  return 'lease ' .. now() .. ' ' .. spare
 end
-if token then return 'token ' .. left .. ' ' .. token end
+if isGood then return 'token ' .. left .. ' ' .. token end
 return 'busy ' .. now() .. ' '
 `
 
-// scriptStore keeps a token, unless another gateway has the lease or was first. ARGV: owner of the lease, the token's end,
+// scriptStore keeps a token, unless another gateway has the lease or was first with one that has not been rejected. ARGV: owner of the lease, the token's end,
 // when it is due for renewal, the record.
-const scriptStore = luaNow + `
+const scriptStore = luaNow + luaIsRejected + `
 local holder = redis.call('GET', KEYS[3])
-if holder and holder ~= ARGV[1] or not holder and redis.call('EXISTS', KEYS[1]) == 1 then return '0' end
+local token = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] or not holder and token and not isRejected(token) then return '0' end
 redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 local time = now()
 if tonumber(ARGV[2]) <= time then return '0' end
@@ -82,7 +89,7 @@ redis.call('DEL', KEYS[3])
 return '1'
 `
 
-// scriptReject withdraws a token. ARGV: the token, the first wait after a rejection.
+// scriptReject marks a token as rejected. ARGV: the token, the first wait after a rejection.
 const scriptReject = luaBackOff + luaReject + `
 reject(ARGV[1], tonumber(ARGV[2]))
 return '1'

@@ -9,6 +9,9 @@ type Error struct {
 	// service asks for, a cache says how long it waits itself.
 	RetryAfter time.Duration
 	Detail     string // for the log: a verb phrase whose subject is the token service; no secret
+	// StandIn is a token that an upstream of another gateway has rejected, and that serves until there is a new one; nil:
+	// none is known.
+	StandIn *Token
 }
 
 func (e *Error) Error() string { return e.Detail }
