@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"runtime"
@@ -41,7 +39,10 @@ func (p *pluginContext) Wall() time.Time { return time.Now() }
 func (p *pluginContext) dispatch(to cluster, call tokenservice.Call, done answered) *token.Error {
 	callback := func(headers, bodySize, _ int) { p.onHTTPCallResponse(headers, bodySize, to.needsBody, done) }
 	timeout := uint32(to.timeout.Milliseconds()) //nolint:gosec // within the key's limits
-	_, err := proxywasm.DispatchHttpCall(to.name, call.Headers, call.Body, nil, timeout, callback)
+	var err error
+	abi.AsRoot(p.id, func() {
+		_, err = proxywasm.DispatchHttpCall(to.name, call.Headers, call.Body, nil, timeout, callback)
+	})
 	if err != nil {
 		return dispatchError(err, errors.Is(err, types.ErrorStatusBadArgument), to.name)
 	}
@@ -52,11 +53,13 @@ func (p *pluginContext) dispatch(to cluster, call tokenservice.Call, done answer
 // timeout or a reset.
 func (p *pluginContext) onHTTPCallResponse(headers, bodySize int, needsBody bool, done answered) {
 	isRead := false
+	defer p.logPanic() // of the batch
 	defer func() {
 		p.logPanicOf(recover())
 		if !isRead {
 			done.answered(&tokenservice.Answer{}) // as if none had come
 		}
+		p.runBatch()
 	}()
 	a := &tokenservice.Answer{}
 	if headers > 0 {
@@ -80,12 +83,16 @@ func (redisHost) RedisInit(cluster, username, password string, timeout time.Dura
 	return abi.RedisInit(cluster, username, password, timeout)
 }
 
-func (h redisHost) RedisCall(cluster string, command []byte, done func(bool, []byte)) error {
-	return abi.RedisCall(cluster, command, fleet.MaxReply, func(ok bool, reply []byte) {
-		defer h.plugin.logPanic()
-		h.plugin.Monotonic()
-		done(ok, reply)
+func (h redisHost) RedisCall(cluster string, command []byte, done func(bool, []byte)) (err error) {
+	abi.AsRoot(h.plugin.id, func() {
+		err = abi.RedisCall(cluster, command, fleet.MaxReply, func(ok bool, reply []byte) {
+			defer h.plugin.logPanic()
+			h.plugin.Monotonic()
+			done(ok, reply)
+			h.plugin.runBatch()
+		})
 	})
+	return err
 }
 
 // Load reads shared data of the host.
@@ -131,59 +138,6 @@ func logPanic(h logger, cause any) {
 	stack := make([]byte, 8<<10)
 	stack = stack[:runtime.Stack(stack, false)]
 	h.logf(logError, "the plugin panicked: %s; stack: %s", text, strings.ReplaceAll(string(stack), "\n", " | "))
-}
-
-// sharedQueue is a queue of the host by which a request has its root context run. The zero
-// value is none.
-type sharedQueue struct {
-	name string
-	id   uint32
-}
-
-func (q sharedQueue) wake() {
-	if q.name != "" {
-		_ = proxywasm.EnqueueSharedQueue(q.id, []byte{1})
-	}
-}
-
-// sharedQueues are those of a VM. A host has no way to remove one, so that a configuration leaves its
-// queue to the next: registering it again makes it that one's.
-type sharedQueues struct {
-	unique string // all VMs of the process see all queues, so that names must differ
-	count  int
-	unused []string // names
-}
-
-// take registers a queue for the plugin context that is being run.
-func (q *sharedQueues) take(l logger) sharedQueue {
-	name := q.unusedName()
-	id, err := proxywasm.RegisterSharedQueue(name)
-	if err != nil {
-		l.logf(logWarn, "no queue to start token calls at once: %v; they start a little later", err)
-		return sharedQueue{}
-	}
-	return sharedQueue{name, id}
-}
-
-func (q *sharedQueues) unusedName() string {
-	if last := len(q.unused) - 1; last >= 0 {
-		name := q.unused[last]
-		q.unused = q.unused[:last]
-		return name
-	}
-	if q.unique == "" {
-		var random [16]byte
-		_, _ = rand.Read(random[:])
-		q.unique = hex.EncodeToString(random[:])
-	}
-	q.count++
-	return fmt.Sprintf("%s/%s/%d", pluginName, q.unique, q.count)
-}
-
-func (q *sharedQueues) giveBack(queue sharedQueue) {
-	if queue.name != "" {
-		q.unused = append(q.unused, queue.name)
-	}
 }
 
 // What rules ask about a request. Each answer costs a host call of some microseconds.

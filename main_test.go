@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,9 +48,24 @@ func TestPlugin(t *testing.T) {
 	})
 }
 
-// In the emulator, the host that has one plugin context has it as number 1, and calls that
-// requests share are made there.
+// In the emulator, the host that has one plugin context has it as number 1.
 const rootContext = proxytest.PluginContextID
+
+// calls are the calls under way. Those that a request has caused are the root context's; of the compiled plugin, the
+// emulator takes them for the request's.
+func calls(host test.TestHost) []proxytest.HttpCalloutAttribute {
+	return append(slices.Clone(host.GetCalloutAttributesFromContext(rootContext)), host.GetHttpCalloutAttributes()...)
+}
+
+// answer ends the one call that is under way.
+func answer(t *testing.T, host test.TestHost, headers [][2]string) {
+	t.Helper()
+	open := calls(host)
+	if len(open) != 1 {
+		t.Fatalf("calls: got %d, expected 1", len(open))
+	}
+	host.CallOnHttpCallResponse(open[0].CalloutID, headers, nil, nil)
+}
 
 func start(t *testing.T, config string) test.TestHost {
 	t.Helper()
@@ -87,7 +103,7 @@ func testRequestAsInTheSample(t *testing.T) {
 			if action := host.CallOnHttpRequestHeaders(request("X-Token", "forged")); action != types.HeaderStopAllIterationAndWatermark {
 				t.Fatalf("action: got %v, expected to stop all iteration", action)
 			}
-			host.CallOnHttpCall(c.answer, nil)
+			answer(t, host, c.answer)
 			checkSettled(t, host, c.token, c.status)
 			checkNoTokenInLogs(t, host, "t1")
 		})
@@ -137,14 +153,10 @@ func testCachedRequest(t *testing.T) {
 		before[name], _ = host.GetCounterMetric(metricPrefix + name)
 	}
 	host.CallOnHttpRequestHeaders(request())
-	calls := host.GetCalloutAttributesFromContext(rootContext)
-	if len(calls) != 1 {
-		t.Fatalf("calls of the root context: got %d, expected 1", len(calls))
+	if got := calls(host); len(got) != 1 || got[0].Upstream != "outbound|8080||token.dns" {
+		t.Fatalf("calls: got %+v, expected one of the token service's cluster", got)
 	}
-	if calls[0].Upstream != "outbound|8080||token.dns" {
-		t.Errorf("cluster: got %q", calls[0].Upstream)
-	}
-	host.CallOnHttpCallResponse(calls[0].CalloutID, [][2]string{{":status", "200"}, {"x-token", "t1"}}, nil, nil)
+	answer(t, host, [][2]string{{":status", "200"}, {"x-token", "t1"}})
 	checkSettled(t, host, "t1", 0)
 	host.CompleteHttp()
 
@@ -178,10 +190,10 @@ func testRouteIsKeptForRulesByRoute(t *testing.T) {
 		"domain":                   {[]string{`"_match_domain_": ["*"]`}, ""},
 	}
 	for name, test := range tests {
-		for token, answer := range map[string][][2]string{"token": {{":status", "200"}, {"x-token", "t1"}}, "no token": {{":status", "200"}}} {
+		for token, headers := range map[string][][2]string{"token": {{":status", "200"}, {"x-token", "t1"}}, "no token": {{":status", "200"}}} {
 			host := start(t, withRules(test.conditions...))
 			host.CallOnHttpRequestHeaders(request())
-			host.CallOnHttpCall(answer, nil)
+			answer(t, host, headers)
 			if got, _ := host.GetProperty([]string{"clear_route_cache"}); string(got) != test.want {
 				t.Errorf("%s, %s: got clear_route_cache %q, expected %q", name, token, got, test.want)
 			}

@@ -90,8 +90,7 @@ func testMetricsOfServices(t *testing.T) {
 		host.InitHttp()
 		host.CallOnHttpRequestHeaders([][2]string{{":authority", authority}, {":path", "/"}, {":method", "GET"}})
 		status := map[string]string{"a.com": "200", "b.com": "403"}[authority]
-		calls := host.GetCalloutAttributesFromContext(rootContext)
-		host.CallOnHttpCallResponse(calls[len(calls)-1].CalloutID, [][2]string{{":status", status}, {"x-token", "t1"}}, nil, nil)
+		answer(t, host, [][2]string{{":status", status}, {"x-token", "t1"}})
 		host.CompleteHttp()
 	}
 	host.Tick()

@@ -22,7 +22,6 @@ type vmContext struct {
 	types.VMContext
 	metrics vmMetrics
 	memory  cache.Memory // of the callers of all configurations
-	queues  sharedQueues
 	plugins []*pluginContext
 }
 
@@ -34,17 +33,17 @@ func (v *vmContext) NewPluginContext(id uint32) types.PluginContext {
 	return p
 }
 
-// NewRequest makes the context of a request that the SDK need not know.
+// NewRequest makes the context of a request.
 func (v *vmContext) NewRequest(id, pluginID uint32) abi.Request {
 	for _, p := range v.plugins {
-		if p.id == pluginID && !p.hasCallsPerRequest {
+		if p.id == pluginID {
 			return p.newRequest(id)
 		}
 	}
-	return nil
+	panic("a request of no plugin")
 }
 
-// Deleted is called when the host deletes a context that NewRequest has not made.
+// Deleted is called when the host deletes a plugin context.
 func (v *vmContext) Deleted(id uint32) {
 	v.plugins = slices.DeleteFunc(v.plugins, func(p *pluginContext) bool {
 		if p.id == id {
@@ -65,16 +64,14 @@ type pluginContext struct {
 
 	metricsOf map[*part]*metrics // of its token service
 
-	rules   *rules.Index
-	modes   []mode // of the rules, in their order
-	global  mode   // of requests that match no rule
-	clients []*client
-	caches  []*cache.Cache
-	fleets  []fleetFetcher
-	redises map[string]*redisLog // by their addresses
-	backlog *cache.Backlog       // of the caches
-	// hasCallsPerRequest: some modes make calls that belong to a request.
-	hasCallsPerRequest bool
+	rules     *rules.Index
+	modes     []mode // of the rules, in their order
+	global    mode   // of requests that match no rule
+	clients   []*client
+	caches    []*cache.Cache
+	fleets    []fleetFetcher
+	redises   map[string]*redisLog // by their addresses
+	scheduler *cache.Scheduler     // of the caches
 	// keepsRoute: rules depend on the route, which the host would choose again when headers change.
 	keepsRoute bool
 	// hasXDSAttributes: the route's and cluster's names are attributes below xds, and not properties of their own, as on
@@ -90,7 +87,6 @@ type pluginContext struct {
 	tickedAt time.Duration // when the caches were looked after last
 	// watchedAt is when the calls of other workers were looked after last.
 	watchedAt time.Duration
-	queue     sharedQueue // by which a request wakes this context
 }
 
 func (p *pluginContext) OnPluginStart(size int) (status types.OnPluginStartStatus) {
@@ -125,9 +121,6 @@ func (p *pluginContext) start(c *config.Config) types.OnPluginStartStatus {
 	p.configure(c)
 	p.vm.metrics.define()
 	p.keepsRoute = slices.ContainsFunc(c.Rules, func(r config.Rule) bool { return r.DependsOnRoute() })
-	if len(p.caches) > 0 {
-		p.queue = p.vm.queues.take(p)
-	}
 	p.Monotonic()
 	p.period = tickPeriod
 	if err := setTickPeriod(tickPeriod); err != nil {
@@ -139,7 +132,7 @@ func (p *pluginContext) start(c *config.Config) types.OnPluginStartStatus {
 }
 
 func (p *pluginContext) configure(c *config.Config) {
-	p.backlog = cache.NewBacklog(p.wake)
+	p.scheduler = cache.NewScheduler(p.wake)
 	p.rules = rules.NewIndex(c.Conditions())
 	p.metricsOf = map[*part]*metrics{}
 	shared := map[token.Key]cached{}
@@ -158,7 +151,6 @@ func (p *pluginContext) newMode(of *part, shared map[token.Key]cached) mode {
 	service := p.vm.metrics.of(of.service.Address())
 	p.metricsOf[of] = &service.metrics
 	if of.cache == nil {
-		p.hasCallsPerRequest = true
 		return callPerRequest{of, p.newClient(of)}
 	}
 	id := of.cacheIdentity()
@@ -181,7 +173,7 @@ func (p *pluginContext) newClient(of *part) *client {
 
 func (p *pluginContext) newCache(of *part, c *client) *cache.Cache {
 	worker := cache.Worker{
-		Clock: p, Backlog: p.backlog, Memory: &p.vm.memory, Stats: &p.metricsOf[of].cache,
+		Clock: p, Scheduler: p.scheduler, Memory: &p.vm.memory, Stats: &p.metricsOf[of].cache,
 		OnPanic: func(cause any) { logPanic(p, cause) },
 	}
 	cache := newCache(of, p.newSource(c), worker, p)
@@ -229,7 +221,6 @@ func (p *pluginContext) close() {
 	_ = setTickPeriod(0)
 	p.vm.metrics.flush(p.Monotonic())
 	p.vm.metrics.forget(p.caches)
-	p.vm.queues.giveBack(p.queue)
 	for _, cache := range p.caches {
 		cache.Close()
 	}

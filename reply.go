@@ -78,9 +78,6 @@ func (r *requestContext) enter() bool {
 	if r.state != paused {
 		return false
 	}
-	if r.cache == nil {
-		return true // the answer to its own call: the SDK has seen to it
-	}
 	if err := proxywasm.SetEffectiveContext(r.id); err != nil {
 		r.state = settled // its client has gone, and the host has forgotten it
 		return false

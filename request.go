@@ -126,8 +126,7 @@ func (m callPerRequest) take(r *requestContext) types.Action {
 	return types.HeaderStopAllIterationAndWatermark
 }
 
-// requestCall is the call of one request for itself. When its client goes away,
-// the SDK drops the answer, which nobody else waits for.
+// requestCall is the call of one request for itself.
 type requestCall struct {
 	request    *requestContext
 	isUnderWay bool

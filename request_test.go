@@ -29,7 +29,7 @@ func newPlugin(t *testing.T, configuration string) (*vmContext, *pluginContext) 
 	return v, p
 }
 
-// newRequest is one that the SDK does not know of, or nil.
+// newRequest is one that the SDK does not know of.
 func newRequest(v *vmContext, id, plugin uint32) *requestContext {
 	r, _ := v.NewRequest(id, plugin).(*requestContext)
 	return r
@@ -40,9 +40,9 @@ func fill(p *pluginContext) {
 	h := &fakeHost{clock: p.Monotonic()}
 	p.clients[0].host = h
 	p.caches[0].Ask(nil, waiterOfNobody{})
-	p.backlog.Turn()
+	p.scheduler.RunBatch()
 	h.calls[0].done.answered(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}}})
-	p.backlog.Turn()
+	p.scheduler.RunBatch()
 }
 
 type waiterOfNobody struct{}
@@ -124,35 +124,45 @@ func TestRequestIsNotReusedBeforeItIsDeleted(t *testing.T) {
 	})
 }
 
-func TestWhatTheSDKMustKnow(t *testing.T) {
-	tests := map[string]struct {
-		configuration string
-		plugin        uint32
-		own           bool
-	}{
-		"requests with a cache":                 {frugal, 1, true},
-		"requests that make calls":              {sampleJSON, 1, false},
-		"one rule whose requests make calls":    {`{"serviceName": "token.dns", "requestPath": "/token", "tokenHeader": "x-token", "cache": {}, "_rules_": [{"_match_domain_": ["a"], "cache": null}]}`, 1, false},
-		"requests of a plugin that is not ours": {frugal, 2, false},
-		"a plugin":                              {frugal, 0, false},
+// Two configurations in one VM: each request is its own one's, and one that was deleted is forgotten.
+func TestRequestBelongsToItsConfiguration(t *testing.T) {
+	v := &vmContext{}
+	first, second := &pluginContext{id: 1, vm: v}, &pluginContext{id: 2, vm: v}
+	v.plugins = []*pluginContext{first, second}
+	for _, p := range v.plugins {
+		if r := newRequest(v, 7, p.id); r.plugin != p {
+			t.Errorf("a request of configuration %d: got %d", p.id, r.plugin.id)
+		}
 	}
-	for name, c := range tests {
-		t.Run(name, func(t *testing.T) {
-			test.RunGoTest(t, func(t *testing.T) {
-				v, _ := newPlugin(t, c.configuration)
-				if own := v.NewRequest(7, c.plugin) != nil; own != c.own {
-					t.Errorf("kept from the SDK: got %v, expected %v", own, c.own)
-				}
-			})
-		})
+	test.RunGoTest(t, func(*testing.T) { v.Deleted(1) })
+	if len(v.plugins) != 1 || v.plugins[0] != second {
+		t.Errorf("after the first was deleted: got %v, expected the second", v.plugins)
 	}
-	t.Run("a plugin that was deleted", func(t *testing.T) {
+}
+
+// A call belongs to the root context, whichever request has caused it: filed under the request, as the SDK would have it,
+// its answer would be dropped when the client goes away, and requests that wait for it would wait for ever.
+func TestCallsAreTheRootContexts(t *testing.T) {
+	for name, config := range map[string]string{"cached": withCache(""), "a call per request": sampleJSON} {
 		test.RunGoTest(t, func(t *testing.T) {
-			v, p := newPlugin(t, frugal)
-			v.Deleted(p.id)
-			if v.NewRequest(7, p.id) != nil {
-				t.Error("a request of a plugin that is gone is kept from the SDK")
+			host := start(t, config)
+			defer host.Reset()
+			host.CallOnHttpRequestHeaders(request())
+			if got := len(host.GetCalloutAttributesFromContext(rootContext)); got != 1 {
+				t.Fatalf("%s: got %d calls of the root context, expected 1", name, got)
+			}
+			answered := host.GetCalloutAttributesFromContext(rootContext)[0].CalloutID
+			host.CompleteHttp() // the client goes away
+			host.InitHttp()
+			host.CallOnHttpRequestHeaders(request())
+			host.CallOnHttpCallResponse(answered, [][2]string{{":status", "200"}, {"x-token", "t1"}}, nil, nil)
+			if config == sampleJSON {
+				answer(t, host, [][2]string{{":status", "200"}, {"x-token", "t1"}})
+			}
+			checkSettled(t, host, "t1", 0)
+			if lines := host.GetErrorLogs(); len(lines) != 0 {
+				t.Errorf("%s: logged %q, expected no error", name, lines)
 			}
 		})
-	})
+	}
 }

@@ -15,28 +15,16 @@ import (
 const (
 	// tickPeriod is how often a plugin context looks after its tokens and metrics.
 	tickPeriod = 100 * time.Millisecond
-	// turnPeriod is the time between two turns while there is a backlog. A timer lets the worker serve other
-	// requests in between, which a queue does not: Envoy runs what is posted to a worker before it reads
-	// from connections again.
-	turnPeriod = time.Millisecond
+	// batchPeriod is the time between two batches while there is work. In between, the worker serves other requests.
+	batchPeriod = time.Millisecond
 	// watchPeriod is how often it looks whether another worker's token call has ended that requests wait for.
 	watchPeriod = 4 * time.Millisecond
 )
 
-// wake has OnQueueReady run right after the callback that is being run. What a request dispatches
-// itself is lost when its client goes away, and the next tick is up to 100 ms off: but it comes, should
-// the queue fail. The timer can't be set here, as the host would take it for the request's own.
-func (p *pluginContext) wake() { p.queue.wake() }
+// wake has the next batch run soon: requests and answers call it, when they have left something to do.
+func (p *pluginContext) wake() { p.tickEvery(batchPeriod) }
 
-// OnQueueReady runs after wake.
-func (p *pluginContext) OnQueueReady(queue uint32) {
-	defer p.logPanic()
-	_, _ = proxywasm.DequeueSharedQueue(queue)
-	p.Monotonic()
-	p.turn()
-}
-
-// OnTick runs every tickPeriod, or more often while there is a backlog or another worker to wait for.
+// OnTick runs every tickPeriod, or more often while there is work for a batch, or another worker to wait for.
 func (p *pluginContext) OnTick() {
 	defer p.logPanic()
 	now := p.Monotonic()
@@ -48,18 +36,18 @@ func (p *pluginContext) OnTick() {
 		p.watchedAt = now
 		p.watch()
 	}
-	p.turn()
+	p.runBatch()
 }
 
 func (p *pluginContext) watch() {
 	defer p.logPanic()
-	p.backlog.Watch()
+	p.scheduler.Watch()
 	p.tickFleets(p.now)
 }
 
 // tickFleets has the fleets do together what one callback can do, those first whose turn was the longest ago.
 func (p *pluginContext) tickFleets(now time.Duration) {
-	left := cache.TurnSize
+	left := cache.BatchSize
 	for range p.fleets {
 		first := p.fleets[0]
 		p.fleets = append(p.fleets[1:], first)
@@ -81,21 +69,20 @@ func (p *pluginContext) lookAfter(now time.Duration) {
 	p.vm.metrics.flush(now)
 }
 
-// turn works off a part of the backlog.
-func (p *pluginContext) turn() {
-	more := p.backlog.Turn()
-	// What was told went to other contexts; the timer is this one's.
-	_ = proxywasm.SetEffectiveContext(p.id)
+// runBatch does a part of what requests and answers have left to do.
+func (p *pluginContext) runBatch() {
+	more := p.scheduler.RunBatch()
 	switch {
 	case more:
-		p.tickEvery(turnPeriod)
-	case p.backlog.IsWatching() || slices.ContainsFunc(p.fleets, fleetFetcher.IsWaiting):
+		p.tickEvery(batchPeriod)
+	case p.scheduler.IsWatching() || slices.ContainsFunc(p.fleets, fleetFetcher.IsWaiting):
 		p.tickEvery(watchPeriod)
 	default:
 		p.tickEvery(tickPeriod)
 	}
 }
 
+// tickEvery sets the timer, which is the root context's whichever context runs.
 func (p *pluginContext) tickEvery(period time.Duration) {
 	if period == p.period {
 		return

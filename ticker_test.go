@@ -37,8 +37,8 @@ func TestFleetsShareACallback(t *testing.T) {
 	for callback := 0; due() > 0; callback++ {
 		before := due()
 		p.tickFleets(time.Hour)
-		if did := before - due(); did == 0 || did > cache.TurnSize {
-			t.Fatalf("callback %d: got %d done, expected 1 to %d", callback, did, cache.TurnSize)
+		if did := before - due(); did == 0 || did > cache.BatchSize {
+			t.Fatalf("callback %d: got %d done, expected 1 to %d", callback, did, cache.BatchSize)
 		}
 	}
 	for number, f := range fleets {

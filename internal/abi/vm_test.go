@@ -5,18 +5,13 @@ import (
 	"testing"
 )
 
-// fakeContexts makes a request for every id but those that the SDK must know.
 type fakeContexts struct {
-	forSDK  []uint32
 	made    [][2]uint32 // context and plugin context
 	deleted []uint32
 }
 
 func (c *fakeContexts) NewRequest(id, pluginID uint32) Request {
 	c.made = append(c.made, [2]uint32{id, pluginID})
-	if slices.Contains(c.forSDK, id) {
-		return nil
-	}
 	return &endingRequest{id: id}
 }
 
@@ -34,9 +29,7 @@ func (r *endingRequest) OnDeleted() { r.deleted++ }
 func TestRequestThatThePluginKnows(t *testing.T) {
 	contexts := &fakeContexts{}
 	vm := &VM{contexts: contexts}
-	if !vm.create(7, 1) {
-		t.Fatal("create: got false, expected the request to be known here")
-	}
+	vm.create(7, 1)
 	if want := [][2]uint32{{7, 1}}; !slices.Equal(contexts.made, want) {
 		t.Errorf("made: got %v, expected %v", contexts.made, want)
 	}
@@ -52,13 +45,10 @@ func TestRequestThatThePluginKnows(t *testing.T) {
 	}
 }
 
-// Plugin contexts, and requests that make calls of their own: the SDK goes on, and the contexts hear of their end.
+// The SDK goes on with a plugin context, and the contexts hear of its end.
 func TestContextThatTheSDKKnows(t *testing.T) {
-	contexts := &fakeContexts{forSDK: []uint32{1}}
+	contexts := &fakeContexts{}
 	vm := &VM{contexts: contexts}
-	if vm.create(1, 0) || vm.open.find(1) != nil {
-		t.Errorf("create: got %v open, expected it to be left to the SDK", vm.open.find(1))
-	}
 	if vm.remove(1) {
 		t.Error("remove: got true, expected it to be left to the SDK")
 	}
@@ -92,5 +82,23 @@ func TestUse(t *testing.T) {
 	Use(contexts)
 	if vm.contexts != Contexts(contexts) {
 		t.Errorf("got %v, expected the contexts that were given", vm.contexts)
+	}
+}
+
+// What is called as the root context leaves no trace: neither when it returns, nor when it panics.
+func TestAsRootPutsTheActiveContextBack(t *testing.T) {
+	setActiveContext(7)
+	defer setActiveContext(0)
+	AsRoot(1, func() {
+		if got := activeContext(); got != 1 {
+			t.Errorf("during the call: got context %d, expected 1", got)
+		}
+	})
+	func() {
+		defer func() { _ = recover() }()
+		AsRoot(1, func() { panic("in the call") })
+	}()
+	if got := activeContext(); got != 7 {
+		t.Errorf("after it: got context %d, expected 7", got)
 	}
 }

@@ -89,7 +89,7 @@ func (c *Cache) Close() {
 	for _, begun := range c.underWay {
 		c.releaseLease(begun.entry, now)
 	}
-	for _, wanted := range c.Backlog.fetches {
+	for _, wanted := range c.Scheduler.fetches {
 		if wanted.cache == c {
 			c.releaseLease(wanted.entry, now)
 		}
@@ -157,7 +157,7 @@ func (c *Cache) askForFetch(e *Entry, now time.Duration, w Waiter) Reply {
 	isFailing := c.outage.count > 0 || !e.retry.open(now) || e.fetch.waiting() >= c.policy.MaxWaiting
 	if t := e.stale(now); t != nil && isFailing {
 		if mayFetch {
-			c.want(e, true)
+			c.renewLater(e)
 		}
 		c.Stats.StaleServed++
 		return Reply{Token: &t.Token}
@@ -170,12 +170,20 @@ func (c *Cache) askForFetch(e *Entry, now time.Duration, w Waiter) Reply {
 	case e.fetch.waiting() >= c.policy.MaxWaiting:
 		return Reply{Err: errTooManyWaiting}
 	}
+	place := e.fetch.join(w)
 	if isUnderWay {
 		c.Stats.Coalesced++
+		return Reply{Waiting: true, Place: place}
 	}
-	place := e.fetch.join(w)
-	c.want(e, false)
-	return Reply{Waiting: true, Place: place}
+	d, hasEnded := c.fetchFor(e, now, place)
+	switch {
+	case !hasEnded:
+		return Reply{Waiting: true, Place: place}
+	case d.token != nil:
+		return Reply{Token: &d.token.Token}
+	default:
+		return Reply{Err: d.err}
+	}
 }
 
 // entry finds or makes the caller's entry.

@@ -15,8 +15,8 @@ func TestOneFetchForMany(t *testing.T) {
 		}
 		requests = append(requests, r)
 	}
-	if len(w.fetches) != 0 || w.woken != 1 {
-		t.Errorf("before the root context runs: got %d fetches and %d wakes, expected 0 and 1", len(w.fetches), w.woken)
+	if len(w.fetches) != 1 || w.woken != 0 {
+		t.Errorf("got %d fetches and %d wakes, expected the first request to begin one, and nothing for a batch", len(w.fetches), w.woken)
 	}
 	w.run()
 	late, _ := w.ask()

@@ -138,7 +138,7 @@ func TestWantedFetchesBeginInAnOutage(t *testing.T) {
 	for i := range 500 {
 		w.askFor(callerOf(i, 10))
 	}
-	w.Backlog.Turn()
+	w.Scheduler.RunBatch()
 	w.fetches[0].done(unavailableFor(time.Minute))
 	before := len(w.fetches)
 	w.clock.pass(time.Second)
@@ -149,12 +149,12 @@ func TestWantedFetchesBeginInAnOutage(t *testing.T) {
 }
 
 // What the backlog has done must not keep what it was about.
-func TestBacklogKeepsWhatIsDone(t *testing.T) {
+func TestSchedulerKeepsNothingThatIsDone(t *testing.T) {
 	w := newPerCallerWorker(defaults(), &Memory{})
 	for i := range 500 {
 		w.askFor(callerOf(i, 16<<10))
 	}
-	whole := w.Backlog.fetches
+	whole := w.Scheduler.fetches
 	w.run()
 	for _, f := range w.fetches {
 		f.done(unavailable())

@@ -26,7 +26,7 @@ func (c *Cache) isElsewhere(e *Entry, now time.Duration) (is bool) {
 			c.Stats.Coalesced++ // the first of them; each of the others was counted when it came
 		}
 		e.fetch.leave(now, now+c.policy.Patience)
-		c.Backlog.watched = append(c.Backlog.watched, watchedFetch{c, e, e.fetch.number})
+		c.Scheduler.watch(watchedFetch{c, e, e.fetch.number})
 	}
 	return true
 }
@@ -71,7 +71,7 @@ func (c *Cache) endOnPanic(e *Entry, cause any) bool {
 func (c *Cache) takeOver(e *Entry, now time.Duration) {
 	c.claim(e, now, func(*record) bool { return true })
 	e.fetch.state = wanted
-	c.Backlog.fetch(c, e)
+	c.Scheduler.fetch(c, e)
 }
 
 // failElsewhere ends the wait as the other worker's fetch ended that found no token service.
@@ -96,6 +96,6 @@ func (c *Cache) endElsewhere(e *Entry, now time.Duration, err *token.Error) {
 	if waiters != nil && waiters.Len() > 0 && e.token.validAt(now) {
 		e.usedAt = now
 	}
-	c.deliver(delivery{waiters: waiters, token: e.stale(now), err: err}, now)
+	c.deliver(delivery{waiters: waiters, token: e.stale(now), err: err})
 	c.settle(e, now)
 }

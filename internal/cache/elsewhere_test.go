@@ -45,7 +45,7 @@ func TestFetchThatIsElsewhere(t *testing.T) {
 				r, _ := follower.askFor(caller)
 				follower.run()
 				follower.tick()
-				if len(follower.fetches) != 0 || r.told != 0 || !follower.Backlog.IsWatching() {
+				if len(follower.fetches) != 0 || r.told != 0 || !follower.Scheduler.IsWatching() {
 					t.Fatalf("while the other fetches: %d fetches, told %d times; expected to wait", len(follower.fetches), r.told)
 				}
 				if follower.stats.Coalesced != 1 {
@@ -63,8 +63,8 @@ func TestFetchThatIsElsewhere(t *testing.T) {
 					want = "own"
 				}
 				checkTold(t, r, want, wantErr)
-				if follower.fetching != 0 || follower.Backlog.IsWatching() {
-					t.Errorf("at the end: %d fetches, watching %v", follower.fetching, follower.Backlog.IsWatching())
+				if follower.fetching != 0 || follower.Scheduler.IsWatching() {
+					t.Errorf("at the end: %d fetches, watching %v", follower.fetching, follower.Scheduler.IsWatching())
 				}
 			})
 		}
@@ -89,8 +89,8 @@ func TestClientLeavesWhileTheFetchIsElsewhere(t *testing.T) {
 	reply.Place.Leave()
 	follower.clock.pass(patience)
 	follower.tick()
-	if len(follower.fetches) != 0 || follower.Backlog.IsWatching() || len(follower.entries) != 0 {
-		t.Errorf("got %d fetches, %d entries, watching %v; expected nothing", len(follower.fetches), len(follower.entries), follower.Backlog.IsWatching())
+	if len(follower.fetches) != 0 || follower.Scheduler.IsWatching() || len(follower.entries) != 0 {
+		t.Errorf("got %d fetches, %d entries, watching %v; expected nothing", len(follower.fetches), len(follower.entries), follower.Scheduler.IsWatching())
 	}
 }
 
@@ -112,6 +112,7 @@ func TestTokensThatAreNotKept(t *testing.T) {
 // A panic in the turn in which a fetch is left to another worker leaves nobody waiting either.
 func TestPanicWhenAFetchIsBegun(t *testing.T) {
 	_, workers := gateway(defaults(), 2)
+	workers[1].pace()
 	r, _ := workers[1].askFor(named("a"))
 	workers[1].store.onLoad = func() { panic("in the store") }
 	workers[1].run()

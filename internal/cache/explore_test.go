@@ -31,7 +31,7 @@ var steps = map[string]func(*exploration) bool{
 	"first asks":   func(x *exploration) bool { return x.ask(0) },
 	"second asks":  func(x *exploration) bool { return x.ask(1) },
 	"first leaves": func(x *exploration) bool { return x.leave(0) },
-	"turn":         func(x *exploration) bool { x.worker.Backlog.Turn(); return true },
+	"turn":         func(x *exploration) bool { x.worker.Scheduler.RunBatch(); return true },
 	"token":        func(x *exploration) bool { return x.end(good("t", 10*time.Second)) },
 	"no lifetime":  func(x *exploration) bool { return x.end(good("t", 0)) },
 	"refusal":      func(x *exploration) bool { return x.end(refusal()) },
@@ -39,7 +39,7 @@ var steps = map[string]func(*exploration) bool{
 	"time passes":  func(x *exploration) bool { x.worker.clock.pass(timeout); return true },
 	"tick": func(x *exploration) bool {
 		x.worker.Tick(x.worker.clock.Monotonic(), x.worker.clock.Wall())
-		x.worker.Backlog.Watch()
+		x.worker.Scheduler.Watch()
 		return true
 	},
 	"late result": func(x *exploration) bool { return x.late() },
@@ -227,8 +227,8 @@ func (x *exploration) finish() {
 			x.fatalf("at the end: request %d was told %d times, expected once", i, r.told)
 		}
 	}
-	if n := x.worker.Memory.used[pending]; n != 0 || x.worker.fetching != 0 || x.worker.Backlog.IsWatching() {
-		x.fatalf("at the end: %d fetches, %d bytes pending, watching %v; expected nothing", x.worker.fetching, n, x.worker.Backlog.IsWatching())
+	if n := x.worker.Memory.used[pending]; n != 0 || x.worker.fetching != 0 || x.worker.Scheduler.IsWatching() {
+		x.fatalf("at the end: %d fetches, %d bytes pending, watching %v; expected nothing", x.worker.fetching, n, x.worker.Scheduler.IsWatching())
 	}
 }
 

@@ -148,8 +148,8 @@ func newSharingWorker(policy *Policy, clock *fakeClock, store *fakeStore) *worke
 func (w *worker) common(memory *Memory) Worker {
 	return Worker{
 		Clock: w.clock, Memory: memory, Stats: &w.stats,
-		Backlog: NewBacklog(func() { w.woken++ }),
-		OnPanic: func(cause any) { w.panics = append(w.panics, cause) },
+		Scheduler: NewScheduler(func() { w.woken++ }),
+		OnPanic:   func(cause any) { w.panics = append(w.panics, cause) },
 	}
 }
 
@@ -162,16 +162,19 @@ func (w *worker) askFor(caller token.Caller) (*request, Reply) {
 	return r, reply
 }
 
+// pace has requests leave their fetches to the next batch, as when those before have taken long to begin.
+func (w *worker) pace() { w.Scheduler.budget, w.Scheduler.budgetedAt = 0, w.clock.now }
+
 // run lets the root context take turns until nothing is left.
 func (w *worker) run() {
-	for w.Backlog.Turn() {
+	for w.Scheduler.RunBatch() {
 	}
 	w.woken = 0
 }
 
 func (w *worker) tick() {
 	w.Tick(w.clock.Monotonic(), w.clock.Wall())
-	w.Backlog.Watch()
+	w.Scheduler.Watch()
 	w.run()
 }
 

@@ -17,33 +17,64 @@ func (c *Cache) mayFetch(now time.Duration) bool {
 	return c.outage.open(now) && (c.outage.count == 0 || c.fetching < trials)
 }
 
-// want has the root context fetch the entry's token, if no fetch is under way.
-func (c *Cache) want(e *Entry, isRenewal bool) {
+// renewLater has the entry's token renewed in the next batch, if no fetch is under way.
+func (c *Cache) renewLater(e *Entry) {
 	if !e.fetch.want() {
 		return
 	}
 	c.fetching++
-	e.fetch.renewal = isRenewal
-	c.Backlog.fetch(c, e)
+	e.fetch.renewal = true
+	c.Scheduler.fetch(c, e)
 }
 
-// begin runs in the root context, in a turn of the Backlog.
-func (c *Cache) begin(e *Entry) {
+// fetchFor has a token fetched that a request waits for, at once if that may be: when the fetch ends while it is begun,
+// hasEnded is true, and d for the request, which is not told otherwise.
+func (c *Cache) fetchFor(e *Entry, now time.Duration, at Place) (d delivery, hasEnded bool) {
+	e.fetch.want()
+	c.fetching++
+	if !c.Scheduler.mayBeginNow(now) {
+		c.Scheduler.fetch(c, e)
+		return d, false
+	}
+	d, hasEnded = c.begin(e)
+	c.Scheduler.budget -= c.Clock.Monotonic() - now
+	if hasEnded {
+		c.countStale(d)
+		at.Leave()
+	}
+	return d, hasEnded
+}
+
+// begin begins a wanted fetch. When that has ended already, hasEnded is true, and d is the caller's to deliver.
+func (c *Cache) begin(e *Entry) (d delivery, hasEnded bool) {
 	now := c.Clock.Monotonic()
 	switch {
 	case e.fetch.state != wanted:
-		return
+		return d, false
 	case !c.outage.open(now) || !e.fetch.isNeeded():
 		c.callOff(e, now)
-		return
+		return d, false
 	case c.isElsewhere(e, now):
-		return
+		return d, false
 	}
 	number, _ := e.fetch.begin(now, now+c.policy.Timeout)
 	c.underWay = append(c.underWay, begunFetch{e, number})
-	done := func(t token.Token, err *token.Error) { c.end(e, number, t, err) }
-	defer c.failOnPanic(done) // the fetches after this one must be begun
-	c.source.Fetch(token.Query{Caller: e.caller}, done)
+	hasBegun := false
+	done := func(t token.Token, err *token.Error) {
+		switch result, ok := c.end(e, number, t, err); {
+		case !ok: // given up before: its requests have been told
+		case hasBegun:
+			c.deliver(result)
+		default:
+			d, hasEnded = result, true
+		}
+	}
+	func() {
+		defer c.failOnPanic(done) // the fetches after this one must be begun
+		c.source.Fetch(token.Query{Caller: e.caller}, done)
+	}()
+	hasBegun = true
+	return d, hasEnded
 }
 
 // callOff is for a wanted fetch for which nobody waits any more, or whose service has failed since.
@@ -54,7 +85,7 @@ func (c *Cache) callOff(e *Entry, now time.Duration) {
 	}
 	c.fetching--
 	c.releaseLease(e, now)
-	c.deliver(delivery{waiters: waiters, token: e.stale(now), err: c.outage.wrap(c.noAnswer, now)}, now)
+	c.deliver(delivery{waiters: waiters, token: e.stale(now), err: c.outage.wrap(c.noAnswer, now)})
 	c.settle(e, now)
 }
 
@@ -66,16 +97,17 @@ func (c *Cache) failOnPanic(done func(token.Token, *token.Error)) {
 	}
 }
 
-// end takes the result of a fetch. Every request that waits is told, whatever happens.
-func (c *Cache) end(e *Entry, number int, t token.Token, err *token.Error) {
+// end takes the result of a fetch, and returns what the requests that wait are to be told. ok is false for a fetch that
+// has ended before.
+func (c *Cache) end(e *Entry, number int, t token.Token, err *token.Error) (d delivery, ok bool) {
 	waiters, ok := e.fetch.end(number)
 	if !ok {
-		return // given up before: its requests have been told
+		return d, false
 	}
 	c.fetching--
 	now := c.Clock.Monotonic()
-	d := delivery{waiters: waiters, err: errPanic} // unless something better comes
-	defer func() { c.deliver(d, now) }()
+	d = delivery{waiters: waiters, err: errPanic} // unless something better comes
+	defer c.reportPanic()
 	if err == nil {
 		c.succeed(e, now, t, &d)
 	} else {
@@ -85,6 +117,14 @@ func (c *Cache) end(e *Entry, number int, t token.Token, err *token.Error) {
 		c.fail(e, now, err, &d)
 	}
 	c.settle(e, now)
+	return d, true
+}
+
+// reportPanic keeps a panic from the requests that are still to be told.
+func (c *Cache) reportPanic() {
+	if cause := recover(); cause != nil {
+		c.OnPanic(cause)
+	}
 }
 
 func (c *Cache) succeed(e *Entry, now time.Duration, t token.Token, d *delivery) {
@@ -115,9 +155,15 @@ func (c *Cache) fail(e *Entry, now time.Duration, err *token.Error, d *delivery)
 }
 
 // deliver has the requests told that waited, if only with a token that has expired or been rejected.
-func (c *Cache) deliver(d delivery, now time.Duration) {
+func (c *Cache) deliver(d delivery) {
+	c.countStale(d)
+	c.Scheduler.deliver(d)
+}
+
+// countStale counts the requests that are told of a token that has expired or been rejected.
+func (c *Cache) countStale(d delivery) {
+	now := c.Clock.Monotonic()
 	if d.token != nil && d.waiters != nil && !d.token.validAt(now) && d.token.serves(now) {
 		c.Stats.StaleServed += uint64(d.waiters.Len()) //nolint:gosec // a length
 	}
-	c.Backlog.deliver(d)
 }

@@ -15,8 +15,8 @@ var acts = []struct {
 	do    func(*simulation)
 }{
 	{400, (*simulation).ask},
-	{200, func(s *simulation) { pick(s, s.workers).Backlog.Turn() }},
-	{200, func(s *simulation) { pick(s, s.workers).Backlog.Watch() }},
+	{200, func(s *simulation) { pick(s, s.workers).Scheduler.RunBatch() }},
+	{200, func(s *simulation) { pick(s, s.workers).Scheduler.Watch() }},
 	{250, (*simulation).answer},
 	{60, (*simulation).reject},
 	{40, (*simulation).leave},
@@ -61,7 +61,6 @@ func (s *simulation) ask() {
 			return
 		}
 	}
-	fetches := len(w.fetches)
 	_, reply := w.Ask(r.caller, r)
 	switch {
 	case reply.Waiting:
@@ -78,9 +77,6 @@ func (s *simulation) ask() {
 		if e := w.entries[r.caller.Key()]; e != nil && e.token.serves(s.clock.now) {
 			s.t.Fatalf("%s got the error %v, expected the token %q that there is", r.caller.Values(), reply.Err, e.token.Values)
 		}
-	}
-	if len(w.fetches) != fetches {
-		s.t.Fatal("a request has begun a fetch by itself")
 	}
 }
 

@@ -9,7 +9,7 @@ type Rejecter interface {
 }
 
 // Waiter is a request that waits for a token. It is told exactly one of the two, in a turn of the
-// Backlog, unless it leaves before.
+// Scheduler, unless it leaves before.
 type Waiter interface {
 	Proceed(t *token.Token)
 	Fail(err *token.Error)
@@ -30,11 +30,11 @@ func errElsewhere(r token.Reason) *token.Error {
 
 // Worker is what the caches of one root context have in common.
 type Worker struct {
-	Clock   token.Clock
-	Backlog *Backlog
-	Memory  *Memory // of all root contexts of the VM
-	Stats   *Stats
-	OnPanic func(cause any) // writes about a panic in an answer
+	Clock     token.Clock
+	Scheduler *Scheduler
+	Memory    *Memory // of all root contexts of the VM
+	Stats     *Stats
+	OnPanic   func(cause any) // writes about a panic in an answer
 }
 
 // Stats counts what requests met. Whoever owns it writes it to the host.

@@ -49,7 +49,7 @@ func (c *Cache) renew(e *Entry, now time.Duration) {
 		return
 	}
 	c.Stats.Refreshes++
-	c.want(e, true)
+	c.renewLater(e)
 }
 
 // endOverdue gives up fetches that the host has let go without a word.
@@ -63,7 +63,9 @@ func (c *Cache) endOverdue(now time.Duration) {
 		c.underWay[0] = begunFetch{} // the array must not keep what is over
 		c.underWay = c.underWay[1:]
 		if isUnderWay {
-			c.end(first.entry, first.number, token.Token{}, errNoResult)
+			if d, ok := c.end(first.entry, first.number, token.Token{}, errNoResult); ok {
+				c.deliver(d)
+			}
 		}
 	}
 	c.underWay = nil // and with it the array that held them

@@ -18,7 +18,7 @@ func (c *Cache) tickWarmUp(now time.Duration) {
 		c.isWarm = true // a request or another worker was faster
 	case e.fetch.state != idle || !c.mayFetch(now) || !e.retry.open(now) || now < c.warmUpAt:
 	case c.claimFirst(e, now):
-		c.want(e, true)
+		c.renewLater(e)
 	}
 }
 

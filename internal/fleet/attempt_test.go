@@ -72,7 +72,7 @@ func isPrintable(text string) bool {
 func (g *lonely) pass(d time.Duration) {
 	for end := g.now + d; g.now < end; {
 		g.now += 4 * time.Millisecond
-		g.Tick(g.now, cache.TurnSize)
+		g.Tick(g.now, cache.BatchSize)
 	}
 }
 
@@ -115,7 +115,7 @@ func TestCallThatNeverEnds(t *testing.T) {
 	}
 }
 
-// many are more than a host can take in one callback: see cache.TurnSize.
+// many are more than a host can take in one callback: see cache.BatchSize.
 const many = 1000
 
 // numbered is a caller.
@@ -155,9 +155,9 @@ func TestTickIsBounded(t *testing.T) {
 		g.now += tt.after
 		for before, ticks := tt.count(g), 0; tt.count(g) < before+many; ticks++ {
 			at := tt.count(g)
-			g.Tick(g.now, cache.TurnSize)
-			if did := tt.count(g) - at; did == 0 || did > cache.TurnSize {
-				t.Fatalf("%s, tick %d: got %d done at once, expected 1 to %d", name, ticks, did, cache.TurnSize)
+			g.Tick(g.now, cache.BatchSize)
+			if did := tt.count(g) - at; did == 0 || did > cache.BatchSize {
+				t.Fatalf("%s, tick %d: got %d done at once, expected 1 to %d", name, ticks, did, cache.BatchSize)
 			}
 		}
 	}
@@ -170,9 +170,9 @@ func TestTickIsBounded(t *testing.T) {
 		if !g.IsWaiting() {
 			t.Fatal("not waiting, expected so while Redis has not been told of all rejections")
 		}
-		g.Tick(g.now, cache.TurnSize)
-		if told := len(g.evals) - before; told == 0 || told > cache.TurnSize {
-			t.Fatalf("got %d rejections told at once, expected 1 to %d", told, cache.TurnSize)
+		g.Tick(g.now, cache.BatchSize)
+		if told := len(g.evals) - before; told == 0 || told > cache.BatchSize {
+			t.Fatalf("got %d rejections told at once, expected 1 to %d", told, cache.BatchSize)
 		}
 	}
 }

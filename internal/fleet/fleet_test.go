@@ -84,7 +84,7 @@ func (g *gateway) run() {
 		case <-ticker.C:
 			now := g.Monotonic()
 			g.cache.Tick(now, g.Wall())
-			g.fetcher.Tick(now, cache.TurnSize)
+			g.fetcher.Tick(now, cache.BatchSize)
 		}
 	}
 }
@@ -152,10 +152,10 @@ func startFleet(t *testing.T, redis string, o fleetOptions) []*gateway {
 			}
 			g.fetcher.Sealer = sealer
 		}
-		var backlog *cache.Backlog
-		backlog = cache.NewBacklog(func() { go g.post(func() { turn(backlog) }) })
+		var backlog *cache.Scheduler
+		backlog = cache.NewScheduler(func() { go g.post(func() { turn(backlog) }) })
 		worker := cache.Worker{
-			Clock: g, Backlog: backlog, Memory: &cache.Memory{}, Stats: &cache.Stats{},
+			Clock: g, Scheduler: backlog, Memory: &cache.Memory{}, Stats: &cache.Stats{},
 			OnPanic: func(cause any) { t.Errorf("panic: %v", cause) },
 		}
 		g.cache = cache.New(policy, g.fetcher, worker, nil, token.Key{})
@@ -166,8 +166,8 @@ func startFleet(t *testing.T, redis string, o fleetOptions) []*gateway {
 	return fleet
 }
 
-func turn(b *cache.Backlog) {
-	for b.Turn() {
+func turn(b *cache.Scheduler) {
+	for b.RunBatch() {
 	}
 }
 

@@ -36,8 +36,7 @@ var exports = []struct {
 
 	{"proxy_on_vm_start", kept, "the SDK's start"},
 	{"proxy_on_configure", kept, "the configuration"},
-	{"proxy_on_tick", kept, "renewal, time-outs, metrics, turns of the backlog"},
-	{"proxy_on_queue_ready", kept, "the first turn of the backlog"},
+	{"proxy_on_tick", kept, "renewal, time-outs, metrics, batches"},
 	{"proxy_on_http_call_response", kept, "answers of token services"},
 
 	{"proxy_on_context_create", replaced, "requests, and configurations"},
@@ -52,6 +51,7 @@ var exports = []struct {
 	{"proxy_on_response_body", cut, "never read"},
 	{"proxy_on_response_trailers", cut, "never read"},
 	{"proxy_on_redis_call_response", ofRedis, "what Redis answers"},
+	{"proxy_on_queue_ready", cut, "no queue is registered"},
 	{"proxy_on_new_connection", cut, "a filter of TCP connections"},
 	{"proxy_on_downstream_data", cut, "a filter of TCP connections"},
 	{"proxy_on_downstream_connection_close", cut, "a filter of TCP connections"},

@@ -1,0 +1,99 @@
+package cache
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// However many wait, each batch tells a few of them, in the order in which they came.
+func TestWaitersAreToldInBatches(t *testing.T) {
+	for name, result := range map[string]result{"served": good("t1", time.Minute), "denied": unavailable()} {
+		t.Run(name, func(t *testing.T) {
+			const count = 10_000
+			w := newWorker(defaults())
+			var requests []*request
+			for range count {
+				r, _ := w.ask()
+				requests = append(requests, r)
+			}
+			if _, reply := w.ask(); !failedAs(reply.Err, errTooManyWaiting) {
+				t.Errorf("the next one: got %s, expected %v", reply, errTooManyWaiting)
+			}
+			w.run()
+			w.fetches[0].done(result)
+			if w.woken != 1 {
+				t.Errorf("after the result: got %d wakes, expected 1", w.woken)
+			}
+			for turn, more := 1, true; more; turn++ {
+				more = w.Scheduler.RunBatch()
+				for i, r := range requests {
+					if want := i < turn*BatchSize; (r.told == 1) != want {
+						t.Fatalf("after batch %d: request %d told %d times, expected %v", turn, i, r.told, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Fetches that take their time to begin are begun a few at a time, whatever their number.
+func TestSlowFetchesAreBegunInBatches(t *testing.T) {
+	tests := map[string]struct {
+		each time.Duration
+		want []int // fetches begun after each batch
+	}{
+		"fast":          {0, []int{32, 64, 70}},
+		"a little slow": {2 * time.Millisecond, []int{3, 6, 9}},
+		"very slow":     {time.Second, []int{1, 2, 3}},
+	}
+	for name, test := range tests {
+		w := newPerCallerWorker(defaults(), &Memory{})
+		w.pace()
+		w.onFetch = func(func(result)) { w.clock.pass(test.each) }
+		for i := range 70 {
+			w.askFor(&fakeCaller{name: fmt.Sprint(i)})
+		}
+		for turn, want := range test.want {
+			if more := w.Scheduler.RunBatch(); len(w.fetches) != want || more != (want < 70) {
+				t.Errorf("%s: after batch %d: %d fetches begun, more: %v; expected %d", name, turn+1, len(w.fetches), more, want)
+			}
+		}
+	}
+}
+
+// Requests begin their fetches themselves until that has taken its time: then the others get theirs in batches, and
+// later requests again by themselves.
+func TestRequestsBeginFetchesThemselves(t *testing.T) {
+	tests := map[string]struct {
+		each time.Duration
+		want int // of 20 requests at once
+	}{
+		"fast":          {100 * time.Microsecond, 20},
+		"a little slow": {2 * time.Millisecond, 5}, // as half of that time may be spent again
+		"very slow":     {time.Second, 1},
+	}
+	for name, test := range tests {
+		w := newPerCallerWorker(defaults(), &Memory{})
+		w.onFetch = func(func(result)) { w.clock.pass(test.each) }
+		ask := func(who string) {
+			for i := range 20 {
+				at := w.clock.now
+				w.askFor(&fakeCaller{name: fmt.Sprint(who, i)})
+				if len(w.Scheduler.fetches) > 0 {
+					w.clock.now = at // those that are left to a batch take no time
+				}
+			}
+		}
+		ask("first ")
+		if len(w.fetches) != test.want {
+			t.Errorf("%s: got %d fetches begun by requests, expected %d", name, len(w.fetches), test.want)
+		}
+		w.run()
+		w.clock.pass(time.Minute)
+		ask("second ")
+		if got := len(w.fetches) - 20; got != test.want {
+			t.Errorf("%s, later: got %d fetches begun by requests, expected %d", name, got, test.want)
+		}
+	}
+}
