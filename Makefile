@@ -72,10 +72,13 @@ run: build ## run the plugin in a real Envoy on 127.0.0.1:10000, with an httpbin
 	@$(GO) -C cmd build -o ../$(BUILD)/demo ./demo
 	@exec $(BUILD)/demo -root .
 
+# The only namespace whose plugins Higress' controller reads: its own.
+HIGRESS_NAMESPACE ?= higress-system
+
 .PHONY: check
-check: build redis ## say whether a gateway would take CONFIG=file, a manifest or the plugin's own YAML
-	@$(GO) -C e2e build -o ../$(BUILD)/check ./cmd/check
-	@$(BUILD)/check -root . "$(CONFIG)"
+check: | needs-go ## say whether a gateway would take CONFIG=file (- for standard input), a manifest or the plugin's own YAML
+	@$(GO) -C cmd build -o ../$(BUILD)/check ./check
+	@$(BUILD)/check -higress-namespace "$(HIGRESS_NAMESPACE)" "$(CONFIG)"
 
 # Another build in turns with this one: BENCH_FLAGS="-against old.wasm -rounds 15 -only 'cached|no cache'".
 BENCH_FLAGS ?=

@@ -47,18 +47,10 @@ func newClient(p *part, h host, m *metrics) *client {
 	service := p.service
 	return &client{
 		part: p, host: h, metrics: m,
-		cluster:  cluster{clusterName(service), service.Timeout, service.NeedsBody},
+		cluster:  cluster{service.ClusterName(), service.Timeout, service.NeedsBody},
 		failures: failureLog{service: service.Address()},
 		refusals: refusalLog{service: service.Address()},
 	}
-}
-
-// clusterName is the configured one or, as Higress and Istio name clusters, the one of the service's FQDN and port.
-func clusterName(service *tokenservice.Service) string {
-	if service.Cluster != "" {
-		return service.Cluster
-	}
-	return wrapper.FQDNCluster{FQDN: service.Name, Port: int64(service.Port)}.ClusterName()
 }
 
 // fetch is a call under way.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/higress-group/wasm-go/pkg/matcher"
+	"github.com/higress-group/wasm-go/pkg/wrapper"
 
 	"token-fetch/internal/cache"
 	"token-fetch/internal/config"
@@ -51,14 +52,12 @@ func TestKeysOfRulesAreThoseOfWasmGo(t *testing.T) {
 	}
 }
 
-func TestClusterOfAPart(t *testing.T) {
-	for json, want := range map[string]string{
-		sampleJSON: "outbound|8080||token.dns",
-		`{"serviceCluster": "outbound|80||token.svc", "serviceHost": "token.example.com", "requestPath": "/token", "tokenHeader": "X-Token"}`: "outbound|80||token.svc",
-	} {
-		if got := newClient(globalPart(t, json), nil, nil).cluster.name; got != want {
-			t.Errorf("%s: got %q, expected %q", json, got, want)
-		}
+// Other plugins call the same service by the same name.
+func TestClustersAreNamedAsWasmGoNamesThem(t *testing.T) {
+	service := globalPart(t, sampleJSON).service
+	want := wrapper.FQDNCluster{FQDN: service.Name, Port: int64(service.Port)}.ClusterName()
+	if got := service.ClusterName(); got != want {
+		t.Errorf("got %q, wasm-go has %q", got, want)
 	}
 }
 

@@ -1,17 +1,21 @@
 package gateways_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
-	"token-fetch/e2e/gateways/definitions"
+	"token-fetch/cmd/definitions"
 )
 
 // Where the definitions are published. Istio's module is one of go.mod; that of Envoy Gateway is only
@@ -26,7 +30,7 @@ func published(t *testing.T) definitions.Set {
 	t.Helper()
 	istio, gateway := moduleFolder(t, istioAPI), moduleFolder(t, envoyGateway)
 	files := []string{
-		filepath.Join("testdata", "higress-crds.yaml"),
+		filepath.Join(projectRoot(t), "cmd", "definitions", "higress.yaml"),
 		filepath.Join(istio, "kubernetes", "customresourcedefinitions.gen.yaml"),
 		filepath.Join(gateway, "charts", "gateway-crds-helm", "templates", "standard-gatewayapi-crds.yaml"),
 	}
@@ -89,13 +93,106 @@ func TestManifestsAreWhatTheDefinitionsAllow(t *testing.T) {
 // check also knows the Secret, which is no custom resource.
 func check(set definitions.Set, resource map[string]any) error {
 	if resource["apiVersion"] != "v1" || resource["kind"] != "Secret" {
-		return set.Check(resource)
+		return refused(set, resource)
 	}
 	data, err := json.Marshal(resource)
 	if err != nil {
 		return err
 	}
 	return yaml.UnmarshalStrict(data, new(corev1.Secret))
+}
+
+// refused joins what is wrong with a custom resource.
+func refused(set definitions.Set, resource map[string]any) error {
+	findings, isKnown, err := set.Check(resource)
+	if !isKnown {
+		return fmt.Errorf("%v %v: no definition of it", resource["apiVersion"], resource["kind"])
+	}
+	problems := []error{err}
+	for _, f := range findings {
+		problems = append(problems, errors.New(f.Text))
+	}
+	return errors.Join(problems...)
+}
+
+// builtIn are the definitions that make check has, but for Higress', which no module has.
+var builtIn = map[string][]string{
+	"istio.yaml":         {"WasmPlugin", "TrafficExtension", "EnvoyFilter"},
+	"envoy-gateway.yaml": {"EnvoyExtensionPolicy"},
+}
+
+// What is built in is what is published, without the descriptions; DEFINITIONS=write writes it anew.
+func TestBuiltInDefinitionsArePublished(t *testing.T) {
+	files := map[string]string{
+		"istio.yaml": filepath.Join(moduleFolder(t, istioAPI), "kubernetes", "customresourcedefinitions.gen.yaml"),
+		"envoy-gateway.yaml": filepath.Join(moduleFolder(t, envoyGateway), "charts", "gateway-crds-helm", "templates", "generated",
+			"gateway.envoyproxy.io_envoyextensionpolicies.yaml"),
+	}
+	for name, kinds := range builtIn {
+		path := filepath.Join(projectRoot(t), "cmd", "definitions", name)
+		want := withoutDescriptions(t, files[name], kinds)
+		if os.Getenv("DEFINITIONS") == "write" {
+			if err := os.WriteFile(path, want, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := os.ReadFile(path)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("cmd/definitions/%s is not what is published (%v): DEFINITIONS=write go test -run %s", name, err, t.Name())
+		}
+	}
+}
+
+// withoutDescriptions writes the definitions of some kinds in YAML, each on its document.
+func withoutDescriptions(t *testing.T, path string, kinds []string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resources, err := definitions.ReadPublished(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept [][]byte
+	for _, resource := range resources {
+		spec, _ := resource["spec"].(map[string]any)
+		names, _ := spec["names"].(map[string]any)
+		if kind, _ := names["kind"].(string); !slices.Contains(kinds, kind) {
+			continue
+		}
+		delete(resource, "metadata")
+		resource["spec"] = prune(spec)
+		text, err := yaml.Marshal(resource)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, text)
+	}
+	if len(kept) != len(kinds) {
+		t.Fatalf("%s: got %d definitions, expected %v", path, len(kept), kinds)
+	}
+	return append([]byte("# Written by TestBuiltInDefinitionsArePublished, from what is published.\n"), bytes.Join(kept, []byte("---\n"))...)
+}
+
+// prune drops what is for people, and printed columns.
+func prune(value any) any {
+	switch value := value.(type) {
+	case []any:
+		for i := range value {
+			value[i] = prune(value[i])
+		}
+	case map[string]any:
+		for name, member := range value {
+			_, isText := member.(string)
+			if name == "description" && isText || name == "additionalPrinterColumns" {
+				delete(value, name)
+				continue
+			}
+			value[name] = prune(member)
+		}
+	}
+	return value
 }
 
 // What people write by mistake, and what a control plane would do about it.
@@ -109,17 +206,17 @@ func TestDefinitionsFindMistakes(t *testing.T) {
 apiVersion: extensions.istio.io/v1alpha1
 kind: WasmPlugin
 spec: {url: "oci://r.example.com/p:1", defaultConfig: {}, matchRules: [], pluginConfig: {free: true}}`,
-			[]string{"spec.defaultConfig: unknown field", "spec.matchRules: unknown field"}},
+			[]string{"unknown field spec.defaultConfig of extensions.istio.io/v1alpha1 WasmPlugin (it is one of extensions.higress.io/v1alpha1 WasmPlugin)", "unknown field spec.matchRules"}},
 		{"Istio's strategy in Higress", `
 apiVersion: extensions.higress.io/v1alpha1
 kind: WasmPlugin
 spec: {failStrategy: FAIL_RELOAD}`,
-			[]string{`spec.failStrategy: Unsupported value: "FAIL_RELOAD"`}},
+			[]string{`invalid spec.failStrategy: "FAIL_RELOAD" (want FAIL_CLOSE, FAIL_OPEN)`}},
 		{"a selector in Higress", `
 apiVersion: extensions.higress.io/v1alpha1
 kind: WasmPlugin
 spec: {selector: {matchLabels: {app: gateway}}}`,
-			[]string{"spec.selector: unknown field"}},
+			[]string{"unknown field spec.selector"}},
 		{"a Wasm extension without its image", `
 apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: EnvoyExtensionPolicy

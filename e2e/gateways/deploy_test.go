@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"token-fetch/cmd/manifest"
 	"token-fetch/e2e/gateways/provider"
 	"token-fetch/e2e/harness"
 	"token-fetch/e2e/image"
-	"token-fetch/e2e/manifest"
 )
 
 // configured reads the one plugin that a file of deploy/ configures, as the plugin gets it.
@@ -29,8 +29,8 @@ func configured(t *testing.T, file string) (config string, environment map[strin
 		t.Fatalf("%s: got %d configurations of the plugin, expected 1", file, len(read.Plugins))
 	}
 	plugin := read.Plugins[0]
-	if plugin.Err != nil || len(plugin.Warnings) > 0 {
-		t.Errorf("%s: got error %v and the warnings %q, expected none", file, plugin.Err, plugin.Warnings)
+	if len(plugin.Errs)+len(plugin.Warnings) > 0 {
+		t.Errorf("%s: got the errors %v and the warnings %q, expected none", file, plugin.Errs, plugin.Warnings)
 	}
 	config, environment = string(plugin.Config), map[string]string{}
 	for _, secret := range plugin.Secrets {

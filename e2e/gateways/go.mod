@@ -2,17 +2,19 @@ module token-fetch/e2e/gateways
 
 go 1.26.0
 
-replace token-fetch/e2e => ../
+replace (
+	token-fetch => ../..
+	token-fetch/cmd => ../../cmd
+	token-fetch/e2e => ../
+)
 
 require (
 	github.com/google/go-containerregistry v0.21.6
 	gopkg.in/evanphx/json-patch.v4 v4.13.0
 	istio.io/istio v0.0.0-20260827124520-eed52ebb66ad
 	k8s.io/api v0.36.1
-	k8s.io/apiextensions-apiserver v0.36.1
-	k8s.io/apimachinery v0.36.1
-	k8s.io/apiserver v0.36.1
 	sigs.k8s.io/yaml v1.6.0
+	token-fetch/cmd v0.0.0-00010101000000-000000000000
 	token-fetch/e2e v0.0.0-00010101000000-000000000000
 )
 
@@ -118,6 +120,9 @@ require (
 	github.com/spf13/cast v1.10.0 // indirect
 	github.com/spf13/cobra v1.10.2 // indirect
 	github.com/spf13/pflag v1.0.10 // indirect
+	github.com/tidwall/gjson v1.18.0 // indirect
+	github.com/tidwall/match v1.1.1 // indirect
+	github.com/tidwall/pretty v1.2.1 // indirect
 	github.com/vishvananda/netlink v1.3.1 // indirect
 	github.com/vishvananda/netns v0.0.5 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
@@ -156,6 +161,9 @@ require (
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 	istio.io/api v1.31.0-rc.0.0.20260824154656-b943409680a7 // indirect
 	istio.io/client-go v1.31.0-rc.0.0.20260824155257-512e1cfc6c15 // indirect
+	k8s.io/apiextensions-apiserver v0.36.1 // indirect
+	k8s.io/apimachinery v0.36.1 // indirect
+	k8s.io/apiserver v0.36.1 // indirect
 	k8s.io/client-go v0.36.1 // indirect
 	k8s.io/component-base v0.36.1 // indirect
 	k8s.io/klog/v2 v2.140.0 // indirect
@@ -169,6 +177,7 @@ require (
 	sigs.k8s.io/mcs-api v0.4.1 // indirect
 	sigs.k8s.io/randfill v1.0.0 // indirect
 	sigs.k8s.io/structured-merge-diff/v6 v6.4.0 // indirect
+	token-fetch v0.0.0-00010101000000-000000000000 // indirect
 )
 
 tool istio.io/istio/pilot/cmd/pilot-agent

@@ -28,6 +28,8 @@ type Config struct {
 	Global   *Part // nil: requests that match no rule are left alone
 	Rules    []Rule
 	Warnings []string
+	// Unchecked are the keys that nothing can be said about, as env does not know a value, and why. None in a gateway.
+	Unchecked []string
 }
 
 // Rule is a part and the requests that it is for.
@@ -71,7 +73,7 @@ func Parse(data []byte, env schema.LookupEnv, has Features) (*Config, error) {
 	if hasRules {
 		c.Rules = readRules(listed, global, has)
 	}
-	c.Warnings = global.Warnings()
+	c.Warnings, c.Unchecked = global.Warnings(), global.Unchecked()
 	if err := global.Err(); err != nil {
 		return nil, err
 	}

@@ -37,21 +37,45 @@ func (s Section) expandIn(at, text string, syntax SyntaxOf) string {
 	return t.Expand(of, func(r template.Reference) template.Value { return s.variable(at, r) }).Text()
 }
 
+// Unknown is what a LookupEnv returns for a variable that is set where the plugin runs, but whose value is not known here.
+// It may also return it for a ${secret.…} that a gateway will replace. What depends on the value is not checked.
+const Unknown = "\x00unknown"
+
+// isUnknown reports whether what ${name} stands for is not known here, and remembers it.
+func (s Section) isUnknown(name string) bool {
+	value, _ := s.reader.env(name)
+	if value == Unknown {
+		s.reader.errors.unknown[name] = true
+	}
+	return value == Unknown
+}
+
+// asWritten is a reference that is left as it is.
+func asWritten(r template.Reference) template.Value {
+	suffix := ""
+	if r.Raw {
+		suffix = ":raw"
+	}
+	return template.Value{Text: "${" + r.Name + suffix + "}", Raw: true}
+}
+
 func (s Section) variable(at string, r template.Reference) template.Value {
-	switch name := r.Name; {
+	name := r.Name
+	isDotted := strings.Contains(name, ".")
+	switch {
+	case isDotted && s.isUnknown(name):
+		return asWritten(r)
 	case strings.HasPrefix(name, gatewaySecret):
 		s.failReplacement(at)
 		return template.Value{}
-	case strings.Contains(name, "."):
+	case isDotted:
 		s.warn(s.prefix + at + " holds a ${…} with dots that no gateway has replaced; it is used unchanged")
-		suffix := ""
-		if r.Raw {
-			suffix = ":raw"
-		}
-		return template.Value{Text: "${" + name + suffix + "}", Raw: true}
+		return asWritten(r)
 	case name == "" || strings.Trim(name, variableChars) != "":
 		s.Fail("invalid %s in config: a variable's name in ${…} has other characters than letters, digits and _ (write $${ for a literal ${)", s.prefix+at)
 		return template.Value{}
+	case s.isUnknown(name):
+		return asWritten(r)
 	default:
 		value, set := s.reader.env(name)
 		if !set {
@@ -71,8 +95,16 @@ func (s Section) failReplacement(at string) {
 
 // refusePlaceholder is for text in which no variables are expanded.
 func (s Section) refusePlaceholder(at, text string) {
-	if strings.Contains(text, "${"+gatewaySecret) {
-		s.failReplacement(at)
+	for {
+		_, rest, found := strings.Cut(text, "${"+gatewaySecret)
+		if !found {
+			return
+		}
+		name, _, _ := strings.Cut(rest, "}")
+		if !s.isUnknown(gatewaySecret + name) {
+			s.failReplacement(at)
+		}
+		text = rest
 	}
 }
 

@@ -94,3 +94,31 @@ func TestVariableWithDotsIsWarnedOf(t *testing.T) {
 		t.Errorf("got %q, expected %q", got, want)
 	}
 }
+
+// What a gateway will put in is not checked, but all else is.
+func TestValuesThatAreNotKnownHere(t *testing.T) {
+	parse := func(json string) Section {
+		return Parse([]byte(json), keyRoot, func(name string) (string, bool) {
+			if name == "LATER" || name == "secret.ns/name.key" {
+				return Unknown, true
+			}
+			return environment(name)
+		})
+	}
+	s := parse(`{"text": "a ${LATER} ${NAME}", "mode": "${LATER}", "headers": {"a": "${secret.ns/name.key}"}, "path": "${NOT_SET}", "words": "${secret.ns/name.other}"}`)
+	if got, want := s.String(keyText), "a ${LATER} value"; got != want {
+		t.Errorf("got %q, expected %q", got, want)
+	}
+	s.String(keyMode)
+	s.Members(keyHeaders)
+	s.String(keyPath)
+	s.Strings(keyWords)
+	checkErr(t, s, `invalid path in config: environment variable NOT_SET is not set in the VM; invalid words in config: `+wantReplaced)
+	rule := s.Named("_rules_[0]").Over(gjson.Parse(`{"_match_": ["${secret.ns/name.key}"], "mode": "${secret.ns/name.key}"}`))
+	rule.Conditions("_match_")
+	rule.String(keyMode)
+	want := []string{"mode is not checked: the value of ${LATER} is not known here", "_rules_[0]: mode is not checked: the value of ${secret.ns/name.key} is not known here"}
+	if got := s.Unchecked(); !slices.Equal(got, want) {
+		t.Errorf("got %q, expected %q", got, want)
+	}
+}

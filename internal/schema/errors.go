@@ -44,10 +44,13 @@ type errorLog struct {
 	parents map[string]bool // objects and lists with an error further down
 	meant   map[string]bool // keys that a misspelt one was probably meant to be
 	global  map[string]bool // texts about the global part
+
+	unknown   map[string]bool // variables whose values are not known here
+	unchecked []string        // what was wrong with them as they are written
 }
 
 func newErrorLog() errorLog {
-	return errorLog{names: map[string]bool{}, values: map[string]bool{}, parents: map[string]bool{}, meant: map[string]bool{}, global: map[string]bool{}}
+	return errorLog{names: map[string]bool{}, values: map[string]bool{}, parents: map[string]bool{}, meant: map[string]bool{}, global: map[string]bool{}, unknown: map[string]bool{}}
 }
 
 func (l *errorLog) isFull() bool { return l.isBroken || l.found.More }
@@ -61,6 +64,12 @@ func (l *errorLog) add(at, name, value, text string) {
 	l.names[at+name] = true
 	l.values[at+name+"\x00"+value] = true
 	eachParent(name, func(parent string) { l.parents[at+parent] = true })
+	for variable := range l.unknown {
+		if strings.Contains(value, "${"+variable+"}") || strings.Contains(value, "${"+variable+":") {
+			l.unchecked = append(l.unchecked, at+name+" is not checked: the value of ${"+printable(variable)+"} is not known here")
+			return
+		}
+	}
 	switch {
 	case at == "":
 		l.global[text] = true
@@ -99,6 +108,9 @@ func (s Section) Err() error {
 	}
 	return &s.reader.errors.found
 }
+
+// Unchecked are the keys that nothing can be said about, as the LookupEnv does not know a value; and why.
+func (s Section) Unchecked() []string { return s.reader.errors.unchecked }
 
 // Named is the section in errors of a rule, such as _rules_[3], so that it can be found among many.
 func (s Section) Named(rule string) Section {

@@ -80,7 +80,7 @@ func withoutQuotes(value gjson.Result, allowed ...string) string {
 	if value.Type != gjson.String || !slices.Contains(allowed, value.Str) {
 		return ""
 	}
-	if inner := gjson.Parse(value.Str).Type; inner == gjson.String || inner == gjson.Null || inner == gjson.JSON {
+	if inner := gjson.Parse(value.Str).Type; !gjson.Valid(value.Str) || inner == gjson.String || inner == gjson.Null || inner == gjson.JSON {
 		return ""
 	}
 	return ", without quotes"

@@ -96,6 +96,7 @@ func TestIntegers(t *testing.T) {
 		"in quotes":      {`"7"`, 0, `invalid count in config: "7" (want 1 to 100, without quotes)`, 7, ``},
 		"zero in quotes": {`"0"`, 0, `invalid count in config: "0" (want 1 to 100, without quotes)`, 5, ``},
 		"large, quoted":  {`"101"`, 0, `invalid count in config: "101" (want 1 to 100, without quotes)`, 0, `invalid count in config: "101" (want 1 to 100)`},
+		"with a unit":    {`"500ms"`, 0, `invalid count in config: "500ms" (want 1 to 100)`, 0, `invalid count in config: "500ms" (want 1 to 100)`},
 		"word":           {`"http"`, 0, `invalid count in config: "http" (want 1 to 100)`, 0, `invalid count in config: "http" (want 1 to 100)`},
 		"boolean":        {`true`, 0, `invalid count in config: true (want 1 to 100)`, 0, `invalid count in config: true (want 1 to 100)`},
 		"list":           {`[7]`, 0, `invalid count in config: a list (want 1 to 100)`, 0, `invalid count in config: a list (want 1 to 100)`},

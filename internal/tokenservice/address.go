@@ -15,6 +15,15 @@ func (s *Service) Address() string {
 	return s.Name + ":" + strconv.Itoa(s.Port)
 }
 
+// ClusterName is what the gateway calls the service's cluster: the configured name or, as Higress and Istio name clusters,
+// the one of its FQDN and port.
+func (s *Service) ClusterName() string {
+	if s.Cluster != "" {
+		return s.Cluster
+	}
+	return "outbound|" + strconv.Itoa(s.Port) + "||" + s.Name
+}
+
 // address reads which service is called, and returns the call's :authority.
 func (r reader) address(service *Service) (host string) {
 	if r.isByCluster() {

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"token-fetch/internal/config"
+	"token-fetch/internal/rules"
+)
+
+// summary is what a configuration does.
+type summary struct {
+	rules    []described // in their order
+	rest     string      // what becomes of requests that match no rule
+	clusters []string    // that the gateway must have
+	redis    []string    // of these, those of a fleet's Redis
+}
+
+// described is a rule and what becomes of its requests.
+type described struct{ matches, effect string }
+
+func summarize(c *config.Config) summary {
+	s := summary{rest: leftAlone}
+	for _, r := range c.Rules {
+		s.rules = append(s.rules, described{conditions(r.Rule), s.effect(r.Part)})
+	}
+	if c.Global != nil {
+		s.rest = s.effect(c.Global)
+	}
+	s.clusters = append(s.clusters, s.redis...)
+	slices.Sort(s.clusters)
+	s.clusters = slices.Compact(s.clusters)
+	return s
+}
+
+const leftAlone = "left alone"
+
+// conditions are in the order in which the plugin looks at them, without those that it does not heed.
+func conditions(r rules.Rule) string {
+	switch {
+	case len(r.Routes) > 0 && len(r.Services) > 0:
+		return "route " + strings.Join(r.Routes, ", ") + " and service " + strings.Join(r.Services, ", ")
+	case len(r.Routes) > 0:
+		return "route " + strings.Join(r.Routes, ", ")
+	case len(r.Domains) > 0:
+		return "domain " + strings.Join(r.Domains, ", ")
+	case len(r.Services) > 0:
+		return "service " + strings.Join(r.Services, ", ")
+	default:
+		return "route prefix " + strings.Join(r.RoutePrefixes, ", ")
+	}
+}
+
+// effect is what becomes of the requests of a part.
+func (s *summary) effect(p *config.Part) string {
+	if !p.Enabled {
+		return leftAlone
+	}
+	cluster := p.Service.ClusterName()
+	s.clusters = append(s.clusters, cluster)
+	how := "a call for each request"
+	if p.Cache != nil {
+		how = "cached"
+	}
+	if p.Cache != nil && p.Cache.Redis != nil {
+		s.redis = append(s.redis, fmt.Sprintf("outbound|%d||%s", p.Cache.Redis.ServicePort, p.Cache.Redis.ServiceName))
+	}
+	return fmt.Sprintf("%s from %s, %s", p.Service.TokenHeader(), cluster, how)
+}

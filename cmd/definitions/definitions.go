@@ -1,0 +1,200 @@
+// Package definitions checks resources as the API server of Kubernetes does, by the CustomResourceDefinitions that the
+// gateways publish, and with its code: types, allowed values, fields that are required, fields that are not known, and
+// the rules in CEL.
+//
+// Known has the definitions of the resources that configure the plugin, so that make check needs no network; a test of
+// module e2e/gateways holds them against those that are published.
+package definitions
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/pruning"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
+	k8sjson "k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	celconfig "k8s.io/apiserver/pkg/apis/cel"
+	"sigs.k8s.io/yaml"
+)
+
+// Set are definitions by apiVersion and kind.
+type Set map[string]*definition
+
+// definition is a kind of resource in one of its versions.
+type definition struct {
+	structural *schema.Structural
+	values     validation.SchemaValidator
+	rules      *cel.Validator // nil when there are none
+}
+
+//go:embed *.yaml
+var embedded embed.FS
+
+// Known are the definitions that are built in.
+var Known = sync.OnceValue(func() Set {
+	set := Set{}
+	entries, err := embedded.ReadDir(".")
+	for _, entry := range entries {
+		data, readErr := embedded.ReadFile(entry.Name())
+		if err = readErr; err == nil {
+			err = set.add(entry.Name(), data)
+		}
+		if err != nil {
+			break
+		}
+	}
+	if err != nil {
+		panic(err) // a test reads them all
+	}
+	return set
+})
+
+// Add reads the definitions of a file; what else is in it does not count.
+func (s Set) Add(path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return s.add(path, data)
+}
+
+func (s Set) add(name string, data []byte) error {
+	for _, document := range split(withoutTemplates(data)) {
+		var crd apiextensionsv1.CustomResourceDefinition
+		if err := yaml.Unmarshal(document, &crd); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if crd.Kind != "CustomResourceDefinition" {
+			continue
+		}
+		for _, version := range crd.Spec.Versions {
+			found, err := newDefinition(version.Schema.OpenAPIV3Schema)
+			if err != nil {
+				return fmt.Errorf("%s: %s %s: %w", name, crd.Name, version.Name, err)
+			}
+			s[crd.Spec.Group+"/"+version.Name+" "+crd.Spec.Names.Kind] = found
+		}
+	}
+	return nil
+}
+
+// withoutTemplates drops the lines with which a chart decides whether to install a definition.
+func withoutTemplates(data []byte) []byte {
+	var kept [][]byte
+	for _, line := range bytes.Split(data, []byte("\n")) {
+		if !bytes.HasPrefix(bytes.TrimSpace(line), []byte("{{")) {
+			kept = append(kept, line)
+		}
+	}
+	return bytes.Join(kept, []byte("\n"))
+}
+
+// split makes the documents of a YAML file.
+func split(data []byte) (documents [][]byte) {
+	for _, part := range strings.Split("\n"+string(data), "\n---") {
+		if strings.TrimSpace(part) != "" {
+			documents = append(documents, []byte(part))
+		}
+	}
+	return documents
+}
+
+func newDefinition(published *apiextensionsv1.JSONSchemaProps) (*definition, error) {
+	var props apiextensions.JSONSchemaProps
+	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(published, &props, nil); err != nil {
+		return nil, err
+	}
+	structural, err := schema.NewStructural(&props)
+	if err != nil {
+		return nil, err
+	}
+	values, _, err := validation.NewSchemaValidator(&props)
+	if err != nil {
+		return nil, err
+	}
+	return &definition{structural, values, cel.NewValidator(structural, true, celconfig.PerCallLimit)}, nil
+}
+
+// Finding is something that is wrong with a resource.
+type Finding struct {
+	Field   string // such as spec.matchRules[0].ingress
+	Text    string // has the field's name, and no value that may be secret
+	Unknown bool   // the definition does not know the field: kubectl refuses it, and other clients lose it without an error
+}
+
+// noPath is where a resource's own fields begin.
+var noPath *field.Path
+
+// Check tells what the API server would refuse, and what it would drop. isKnown is false for a kind that the
+// set does not have.
+func (s Set) Check(resource map[string]any) (findings []Finding, isKnown bool, err error) {
+	d := s[kindOf(resource)]
+	if d == nil {
+		return nil, false, nil
+	}
+	object, err := copyOf(resource)
+	if err != nil {
+		return nil, true, err
+	}
+	tracking := schema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}
+	for _, path := range pruning.PruneWithOptions(object, d.structural, true, tracking) {
+		findings = append(findings, Finding{Field: path, Text: s.unknown(kindOf(resource), path), Unknown: true})
+	}
+	defaulting.Default(object, d.structural)
+	problems := validation.ValidateCustomResource(noPath, object, d.values)
+	if d.rules != nil && len(problems) == 0 {
+		problems, _ = d.rules.Validate(context.Background(), noPath, d.structural, object, nil, celconfig.RuntimeCELCostBudget)
+	}
+	for _, problem := range problems {
+		findings = append(findings, Finding{Field: problem.Field, Text: describe(problem)})
+	}
+	slices.SortStableFunc(findings, func(a, b Finding) int { return strings.Compare(a.Field, b.Field) })
+	return findings, true, nil
+}
+
+func kindOf(resource map[string]any) string {
+	return fmt.Sprintf("%v %v", resource["apiVersion"], resource["kind"])
+}
+
+// copyOf has integers as such, as the API server has them.
+func copyOf(resource map[string]any) (object map[string]any, err error) {
+	text, err := json.Marshal(resource)
+	if err != nil {
+		return nil, err
+	}
+	return object, k8sjson.Unmarshal(text, &object)
+}
+
+// ReadPublished reads the resources of a file of a chart.
+func ReadPublished(data []byte) (resources []map[string]any, err error) {
+	return Read(withoutTemplates(data))
+}
+
+// Read reads the resources of a YAML file.
+func Read(data []byte) (resources []map[string]any, err error) {
+	for _, document := range split(data) {
+		text, err := yaml.YAMLToJSONStrict(document)
+		if err != nil {
+			return nil, err
+		}
+		var resource map[string]any
+		if err := json.Unmarshal(text, &resource); err != nil {
+			return nil, err
+		}
+		resources = append(resources, resource)
+	}
+	return resources, nil
+}

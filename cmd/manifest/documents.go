@@ -1,0 +1,118 @@
+package manifest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"sigs.k8s.io/yaml"
+)
+
+// document is one of a file.
+type document struct {
+	line  int    // where it begins
+	json  []byte // nil when there is nothing in it
+	value any
+}
+
+var (
+	// separator begins the next document; kubectl splits a file at the same lines.
+	separator = regexp.MustCompile(`(?m)^---[ \t]*(#.*)?\r?$`)
+	// blank is a document in which there is nothing but comments and directives.
+	blank = regexp.MustCompile(`^(\s|#.*|%.*)*$`)
+)
+
+// readDocuments reads all that are not blank. Numbers stay as they are written.
+func readDocuments(data []byte) ([]document, error) {
+	if err := checkEncoding(data); err != nil {
+		return nil, err
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	if trimmed := bytes.TrimSpace(data); json.Valid(trimmed) && bytes.HasPrefix(trimmed, []byte("{")) {
+		d, err := newDocument(1, data) // unchanged: the plugin looks for keys that are named twice
+		return []document{d}, err
+	}
+	var documents []document
+	begin := 0
+	for _, next := range append(separator.FindAllIndex(data, -1), []int{len(data), len(data)}) {
+		text, before := data[begin:next[0]], bytes.Count(data[:begin], []byte("\n"))
+		isWhole := begin == 0 && next[0] == len(data)
+		begin = next[1]
+		if blank.Match(text) {
+			continue
+		}
+		if len(documents) == maxDocuments {
+			return nil, fmt.Errorf("the file has too many documents (want at most %d)", maxDocuments)
+		}
+		d, err := readYAML(text, before)
+		if err != nil && isWhole && bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
+			d, err = document{line: 1, json: data}, nil // JSON with a slip in it: the plugin says where
+		}
+		if err != nil {
+			return nil, err
+		}
+		documents = append(documents, d)
+	}
+	return documents, nil
+}
+
+// checkEncoding refuses what YAML readers and the gateways read in different ways.
+func checkEncoding(data []byte) error {
+	isUTF16 := bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff})
+	switch {
+	case isUTF16 || bytes.IndexByte(data, 0) >= 0:
+		return errors.New("the file is UTF-16, or no text (want UTF-8, for example by iconv -f UTF-16 -t UTF-8, or Out-File -Encoding utf8 in PowerShell)")
+	case !utf8.Valid(data):
+		return errors.New("the file is not UTF-8 (want UTF-8, for example by iconv -f ISO-8859-1 -t UTF-8)")
+	}
+	return nil
+}
+
+// maxDocuments keeps a file of nothing but separators from taking minutes.
+const maxDocuments = 1000
+
+// readYAML reads a document that has so many lines of the file before it. After as many line breaks, the parser's
+// errors have the file's line numbers.
+func readYAML(text []byte, before int) (document, error) {
+	converted, err := yaml.YAMLToJSONStrict(append(bytes.Repeat([]byte("\n"), before), text...))
+	if err != nil {
+		return document{}, yamlError(err)
+	}
+	return newDocument(1+before+bytes.Count(leading.Find(text), []byte("\n")), converted)
+}
+
+// leading are the lines before a document's first one.
+var leading = regexp.MustCompile(`^([ \t]*(#.*)?\r?\n)*`)
+
+func newDocument(line int, data []byte) (document, error) {
+	d := document{line: line, json: data}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	if err := decoder.Decode(&d.value); err != nil {
+		return document{}, errors.New("it is nested too deep")
+	}
+	return d, nil
+}
+
+var (
+	// duplicateKey and its like are the parser's words.
+	duplicateKey = regexp.MustCompile(`line (\d+): key "?(.*?)"? already set in map`)
+	shownValue   = regexp.MustCompile("`[^`]*`")
+)
+
+// yamlError says where the YAML is broken, and shows no value of it, as it may be a secret.
+func yamlError(err error) error {
+	text := err.Error()
+	if match := duplicateKey.FindStringSubmatch(text); match != nil {
+		return fmt.Errorf("line %s: duplicate key %s", match[1], match[2])
+	}
+	text = text[strings.LastIndex(text, "yaml: ")+len("yaml: "):]
+	if strings.Contains(err.Error(), "excessive aliasing") {
+		return errors.New("not YAML that a gateway takes: its aliases expand to too much")
+	}
+	return fmt.Errorf("not YAML: %s", strings.Join(strings.Fields(shownValue.ReplaceAllString(text, "…")), " "))
+}

@@ -1,0 +1,148 @@
+package manifest_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"token-fetch/cmd/manifest"
+)
+
+const higressHead = `apiVersion: extensions.higress.io/v1alpha1
+kind: WasmPlugin
+metadata: {name: token-fetch, namespace: higress-system}
+spec:
+`
+
+const istioHead = `apiVersion: extensions.istio.io/v1alpha1
+kind: WasmPlugin
+metadata: {name: token-fetch, namespace: istio-ingress}
+spec:
+  url: oci://registry.example.com/token-fetch:1
+`
+
+const envoyGatewayHead = `apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyExtensionPolicy
+metadata: {name: token-fetch}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: eg}]
+`
+
+func read(t *testing.T, text string) *manifest.File {
+	t.Helper()
+	file, err := manifest.Read([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// What the plugin gets of each manifest.
+func TestConfig(t *testing.T) {
+	tests := map[string]struct {
+		text   string
+		config string
+	}{
+		"the plugin's own YAML":         {"a: 1\nb: [x]\n", `{"a":1,"b":["x"]}`},
+		"the plugin's own JSON":         {`{"b": 1, "a": 2, "a": 3}`, `{"b": 1, "a": 2, "a": 3}`},
+		"broken JSON":                   {`{"a": 1 oops`, `{"a": 1 oops`},
+		"nothing":                       {"# only a comment\n", ""},
+		"no key":                        {"{}", "{}"},
+		"YAML 1.1, as Kubernetes reads": {"a: yes\nb: 010\nc: 2020-01-01\n1: x\n", `{"1":"x","a":true,"b":8,"c":"2020-01-01"}`},
+		"an alias":                      {"a: &x {b: 1}\nc: *x\n", `{"a":{"b":1},"c":{"b":1}}`},
+		"a long number":                 {"a: 12345678901234567890\n", `{"a":12345678901234567890}`},
+
+		"Higress: the global part":    {higressHead + "  defaultConfig: {a: 1}\n", `{"a":1}`},
+		"Higress: nothing":            {higressHead + "  url: x\n", ``},
+		"Higress: an empty part":      {higressHead + "  defaultConfig: {}\n", ``},
+		"Higress: rules":              {higressHead + "  defaultConfig: {a: 1}\n  matchRules:\n  - {ingress: [r], service: [s], config: {a: 2}}\n  - domain: [d]\n", `{"_rules_":[{"_match_route_":["r"],"_match_service_":["s"],"a":2},{"_match_domain_":["d"]}],"a":1}`},
+		"Higress: rules of its own":   {higressHead + "  defaultConfig: {_rules_: [{_match_route_prefix_: [p]}]}\n", `{"_rules_":[{"_match_route_prefix_":["p"]}]}`},
+		"Higress: rules only":         {higressHead + "  defaultConfigDisable: true\n  defaultConfig: {a: 1}\n  matchRules: [{ingress: [r], config: {a: 2}}]\n", `{"_rules_":[{"_match_route_":["r"],"a":2}]}`},
+		"Higress: all disabled":       {higressHead + "  defaultConfigDisable: true\n  matchRules: [{ingress: [r], configDisable: true}]\n", ``},
+		"Higress: a disabled rule":    {higressHead + "  defaultConfig: {a: 1}\n  matchRules: [{configDisable: true}, {domain: [d]}]\n", `{"_rules_":[{"_match_domain_":["d"]}],"a":1}`},
+		"Higress: pluginConfig wins":  {higressHead + "  pluginConfig: {b: 1}\n  defaultConfig: {a: 1}\n  matchRules: [{}]\n", `{"b":1}`},
+		"Higress: empty pluginConfig": {higressHead + "  pluginConfig: {}\n  defaultConfig: {a: 1}\n", ``},
+
+		"Istio":          {istioHead + "  pluginConfig: {a: 1}\n", `{"a":1}`},
+		"Istio: nothing": {istioHead + "  defaultConfig: {a: 1}\n", ``},
+
+		"Envoy Gateway":          {envoyGatewayHead + "  wasm:\n  - {name: x, config: {a: 1}}\n", `{"a":1}`},
+		"Envoy Gateway: nothing": {envoyGatewayHead + "  wasm: [{name: x}]\n", ``},
+
+		"Envoy: a text":        {"http_filters:\n- typed_config:\n    \"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm\n    config:\n      configuration: {\"@type\": type.googleapis.com/google.protobuf.StringValue, value: '{\"a\": 1}'}\n", `{"a": 1}`},
+		"Envoy: a TypedStruct": {"\"@type\": type.googleapis.com/xds.type.v3.TypedStruct\ntype_url: type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm\nvalue: {config: {configuration: {\"@type\": type.googleapis.com/google.protobuf.StringValue, value: '{\"a\":1}'}}}\n", `{"a":1}`},
+		"Envoy: bytes":         {"\"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm\nconfig: {configuration: {\"@type\": type.googleapis.com/google.protobuf.BytesValue, value: eyJhIjoxfQ==}}\n", `{"a":1}`},
+		"EnvoyFilter":          {"apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: a}\nspec: {configPatches: [{applyTo: HTTP_FILTER, patch: {operation: INSERT_BEFORE, value: {typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm, config: {configuration: {\"@type\": type.googleapis.com/google.protobuf.StringValue, value: '{\"a\":1}'}}}}}}]}\n", `{"a":1}`},
+		"TrafficExtension":     {"apiVersion: extensions.istio.io/v1alpha1\nkind: TrafficExtension\nmetadata: {name: a}\nspec: {wasm: {url: a, pluginConfig: {a: 1}}}\n", `{"a":1}`},
+		"Envoy: nothing":       {"\"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm\nconfig: {name: x}\n", ``},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := read(t, test.text).Plugins[0]
+			if got := string(p.Config); got != test.config {
+				t.Errorf("got      %s\nexpected %s", got, test.config)
+			}
+		})
+	}
+}
+
+// What control planes refuse.
+func TestRefused(t *testing.T) {
+	tests := map[string]struct{ text, want string }{
+		"a rule without a condition":  {higressHead + "  matchRules: [{config: {a: 1}}]\n", "spec.matchRules[0]: invalid match rule has no match condition (want ingress, domain or service)"},
+		"empty conditions":            {higressHead + "  matchRules: [{ingress: []}]\n", "spec.matchRules[0]: invalid match rule has no match condition (want ingress, domain or service)"},
+		"a condition that is no list": {higressHead + "  matchRules: [{ingress: r}]\n", `invalid spec.matchRules[0].ingress: a string (want a list)`},
+		"a condition of numbers":      {higressHead + "  matchRules: [{ingress: [5]}]\n", `invalid spec.matchRules[0].ingress[0]: an integer (want a string)`},
+		"rules that are no list":      {higressHead + "  matchRules: {}\n", `invalid spec.matchRules: an object (want a list)`},
+		"a rule that is no object":    {higressHead + "  matchRules: [x]\n", `invalid spec.matchRules[0]: a string (want an object)`},
+		"a config that is a text":     {higressHead + "  defaultConfig: 'a: 1'\n", `invalid spec.defaultConfig: a string (want an object)`},
+		"a boolean in quotes":         {higressHead + "  defaultConfigDisable: 'true'\n", `invalid spec.defaultConfigDisable: a string (want true or false, without quotes)`},
+		"no spec":                     {strings.TrimSuffix(higressHead, "spec:\n"), "missing spec"},
+		"FAIL_RELOAD in Higress":      {higressHead + "  failStrategy: FAIL_RELOAD\n", `invalid spec.failStrategy: "FAIL_RELOAD" (want FAIL_CLOSE, FAIL_OPEN)`},
+		"an unknown strategy":         {istioHead + "  failStrategy: FAIL\n", `invalid spec.failStrategy: "FAIL" (want FAIL_CLOSE, FAIL_OPEN, FAIL_RELOAD)`},
+		"a placeholder without a key": {higressHead + "  defaultConfig: {a: '${secret.ns/name}'}\n", "malformed placeholder ${secret.ns/name}: Higress does not replace it (want ${secret.NAMESPACE/NAME.KEY})"},
+		"one without a namespace":     {higressHead + "  defaultConfig: {a: '${secret.name.key}'}\n", "malformed placeholder ${secret.name.key}: it names no namespace (want ${secret.NAMESPACE/NAME.KEY})"},
+		"one that is not closed":      {higressHead + "  defaultConfig: {a: '${secret.ns/name.key'}\n", "malformed placeholder ${secret.ns/name.key: it has no } (want ${secret.NAMESPACE/NAME.KEY})"},
+		"Istio: a text":               {istioHead + "  pluginConfig: 'a: 1'\n", `invalid spec.pluginConfig: a string (want an object)`},
+		"Envoy Gateway: keys":         {envoyGatewayHead + "  wasm: [{code: {type: HTTP, http: {url: 'http://a/b'}}, env: {hostKeys: X}}]\n", "invalid spec.wasm[0].env.hostKeys: a string (want a list)"},
+		"Envoy: another message":      {"\"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm\nconfig: {configuration: {\"@type\": type.googleapis.com/google.protobuf.Int32Value, value: 1}}\n", `invalid configuration of the filter: "type.googleapis.com/google.protobuf.Int32Value" (want a google.protobuf.StringValue, whose value is the JSON as text)`},
+		"Envoy: a Struct":             {"\"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm\nconfig:\n  configuration: {\"@type\": type.googleapis.com/google.protobuf.Struct, value: {a: 1}}\n", "invalid configuration of the filter: Envoy hands a google.protobuf.Struct over in protobuf's binary form, which is not JSON (want a google.protobuf.StringValue, whose value is the JSON as text)"},
+		"no name":                     {strings.Replace(higressHead, "name: token-fetch, ", "", 1) + "  defaultConfig: {a: 1}\n", "missing metadata.name"},
+		"Higress has no selector":     {higressHead + "  selector: {}\n", "unknown field spec.selector of extensions.higress.io/v1alpha1 WasmPlugin (it is one of extensions.istio.io/v1alpha1 WasmPlugin)"},
+		"a slip in a rule":            {higressHead + "  matchRules: [{ingress: [a], cofnig: {}}]\n", "unknown field spec.matchRules[0].cofnig of extensions.higress.io/v1alpha1 WasmPlugin (did you mean spec.matchRules[0].config?)"},
+		"Higress' fields in Istio":    {istioHead + "  defaultConfig: {a: 1}\n  matchRules: []\n", "unknown field spec.defaultConfig of extensions.istio.io/v1alpha1 WasmPlugin (it is one of extensions.higress.io/v1alpha1 WasmPlugin)\nunknown field spec.matchRules of extensions.istio.io/v1alpha1 WasmPlugin (it is one of extensions.higress.io/v1alpha1 WasmPlugin)"},
+		"an unknown field":            {higressHead + "  somethingElse: 1\n", "unknown field spec.somethingElse of extensions.higress.io/v1alpha1 WasmPlugin (want defaultConfig, defaultConfigDisable, failStrategy, imagePullPolicy, imagePullSecret, matchRules, phase, pluginConfig, pluginName, priority, sha256, url, verificationKey, vmConfig)"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := read(t, test.text).Plugins[0]
+			if got := errors.Join(p.Errs...); got == nil || got.Error() != test.want {
+				t.Errorf("got      %v\nexpected %s", got, test.want)
+			}
+		})
+	}
+}
+
+// What is allowed but probably not meant.
+func TestWarnings(t *testing.T) {
+	tests := map[string]struct{ text, want string }{
+		"nothing to say":           {higressHead + "  failStrategy: FAIL_CLOSE\n  defaultConfig: {a: 1}\n", ""},
+		"a disabled rule":          {higressHead + "  matchRules: [{ingress: [a], configDisable: true}]\n", "spec.matchRules[0] is dropped, as it has configDisable: its requests get the global part (to exempt them, write enabled: false into its config)"},
+		"a disabled global part":   {higressHead + "  defaultConfigDisable: true\n  defaultConfig: {a: 1}\n  matchRules: [{ingress: [a]}]\n", "spec.defaultConfig is not used, as defaultConfigDisable is true: the rules inherit nothing"},
+		"ingress and domain":       {higressHead + "  matchRules: [{ingress: [a], domain: [b]}]\n", "spec.matchRules[0] has ingress and domain: the domain is ignored"},
+		"domain and service":       {higressHead + "  matchRules: [{service: [a], domain: [b]}]\n", "spec.matchRules[0] has domain and service: the service is ignored"},
+		"gRPC":                     {higressHead + "  matchRules: [{ingress: [a], routeType: GRPC}]\n", "spec.matchRules[0] has routeType: GRPC, which Higress puts in the place of the route's name: the rule matches nothing"},
+		"pluginConfig wins":        {higressHead + "  pluginConfig: {a: 1}\n  defaultConfig: {b: 1}\n", "spec.defaultConfig is ignored, as spec.pluginConfig is there"},
+		"Higress fails open":       {higressHead + "  failStrategy: FAIL_OPEN\n", "spec.failStrategy is FAIL_OPEN: when the plugin can't be loaded, requests pass unchanged, with a token header that a client may have forged (want FAIL_CLOSE)"},
+		"Envoy Gateway fails open": {envoyGatewayHead + "  wasm: [{failOpen: true}]\n", "spec.wasm[0].failOpen is true: when the plugin can't be loaded, requests pass unchanged, with a token header that a client may have forged"},
+		"Envoy fails open":         {"\"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm\nconfig: {fail_open: true}\n", "the filter fails open: when the plugin can't be loaded, requests pass unchanged, with a token header that a client may have forged"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := read(t, test.text).Plugins[0]
+			if got := strings.Join(p.Warnings, "\n"); got != test.want {
+				t.Errorf("got      %s\nexpected %s", got, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,48 @@
+package manifest
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	// higressPlaceholder is what Higress' control plane replaces in the JSON of a WasmPlugin's spec: ${TYPE.NAME.KEY} or
+	// ${TYPE.NAMESPACE/NAME.KEY} (ingress_template.go has the same expression).
+	higressPlaceholder = regexp.MustCompile(`\$\{([^.}/]+)\.(?:([^/}]+)/)?([^.}/]+)\.([^}]+)\}`)
+	// secret is what begins like one. Other names with dots are left to the plugin.
+	secret = regexp.MustCompile(`\$\{secret\.[^}"]*\}`)
+	// unclosed is a placeholder without its end in the same string.
+	unclosed = regexp.MustCompile(`\$\{secret\.[^}"]*"`)
+)
+
+const wantPlaceholder = "want ${secret.NAMESPACE/NAME.KEY}"
+
+// placeholders are those of Higress in a JSON text, each once.
+func placeholders(text []byte) []string {
+	var found []string
+	for _, match := range higressPlaceholder.FindAll(text, -1) {
+		if !slices.Contains(found, string(match)) {
+			found = append(found, string(match))
+		}
+	}
+	return found
+}
+
+// checkPlaceholders reports those that Higress' control plane can't replace and would push as they are.
+func checkPlaceholders(text []byte) (errs []error) {
+	for _, match := range unclosed.FindAll(text, -1) {
+		errs = append(errs, fmt.Errorf("malformed placeholder %s: it has no } (%s)", strings.TrimSuffix(string(match), `"`), wantPlaceholder))
+	}
+	for _, match := range secret.FindAll(text, -1) {
+		parts := higressPlaceholder.FindSubmatch(match)
+		switch {
+		case len(parts) == 0 || string(parts[0]) != string(match):
+			errs = append(errs, fmt.Errorf("malformed placeholder %s: Higress does not replace it (%s)", match, wantPlaceholder))
+		case len(parts[2]) == 0:
+			errs = append(errs, fmt.Errorf("malformed placeholder %s: it names no namespace (%s)", match, wantPlaceholder))
+		}
+	}
+	return errs
+}

@@ -1,0 +1,156 @@
+package manifest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// readHigress converts in the order of the control plane: placeholders, pluginConfig, the global part, the rules.
+func (p *Plugin) readHigress() {
+	spec := p.Resource.Object("spec")
+	p.readEnvironment(spec)
+	p.warnOfFailOpen("spec", spec, "FAIL_CLOSE")
+	text, _ := json.Marshal(spec)
+	p.refuse(checkPlaceholders(text)...)
+	p.Secrets = placeholders(text)
+	config, isGiven := spec["pluginConfig"].(map[string]any)
+	if !isGiven {
+		p.convertRules(spec)
+		return
+	}
+	for _, name := range []string{"defaultConfig", "matchRules"} {
+		if spec[name] != nil {
+			p.warn("spec.%s is ignored, as spec.pluginConfig is there", name)
+		}
+	}
+	p.setConfig(config)
+}
+
+// convertRules puts matchRules into _rules_, each with its conditions among the rule's own keys.
+func (p *Plugin) convertRules(spec Resource) {
+	config := Resource{}
+	isDisabled := spec.IsTrue("defaultConfigDisable")
+	if given := spec.Object("defaultConfig"); !isDisabled && given != nil {
+		config = given
+	}
+	var converted []any
+	for i, rule := range spec.Objects("matchRules") {
+		at := fmt.Sprintf("spec.matchRules[%d]", i)
+		if rule.IsTrue("configDisable") {
+			p.warn("%s is dropped, as it has configDisable: its requests get the global part (to exempt them, write enabled: false into its config)", at)
+			continue
+		}
+		converted = append(converted, p.convertRule(at, rule))
+		p.Rules = append(p.Rules, at)
+	}
+	if len(converted) > 0 {
+		config["_rules_"] = converted
+	}
+	if isDisabled && spec["defaultConfig"] != nil {
+		p.warn("spec.defaultConfig is not used, as defaultConfigDisable is true: the rules inherit nothing")
+	}
+	p.Absent = isDisabled && len(converted) == 0
+	p.setConfig(config)
+}
+
+// conditionKeys are the keys of a rule of the plugin for those of a rule of the resource.
+var conditionKeys = []struct{ field, key string }{
+	{"ingress", "_match_route_"}, {"service", "_match_service_"}, {"domain", "_match_domain_"},
+}
+
+func (p *Plugin) convertRule(at string, rule Resource) map[string]any {
+	own := map[string]any{}
+	for name, value := range rule.Object("config") {
+		own[name] = value
+	}
+	given, hasAny := map[string]bool{}, rule == nil // which its definition refuses, as other types of conditions
+	for _, condition := range conditionKeys {
+		list, isList := rule[condition.field].([]any)
+		hasAny = hasAny || len(list) > 0 || !isList && rule[condition.field] != nil
+		if names := rule.Texts(condition.field); len(names) > 0 {
+			own[condition.key] = names
+			given[condition.field] = true
+		}
+	}
+	switch {
+	case !hasAny:
+		p.refuse(fmt.Errorf("%s: invalid match rule has no match condition (want ingress, domain or service)", at))
+	case given["ingress"] && given["domain"]:
+		p.warn("%s has ingress and domain: the domain is ignored", at)
+	case given["domain"] && given["service"]:
+		p.warn("%s has domain and service: the service is ignored", at)
+	}
+	if rule.Text("routeType") == "GRPC" {
+		p.warn("%s has routeType: GRPC, which Higress puts in the place of the route's name: the rule matches nothing", at)
+	}
+	return own
+}
+
+// readIstio reads a WasmPlugin, or the wasm of a TrafficExtension, whose fields have the same names.
+func (p *Plugin) readIstio() {
+	at, from := "spec", p.Resource.Object("spec")
+	if p.Resource.Text("kind") == trafficExtension {
+		at, from = "spec.wasm", from.Object("wasm")
+	}
+	p.readEnvironment(from)
+	p.warnOfFailOpen(at, from, "FAIL_RELOAD")
+	p.setConfig(from.Object("pluginConfig"))
+}
+
+func (p *Plugin) readEnvironment(from Resource) {
+	for _, variable := range from.Object("vmConfig").Objects("env") {
+		p.Environment = append(p.Environment, Variable{
+			Name:     variable.Text("name"),
+			Value:    variable.Text("value"),
+			FromHost: variable.Text("valueFrom") == "HOST",
+		})
+	}
+}
+
+const failsOpen = "when the plugin can't be loaded, requests pass unchanged, with a token header that a client may have forged"
+
+func (p *Plugin) warnOfFailOpen(at string, from Resource, closed string) {
+	if from.Text("failStrategy") == "FAIL_OPEN" {
+		p.warn("%s.failStrategy is FAIL_OPEN: %s (want %s)", at, failsOpen, closed)
+	}
+}
+
+// setConfig keeps the configuration. One without any key is handed over as none at all.
+func (p *Plugin) setConfig(config Resource) {
+	if len(config) == 0 {
+		return
+	}
+	data, err := json.Marshal(config)
+	if err != nil {
+		p.refuse(err)
+	}
+	p.Config = data
+}
+
+// refuse keeps why the control plane does not take the resource.
+func (p *Plugin) refuse(errs ...error) { p.Errs = append(p.Errs, errs...) }
+
+var (
+	errNoName = errors.New("missing metadata.name")
+	errNoSpec = errors.New("missing spec")
+)
+
+// checkDefinition tells what the API server refuses.
+func checkDefinition(r Resource) (errs []error) {
+	if r.Name() == "" && r.Object("metadata").Text("generateName") == "" {
+		errs = append(errs, errNoName)
+	}
+	if r.Text("kind") == "WasmPlugin" && r["spec"] == nil {
+		errs = append(errs, errNoSpec) // which Higress' definition allows, but not Higress
+	}
+	findings, _, err := known().Check(r)
+	if err != nil {
+		return append(errs, err)
+	}
+	for _, f := range findings {
+		errs = append(errs, errors.New(f.Text))
+	}
+	return slices.Clip(errs)
+}
