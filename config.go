@@ -15,8 +15,9 @@ import (
 
 // part is a part of the configuration as requests meet it.
 type part struct {
-	enabled   bool // false: its requests are left alone
-	overwrite bool // false: a client's own token header goes on upstream
+	enabled   bool     // false: its requests are left alone
+	overwrite bool     // false: a client's own token header goes on upstream
+	bypass    []string // methods whose requests are left alone but for the protected headers
 	service   *tokenservice.Service
 	cache     *cachePolicy // nil: a token call for every request
 	failure   failurePolicy
@@ -28,9 +29,10 @@ type part struct {
 // cachePolicy is how the tokens of a part are kept.
 type cachePolicy struct {
 	cache.Policy
-	invalidateOn []int         // statuses of the upstream that reject a token
-	shared       bool          // by the workers of the gateway
-	redis        *fleet.Config // of the gateways that share tokens; nil: this one is by itself
+	invalidateOn   []int              // statuses of the upstream that reject a token
+	invalidateWhen []config.Rejection // other answers that do
+	shared         bool               // by the workers of the gateway
+	redis          *fleet.Config      // of the gateways that share tokens; nil: this one is by itself
 }
 
 // newPart is nil for a part that is not there.
@@ -39,7 +41,7 @@ func newPart(of *config.Part) *part {
 		return nil
 	}
 	return &part{
-		enabled: of.Enabled, overwrite: of.Overwrite, service: of.Service,
+		enabled: of.Enabled, overwrite: of.Overwrite, bypass: of.BypassMethods, service: of.Service,
 		cache: newCachePolicy(of.Cache, of.Service), failure: failurePolicy(of.Failure), identity: of.Identity,
 		callerHeaders: callerHeaders(of.Service),
 	}
@@ -58,7 +60,7 @@ func newCachePolicy(of *config.Cache, service *tokenservice.Service) *cachePolic
 	if of == nil {
 		return nil
 	}
-	policy := &cachePolicy{of.Policy, of.InvalidateOn, of.Shared, of.Redis}
+	policy := &cachePolicy{of.Policy, of.InvalidateOn, of.InvalidateWhen, of.Shared, of.Redis}
 	policy.Values = len(service.Protected)
 	policy.Timeout = service.Timeout + hostGrace
 	policy.Patience = service.Timeout + workerGrace
@@ -72,7 +74,7 @@ func newCachePolicy(of *config.Cache, service *tokenservice.Service) *cachePolic
 // cacheIdentity tells apart parts that can't share a cache in the VM: other tokens, or kept in another way.
 func (p *part) cacheIdentity() token.Key {
 	h := schema.NewHasher()
-	h.Add(string(p.identity[:]), fmt.Sprintf("%+v", p.cache.Policy), fmt.Sprint(p.cache.invalidateOn, p.cache.shared),
+	h.Add(string(p.identity[:]), fmt.Sprintf("%+v", p.cache.Policy), fmt.Sprintf("%v %q %v", p.cache.invalidateOn, p.cache.invalidateWhen, p.cache.shared),
 		p.cache.redis.Identity(), fmt.Sprint(p.service.Retries))
 	return h.Sum()
 }

@@ -132,12 +132,11 @@ func (r *requestContext) refuseSubject(e subjectError) types.Action {
 	return types.HeaderStopAllIterationAndWatermark
 }
 
-// forwardAnonymous sends a request on that needs no token, without what it says in the name of one.
-func (r *requestContext) forwardAnonymous() types.Action {
+// forwardBare sends a request on that needs no token, without what it says in the name of one.
+func (r *requestContext) forwardBare() types.Action {
 	if !r.removeProtected() {
 		return r.forwardWithout(errInternal)
 	}
-	r.metrics().allowedWithoutToken++
 	r.state = settled
 	return types.ActionContinue
 }
@@ -145,7 +144,8 @@ func (r *requestContext) forwardAnonymous() types.Action {
 // demandToken answers a request that brings no token to be exchanged, or none of the actor.
 func (r *requestContext) demandToken(missing error) types.Action {
 	if errors.Is(missing, tokenservice.ErrAnonymous) {
-		return r.forwardAnonymous()
+		r.metrics().allowedWithoutToken++
+		return r.forwardBare()
 	}
 	r.metrics().subjectsMissing++
 	detail, body := "token_fetch.no_subject_token", "bearer token required"

@@ -94,7 +94,19 @@ func (r *requestContext) OnHttpRequestHeaders(_ int, endOfStream bool) (action t
 	if r.ownToken {
 		return r.forwardWithOwn()
 	}
+	if r.isBypassed() {
+		return r.forwardBare()
+	}
 	return m.take(r)
+}
+
+// isBypassed reports whether the request's method needs no token, such as OPTIONS of a CORS preflight.
+func (r *requestContext) isBypassed() bool {
+	if len(r.part.bypass) == 0 {
+		return false
+	}
+	method, _ := abi.RequestHeader(":method")
+	return slices.Contains(r.part.bypass, method)
 }
 
 func (r *requestContext) bringsToken() bool {
@@ -225,20 +237,3 @@ func (r *requestContext) OnHttpStreamDone() {
 
 // OnDeleted is the last of the request: the host has forgotten it.
 func (r *requestContext) OnDeleted() { r.plugin.reuse(r) }
-
-// heedUpstream drops the token when the upstream has rejected it.
-func (r *requestContext) heedUpstream() {
-	invalidateOn := r.part.cache.invalidateOn
-	if len(invalidateOn) == 0 {
-		return
-	}
-	if slices.Contains(invalidateOn, abi.ResponseStatus()) && isFromUpstream() {
-		r.cache.Reject(r.entry, r.token.ID)
-	}
-}
-
-// isFromUpstream distinguishes the upstream's answer from one that another filter has given.
-func isFromUpstream() bool {
-	details, err := proxywasm.GetProperty([]string{"response", "code_details"})
-	return err != nil || string(details) == "via_upstream"
-}

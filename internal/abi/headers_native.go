@@ -14,6 +14,18 @@ func RequestHeader(name string) (value string, ok bool) {
 	return value, err == nil
 }
 
+// ResponseHeader is the first one of that name.
+func ResponseHeader(name string) (value string, ok bool) {
+	value, err := proxywasm.GetHttpResponseHeader(name)
+	return value, err == nil
+}
+
+// ResponseTrailer is the first one of that name.
+func ResponseTrailer(name string) (value string, ok bool) {
+	value, err := proxywasm.GetHttpResponseTrailer(name)
+	return value, err == nil
+}
+
 // RequestHeaders appends all of them to a slice, with their names in lower case.
 func RequestHeaders(to [][2]string) [][2]string {
 	headers, _ := proxywasm.GetHttpRequestHeaders()

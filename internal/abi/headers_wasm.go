@@ -19,8 +19,9 @@ func setProperty(path *byte, pathSize int32, value *byte, valueSize int32) (fail
 
 // The ABI's numbers of headers.
 const (
-	requestHeaders  = 0
-	responseHeaders = 2
+	requestHeaders   = 0
+	responseHeaders  = 2
+	responseTrailers = 3
 )
 
 // handedOut and handedOutSize are where the host says what it hands out. On the stack they could
@@ -47,6 +48,12 @@ func headerValue(headers uint32, name string) (value string, ok bool) {
 
 // RequestHeader is the first one of that name.
 func RequestHeader(name string) (value string, ok bool) { return headerValue(requestHeaders, name) }
+
+// ResponseHeader is the first one of that name.
+func ResponseHeader(name string) (value string, ok bool) { return headerValue(responseHeaders, name) }
+
+// ResponseTrailer is the first one of that name.
+func ResponseTrailer(name string) (value string, ok bool) { return headerValue(responseTrailers, name) }
 
 // RequestHeaders appends all of them to a slice, with their names in lower case.
 func RequestHeaders(to [][2]string) [][2]string {

@@ -49,12 +49,13 @@ func (c *Config) Conditions() []rules.Rule {
 
 // Part is what the global part or one rule says about its requests.
 type Part struct {
-	Enabled   bool // false: its requests are left alone
-	Overwrite bool // false: a client's own token header goes on upstream
-	Service   *tokenservice.Service
-	Cache     *Cache // nil: a token call for every request
-	Failure   Failure
-	Identity  [16]byte // of what its tokens depend on
+	Enabled       bool     // false: its requests are left alone
+	Overwrite     bool     // false: a client's own token header goes on upstream
+	BypassMethods []string // whose requests are left alone but for the headers that only the plugin may set
+	Service       *tokenservice.Service
+	Cache         *Cache // nil: a token call for every request
+	Failure       Failure
+	Identity      [16]byte // of what its tokens depend on
 }
 
 // Features are what the file that reads the configuration can do.
@@ -86,8 +87,9 @@ func readPart(s schema.Section, has Features) *Part {
 	cache := s.Object(keyCache)
 	p := &Part{
 		// A rule does not inherit enabled: with a global false, the global part is only what the rules inherit.
-		Enabled:   !isSet || s.Bool(keyEnabled),
-		Overwrite: s.Bool(keyOverwrite),
+		Enabled:       !isSet || s.Bool(keyEnabled),
+		Overwrite:     s.Bool(keyOverwrite),
+		BypassMethods: readMethods(s),
 	}
 	p.Service = tokenservice.Read(s, tokenservice.Part{Enabled: p.Enabled, Cache: cache, IsCached: s.Has(keyCache)})
 	if p.Enabled && !p.Overwrite && p.Service.ExchangesTokenHeader() {
@@ -106,17 +108,19 @@ func readPart(s schema.Section, has Features) *Part {
 
 // Cache is the key cache, but for how long tokens live, which Service knows.
 type Cache struct {
-	cache.Policy               // but for Values, Timeout and Patience, which are not configured
-	InvalidateOn []int         // statuses of the upstream that reject a token
-	Shared       bool          // by the workers of the gateway
-	Redis        *fleet.Config // of the gateways that share tokens; nil: this one is by itself
+	cache.Policy                 // but for Values, Timeout and Patience, which are not configured
+	InvalidateOn   []int         // statuses of the upstream that reject a token
+	InvalidateWhen []Rejection   // other answers that do
+	Shared         bool          // by the workers of the gateway
+	Redis          *fleet.Config // of the gateways that share tokens; nil: this one is by itself
 }
 
 func readCache(s schema.Section, isEnabled bool, has Features) *Cache {
 	c := &Cache{
-		Policy:       cache.ReadPolicy(s),
-		InvalidateOn: s.Ints(keyInvalidateOn),
-		Shared:       s.Bool(keyShared),
+		Policy:         cache.ReadPolicy(s),
+		InvalidateOn:   s.Ints(keyInvalidateOn),
+		InvalidateWhen: readRejections(s),
+		Shared:         s.Bool(keyShared),
 	}
 	c.WarmUp = s.Bool(keyWarmUp)
 	switch {

@@ -27,7 +27,7 @@ var changed = map[string]any{
 	"oauth2.actorTokenHeader": "X-Actor", "oauth2.actorTokenType": "urn:other", "oauth2.params": map[string]any{"a": "2"},
 
 	"cache.ttl": 301, "cache.expiresInPath": "other", "cache.expiresAtPath": "other", "cache.ignoreCacheControl": true, "cache.maxTtl": 60, "cache.refreshBefore": 5, "cache.staleIfError": 60, "cache.backoff": 2000,
-	"cache.maxEntries": 5, "cache.maxWaiting": 5, "cache.invalidateOn": []any{403}, "cache.shared": false, "cache.warmUp": true,
+	"cache.maxEntries": 5, "cache.maxWaiting": 5, "cache.invalidateOn": []any{403}, "cache.invalidateWhen": []any{map[string]any{"status": []any{400}}}, "bypassMethods": []any{"OPTIONS"}, "cache.shared": false, "cache.warmUp": true,
 
 	"failure.mode": "allow", "failure.status": 503, "failure.body": "other", "failure.contentType": "text/html",
 	"failure.headers": map[string]any{"X-Reason": "no token"},

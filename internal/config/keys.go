@@ -24,15 +24,25 @@ const PlainText = "text/plain; charset=utf-8"
 
 // The keys that belong to neither the token service nor the cache.
 var (
-	keyEnabled   = &schema.Key{Name: "enabled", Kind: schema.Boolean, Default: true}
-	keyOverwrite = &schema.Key{Name: "overwrite", Kind: schema.Boolean, Default: true}
+	keyEnabled       = &schema.Key{Name: "enabled", Kind: schema.Boolean, Default: true}
+	keyOverwrite     = &schema.Key{Name: "overwrite", Kind: schema.Boolean, Default: true}
+	keyBypassMethods = &schema.Key{Name: "bypassMethods", Kind: schema.TextList}
 
 	keyInvalidateOn = &schema.Key{Name: "invalidateOn", Kind: schema.Integers, Want: "a list of statuses, 100 to 599", Default: []int{401}, Min: 100, Max: 599}
-	keyShared       = &schema.Key{Name: "shared", Kind: schema.Boolean, Default: true}
-	keyWarmUp       = &schema.Key{Name: "warmUp", Kind: schema.Boolean, Default: false}
+	// Dynamic metadata is how another filter, such as json_to_metadata, hands over what it has found in the answer.
+	keyInvalidateWhen = &schema.Key{Name: "invalidateWhen", Kind: schema.Objects, Want: "a list of objects with status, grpcStatus, header and equals, or metadata and equals",
+		Keys: []*schema.Key{keyWhenStatus, keyWhenGRPCStatus, keyWhenHeader, keyWhenMetadata, keyWhenEquals}}
+	keyWhenStatus     = &schema.Key{Name: "status", Kind: schema.Integers, Want: "a list of statuses, 100 to 599", Min: 100, Max: 599}
+	keyWhenGRPCStatus = &schema.Key{Name: "grpcStatus", Kind: schema.Integers, Want: "a list of gRPC's statuses, 1 to 16", Min: 1, Max: 16}
+	keyWhenHeader     = &schema.Key{Name: "header", Kind: schema.Text}
+	keyWhenMetadata   = &schema.Key{Name: "metadata", Kind: schema.Text}
+	keyWhenEquals     = &schema.Key{Name: "equals", Kind: schema.Texts}
+
+	keyShared = &schema.Key{Name: "shared", Kind: schema.Boolean, Default: true}
+	keyWarmUp = &schema.Key{Name: "warmUp", Kind: schema.Boolean, Default: false}
 
 	keyCache = &schema.Key{Name: "cache", Kind: schema.Object, Identity: true,
-		Keys: slices.Concat(tokenservice.LifetimeKeys, cache.Keys, []*schema.Key{keyInvalidateOn, keyShared, keyWarmUp, fleet.Key})}
+		Keys: slices.Concat(tokenservice.LifetimeKeys, cache.Keys, []*schema.Key{keyInvalidateOn, keyInvalidateWhen, keyShared, keyWarmUp, fleet.Key})}
 
 	keyMode         = &schema.Key{Name: "mode", Kind: schema.Text, Default: "deny", OneOf: []string{"deny", "allow"}}
 	keyStatus       = &schema.Key{Name: "status", Kind: schema.Integer, Default: 500, Min: 400, Max: 599}
@@ -45,4 +55,4 @@ var (
 
 // Root is the configuration itself: the global part, and each rule.
 var Root = &schema.Key{Kind: schema.Object,
-	Keys: slices.Concat(tokenservice.Keys, []*schema.Key{keyEnabled, keyOverwrite, keyCache, keyFailure})}
+	Keys: slices.Concat(tokenservice.Keys, []*schema.Key{keyEnabled, keyOverwrite, keyBypassMethods, keyCache, keyFailure})}

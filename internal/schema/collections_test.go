@@ -105,3 +105,66 @@ func TestConditions(t *testing.T) {
 		})
 	}
 }
+
+// keyEntries is a list of objects.
+var keyEntries = &Key{Name: "entries", Kind: Objects, Want: "a list of entries", Keys: []*Key{
+	{Name: "codes", Kind: Integers, Want: "a list of codes, 1 to 9", Min: 1, Max: 9, Default: []int{5}},
+	{Name: "equals", Kind: Texts},
+}}
+
+func TestListsOfNumbersAndObjects(t *testing.T) {
+	for name, test := range map[string]struct {
+		json   string
+		codes  []int
+		equals []string
+		err    string
+	}{
+		"good":              {`{"codes": [1, 9.0], "equals": ["a", 5, true, "${NAME}"]}`, []int{1, 9}, []string{"a", "5", "true", "value"}, ``},
+		"one value":         {`{"equals": 5.5}`, []int{5}, []string{"5.5"}, ``},
+		"no codes":          {`{"codes": [], "equals": "a"}`, []int{}, []string{"a"}, ``},
+		"code too large":    {`{"codes": [10], "equals": "a"}`, []int{10}, []string{"a"}, `invalid entries[0].codes in config: 10 (want a list of codes, 1 to 9)`},
+		"code no integer":   {`{"codes": [1.5], "equals": "a"}`, []int{0}, []string{"a"}, `invalid entries[0].codes in config: 1.5 (want a list of codes, 1 to 9)`},
+		"codes are no list": {`{"codes": 1, "equals": "a"}`, nil, []string{"a"}, `invalid entries[0].codes in config: 1 (want a list of codes, 1 to 9)`},
+		"equals is missing": {`{}`, []int{5}, nil, `missing entries[0].equals in config`},
+		"equals is empty":   {`{"equals": []}`, []int{5}, nil, `missing entries[0].equals in config`},
+		"equals, an object": {`{"equals": [{}]}`, []int{5}, []string{"{}"}, `invalid entries[0].equals in config: an object (want a string or a list of strings)`},
+		"an unknown key":    {`{"equals": "a", "code": 1}`, []int{5}, []string{"a"}, `unknown key entries[0].code in config (did you mean entries[0].codes?)`},
+	} {
+		s := Parse([]byte(`{"entries": [`+test.json+`]}`), &Key{Keys: []*Key{keyEntries}}, environment)
+		entries := s.Objects(keyEntries)
+		if len(entries) != 1 {
+			t.Errorf("%s: got %d entries", name, len(entries))
+			continue
+		}
+		codes, equals := entries[0].Ints(keyEntries.Keys[0]), entries[0].Scalars(keyEntries.Keys[1])
+		if !slices.Equal(codes, test.codes) || !slices.Equal(equals, test.equals) {
+			t.Errorf("%s: got %v and %q, expected %v and %q", name, codes, equals, test.codes, test.equals)
+		}
+		checkErr(t, s, test.err)
+	}
+	for json, want := range map[string]string{
+		`{}`: ``, `{"entries": null}`: ``, `{"entries": []}`: ``,
+		`{"entries": {}}`:      `invalid entries in config: an object (want a list of entries)`,
+		`{"entries": [{}, 5]}`: `invalid entries[1] in config (want a list of entries)`,
+	} {
+		s := Parse([]byte(json), &Key{Keys: []*Key{keyEntries}}, environment)
+		if got := s.Objects(keyEntries); len(got) > 1 {
+			t.Errorf("%s: got %d entries", json, len(got))
+		}
+		checkErr(t, s, want)
+	}
+}
+
+func TestDoubts(t *testing.T) {
+	s := parse(`{"words": "abd"}`)
+	s.Doubt(keyWords, "did you mean abc?")
+	s.Doubt(keyWords, "did you mean abc?")
+	if got := s.Warnings(); !slices.Equal(got, []string{`words is "abd": did you mean abc?`}) {
+		t.Errorf("got %q, expected one warning", got)
+	}
+	for name, want := range map[string]string{"abd": "abc", "ab": "abc", "xyz": "", "abc": "abc", "abcdefgh": ""} {
+		if got := Nearest(name, []string{"abc", "none"}, 1); got != want {
+			t.Errorf("%s: got %q, expected %q", name, got, want)
+		}
+	}
+}

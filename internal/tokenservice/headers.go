@@ -24,6 +24,9 @@ func IsSettableHeader(name string) bool {
 	return isToken(name) && !slices.Contains(connectionHeaders, strings.ToLower(name))
 }
 
+// IsHeaderName reports whether a text can be a header's name, or a method.
+func IsHeaderName(text string) bool { return isToken(text) }
+
 // isToken reports whether text is what HTTP calls a token: a header's name, a method (RFC 9110 section 5.6.2).
 func isToken(text string) bool {
 	const symbols = "!#$%&'*+-.^_`|~"

@@ -33,6 +33,7 @@ const (
 	lenientPort = "servicePort"          // as in the guide's sample: 0 for the default, and a number in quotes
 	sources     = "upstreamHeaders"      // each value says where it is in the answer
 	compared    = "successWhen[].equals" // a number or a boolean is taken as its text
+	rejected    = "cache.invalidateWhen[].equals"
 )
 
 // variable is a text that names an environment variable: which value it has, only the VM knows.
@@ -45,7 +46,7 @@ func (g *generator) value(k *schema.Key, path string) object {
 		return object{{"type", list{"integer", "string", "null"}}, {"minimum", 0}, {"maximum", k.Max}, {"pattern", "^[0-9]+$"}}
 	case sources:
 		return object{{"type", list{"object", "null"}}, {"additionalProperties", object{{"type", list{"string", "null"}}, {"pattern", `^(header|body):.|\$\{`}}}}
-	case compared:
+	case compared, rejected:
 		return object{{"type", list{"string", "number", "boolean", "array"}}, {"items", object{{"type", list{"string", "number", "boolean"}}}}, {"minItems", 1}}
 	}
 	switch k.Kind {
@@ -70,7 +71,7 @@ func (g *generator) value(k *schema.Key, path string) object {
 		if required := requiredKeys(k); len(required) > 0 {
 			entry = append(entry, member{"required", required})
 		}
-		return object{{"type", list{"array", "null"}}, {"items", append(entry, oneOf[path]...)}}
+		return object{{"type", list{"array", "null"}}, {"items", append(entry, entries[path]...)}}
 	}
 	if g.err == nil {
 		g.err = fmt.Errorf("%s: tools/configschema does not know how %q looks in JSON Schema", path, k.Kind)
@@ -78,9 +79,10 @@ func (g *generator) value(k *schema.Key, path string) object {
 	return nil
 }
 
-// oneOf are the keys of which an entry of a list has one.
-var oneOf = map[string]object{
-	"successWhen": {{"oneOf", list{object{{"required", list{"header"}}}, object{{"required", list{"path"}}}}}},
+// entries is what more is to be said of the entries of lists.
+var entries = map[string]object{
+	"cache.invalidateWhen": {{"minProperties", 1}},
+	"successWhen":          {{"oneOf", list{object{{"required", list{"header"}}}, object{{"required", list{"path"}}}}}},
 }
 
 func allowed(k *schema.Key) object {
