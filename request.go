@@ -212,7 +212,7 @@ func (r *requestContext) OnHttpRequestTrailers(int) types.Action {
 		return types.ActionContinue
 	}
 	removeTrailers(r.protected())
-	removeTrailers(r.part.service.Removed)
+	removeTrailers(r.part.service.ExchangedHeaders()) // also where the header itself is kept
 	return types.ActionContinue
 }
 

@@ -72,9 +72,11 @@ func (s *Service) AppendCaller(to []byte, headers [][2]string) ([]byte, error) {
 		return to, nil
 	}
 	for i, token := range s.exchange.tokens {
-		value, _ := FirstHeader(headers, token.header)
+		value, isOne := onlyHeader(headers, token.header)
 		text, ok := token.bearer(value)
 		switch {
+		case !isOne:
+			return nil, token.missing
 		case ok:
 		case i == 0 && s.exchange.allowsMissing && token.isAbsent(value):
 			return nil, ErrAnonymous
@@ -84,6 +86,19 @@ func (s *Service) AppendCaller(to []byte, headers [][2]string) ([]byte, error) {
 		to = appendValue(to, len(s.forward)+i, text)
 	}
 	return to, nil
+}
+
+// onlyHeader is the value of the header, "" without one. isOne is false for several lines of it: of two tokens one would be
+// exchanged, and the upstream could take the other.
+func onlyHeader(headers [][2]string, name string) (value string, isOne bool) {
+	isOne = true
+	found := false
+	for _, header := range headers {
+		if header[0] == name {
+			value, isOne, found = header[1], !found, true
+		}
+	}
+	return value, isOne
 }
 
 func appendValue(to []byte, number int, value string) []byte {

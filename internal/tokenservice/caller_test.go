@@ -170,6 +170,34 @@ func TestExpiredSubject(t *testing.T) {
 	}
 }
 
+// Of several lines with a token to be exchanged, one would be, and the upstream could take another.
+func TestSeveralLinesOfAToken(t *testing.T) {
+	const line = "Bearer abc"
+	configs := map[string]string{"not kept": delegation, "kept": delegation + `, "keepSubjectToken": true`, "missing allowed": delegation + `, "allowMissing": true`}
+	tests := map[string]struct {
+		headers [][2]string
+		want    error
+	}{
+		"one of each":           {[][2]string{{"authorization", line}, {"x-actor", "def"}}, nil},
+		"two subjects":          {[][2]string{{"authorization", line}, {"authorization", "Bearer xyz"}, {"x-actor", "def"}}, ErrNoSubjectToken},
+		"the same twice":        {[][2]string{{"authorization", line}, {"authorization", line}, {"x-actor", "def"}}, ErrNoSubjectToken},
+		"the second is empty":   {[][2]string{{"authorization", line}, {"authorization", ""}, {"x-actor", "def"}}, ErrNoSubjectToken},
+		"the first is empty":    {[][2]string{{"authorization", ""}, {"authorization", line}, {"x-actor", "def"}}, ErrNoSubjectToken},
+		"another scheme, first": {[][2]string{{"authorization", "Basic YTpi"}, {"authorization", line}, {"x-actor", "def"}}, ErrNoSubjectToken},
+		"three, apart":          {[][2]string{{"authorization", line}, {"x-actor", "def"}, {"authorization", line}, {"authorization", line}}, ErrNoSubjectToken},
+		"two actors":            {[][2]string{{"authorization", line}, {"x-actor", "def"}, {"x-actor", "ghi"}}, ErrNoActorToken},
+		"the actor, then empty": {[][2]string{{"authorization", line}, {"x-actor", "def"}, {"x-actor", ""}}, ErrNoActorToken},
+	}
+	for of, config := range configs {
+		service := mustRead(t, oauth2Config(config, ""))
+		for name, test := range tests {
+			if values, err := service.AppendCaller(nil, test.headers); !errors.Is(err, test.want) || (err != nil && values != nil) {
+				t.Errorf("%s, %s: got %q and %v, expected %v", of, name, values, err, test.want)
+			}
+		}
+	}
+}
+
 // Whoever leaves out the actor would get a token that does not name one.
 func TestCallersWithAnActor(t *testing.T) {
 	service := mustRead(t, oauth2Config(delegation, ""))

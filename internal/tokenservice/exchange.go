@@ -151,13 +151,17 @@ func (t callerToken) bearer(value string) (string, bool) {
 }
 
 // isAbsent reports whether the header's value has no token at all, rather than a bad one: none, only the scheme, or
-// credentials of another one.
+// credentials of another one. So must each part between commas, by which a host joins several lines.
 func (t callerToken) isAbsent(value string) bool {
-	scheme, token, hasScheme := strings.Cut(strings.TrimSpace(value), " ")
-	if strings.EqualFold(scheme, "bearer") {
-		return strings.TrimSpace(token) == ""
+	for part := range strings.SplitSeq(value, ",") {
+		scheme, token, hasScheme := strings.Cut(strings.TrimSpace(part), " ")
+		isBearer := strings.EqualFold(scheme, "bearer")
+		isOther := scheme == "" || hasScheme || t.header == "authorization"
+		if isBearer && strings.TrimSpace(token) != "" || !isBearer && !isOther {
+			return false
+		}
 	}
-	return scheme == "" || hasScheme || t.header == "authorization"
+	return true
 }
 
 var bearerBytes = newByteSet(letters + digits + "-._~+/=")

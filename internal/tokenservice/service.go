@@ -88,6 +88,10 @@ func (s *Service) CallerHeaders() []string {
 	return append(slices.Clone(s.forward), s.exchange.headers()...)
 }
 
+// ExchangedHeaders are the request headers, in lower case, whose tokens are exchanged. Only as headers: a trailer of that
+// name is one that nobody has exchanged.
+func (s *Service) ExchangedHeaders() []string { return s.exchange.headers() }
+
 // ExchangesTokenHeader reports whether the caller's token to be exchanged comes in the header that carries the token
 // upstream.
 func (s *Service) ExchangesTokenHeader() bool {
