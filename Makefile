@@ -164,7 +164,7 @@ $(CURDIR)/.keycloak/keycloak-$(KEYCLOAK_VERSION)/bin/kc.sh:
 # How long the load of faults runs after its warm-up; before a release, FAULTS=20m. FAULTS_SEED=N repeats a run.
 FAULTS ?= 60s
 .PHONY: test-faults
-test-faults: build ## faults of token services and clients for FAULTS (60s); writes docs/reliability.md
+test-faults: build ## faults of token services and clients for FAULTS (60s); writes docs/reliability.md, with a curve of Envoy's memory
 	FAULTS=$(FAULTS) RELIABILITY_PAGE=write $(GO) -C e2e test -count 1 -v -timeout 0 ./faults
 
 # The tests at the size that is promised, of updates, traps and memory, for their figures.

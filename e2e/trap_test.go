@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"token-fetch/e2e/harness"
-	"token-fetch/e2e/reliability"
+	"token-fetch/e2e/page"
 )
 
 // reloadLimit bounds how long a gateway may be without the plugin after its VM has died: Envoy
@@ -116,7 +116,7 @@ func checkReloaded(t *testing.T, gateway *harness.Gateway) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Logf("served again after %s", time.Since(start).Round(time.Millisecond))
-	reliability.Tried(t, "a trap ends the VM, with `FAIL_RELOAD`", "Envoy makes a new VM; until then 503",
+	page.Tried(t, "a trap ends the VM, with `FAIL_RELOAD`", "Envoy makes a new VM; until then 503",
 		fmt.Sprintf("served again after %s", time.Since(start).Round(10*time.Millisecond)))
 	gateway.Upstream.Forget()
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"token-fetch/e2e/harness"
-	"token-fetch/e2e/reliability"
+	"token-fetch/e2e/page"
 )
 
 // TestUpdatesUnderLoad changes the configuration 200 times, or as often as E2E_UPDATES says, while
@@ -42,7 +42,7 @@ func TestUpdatesUnderLoad(t *testing.T) {
 	gateway.Client().CloseIdleConnections()
 	gateway.WaitActive(t, 0)
 	after := idle.checkBack(t, gateway)
-	reliability.Tried(t, fmt.Sprintf("%d updates of the configuration under load, some of them invalid", updates), "no request fails that would not have failed without them; nothing is left behind",
+	page.Tried(t, fmt.Sprintf("%d updates of the configuration under load, some of them invalid", updates), "no request fails that would not have failed without them; nothing is left behind",
 		fmt.Sprintf("%d requests in %s; idle wakeups of a worker %.0f/s before, %.0f/s after; memory %d kB and %d kB", len(sent), took.Round(time.Second), idle.wakeups, after.wakeups, idle.memoryKB, after.memoryKB))
 	checkSharedAfterUpdates(t, gateway, clients, history)
 }

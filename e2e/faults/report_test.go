@@ -6,7 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"token-fetch/e2e/reliability"
+	"token-fetch/e2e/chart"
+	"token-fetch/e2e/page"
 )
 
 // Parts of docs/reliability.md that the suite writes.
@@ -18,8 +19,11 @@ const (
 
 const command = "make test-faults"
 
-// memory is Envoy's, in kB, with nothing under way.
-type memory struct{ warm, after int }
+// memory is Envoy's: in kB with nothing under way, and in MB under load.
+type memory struct {
+	warm, after int
+	curve       []chart.Line
+}
 
 // tally is what became of some requests.
 type tally struct {
@@ -89,14 +93,21 @@ func (s *suite) write(t *testing.T, j *judge, m memory) {
 	if t.Failed() {
 		return
 	}
-	reliability.Replace(t, runPart, run)
-	reliability.Replace(t, servicesPart, services...)
-	reliability.Replace(t, clientsPart, clients...)
+	page.WriteRows(t, runPart, run)
+	page.WriteRows(t, servicesPart, services...)
+	page.WriteRows(t, clientsPart, clients...)
+	picture, err := chart.Curves(chart.Panel{Title: fmt.Sprintf("Memory of Envoy under faults, %d requests/s", rate), Unit: "MB", Lines: m.curve})
+	if err == nil {
+		err = page.WriteFile("reliability-memory.svg", picture)
+	}
+	if err != nil {
+		t.Errorf("the curve of Envoy's memory is not drawn: %v", err)
+	}
 }
 
 // serviceRows count the calls of each kind, and of the requests with a call of their own
 // what became of them.
-func (s *suite) serviceRows(j *judge) []reliability.Row {
+func (s *suite) serviceRows(j *judge) []page.Row {
 	calls, tallies, refused := map[*fault]int{}, map[*fault]*tally{}, &tally{}
 	for _, f := range allFaults {
 		tallies[f] = &tally{}
@@ -119,7 +130,7 @@ func (s *suite) serviceRows(j *judge) []reliability.Row {
 	for _, times := range s.goneAway {
 		away += times
 	}
-	rows := []reliability.Row{{
+	rows := []page.Row{{
 		Fault: "the service refuses connections for 50 to 200 ms, those that are open are reset", Gateway: unavailable.gateway(),
 		Measured: fmt.Sprintf("%d times; of requests with a call of their own then: %s", away, refused), Command: command,
 	}}
@@ -128,7 +139,7 @@ func (s *suite) serviceRows(j *judge) []reliability.Row {
 		if tallies[f].requests > 0 {
 			measured += fmt.Sprintf("; of requests with a call of their own: %s", tallies[f])
 		}
-		rows = append(rows, reliability.Row{Fault: f.name, Gateway: f.gatewayText(), Measured: measured, Command: command})
+		rows = append(rows, page.Row{Fault: f.name, Gateway: f.gatewayText(), Measured: measured, Command: command})
 	}
 	return rows
 }
@@ -141,7 +152,7 @@ func (f *fault) gatewayText() string {
 	return "token in a header: " + f.header.gateway() + "; in the body: " + f.json.gateway()
 }
 
-func (s *suite) clientRows() []reliability.Row {
+func (s *suite) clientRows() []page.Row {
 	tallies, subjects := map[*client]*tally{}, map[string]*tally{}
 	var kinds []string
 	for _, r := range s.ledger.requests {
@@ -158,14 +169,14 @@ func (s *suite) clientRows() []reliability.Row {
 		}
 		subjects[r.subject.kind].add(r)
 	}
-	var rows []reliability.Row
+	var rows []page.Row
 	for _, c := range allClients {
 		if tallies[c] != nil {
-			rows = append(rows, reliability.Row{Fault: c.name, Gateway: c.gateway, Measured: tallies[c].String(), Command: command})
+			rows = append(rows, page.Row{Fault: c.name, Gateway: c.gateway, Measured: tallies[c].String(), Command: command})
 		}
 	}
 	for _, kind := range kinds {
-		rows = append(rows, reliability.Row{
+		rows = append(rows, page.Row{
 			Fault: "token to exchange: " + kind, Gateway: subjectTexts[kind], Measured: subjects[kind].String(), Command: command,
 		})
 	}
@@ -173,7 +184,7 @@ func (s *suite) clientRows() []reliability.Row {
 }
 
 // runRow is about all of it.
-func (s *suite) runRow(j *judge, m memory) reliability.Row {
+func (s *suite) runRow(j *judge, m memory) page.Row {
 	suiteWorst, envoyWorst := s.lag.worst()
 	worst, held := time.Duration(0), time.Duration(0)
 	for _, r := range j.requests {
@@ -195,7 +206,7 @@ func (s *suite) runRow(j *judge, m memory) reliability.Row {
 	}
 	measured += fmt.Sprintf("; longest wait for a core: %d ms of a thread of Envoy in %s, %d ms of the suite; memory of Envoy %d MB after the warm-up, %d MB at the end; no secret in %d lines of log",
 		envoyWorst.Milliseconds(), lagInterval, suiteWorst.Milliseconds(), m.warm/1024, m.after/1024, s.log.count())
-	return reliability.Row{
+	return page.Row{
 		Fault:    fmt.Sprintf("all of the below at once, %d requests/s, 4 workers", rate),
 		Gateway:  "stays: no dead VM, no request left, no token but a request's own, memory within 10 %",
 		Measured: measured,

@@ -12,7 +12,7 @@ type subject struct {
 	kind      string
 	value     string    // of the Authorization header; "" for none
 	token     string    // in it
-	expiresAt time.Time // that stands in it; zero when it does not say
+	expiresAt time.Time // until when it is exchanged; zero when it does not say
 	want      came      // what it must be answered without any call; nothing: what the call brings
 	either    came      // that it may be answered as well
 }
@@ -37,7 +37,7 @@ func newSubjects() *subjects {
 	}
 	later := time.Now().Add(24 * time.Hour)
 	for i := range 6 {
-		token := jwt(fmt.Sprintf(`{"sub":"caller-%d","exp":%d}`, i, later.Unix()), fmt.Sprintf("%s-jwt-%d", secretMark, i))
+		token := jwt(fmt.Sprintf(`{"sub":"caller-%d","exp":%d}`, i, expOf(later)), fmt.Sprintf("%s-jwt-%d", secretMark, i))
 		s.callers = append(s.callers, bearer("a JWT", token, later))
 	}
 	s.hostile = []func(*rand.Rand) *subject{missing401, expired, deepSubject, longest, tooLong, garbage}
@@ -47,6 +47,12 @@ func newSubjects() *subjects {
 func bearer(kind, token string, expiresAt time.Time) *subject {
 	return &subject{kind: kind, value: "Bearer " + token, token: token, expiresAt: expiresAt}
 }
+
+// subjectLeeway is how long after its exp a caller's token is still exchanged.
+const subjectLeeway = time.Minute
+
+// expOf is the exp of a token that is exchanged until end.
+func expOf(end time.Time) int64 { return end.Add(-subjectLeeway).Unix() }
 
 // choose takes one of the callers, one whose token soon ends, or a hostile one.
 func (s *subjects) choose(random *rand.Rand) *subject {
@@ -65,7 +71,7 @@ func endsSoon(random *rand.Rand) *subject {
 	const every = 3
 	end := time.Unix((time.Now().Unix()/every+1)*every, 0)
 	number := random.IntN(3)
-	token := jwt(fmt.Sprintf(`{"sub":"short-%d","exp":%d}`, number, end.Unix()), fmt.Sprintf("%s-short-%d", secretMark, number))
+	token := jwt(fmt.Sprintf(`{"sub":"short-%d","exp":%d}`, number, expOf(end)), fmt.Sprintf("%s-short-%d", secretMark, number))
 	s := bearer("a JWT near its end", token, end)
 	s.either = subjectRefused
 	return s
@@ -75,7 +81,7 @@ func missing401(*rand.Rand) *subject { return &subject{kind: "no token", want: s
 
 func expired(random *rand.Rand) *subject {
 	end := time.Now().Add(-time.Duration(10+random.IntN(100)) * time.Second)
-	token := jwt(fmt.Sprintf(`{"exp":%d}`, end.Unix()), secretMark+"-expired")
+	token := jwt(fmt.Sprintf(`{"exp":%d}`, expOf(end)), secretMark+"-expired")
 	s := bearer("an expired JWT", token, end)
 	s.want = subjectRefused
 	return s
@@ -114,7 +120,7 @@ func garbage(random *rand.Rand) *subject {
 var subjectTexts = map[string]string{
 	"an opaque token":    "exchanges it once for all of the caller's requests",
 	"a JWT":              "exchanges it once for all of the caller's requests",
-	"a JWT near its end": "exchanges it; the token never outlives it, and then 401 with `error=\"invalid_token\"`",
+	"a JWT near its end": "exchanges it until a minute after its `exp`; the token never outlives that, and then 401 with `error=\"invalid_token\"`",
 	"no token":           "401, no call",
 	"an expired JWT":     "401 with `error=\"invalid_token\"`, no call",
 	"a JWT of deep JSON": "takes it for an opaque token: it is not JSON",

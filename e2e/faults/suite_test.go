@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"token-fetch/e2e/chart"
 	"token-fetch/e2e/harness"
 )
 
@@ -20,10 +21,11 @@ func TestFaults(t *testing.T) {
 	s := start(t, settings)
 	before := s.state(t)
 
-	s.underFaults(t, settings.warmUp())
+	began := time.Now()
+	warmUp := chart.Line{Name: "warm-up", Points: s.underFaults(t, began, settings.warmUp())}
 	s.waitIdle(t)
 	warm := s.gateway.MemoryKB(t)
-	s.underFaults(t, settings.load)
+	load := chart.Line{Name: "load", Points: s.underFaults(t, began, settings.load)}
 	s.waitIdle(t)
 	after := s.gateway.MemoryKB(t)
 	t.Logf("Envoy's memory was %d kB after the warm-up and %d kB at the end", warm, after)
@@ -36,7 +38,7 @@ func TestFaults(t *testing.T) {
 	judge := newJudge(s.ledger, s.lag)
 	judge.all()
 	s.reportViolations(t)
-	s.write(t, judge, memory{warm, after})
+	s.write(t, judge, memory{warm, after, []chart.Line{warmUp, load}})
 }
 
 // suite is the gateway and all that is around it.
@@ -79,8 +81,8 @@ func start(t *testing.T, settings settings) *suite {
 	return s
 }
 
-// underFaults runs the load, while token services now and then go away.
-func (s *suite) underFaults(t *testing.T, duration time.Duration) {
+// underFaults runs the load, while token services now and then go away. It returns Envoy's memory meanwhile, in MB.
+func (s *suite) underFaults(t *testing.T, began time.Time, duration time.Duration) (memory []chart.Point) {
 	t.Helper()
 	stop := make(chan struct{})
 	var group sync.WaitGroup
@@ -92,6 +94,16 @@ func (s *suite) underFaults(t *testing.T, duration time.Duration) {
 			s.goAwayNowAndThen(t, r, random, stop)
 		}()
 	}
+	group.Go(func() {
+		for ticker := time.Tick(2 * time.Second); ; {
+			memory = append(memory, chart.Point{Minute: time.Since(began).Minutes(), Value: float64(s.gateway.MemoryKB(t)) / 1000})
+			select {
+			case <-stop:
+				return
+			case <-ticker:
+			}
+		}
+	})
 	s.load.run(t, duration)
 	close(stop)
 	group.Wait()
@@ -99,6 +111,7 @@ func (s *suite) underFaults(t *testing.T, duration time.Duration) {
 		s.reportViolations(t)
 		t.Fatal("the plugin is dead, so the load was ended")
 	}
+	return memory
 }
 
 func (s *suite) goAwayNowAndThen(t *testing.T, r *rule, random *rand.Rand, stop <-chan struct{}) {
