@@ -24,6 +24,7 @@ type Key struct {
 	Kind     Kind
 	Want     string   // what an error of a list says that it wants; empty: the Kind
 	Required bool     // must be there and not be empty
+	Unless   string   // the key that makes a required one needless; empty: none
 	Default  any      // nil where there is none or it depends on other keys
 	Min, Max int64    // of an integer and of a list's, inclusive
 	OneOf    []string // of a string, when only these are allowed

@@ -21,10 +21,10 @@ const (
 // The keys of a configuration that say what the token service is asked, and what its answer means.
 var (
 	keyServiceCluster  = &schema.Key{Name: "serviceCluster", Kind: schema.Text, Identity: true}
-	keyServiceName     = &schema.Key{Name: "serviceName", Kind: schema.Text, Required: true, Identity: true}
+	keyServiceName     = &schema.Key{Name: "serviceName", Kind: schema.Text, Required: true, Unless: "serviceCluster", Identity: true}
 	keyServicePort     = &schema.Key{Name: "servicePort", Kind: schema.Integer, Default: 80, Min: 1, Max: 65535, Identity: true}
 	keyRequestPath     = &schema.Key{Name: "requestPath", Kind: schema.Text, Required: true, Identity: true}
-	keyTokenHeader     = &schema.Key{Name: "tokenHeader", Kind: schema.Text, Required: true, Identity: true}
+	keyTokenHeader     = &schema.Key{Name: "tokenHeader", Kind: schema.Text, Required: true, Unless: "oauth2", Identity: true}
 	keyServiceHost     = &schema.Key{Name: "serviceHost", Kind: schema.Text, Identity: true}
 	keyRequestMethod   = &schema.Key{Name: "requestMethod", Kind: schema.Text, OneOf: []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, Identity: true}
 	keyRequestHeaders  = &schema.Key{Name: "requestHeaders", Kind: schema.TextMap, Secret: true, FoldCase: true, Identity: true}

@@ -1,31 +1,26 @@
-// Package configschema writes the keys of the configuration as a JSON Schema (draft 2020-12), by which editors
-// complete and check. The keys are those that the parser reads, so that names, defaults and limits stand in one place;
-// what they mean is the description of spec.yaml.
-//
-// A schema knows less than the plugin: what depends on several keys is mostly left to the plugin.
-package configschema
+package main
 
 import (
 	"slices"
 
-	"github.com/higress-group/wasm-go/pkg/matcher"
-
+	"token-fetch/internal/config"
 	"token-fetch/internal/schema"
 )
 
-// Describe returns what spec.yaml says of the key at a path such as cache.ttl; example is empty where it has none.
-type Describe func(path string) (description, example string)
+// describe returns what spec.yaml says of the key at a path such as cache.ttl; example is empty where it has none.
+type describe func(path string) (description, example string)
 
-// Generate returns the schema of a configuration whose keys are those of root.
-func Generate(root *schema.Key, describe Describe) ([]byte, error) {
-	g := &generator{describe: describe}
+// writeJSONSchema returns the JSON Schema (draft 2020-12) of a configuration whose keys are those of root. It knows less
+// than the plugin: what depends on several keys is mostly left to the plugin.
+func writeJSONSchema(root *schema.Key, d describe) ([]byte, error) {
+	g := &generator{describe: d}
 	var definitions, references object
 	for _, k := range root.Keys {
 		definitions = append(definitions, member{k.Name, g.key(k, k.Name)})
 		references = append(references, member{k.Name, object{{"$ref", "#/$defs/" + k.Name}}})
 	}
 	definitions = append(definitions, member{"rule", rule(references)}, member{"condition", condition})
-	properties := append(slices.Clone(references), member{matcher.RULES_KEY, object{
+	properties := append(slices.Clone(references), member{config.RulesKey, object{
 		{"description", "Rules, each for the requests that match it. The first that matches wins; it inherits every key but enabled from the global part. A WasmPlugin of Higress has matchRules in its place."},
 		{"type", list{"array", "null"}},
 		{"items", object{{"$ref", "#/$defs/rule"}}},
@@ -50,28 +45,20 @@ func Generate(root *schema.Key, describe Describe) ([]byte, error) {
 
 // A part whose required keys may be missing.
 var (
-	onlyRules     = object{{"required", list{matcher.RULES_KEY}}, {"propertyNames", object{{"pattern", "^_"}}}}
+	onlyRules     = object{{"required", list{config.RulesKey}}, {"propertyNames", object{{"pattern", "^_"}}}}
 	onlyInherited = object{{"required", list{"enabled"}}, {"properties", object{{"enabled", object{{"const", false}}}}}}
 )
 
 // gatewaysOwn are keys that the plugin ignores.
 var gatewaysOwn = member{"patternProperties", object{{"^_", true}}}
 
-// instead are the keys that make another one, which is required otherwise, needless.
-var instead = map[string]string{"tokenHeader": "oauth2", "serviceName": "serviceCluster"}
-
 // complete is what a part must have that stands for itself: required keys, which are not empty.
 func complete(root *schema.Key) object {
 	required, alternatives, properties := list{}, list{}, object{}
-	names := map[string]bool{}
 	for _, k := range root.Keys {
-		names[k.Name] = true
-	}
-	for _, k := range root.Keys {
-		other := instead[k.Name]
 		switch {
-		case k.Required && names[other]:
-			alternatives = append(alternatives, object{{"anyOf", list{object{{"required", list{k.Name}}}, object{{"required", list{other}}}}}})
+		case k.Required && k.Unless != "":
+			alternatives = append(alternatives, object{{"anyOf", list{object{{"required", list{k.Name}}}, object{{"required", list{k.Unless}}}}}})
 		case k.Required:
 			required = append(required, k.Name)
 			properties = append(properties, member{k.Name, object{{"type", "string"}, {"minLength", 1}}})
@@ -123,7 +110,7 @@ func completeObject(k *schema.Key) object {
 func requiredKeys(k *schema.Key) list {
 	var names list
 	for _, inner := range k.Keys {
-		if inner.Required {
+		if inner.Required && inner.Unless == "" {
 			names = append(names, inner.Name)
 		}
 	}
@@ -139,10 +126,10 @@ var condition = object{
 
 // conditions are the keys of a rule that say which requests it is for.
 var conditions = []struct{ name, description string }{
-	{matcher.MATCH_ROUTE_KEY, "Names of routes."},
-	{matcher.MATCH_DOMAIN_KEY, "Hosts, exact or with * at one end."},
-	{matcher.MATCH_SERVICE_KEY, "FQDNs of upstream services, with or without a port."},
-	{matcher.MATCH_ROUTE_PREFIX_KEY, "What names of routes begin with."},
+	{config.RouteKey, "Names of routes."},
+	{config.DomainKey, "Hosts, exact or with * at one end."},
+	{config.ServiceKey, "FQDNs of upstream services, with or without a port."},
+	{config.RoutePrefixKey, "What names of routes begin with."},
 }
 
 // rule inherits, so that nothing is required of it but a condition.

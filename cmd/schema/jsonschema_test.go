@@ -1,4 +1,4 @@
-package configschema
+package main
 
 import (
 	"encoding/json"
@@ -16,7 +16,7 @@ func TestKeysInTheirOrder(t *testing.T) {
 		{Name: "count", Kind: schema.Integer, Default: 5, Min: 1, Max: 9},
 		{Name: "on", Kind: schema.Boolean, Default: true},
 	}}
-	text, err := Generate(root, described)
+	text, err := writeJSONSchema(root, described)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,11 +62,11 @@ func TestKeysThatOthersNeed(t *testing.T) {
 // Whoever adds a key learns what is missing.
 func TestKeysThatCannotBeWritten(t *testing.T) {
 	odd := &schema.Key{Keys: []*schema.Key{{Name: "cache", Kind: schema.Object, Keys: []*schema.Key{{Name: "odd", Kind: "a pair of shoes"}}}}}
-	_, err := Generate(odd, described)
-	if want := `cache.odd: tools/configschema does not know how "a pair of shoes" looks in JSON Schema`; err == nil || err.Error() != want {
+	_, err := writeJSONSchema(odd, described)
+	if want := `cache.odd: cmd/schema does not know how "a pair of shoes" looks in JSON Schema`; err == nil || err.Error() != want {
 		t.Errorf("got %v, expected %s", err, want)
 	}
-	_, err = Generate(odd, func(path string) (string, string) { return map[string]string{"cache": "x"}[path], "" })
+	_, err = writeJSONSchema(odd, func(path string) (string, string) { return map[string]string{"cache": "x"}[path], "" })
 	if want := `cache.odd: it has no description in spec.yaml`; err == nil || err.Error() != want {
 		t.Errorf("got %v, expected %s", err, want)
 	}

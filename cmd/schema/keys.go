@@ -1,4 +1,4 @@
-package configschema
+package main
 
 import (
 	"fmt"
@@ -7,7 +7,7 @@ import (
 )
 
 type generator struct {
-	describe Describe
+	describe describe
 	err      error // the first one
 }
 
@@ -74,7 +74,7 @@ func (g *generator) value(k *schema.Key, path string) object {
 		return object{{"type", list{"array", "null"}}, {"items", append(entry, entries[path]...)}}
 	}
 	if g.err == nil {
-		g.err = fmt.Errorf("%s: tools/configschema does not know how %q looks in JSON Schema", path, k.Kind)
+		g.err = fmt.Errorf("%s: cmd/schema does not know how %q looks in JSON Schema", path, k.Kind)
 	}
 	return nil
 }
