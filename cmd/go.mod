@@ -2,6 +2,8 @@ module token-fetch/cmd
 
 go 1.26.0
 
+toolchain go1.26.11
+
 replace (
 	token-fetch => ../
 	token-fetch/e2e => ../e2e

@@ -2,6 +2,8 @@ module token-fetch/e2e
 
 go 1.26.0
 
+toolchain go1.26.11
+
 require (
 	github.com/CycloneDX/cyclonedx-go v0.12.0
 	github.com/go-jose/go-jose/v4 v4.1.4

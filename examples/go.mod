@@ -2,6 +2,8 @@ module token-fetch/examples
 
 go 1.24.1
 
+toolchain go1.26.11
+
 require (
 	github.com/higress-group/proxy-wasm-go-sdk v0.0.0-20251103120604-77e9cce339d2
 	github.com/higress-group/wasm-go v1.1.1

@@ -2,6 +2,8 @@ module token-fetch/e2e/monitoring
 
 go 1.26.7
 
+toolchain go1.26.11
+
 require (
 	github.com/prometheus/common v0.73.1
 	github.com/prometheus/prometheus v0.316.0
