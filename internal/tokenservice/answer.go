@@ -169,7 +169,14 @@ func (a *Answer) json(path string) gjson.Result {
 }
 
 func (h upstreamHeader) value(a *Answer) string {
-	text, _ := a.text(h.header, h.path)
+	var text string
+	if h.header != "" {
+		text, _ = FirstHeader(a.Headers, h.header)
+	} else if value := a.json(h.path); value.Type == gjson.Number {
+		text = numberText(value)
+	} else {
+		text = value.String() // objects and lists are their JSON
+	}
 	text = strings.Trim(text, " ")
 	if len(text) > maxTokenBytes || !IsHeaderValue(text) {
 		return ""
@@ -177,18 +184,22 @@ func (h upstreamHeader) value(a *Answer) string {
 	return strings.Clone(text)
 }
 
-// text is a response header's or a JSON value's text; objects and lists are their JSON.
-func (a *Answer) text(header, path string) (string, bool) {
-	if header != "" {
-		return FirstHeader(a.Headers, header)
+// numberText is a JSON number as it is written. One with an exponent is none: no text says what was meant, nor does a
+// float where it is out of range, as 1e400 is.
+func numberText(value gjson.Result) string {
+	if strings.ContainsAny(value.Raw, "eE") {
+		return ""
 	}
-	value := a.json(path)
-	return value.String(), value.Type != gjson.Null
+	return value.Raw
 }
 
 func (c condition) holds(a *Answer) bool {
-	text, found := a.text(c.header, c.path)
-	return found && slices.Contains(c.equals, text)
+	if c.header != "" {
+		text, found := FirstHeader(a.Headers, c.header)
+		return found && slices.Contains(c.equals, text)
+	}
+	value := a.json(c.path)
+	return value.Type != gjson.Null && slices.Contains(c.equals, value.String())
 }
 
 func (c condition) name() string {

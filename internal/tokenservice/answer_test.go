@@ -115,6 +115,49 @@ func TestReadAnswer(t *testing.T) {
 	}
 }
 
+// Which JSON values are sent as a header, and as what text: of a number only what is written.
+func TestJSONValuesAsHeaders(t *testing.T) {
+	const none = ""
+	tests := map[string]struct{ value, asToken, asHeader string }{
+		"text":                   {`"t1"`, "t1", "t1"},
+		"text with blanks":       {`" t1 "`, "t1", "t1"},
+		"empty text":             {`""`, none, none},
+		"text that is a number":  {`"1e400"`, "1e400", "1e400"},
+		"integer":                {`12`, "12", "12"},
+		"negative":               {`-12`, "-12", "-12"},
+		"zero":                   {`0`, "0", "0"},
+		"minus zero":             {`-0`, "-0", "-0"},
+		"beyond 64 bits":         {`123456789012345678901234567890`, "123456789012345678901234567890", "123456789012345678901234567890"},
+		"decimal":                {`1.5`, "1.5", "1.5"},
+		"decimal with a zero":    {`1.50`, "1.50", "1.50"},
+		"decimal beyond a float": {`0.12345678901234567891`, "0.12345678901234567891", "0.12345678901234567891"},
+		"infinite":               {`1e400`, none, none},
+		"minus infinite":         {`-1E+400`, none, none},
+		"nothing left":           {`1e-400`, none, none},
+		"exponent":               {`1e5`, none, none},
+		"exponent in capitals":   {`1.5E3`, none, none},
+		"too long":               {strings.Repeat("1", maxTokenBytes+1), none, none},
+		"infinite by its digits": {"1" + strings.Repeat("0", 400), "1" + strings.Repeat("0", 400), "1" + strings.Repeat("0", 400)},
+		"true":                   {`true`, none, "true"},
+		"false":                  {`false`, none, "false"},
+		"null":                   {`null`, none, none},
+		"object":                 {`{"a": 1}`, none, `{"a": 1}`},
+		"list":                   {`["a", 1]`, none, `["a", 1]`},
+		"list of lines":          {"[\n1]", none, none},
+	}
+	for name, test := range tests {
+		answer := Answer{Status: 200, Body: []byte(`{"v": ` + test.value + `, "ok": "t0"}`)}
+		values, failed := mustRead(t, extended(`"tokenPath": "v"`)).answer.read(&answer, now)
+		if asToken := append(values, none)[0]; asToken != test.asToken || (failed != nil) != (test.asToken == none) {
+			t.Errorf("%s as a token: got %.40q and %v, expected %.40q", name, asToken, failed, test.asToken)
+		}
+		values, failed = mustRead(t, extended(`"tokenPath": "ok", "upstreamHeaders": {"X-V": "body:v"}`)).answer.read(&answer, now)
+		if failed != nil || values[1] != test.asHeader {
+			t.Errorf("%s in upstreamHeaders: got %.40q and %v, expected %.40q", name, values, failed, test.asHeader)
+		}
+	}
+}
+
 // What an answer with a coding says, where the token is in its body.
 func TestCodedAnswersSaySo(t *testing.T) {
 	for coding, want := range map[string]string{

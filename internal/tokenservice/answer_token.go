@@ -58,11 +58,14 @@ func (r *answerReader) bareToken(a *Answer, now time.Time) string {
 	case tokenInCookie:
 		return r.cookieToken(a, issuerTime(a, now))
 	}
-	value := a.json(r.tokenPath)
-	if value.Type == gjson.String || value.Type == gjson.Number {
-		return value.String()
+	switch value := a.json(r.tokenPath); value.Type {
+	case gjson.String:
+		return value.Str
+	case gjson.Number:
+		return numberText(value)
+	default:
+		return ""
 	}
-	return ""
 }
 
 // byteOrderMark is what some services have before their text, although it says nothing in UTF-8 (RFC 8259 section 8.1).
