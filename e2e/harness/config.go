@@ -99,6 +99,7 @@ func (f *files) writeFilter(template, path string, options Options) error {
 		"VMID":          options.VMID,
 		"VirtualHosts":  options.VirtualHosts,
 		"Manager":       options.Manager,
+		"Filters":       options.Filters,
 		"Details":       detailsOf(options),
 		"AccessLog":     options.AccessLog,
 		"Wasm":          options.Wasm,
