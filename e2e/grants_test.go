@@ -174,7 +174,7 @@ func checkIncompleteRequests(t *testing.T, gateway *harness.Gateway) {
 // checkExpiredCallers sends JWTs that no server needs to be asked about.
 func checkExpiredCallers(t *testing.T, gateway *harness.Gateway) {
 	now := time.Now().Unix()
-	expired, good := harness.UnsignedJWT(fmt.Sprintf(`{"exp":%d}`, now-1)), harness.UnsignedJWT(fmt.Sprintf(`{"exp":%d}`, now+3600))
+	expired, good := harness.UnsignedJWT(fmt.Sprintf(`{"exp":%d}`, now-1-int64(harness.SubjectLeeway.Seconds()))), harness.UnsignedJWT(fmt.Sprintf(`{"exp":%d}`, now+3600))
 	tests := map[string][]string{
 		"assertion":           {"plain-assertion", expired, ""},
 		"subject":             {"plain-actor", expired, good},
@@ -202,7 +202,7 @@ func checkExpiredCallers(t *testing.T, gateway *harness.Gateway) {
 func checkActorExpires(t *testing.T, gateway *harness.Gateway) {
 	expiry := time.Now().Add(5 * time.Second).Truncate(time.Second)
 	subject := harness.UnsignedJWT(fmt.Sprintf(`{"sub":"alice","exp":%d}`, expiry.Unix()+3600))
-	actor := harness.UnsignedJWT(fmt.Sprintf(`{"sub":"gateway","exp":%d}`, expiry.Unix()))
+	actor := harness.UnsignedJWT(fmt.Sprintf(`{"sub":"gateway","exp":%d}`, expiry.Add(-harness.SubjectLeeway).Unix()))
 	get := func() harness.Answer {
 		return gateway.Get(t, "/", "Host: brief-actor", "Authorization: Bearer "+subject, "X-Actor: "+actor)
 	}

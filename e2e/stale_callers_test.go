@@ -57,7 +57,7 @@ func checkStaleCallers(t *testing.T, gateway *harness.Gateway, service *harness.
 // checkStaleSubject has the service break down while the client's own token expires.
 func checkStaleSubject(t *testing.T, gateway *harness.Gateway, service *harness.AnswerSwitch) {
 	expiry := time.Now().Add(staleLifetime + 3*time.Second).Truncate(time.Second)
-	subject := "Authorization: Bearer " + harness.UnsignedJWT(fmt.Sprintf(`{"sub":"alice","exp":%d}`, expiry.Unix()))
+	subject := "Authorization: Bearer " + harness.UnsignedJWT(fmt.Sprintf(`{"sub":"alice","exp":%d}`, expiry.Add(-harness.SubjectLeeway).Unix()))
 	harness.CheckStatus(t, gateway.Get(t, "/", "Host: subject", subject), 200)
 	time.Sleep(staleLifetime + 100*time.Millisecond)
 	service.Set(harness.Status(http.StatusServiceUnavailable))

@@ -13,6 +13,9 @@ import (
 // statistics must not contain it.
 const SecretMark = "s3cr3t"
 
+// SubjectLeeway is how long after its exp a caller's token is still exchanged.
+const SubjectLeeway = 60 * time.Second
+
 // Leak is a part of all that a Refusal says. No client may see any of it.
 const Leak = "l3ak"
 
