@@ -56,6 +56,6 @@ func TestServiceCluster(t *testing.T) {
 	})
 	t.Run("beside a name", func(t *testing.T) {
 		checkRefused(t, gateway.UpdateRefused(t, byCluster(ownCluster, map[string]any{"serviceName": harness.TokenName})),
-			`invalid serviceCluster in config: "`+ownCluster+`" (want it in place of serviceName and servicePort, not beside them)`)
+			`invalid serviceCluster in config: "`+ownCluster+`" (want either serviceCluster, or serviceName and servicePort)`)
 	})
 }

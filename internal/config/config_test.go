@@ -138,10 +138,10 @@ func TestConfigurationErrors(t *testing.T) {
 		"errors of several rules": {extended(`"timeout": "2000", "cache": {"ttl": 0}, "_rules_": [{"_match_route_": ["a"], "requestPath": "“/a”"}, {"_match_route_": [5], "timeout": 0}, {"timeout": true}]`),
 			`invalid timeout in config: "2000" (want 1 to 60000, without quotes); invalid cache.ttl in config: 0 (want 1 to 315360000); ` +
 				`_rules_[0]: invalid requestPath in config: "“/a”" (want no typographic quotes around it: write " or ', or none); ` +
-				`_rules_[1]: invalid timeout in config: 0 (want 1 to 60000); _rules_[1]: invalid _match_route_ in config: 5 (want a list of strings that are not empty); ` +
+				`_rules_[1]: invalid timeout in config: 0 (want 1 to 60000); _rules_[1]: invalid _match_route_ in config: 5 (want a list of non-empty strings); ` +
 				`_rules_[2]: invalid timeout in config: true (want 1 to 60000); _rules_[2]: missing condition in config (want _match_route_, _match_domain_, _match_service_ or _match_route_prefix_)`},
-		"domains, two wrong":       {extended(`"_rules_": [{"_match_domain_": ["a.com", "https://b.com/x", "b/"]}]`), `_rules_[0]: invalid _match_domain_ in config: "https://b.com/x" (want a host, or one with * at one end; then, if at all, a port, or :* for every port); _rules_[0]: invalid _match_domain_ in config: "b/" (want a host, or one with * at one end; then, if at all, a port, or :* for every port)`},
-		"* in a domain":            {extended(`"_rules_": [{"_match_domain_": "a.*.com"}]`), `_rules_[0]: invalid _match_domain_ in config: "a.*.com" (want a host, or one with * at one end; then, if at all, a port, or :* for every port)`},
+		"domains, two wrong":       {extended(`"_rules_": [{"_match_domain_": ["a.com", "https://b.com/x", "b/"]}]`), `_rules_[0]: invalid _match_domain_ in config: "https://b.com/x" (want a host, optionally with * at one end and followed by :PORT, or :* for any port); _rules_[0]: invalid _match_domain_ in config: "b/" (want a host, optionally with * at one end and followed by :PORT, or :* for any port)`},
+		"* in a domain":            {extended(`"_rules_": [{"_match_domain_": "a.*.com"}]`), `_rules_[0]: invalid _match_domain_ in config: "a.*.com" (want a host, optionally with * at one end and followed by :PORT, or :* for any port)`},
 		"error in disabled global": {`{"enabled": false, "timeout": 0, "_rules_": [{"_match_route_": ["a"], "enabled": false}]}`, `invalid timeout in config: 0 (want 1 to 60000)`},
 		"rule lacks what is needed": {`{"enabled": false, "serviceName": "token.dns", "_rules_": [{"_match_route_": ["a"], "requestPath": "/"}]}`,
 			`_rules_[0]: missing tokenHeader in config`},

@@ -79,7 +79,7 @@ func isPort(text string) bool {
 }
 
 // DomainWanted is what IsDomain accepts, for errors.
-const DomainWanted = "a host, or one with * at one end; then, if at all, a port, or :* for every port"
+const DomainWanted = "a host, optionally with * at one end and followed by :PORT, or :* for any port"
 
 // IsDomain reports whether a rule can have the pattern as a domain.
 func IsDomain(pattern string) bool {

@@ -169,7 +169,7 @@ func (s Section) Conditions(name string) []string {
 	var list []string
 	for _, element := range value.Array() {
 		if element.Type != gjson.String || element.Str == "" {
-			s.invalidAt(&Key{}, name, element, "a list of strings that are not empty")
+			s.invalidAt(&Key{}, name, element, "a list of non-empty strings")
 		}
 		s.refusePlaceholder(name, element.Str)
 		list = append(list, element.Str)

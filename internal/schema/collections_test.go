@@ -91,9 +91,9 @@ func TestConditions(t *testing.T) {
 		"not inherited":   {`{}`, nil, ``},
 		"null":            {`{"_match_": null}`, nil, ``},
 		"empty list":      {`{"_match_": []}`, nil, ``},
-		"empty string":    {`{"_match_": ["a", ""]}`, []string{"a", ""}, `invalid _match_ in config: "" (want a list of strings that are not empty)`},
-		"number":          {`{"_match_": [5]}`, []string{""}, `invalid _match_ in config: 5 (want a list of strings that are not empty)`},
-		"object":          {`{"_match_": {"a": "b"}}`, []string{""}, `invalid _match_ in config: an object (want a list of strings that are not empty)`},
+		"empty string":    {`{"_match_": ["a", ""]}`, []string{"a", ""}, `invalid _match_ in config: "" (want a list of non-empty strings)`},
+		"number":          {`{"_match_": [5]}`, []string{""}, `invalid _match_ in config: 5 (want a list of non-empty strings)`},
+		"object":          {`{"_match_": {"a": "b"}}`, []string{""}, `invalid _match_ in config: an object (want a list of non-empty strings)`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -72,7 +72,7 @@ func (s Section) variable(at string, r template.Reference) template.Value {
 		s.warn(s.prefix + at + " holds a ${…} with dots that no gateway has replaced; it is used unchanged")
 		return asWritten(r)
 	case name == "" || strings.Trim(name, variableChars) != "":
-		s.Fail("invalid %s in config: a variable's name in ${…} has other characters than letters, digits and _ (write $${ for a literal ${)", s.prefix+at)
+		s.Fail("invalid %s in config: a variable's name in ${…} may have letters, digits and _ only (write $${ for a literal ${)", s.prefix+at)
 		return template.Value{}
 	case s.isUnknown(name):
 		return asWritten(r)

@@ -9,7 +9,7 @@ import (
 )
 
 func TestExpand(t *testing.T) {
-	const badName = "invalid text in config: a variable's name in ${…} has other characters than letters, digits and _ (write $${ for a literal ${)"
+	const badName = "invalid text in config: a variable's name in ${…} may have letters, digits and _ only (write $${ for a literal ${)"
 	const notReplaced = "invalid text in config: " + wantReplaced
 	tests := map[string]struct{ text, want, err string }{
 		"none":                     {"a $NAME } {", "a $NAME } {", ``},

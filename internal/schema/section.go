@@ -1,5 +1,20 @@
-// Package schema reads the configuration: JSON in layers, by keys that are declared. It has every error text
-// about what stands in the configuration, and none of them shows a secret.
+// Package schema reads JSON by declared keys, in layers: a rule's object above the global one.
+//
+// Packages declare their keys and read them from a Section; internal/config composes the keys and begins:
+//
+//	internal/config ──> Parse ──> Section ──> Over     a rule, which inherits key by key (RFC 7396)
+//	tokenservice, cache, fleet ──> String, Int, …      a key's value: its own, inherited, or the default
+//	internal/config <── Err, Warnings                  all that is wrong, once everything is read
+//
+// It owns every error text about a configuration, and the rule of what may stand in ${…}.
+//
+// What must stay true:
+//   - No text shows the value of a secret key, of a variable, or of credentials in an address (TestShown,
+//     TestErrorTexts; FuzzSecrets of internal/config).
+//   - All errors are told at once, in a line that a log can hold, and none that only follows from another
+//     (TestErrorsAreBounded, TestErrorsThatFollowFromOthers).
+//   - Whatever a configuration holds, it can't exhaust the stack (TestJSONDepth) or the time of a start.
+//   - An identity differs exactly if a key differs that tokens depend on (TestIdentity).
 package schema
 
 import (

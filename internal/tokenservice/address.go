@@ -59,7 +59,7 @@ func (r reader) isByCluster() bool {
 	return true
 }
 
-const wantOneAddress = "it in place of serviceName and servicePort, not beside them"
+const wantOneAddress = "either serviceCluster, or serviceName and servicePort"
 
 // says reports whether the part has the key itself. A form has an empty text, or 0, where nothing was filled in.
 func (r reader) says(k *schema.Key) bool {

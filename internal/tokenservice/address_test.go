@@ -14,7 +14,7 @@ const clusterJSON = `{"serviceCluster": "auth/token-server", "serviceHost": "tok
 func TestClusterErrors(t *testing.T) {
 	const (
 		wantName = `the exact name of the gateway's cluster: no control characters, and no spaces around it`
-		wantOne  = `it in place of serviceName and servicePort, not beside them`
+		wantOne  = `either serviceCluster, or serviceName and servicePort`
 		both     = `invalid serviceCluster in config: "c" (want ` + wantOne + `)`
 		rest     = `, "requestPath": "/", "tokenHeader": "X-Token"}`
 	)
@@ -41,7 +41,7 @@ func TestAddressOfARule(t *testing.T) {
 	const (
 		byName = `{"serviceName": "token.dns", "servicePort": 8080, "requestPath": "/", "tokenHeader": "X-Token"}`
 		none   = `missing serviceName in config`
-		both   = `invalid serviceCluster in config: "auth/token-server" (want it in place of serviceName and servicePort, not beside them)`
+		both   = `invalid serviceCluster in config: "auth/token-server" (want either serviceCluster, or serviceName and servicePort)`
 	)
 	type address struct{ address, cluster, host string }
 	tests := map[string]struct {

@@ -43,7 +43,7 @@ func TestCallErrors(t *testing.T) {
 		"unset variable":           {extended(`"requestBody": "${NOT_SET}"`), `invalid requestBody in config: environment variable NOT_SET is not set in the VM`},
 		"unset variable in map":    {extended(`"requestHeaders": {"X-Key": "${NOT_SET}"}`), `invalid requestHeaders.X-Key in config: environment variable NOT_SET is not set in the VM`},
 		"open variable":            {extended(`"requestBody": "s3cr3t ${NAME"`), "invalid requestBody in config: ${ without } (want ${NAME}, or $${ for a literal ${)"},
-		"bad variable name":        {extended(`"requestBody": "${a-b}"`), "invalid requestBody in config: a variable's name in ${…} has other characters than letters, digits and _ (write $${ for a literal ${)"},
+		"bad variable name":        {extended(`"requestBody": "${a-b}"`), "invalid requestBody in config: a variable's name in ${…} may have letters, digits and _ only (write $${ for a literal ${)"},
 		"body type":                {extended(`"requestBody": {"key": "s3cr3t"}`), `invalid requestBody in config (want a string)`},
 	})
 }
@@ -120,7 +120,7 @@ func TestVariablesInTheirPlaces(t *testing.T) {
 		t.Errorf("header: got %q, expected %q", got, want)
 	}
 	checkErrors(t, map[string]errorCase{
-		"unknown way":     {extended(`"requestBody": "${ODD:json}"`), "invalid requestBody in config: a variable's name in ${…} has other characters than letters, digits and _ (write $${ for a literal ${)"},
+		"unknown way":     {extended(`"requestBody": "${ODD:json}"`), "invalid requestBody in config: a variable's name in ${…} may have letters, digits and _ only (write $${ for a literal ${)"},
 		"unset, in a way": {extended(`"requestBody": "${NOT_SET:raw}"`), `invalid requestBody in config: environment variable NOT_SET is not set in the VM`},
 	})
 }
