@@ -132,6 +132,7 @@ test-gateways: build ## the image and deploy/ by the gateways' own code: Istio's
 
 .PHONY: test-istio
 test-istio: build ## deploy/istio.yaml in Istio's discovery, agent and Envoy; builds them first, which takes minutes
+	$(GO) -C e2e/gateways test -tags istio -count 1 -run TestIstioSaysTheSame .
 	$(GO) -C e2e/gateways test -tags istio -count 1 -v -timeout 30m ./istio
 
 # A module of its own: Prometheus brings many dependencies.
