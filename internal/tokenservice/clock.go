@@ -90,6 +90,9 @@ func (t jwtTimes) limit(l *lifetime, a *Answer, sentAt time.Time) {
 	issuedBy := issuerTime(a, sentAt)
 	if t.iat.After(issuedBy) {
 		issuedBy = t.iat
+		if t.iat.Sub(sentAt) > a.Took+clockTolerance {
+			issuedBy = issuedBy.Add(time.Second) // as with a Date
+		}
 	}
 	own := t.exp.Sub(issuedBy)
 	if _, hasDate := a.date(sentAt); own <= 0 && !hasDate && l.named && l.length > 0 && -own < maxClockSkew {
