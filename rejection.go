@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
 
 	"token-fetch/internal/abi"
 	"token-fetch/internal/config"
@@ -17,20 +18,42 @@ type upstreamAnswer interface {
 	Status() int // 0 without an answer
 	GRPCStatus() (string, bool)
 	Header(name string) (string, bool)
-	Property(path string) (string, bool)
 }
 
-// rejectsToken reports whether the answer says that the token is no longer good.
-func (p *cachePolicy) rejectsToken(a upstreamAnswer) bool {
+// isLate reports whether an entry can be decided on only once the trailers are there.
+func isLate(r *config.Rejection) bool { return len(r.GRPCStatus) > 0 }
+
+// rejectsByHeaders reports whether the answer's headers say that the token is no longer good. Entries that
+// hold but for the metadata are appended to suspicions.
+func (p *cachePolicy) rejectsByHeaders(a upstreamAnswer, isWhole bool, suspicions *[]*config.Rejection) bool {
 	if len(p.invalidateOn)+len(p.invalidateWhen) == 0 {
 		return false
 	}
 	status := a.Status()
 	return slices.Contains(p.invalidateOn, status) ||
-		slices.ContainsFunc(p.invalidateWhen, func(r config.Rejection) bool { return holds(&r, status, a) })
+		p.rejects(func(r *config.Rejection) bool { return isWhole || !isLate(r) }, status, a, suspicions)
 }
 
-func holds(r *config.Rejection, status int, a upstreamAnswer) bool {
+// rejectsByTrailers is rejectsByHeaders for the entries that had to wait for the trailers.
+func (p *cachePolicy) rejectsByTrailers(a upstreamAnswer, suspicions *[]*config.Rejection) bool {
+	return slices.ContainsFunc(p.invalidateWhen, func(r config.Rejection) bool { return isLate(&r) }) && p.rejects(isLate, a.Status(), a, suspicions)
+}
+
+func (p *cachePolicy) rejects(looksAt func(*config.Rejection) bool, status int, a upstreamAnswer, suspicions *[]*config.Rejection) bool {
+	for i := range p.invalidateWhen {
+		r := &p.invalidateWhen[i]
+		switch {
+		case !looksAt(r) || !holdsButForMetadata(r, status, a):
+		case r.Property == "":
+			return true
+		default:
+			*suspicions = append(*suspicions, r)
+		}
+	}
+	return false
+}
+
+func holdsButForMetadata(r *config.Rejection, status int, a upstreamAnswer) bool {
 	if len(r.Status) > 0 && !slices.Contains(r.Status, status) {
 		return false
 	}
@@ -41,15 +64,17 @@ func holds(r *config.Rejection, status int, a upstreamAnswer) bool {
 			return false
 		}
 	}
-	if r.Header != "" {
-		value, found := a.Header(r.Header)
-		return found && slices.Contains(r.Equals, value)
+	if r.Header == "" {
+		return true
 	}
-	if r.Property != "" {
-		value, found := a.Property(r.Property)
-		return found && slices.ContainsFunc(propertyTexts(value), func(text string) bool { return slices.Contains(r.Equals, text) })
-	}
-	return true
+	value, found := a.Header(r.Header)
+	return found && slices.Contains(r.Equals, value)
+}
+
+// metadataConfirms reports whether the metadata is what the entry names.
+func metadataConfirms(r *config.Rejection, property func(path string) (string, bool)) bool {
+	value, found := property(r.Property)
+	return found && slices.ContainsFunc(propertyTexts(value), func(text string) bool { return slices.Contains(r.Equals, text) })
 }
 
 // propertyTexts is what a property may mean, of which the host does not say the type: a text, a number in the machine's
@@ -68,30 +93,57 @@ func propertyTexts(value string) []string {
 	return texts
 }
 
-// loggedAnswer is the one of the request that the host has just finished, with its trailers.
-type loggedAnswer struct{}
+// hostAnswer is the answer whose callback runs.
+type hostAnswer struct{}
 
-func (loggedAnswer) Status() int                         { return abi.ResponseStatus() }
-func (loggedAnswer) Header(name string) (string, bool)   { return abi.ResponseHeader(name) }
-func (loggedAnswer) Property(path string) (string, bool) { return abi.Property(path) }
+func (hostAnswer) Status() int                       { return abi.ResponseStatus() }
+func (hostAnswer) Header(name string) (string, bool) { return abi.ResponseHeader(name) }
 
 // GRPCStatus is in the trailers, or in the headers of an answer that has nothing else.
-func (loggedAnswer) GRPCStatus() (string, bool) {
+func (hostAnswer) GRPCStatus() (string, bool) {
 	if value, found := abi.ResponseTrailer("grpc-status"); found && value != "" {
 		return value, true
 	}
 	return abi.ResponseHeader("grpc-status")
 }
 
-// heedUpstream drops the token when the upstream has rejected it.
-func (r *requestContext) heedUpstream() {
-	if r.part.cache.rejectsToken(loggedAnswer{}) && isFromUpstream() {
-		r.cache.Reject(r.entry, r.token.ID)
+// OnHttpResponseHeaders hears what the upstream says of the token. In the upstream filter chain that is before Envoy
+// decides on a retry, so that the next attempt gets a new one.
+func (r *requestContext) OnHttpResponseHeaders(_ int, endOfStream bool) types.Action {
+	defer r.plugin.logPanic()
+	if r.token != nil && r.entry != nil && r.part.cache.rejectsByHeaders(hostAnswer{}, endOfStream, &r.suspicions) {
+		r.rejectToken()
 	}
+	return types.ActionContinue
 }
 
-// isFromUpstream distinguishes the upstream's answer from one that another filter has given.
+// OnHttpResponseTrailers hears gRPC's status.
+func (r *requestContext) OnHttpResponseTrailers(int) types.Action {
+	defer r.plugin.logPanic()
+	if r.token != nil && r.entry != nil && r.part.cache.rejectsByTrailers(hostAnswer{}, &r.suspicions) {
+		r.rejectToken()
+	}
+	return types.ActionContinue
+}
+
+// heedMetadata comes when the whole answer has passed, and filters have found in its body what they look for.
+func (r *requestContext) heedMetadata() {
+	if slices.ContainsFunc(r.suspicions, func(s *config.Rejection) bool { return metadataConfirms(s, abi.Property) }) {
+		r.rejectToken()
+	}
+	r.suspicions = nil
+}
+
+func (r *requestContext) rejectToken() {
+	if r.token != nil && isFromUpstream() {
+		r.cache.Reject(r.entry, r.token.ID)
+	}
+	r.token = nil // one verdict is enough
+}
+
+// isFromUpstream distinguishes the upstream's answer from one that another filter has given. In the upstream filter
+// chain, the upstream's has no details yet.
 func isFromUpstream() bool {
 	details, err := proxywasm.GetProperty([]string{"response", "code_details"})
-	return err != nil || string(details) == "via_upstream"
+	return err != nil || len(details) == 0 || string(details) == "via_upstream"
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"testing"
 
 	"token-fetch/internal/config"
@@ -49,15 +50,15 @@ func TestAnswersThatRejectATokenBy(t *testing.T) {
 		"nothing configured":       {`"invalidateOn": []`, fakeAnswer{status: 401}, false, 0},
 		"both":                     {`"invalidateWhen": [{"status": [400]}]`, fakeAnswer{status: 401}, true, 1},
 		"a status":                 {`"invalidateOn": [], "invalidateWhen": [{"status": [400]}, {"status": [403, 498]}]`, fakeAnswer{status: 498}, true, 1},
-		"gRPC":                     {`"invalidateWhen": [{"grpcStatus": [16]}]`, fakeAnswer{status: 200, grpc: "16"}, true, 2},
-		"another of gRPC":          {`"invalidateWhen": [{"grpcStatus": [16]}]`, fakeAnswer{status: 200, grpc: "7"}, false, 2},
-		"no gRPC":                  {`"invalidateWhen": [{"grpcStatus": [16]}]`, fakeAnswer{status: 200}, false, 2},
-		"no number":                {`"invalidateWhen": [{"grpcStatus": [16]}]`, fakeAnswer{status: 200, grpc: "16a"}, false, 2},
+		"gRPC":                     {`"invalidateWhen": [{"grpcStatus": [16]}]`, fakeAnswer{status: 200, grpc: "16"}, true, 3},
+		"another of gRPC":          {`"invalidateWhen": [{"grpcStatus": [16]}]`, fakeAnswer{status: 200, grpc: "7"}, false, 3},
+		"no gRPC":                  {`"invalidateWhen": [{"grpcStatus": [16]}]`, fakeAnswer{status: 200}, false, 3},
+		"no number":                {`"invalidateWhen": [{"grpcStatus": [16]}]`, fakeAnswer{status: 200, grpc: "16a"}, false, 3},
 		"a header":                 {`"invalidateWhen": [{"header": "X-Error", "equals": ["a", "expired"]}]`, fakeAnswer{status: 200, header: "expired"}, true, 2},
 		"another header":           {`"invalidateWhen": [{"header": "X-Error", "equals": "expired"}]`, fakeAnswer{status: 200, header: "Expired"}, false, 2},
 		"no header":                {`"invalidateWhen": [{"header": "X-Error", "equals": ""}]`, fakeAnswer{status: 200}, false, 2},
 		"status and header":        {`"invalidateWhen": [{"status": [400], "header": "X-Error", "equals": "expired"}]`, fakeAnswer{status: 500, header: "expired"}, false, 1},
-		"gRPC and header":          {`"invalidateWhen": [{"grpcStatus": [16], "header": "X-Error", "equals": "expired"}]`, fakeAnswer{status: 200, grpc: "16"}, false, 3},
+		"gRPC and header":          {`"invalidateWhen": [{"grpcStatus": [16], "header": "X-Error", "equals": "expired"}]`, fakeAnswer{status: 200, grpc: "16"}, false, 4},
 		"metadata, a text":         {feishu, fakeAnswer{status: 400, metadata: "99991663"}, true, 2},
 		"metadata, a number":       {feishu, fakeAnswer{status: 400, metadata: number(99991663)}, true, 2},
 		"metadata, another number": {feishu, fakeAnswer{status: 400, metadata: number(99991664)}, false, 2},
@@ -71,7 +72,10 @@ func TestAnswersThatRejectATokenBy(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		answer := test.answer
-		if got := newPart(parsed.Global).cache.rejectsToken(&answer); got != test.want || answer.asked != test.asked {
+		policy, suspicions := newPart(parsed.Global).cache, []*config.Rejection{}
+		got := policy.rejectsByHeaders(&answer, false, &suspicions) || policy.rejectsByTrailers(&answer, &suspicions) ||
+			slices.ContainsFunc(suspicions, func(r *config.Rejection) bool { return metadataConfirms(r, answer.Property) })
+		if got != test.want || answer.asked != test.asked {
 			t.Errorf("%s: got %v and %d calls of the host, expected %v and %d", name, got, answer.asked, test.want, test.asked)
 		}
 	}

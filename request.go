@@ -8,6 +8,7 @@ import (
 
 	"token-fetch/internal/abi"
 	"token-fetch/internal/cache"
+	"token-fetch/internal/config"
 	"token-fetch/internal/fault"
 	"token-fetch/internal/rules"
 	"token-fetch/internal/token"
@@ -28,7 +29,9 @@ type requestContext struct {
 	cache *cache.Cache
 	entry *cache.Entry // of the token that it has or waits for
 	token *token.Token // with which it went on, for the upstream's verdict
-	place cache.Place  // in the queue of those that wait for the same token
+	// suspicions are entries of invalidateWhen that hold but for the metadata, which filters set as the body passes.
+	suspicions []*config.Rejection
+	place      cache.Place // in the queue of those that wait for the same token
 }
 
 type requestState int
@@ -222,18 +225,17 @@ func removeTrailers(names []string) {
 	}
 }
 
-// OnHttpStreamDone is the end of the request, also of one whose client has gone
-// while it was paused. Envoy has the whole answer then, and no entry into the VM is
-// needed for its headers.
+// OnDeleted is the last of the request, also of one whose client has gone while it was paused.
+func (r *requestContext) OnDeleted() {
+	r.OnHttpStreamDone()
+	r.plugin.reuse(r)
+}
+
+// OnHttpStreamDone is what the SDK's emulator calls in place of OnDeleted.
 func (r *requestContext) OnHttpStreamDone() {
 	defer r.plugin.logPanic()
 	r.place.Leave()
 	r.place = cache.Place{}
-	if r.token != nil && r.entry != nil {
-		r.heedUpstream()
-	}
+	r.heedMetadata()
 	r.state = settled
 }
-
-// OnDeleted is the last of the request: the host has forgotten it.
-func (r *requestContext) OnDeleted() { r.plugin.reuse(r) }

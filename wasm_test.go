@@ -45,7 +45,7 @@ func TestBuiltFileLoadsInBothHosts(t *testing.T) {
 		t.Errorf("markers: got %q, expected %q", got, want)
 	}
 	for _, name := range []string{"_initialize", "proxy_on_memory_allocate", "proxy_on_configure", "proxy_on_request_headers",
-		"proxy_on_http_call_response", "proxy_on_tick", "proxy_on_context_create", "proxy_on_log", "proxy_on_delete"} {
+		"proxy_on_http_call_response", "proxy_on_tick", "proxy_on_context_create", "proxy_on_response_headers", "proxy_on_delete"} {
 		if !exported[name] {
 			t.Errorf("%s is not exported", name)
 		}

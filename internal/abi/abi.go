@@ -1,7 +1,7 @@
 // Package abi has the callbacks and host calls that go past the SDK, and nothing else.
 //
-// What: the callbacks that the host makes for each request (context_create, request_headers,
-// request_trailers, log, delete), the monotonic clock, request headers and properties (one is set as well), and the status of
+// What: the callbacks that the host makes for each request, or for each attempt where the plugin is an upstream filter
+// (context_create, request_headers, request_trailers, response_headers, response_trailers, delete), the monotonic clock, request headers and properties (one is set as well), and the status of
 // the upstream's answer.
 //
 // Why: the SDK looks into three maps at each callback of a request and writes to two, which costs more than all that
@@ -26,8 +26,9 @@ import "github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
 type Request interface {
 	OnHttpRequestHeaders(count int, endOfStream bool) types.Action
 	OnHttpRequestTrailers(count int) types.Action
-	OnHttpStreamDone() // the request is over, and its answer can be asked for
-	OnDeleted()        // the host has forgotten it
+	OnHttpResponseHeaders(count int, endOfStream bool) types.Action
+	OnHttpResponseTrailers(count int) types.Action
+	OnDeleted() // the host forgets it; of its answer, only properties can be asked for
 }
 
 // Contexts makes and forgets the contexts of a VM.

@@ -15,7 +15,7 @@ func onContextCreate(id, rootID uint32) {
 	vm.create(id, rootID)
 }
 
-// The host calls this and the next only for requests that it has announced.
+// The host calls this and the next three only for requests that it has announced.
 //
 //go:wasmexport own_proxy_on_request_headers
 func onRequestHeaders(id uint32, count int32, endOfStream bool) types.Action {
@@ -27,11 +27,14 @@ func onRequestTrailers(id uint32, count int32) types.Action {
 	return vm.open.find(id).OnHttpRequestTrailers(int(count))
 }
 
-//go:wasmexport own_proxy_on_log
-func onLog(id uint32) {
-	if r := vm.open.find(id); r != nil {
-		r.OnHttpStreamDone()
-	}
+//go:wasmexport own_proxy_on_response_headers
+func onResponseHeaders(id uint32, count int32, endOfStream bool) types.Action {
+	return vm.open.find(id).OnHttpResponseHeaders(int(count), endOfStream)
+}
+
+//go:wasmexport own_proxy_on_response_trailers
+func onResponseTrailers(id uint32, count int32) types.Action {
+	return vm.open.find(id).OnHttpResponseTrailers(int(count))
 }
 
 //go:wasmexport own_proxy_on_delete

@@ -8,10 +8,11 @@ import (
 
 type fakeRequest struct{ id uint32 }
 
-func (*fakeRequest) OnHttpRequestHeaders(int, bool) types.Action { return types.ActionContinue }
-func (*fakeRequest) OnHttpRequestTrailers(int) types.Action      { return types.ActionContinue }
-func (*fakeRequest) OnHttpStreamDone()                           {}
-func (*fakeRequest) OnDeleted()                                  {}
+func (*fakeRequest) OnHttpRequestHeaders(int, bool) types.Action  { return types.ActionContinue }
+func (*fakeRequest) OnHttpRequestTrailers(int) types.Action       { return types.ActionContinue }
+func (*fakeRequest) OnHttpResponseHeaders(int, bool) types.Action { return types.ActionContinue }
+func (*fakeRequest) OnHttpResponseTrailers(int) types.Action      { return types.ActionContinue }
+func (*fakeRequest) OnDeleted()                                   {}
 
 func TestOpenRequests(t *testing.T) {
 	var open requests
