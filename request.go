@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
@@ -117,7 +118,7 @@ func (r *requestContext) bringsToken() bool {
 		return r.part.service.BringsCookie(r.cookieLines())
 	}
 	value, err := proxywasm.GetHttpRequestHeader(r.part.service.TokenHeader())
-	return err == nil && value != ""
+	return err == nil && strings.Trim(value, " \t") != "" // HTTP/2 carries blanks, which the upstream would take off
 }
 
 func (leftAlone) take(*requestContext) types.Action { return types.ActionContinue }

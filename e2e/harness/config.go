@@ -98,6 +98,7 @@ func (f *files) writeFilter(template, path string, options Options) error {
 		"StreamIdle":    fmt.Sprintf("%gs", options.StreamIdle.Seconds()),
 		"VMID":          options.VMID,
 		"VirtualHosts":  options.VirtualHosts,
+		"IgnorePorts":   options.IgnorePorts,
 		"Manager":       options.Manager,
 		"Filters":       options.Filters,
 		"Details":       detailsOf(options),

@@ -70,12 +70,7 @@ func isName(text string) bool {
 // isPort reports whether the text is a colon and digits.
 func isPort(text string) bool {
 	digits, found := strings.CutPrefix(text, ":")
-	for i := range len(digits) {
-		if digits[i] < '0' || digits[i] > '9' {
-			return false
-		}
-	}
-	return found && digits != ""
+	return found && digits != "" && strings.Trim(digits, "0123456789") == ""
 }
 
 // DomainWanted is what IsDomain accepts, for errors.

@@ -1,0 +1,243 @@
+package hostile_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"token-fetch/e2e/harness"
+)
+
+// hopConfig protects X-Token and X-User.
+func hopConfig(more harness.Config) harness.Config {
+	return harness.PlainConfig(harness.Merge(harness.Config{"upstreamHeaders": map[string]any{"X-User": "header:X-User"}}, more))
+}
+
+func answerTokenAndUser(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("X-Token", "token-1")
+	w.Header().Set("X-User", "user-1")
+}
+
+// hopRequests are sent with forged headers. What the next hop receives in Connection and Trailer is given; empty: no such
+// field.
+var hopRequests = map[string]struct {
+	http1               string
+	http2               [][2]string
+	body                string
+	connection, trailer string
+}{
+	"an upgrade":                 {http1: "GET / HTTP/1.1\r\nConnection: upgrade, x-token, X-User, x-other\r\nUpgrade: websocket\r\n", connection: "upgrade, x-other"},
+	"an upgrade in capitals":     {http1: "GET / HTTP/1.1\r\nConnection: X-TOKEN,UPGRADE ,\tX-uSER\t\r\nUpgrade: websocket\r\n", connection: "UPGRADE"},
+	"an upgrade in two lines":    {http1: "GET / HTTP/1.1\r\nConnection: x-token\r\nConnection: upgrade\r\nConnection: x-user\r\nUpgrade: websocket\r\n", connection: "upgrade"},
+	"an upgrade with an end":     {http1: "GET / HTTP/1.1\r\nConnection: upgrade, x-token\r\nUpgrade: websocket\r\nContent-Length: 0\r\n", connection: "upgrade"},
+	"an upgrade with a body":     {http1: "POST / HTTP/1.1\r\nConnection: upgrade, x-token\r\nUpgrade: websocket\r\nContent-Length: 3\r\n", body: "abc", connection: "upgrade"},
+	"an upgrade that names none": {http1: "GET / HTTP/1.1\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n", connection: "keep-alive, Upgrade"},
+	"an upgrade with a trailer":  {http1: "GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\nTrailer: x-token\r\n", connection: "upgrade"},
+	"an upgrade to h2c":          {http1: "GET / HTTP/1.1\r\nConnection: upgrade, http2-settings, x-token\r\nUpgrade: h2c\r\n"},
+	"no upgrade":                 {http1: "GET / HTTP/1.1\r\nConnection: x-token, x-user\r\nUpgrade: websocket\r\n"},
+	"other fields":               {http1: "GET / HTTP/1.1\r\nKeep-Alive: x-token\r\nProxy-Connection: x-token\r\nTE: x-token, trailers\r\nProxy-Authenticate: x\r\n"},
+	"other fields and a body":    {http1: "POST / HTTP/1.1\r\nKeep-Alive: x-token\r\nProxy-Connection: x-token\r\nTE: x-token\r\nContent-Length: 3\r\n", body: "abc"},
+	"a trailer":                  {http1: "POST / HTTP/1.1\r\nTrailer: x-token, x-a\r\nTrailer: X-User\r\nTrailer: x-b\r\nTransfer-Encoding: chunked\r\n", body: "0\r\n\r\n", trailer: "x-a, x-b"},
+	"CONNECT":                    {http1: "CONNECT a.com:443 HTTP/1.1\r\nConnection: x-token\r\n"},
+	"CONNECT with an upgrade":    {http1: "CONNECT a.com:443 HTTP/1.1\r\nConnection: upgrade, x-token\r\nUpgrade: websocket\r\n", connection: "upgrade"},
+
+	"HTTP/2, CONNECT":               {http2: [][2]string{{":method", "CONNECT"}, {":authority", "a.com:443"}}, body: "abc"},
+	"HTTP/2, extended CONNECT":      {http2: extendedConnect([2]string{"trailer", "x-token"}), body: "abc", connection: "upgrade"},
+	"HTTP/2, extended, and ended":   {http2: extendedConnect(), connection: "upgrade"},
+	"HTTP/2, a trailer":             {http2: [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a.com"}, {"trailer", "x-user, x-a"}, {"te", "trailers"}}, body: "abc", trailer: "x-a"},
+	"HTTP/2, a trailer of one name": {http2: [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a.com"}, {"trailer", "x-user"}}, body: "abc"},
+}
+
+func extendedConnect(more ...[2]string) [][2]string {
+	return append([][2]string{{":method", "CONNECT"}, {":protocol", "websocket"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a.com"}}, more...)
+}
+
+// refusedHops are fields that HTTP/2 does not have. No upstream receives such a request.
+var refusedHops = map[string][][2]string{
+	"connection":                   {{"connection", "x-token"}},
+	"connection, for an upgrade":   {{"connection", "upgrade, x-token"}, {"upgrade", "websocket"}},
+	"connection, extended CONNECT": extendedConnect([2]string{"connection", "upgrade, x-token"}),
+	"protocol, extended CONNECT":   {{":method", "CONNECT"}, {":protocol", "x-token, websocket"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a.com"}},
+	"keep-alive":                   {{"keep-alive", "x-token"}},
+	"proxy-connection":             {{"proxy-connection", "x-token"}},
+	"transfer-encoding":            {{"transfer-encoding", "x-token"}},
+	"te":                           {{"te", "x-token"}},
+}
+
+func startForHops(t *testing.T, config harness.Config, address string) *harness.Gateway {
+	t.Helper()
+	upgrades := []any{map[string]any{"upgrade_type": "websocket"}, map[string]any{"upgrade_type": "CONNECT"}}
+	route := map[string]any{"cluster": "outbound|80||upstream.dns"}
+	gateway := harness.Start(t, harness.Options{
+		Config:   config,
+		Services: []harness.Service{{Name: "upstream.dns", Address: address}},
+		VirtualHosts: []any{map[string]any{"name": "all", "domains": []string{"*"}, "routes": []any{
+			map[string]any{"match": map[string]any{"connect_matcher": map[string]any{}}, "route": route},
+			map[string]any{"match": map[string]any{"prefix": "/"}, "route": route},
+		}}},
+		Manager: map[string]any{"upgrade_configs": upgrades, "http2_protocol_options": map[string]any{"allow_connect": true}, "delayed_close_timeout": "0s"},
+		Details: true,
+	})
+	gateway.Token.Handle(answerTokenAndUser)
+	return gateway
+}
+
+// TestHopByHop looks at what the next hop receives, whether or not it heeds it.
+func TestHopByHop(t *testing.T) {
+	t.Parallel()
+	hop := startNextHop(t)
+	gateway := startForHops(t, hopConfig(harness.Config{"cache": harness.Config{}}), hop.address)
+	for name, request := range hopRequests {
+		t.Run(name, func(t *testing.T) {
+			if request.http1 != "" {
+				client := http1Client{gateway: gateway}
+				client.send(t, request.http1+"Host: a.com:443\r\nX-Token: forged\r\nX-User: forged\r\n\r\n"+request.body)
+			} else {
+				client := http2Client{gateway: gateway}
+				client.send(t, append(request.http2, [2]string{"x-token", "forged"}, [2]string{"x-user", "forged"}), request.body)
+			}
+			heads := hop.received()
+			if len(heads) != 1 {
+				t.Fatalf("the next hop received %v, want one request", heads)
+			}
+			received := heads[0]
+			for field, want := range map[string]string{
+				"X-Token": "token-1", "X-User": "user-1", "Connection": request.connection, "Trailer": request.trailer,
+				"Keep-Alive": "", "Proxy-Connection": "",
+			} {
+				if got := strings.Join(received.Values(field), " | "); got != want {
+					t.Errorf("the next hop received %s %q, want %q", field, got, want)
+				}
+			}
+			if te := received.Get("Te"); te != "" && te != "trailers" {
+				t.Errorf("the next hop received TE %q", te)
+			}
+		})
+	}
+	for name, fields := range refusedHops {
+		t.Run("refused/"+name, func(t *testing.T) {
+			if fields[0][0] != ":method" {
+				fields = slices.Concat([][2]string{{":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a.com"}}, fields)
+			}
+			client := http2Client{gateway: gateway}
+			if got := client.send(t, fields, ""); got.status == http.StatusOK {
+				t.Errorf("answered %d, want the request refused", got.status)
+			}
+			if heads := hop.received(); len(heads) != 0 {
+				t.Errorf("the next hop received %v", heads)
+			}
+		})
+	}
+}
+
+// TestNextHopHeedsConnection has a proxy that does, as RFC 9110 demands, before the server that needs the token.
+func TestNextHopHeedsConnection(t *testing.T) {
+	t.Parallel()
+	received := make(chan http.Header, 1)
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		received <- r.Header.Clone()
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "websocket")
+		w.WriteHeader(http.StatusSwitchingProtocols)
+	}))
+	t.Cleanup(origin.Close)
+	target, err := url.Parse(origin.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewServer(httputil.NewSingleHostReverseProxy(target))
+	t.Cleanup(proxy.Close)
+	for name, config := range map[string]harness.Config{
+		"uncached": hopConfig(nil),
+		"cached":   hopConfig(harness.Config{"cache": harness.Config{}}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			gateway := startForHops(t, config, strings.TrimPrefix(proxy.URL, "http://"))
+			client := http1Client{gateway: gateway}
+			for range 2 { // by a call, and by the cache
+				got := client.send(t, "GET / HTTP/1.1\r\nHost: a.com\r\nConnection: Upgrade, X-Token, X-User\r\nUpgrade: websocket\r\n\r\n")
+				if got.status != http.StatusSwitchingProtocols {
+					t.Fatalf("answered %d %s, want 101", got.status, got.details)
+				}
+				header := <-received
+				if token, user := header.Get("X-Token"), header.Get("X-User"); token != "token-1" || user != "user-1" {
+					t.Errorf("the server received the token %q and the user %q, want both", token, user)
+				}
+			}
+		})
+	}
+}
+
+// nextHop records the heads of requests as they are on the wire, where net/http would take Trailer off.
+type nextHop struct {
+	address string
+
+	mu    sync.Mutex // guards heads
+	heads []http.Header
+}
+
+func (n *nextHop) received() []http.Header {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	heads := n.heads
+	n.heads = nil
+	return heads
+}
+
+func startNextHop(t *testing.T) *nextHop {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	n := &nextHop{address: listener.Addr().String()}
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go n.serve(connection)
+		}
+	}()
+	return n
+}
+
+// serve answers one request of a connection.
+func (n *nextHop) serve(connection net.Conn) {
+	defer connection.Close()
+	reader := textproto.NewReader(bufio.NewReader(connection))
+	line, err := reader.ReadLine()
+	if err != nil {
+		return
+	}
+	header, err := reader.ReadMIMEHeader()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return
+	}
+	n.mu.Lock()
+	n.heads = append(n.heads, http.Header(header))
+	n.mu.Unlock()
+	status := "200 OK\r\nContent-Length: 0\r\nConnection: close"
+	switch {
+	case header.Get("Upgrade") != "":
+		status = "101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket"
+	case strings.HasPrefix(line, http.MethodConnect):
+		status = "200 OK"
+	}
+	fmt.Fprintf(connection, "HTTP/1.1 %s\r\n\r\n", status)
+	_ = connection.(*net.TCPConn).CloseWrite()
+	_, _ = io.Copy(io.Discard, connection) // closing with unread bytes would reset the answer
+}
