@@ -69,7 +69,8 @@ func (s *simulation) ask() {
 	case reply.Token != nil:
 		s.checkToken(r.caller, reply.Token)
 		s.adopted++
-		if w.entries[r.caller.Key()].token.rejected {
+		// An entry that found no place is not kept.
+		if e := w.entries[r.caller.Key()]; e != nil && e.token != nil && e.token.rejected {
 			s.rejected++
 		}
 	default:
