@@ -109,7 +109,13 @@ func parseMoment(text string, now time.Time) (time.Time, bool) {
 		n, err := strconv.ParseInt(ticks, 10, 64)
 		return time.UnixMilli(n), err == nil
 	}
+	text, _, _ = strings.Cut(text, "[") // of newer Java: the zone's name behind its offset
 	upper := strings.ToUpper(text)
+	for _, name := range []string{" UTC ", " GMT "} { // of date and older Java, before the year
+		if at, err := time.Parse(time.ANSIC, strings.Replace(text, name, " ", 1)); err == nil {
+			return at, true
+		}
+	}
 	for _, name := range []string{" UTC", " GMT", "UTC", "GMT"} {
 		if moment, found := strings.CutSuffix(upper, name); found {
 			upper = strings.TrimSpace(moment)
@@ -139,11 +145,9 @@ func parseDate(text string, now time.Time) (time.Time, bool) {
 	if at, err := time.Parse(time.ANSIC, text); err == nil {
 		return at, true
 	}
-	moment, isGMT := strings.CutSuffix(text, "GMT")
-	if !isGMT {
-		if moment, isGMT = strings.CutSuffix(text, "UTC"); !isGMT {
-			return time.Time{}, false // Go would take any other name of a zone for UTC
-		}
+	moment := text[:max(len(text)-len("GMT"), 0)]
+	if zone := text[len(moment):]; !strings.EqualFold(zone, "GMT") && !strings.EqualFold(zone, "UTC") {
+		return time.Time{}, false // Go would take any other name of a zone for UTC
 	}
 	for i, layout := range httpLayouts {
 		at, err := time.Parse(layout, moment)
