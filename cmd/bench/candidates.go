@@ -27,8 +27,7 @@ const (
 	extAuthz           = "ext_authz, HTTP service"
 	uncached           = "token-fetch, no cache"
 	sample             = "sample"
-	fewRules           = "token-fetch, cached, 5 rules"
-	manyRules          = "token-fetch, cached, 5,000 rules"
+	fewRules           = "start with 5 rules"
 	unsigned           = "token-fetch, not signed"
 )
 
@@ -54,6 +53,10 @@ type candidate struct {
 
 // candidates are the rows of the benchmark. This is the place to add one.
 func candidates() ([]candidate, error) {
+	// With room for one, a worker has dropped the token when its user comes again.
+	shared := plugin("token-fetch, callers shared", "the first request of a user in a worker: the token is read from what the workers share",
+		settings{"cache": settings{"maxEntries": 1}, "forwardHeaders": []string{userHeader}})
+	shared.users = true
 	all := []candidate{{Name: router, About: "Envoy without any filter of this kind"}}
 	all = append(all, group("a header with a fixed value",
 		candidate{Name: "header_mutation", About: "C++", filter: "header_mutation", Wants: "x-token: static"},
@@ -80,9 +83,7 @@ func candidates() ([]candidate, error) {
 		exchange("token-fetch, cached exchange", fmt.Sprintf("`oauth2` with token exchange: a token for each bearer token, here of %d bytes", len(bearerToken())),
 			"Authorization", limit{cpu, cached, 1.15}),
 		exchange("token-fetch, cached exchange, removed header", "the same with the token in another header, so that the client's own is removed", "x-token"),
-		// With room for one, a worker has dropped the token when its user comes again.
-		eachUser(plugin("token-fetch, callers shared", "the first request of a user in a worker: the token is read from what the workers share",
-			settings{"cache": settings{"maxEntries": 1}, "forwardHeaders": []string{userHeader}})),
+		shared,
 	)...)
 	all = append(all, group("a token call for each request",
 		candidate{Name: extAuthz, About: "C++", filter: "ext_authz", Wants: "x-token: " + token, calls: true},
@@ -98,7 +99,7 @@ func candidates() ([]candidate, error) {
 func started() []candidate {
 	return []candidate{
 		plugin(fewRules, "five rules with a token each", rules(byRoute, 4)),
-		plugin(manyRules, "5,000 rules with a token each", rules(byRoute, 4999), limit{ready, fewRules, 1.5}),
+		plugin("start with 5,000 rules", "5,000 rules with a token each", rules(byRoute, 4999), limit{ready, fewRules, 1.5}),
 	}
 }
 
@@ -126,7 +127,8 @@ func exchange(name, about, header string, limits ...limit) candidate {
 // signs a call.
 func signatures() (all []candidate, err error) {
 	add := func(name, about string, oauth2 settings) {
-		c := eachUser(exchange(name, about, "Authorization"))
+		c := exchange(name, about, "Authorization")
+		c.users = true
 		oauth2["grantType"], oauth2["clientId"] = tokenExchange, "benchmark"
 		maps.Copy(c.settings, settings{
 			"requestPath": "/oauth/once", "forwardHeaders": []string{userHeader}, "oauth2": oauth2,
@@ -160,11 +162,6 @@ func group(name string, members ...candidate) []candidate {
 		members[i].Group = name
 	}
 	return members
-}
-
-func eachUser(c candidate) candidate {
-	c.users = true
-	return c
 }
 
 // routeName is the one route's of the measured Envoy.

@@ -61,16 +61,12 @@ func parseFlags(args []string) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 9, "rounds over all candidates, of which the median counts")
 	flags.DurationVar(&o.duration, "duration", time.Second, "time for one candidate in one round")
 	quick := flags.Bool("quick", false, "a smoke test: short rounds, numbers without meaning")
-	only := flags.String("only", "", "`regexp` of the candidates whose requests to measure, and nothing else")
-	err := flags.Parse(args)
-	if err != nil {
+	flags.Func("only", "`regexp` of the candidates to measure, and nothing else; those of starts begin with start", func(text string) (err error) {
+		o.only, err = regexp.Compile(text)
+		return err
+	})
+	if err := flags.Parse(args); err != nil {
 		return o, err
-	}
-	if *only != "" {
-		if o.only, err = regexp.Compile(*only); err != nil {
-			fmt.Fprintln(os.Stderr, "bench: -only:", err)
-			return o, err
-		}
 	}
 	if o.rounds < 1 || o.duration <= 0 || flags.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "bench: -rounds and -duration must be positive, and there are no other arguments")
@@ -82,10 +78,5 @@ func parseFlags(args []string) (options, error) {
 	if o.out == "" && !*quick && o.only == nil {
 		o.out = filepath.Join(o.root, "docs")
 	}
-	for _, path := range []*string{&o.root, &o.out, &o.against} {
-		if *path != "" && err == nil {
-			*path, err = filepath.Abs(*path)
-		}
-	}
-	return o, err
+	return o, nil
 }

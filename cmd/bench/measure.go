@@ -56,14 +56,15 @@ func (b *bench) choose() error {
 	if err != nil {
 		return err
 	}
-	b.measured = slices.DeleteFunc(all, func(c candidate) bool { return b.only != nil && !b.only.MatchString(c.Name) })
+	isOther := func(c candidate) bool { return b.only != nil && !b.only.MatchString(c.Name) }
+	b.measured, b.started = slices.DeleteFunc(all, isOther), slices.DeleteFunc(started(), isOther)
 	if b.only == nil {
-		b.started = append(b.among(hello, cached), started()...)
+		b.started = append(b.where(func(c candidate) bool { return c.Name == hello || c.Name == cached }), b.started...)
 	}
 	if b.against != "" {
 		b.measured, b.started = twice(b.measured), twice(b.started)
 	}
-	if len(b.measured) == 0 {
+	if len(b.measured)+len(b.started) == 0 {
 		return errors.New("no candidate has such a name")
 	}
 	return nil
@@ -83,20 +84,11 @@ func twice(all []candidate) (both []candidate) {
 
 const oldSuffix = ", the other build"
 
-// among are the candidates of these names, or none unless all of them are measured.
-func (b *bench) among(names ...string) (found []candidate) {
-	for _, name := range names {
-		i := slices.IndexFunc(b.measured, func(c candidate) bool { return c.Name == name })
-		if i < 0 {
-			return nil
-		}
-		found = append(found, b.measured[i])
-	}
-	return found
-}
-
 // requests has all candidates side by side in one Envoy with one worker.
 func (b *bench) requests(ctx context.Context) error {
+	if len(b.measured) == 0 {
+		return nil
+	}
 	b.step("starting Envoy with %d candidates", len(b.measured))
 	s, err := b.stage(ctx, b.measured, 1)
 	if err != nil {
@@ -117,7 +109,7 @@ func (b *bench) requests(ctx context.Context) error {
 	if err := b.closedLoops(ctx, s); err != nil {
 		return s.explain(err)
 	}
-	return s.explain(b.openLoops(ctx, s, b.among(router, cached)))
+	return s.explain(b.openLoops(ctx, s, b.where(func(c candidate) bool { return c.Name == router || c.Name == cached })))
 }
 
 // connections are kept busy.
@@ -183,6 +175,9 @@ const (
 
 // openLoops send half of what the plugin with a cached token can serve.
 func (b *bench) openLoops(ctx context.Context, s *stage, compared []candidate) error {
+	if len(compared) < 2 {
+		return nil
+	}
 	half := b.results[cached][rate].median() / 2
 	for round := range openRounds * b.rounds {
 		for _, c := range compared {

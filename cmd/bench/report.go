@@ -26,11 +26,11 @@ func (b *bench) report(w io.Writer) error {
 	parts := []part{
 		{benchmark, "run", b.circumstances()},
 		{benchmark, "targets", b.targets()},
-		{benchmark, "requests", b.table(b.inGroup(signing, false), router, cpu, rate, calls) + b.warning()},
-		{benchmark, "latency", b.table(b.among(router, cached), router, p50, p99)},
+		{benchmark, "requests", b.table(b.where(isNotSigning), router, cpu, rate, calls) + b.warning()},
+		{benchmark, "latency", b.table(b.where(func(c candidate) bool { return b.results[c.Name][p99].measured() }), router, p50, p99)},
 		{benchmark, "starts", b.table(b.started, hello, size, ready, memory)},
 		{"operations.md", "sizing", b.sizing()},
-		{"oauth2.md", "signatures", b.table(b.inGroup(signing, true), unsigned, cpu)},
+		{"oauth2.md", "signatures", b.table(b.where(isSigning), unsigned, cpu)},
 	}
 	for _, p := range parts {
 		if p.text != "" {
@@ -53,7 +53,11 @@ func (b *bench) write(parts []part) error {
 			return err
 		}
 	}
-	picture, err := chart.Bars(b.bars())
+	title, bars := b.bars()
+	if len(bars) == 0 {
+		return nil
+	}
+	picture, err := chart.Bars(title, bars)
 	if err != nil {
 		return err
 	}
@@ -71,9 +75,14 @@ func (b *bench) circumstances() string {
 	))
 }
 
-func (b *bench) inGroup(name string, in bool) []candidate {
-	return slices.DeleteFunc(slices.Clone(b.measured), func(c candidate) bool { return (c.Group == name) != in })
+// where are the measured ones of which that is true.
+func (b *bench) where(isTrue func(candidate) bool) []candidate {
+	return slices.DeleteFunc(slices.Clone(b.measured), func(c candidate) bool { return !isTrue(c) })
 }
+
+func isSigning(c candidate) bool { return c.Group == signing }
+
+func isNotSigning(c candidate) bool { return c.Group != signing }
 
 // ratio of a candidate's metric to another's, round by round.
 func (b *bench) ratio(name, against string, m metric) series {
@@ -158,10 +167,9 @@ func (b *bench) sizing() string {
 const tooMuch = 0.20
 
 func (b *bench) warning() string {
-	scattered := slices.DeleteFunc(slices.Clone(b.measured), func(c candidate) bool {
-		values := b.results[c.Name][cpu]
-		low, high := values.extremes()
-		return high-low <= tooMuch*values.median()
+	scattered := b.where(func(c candidate) bool {
+		low, high := b.results[c.Name][cpu].extremes()
+		return high-low > tooMuch*b.results[c.Name][cpu].median()
 	})
 	if len(scattered) == 0 {
 		return ""
@@ -173,7 +181,7 @@ func (b *bench) warning() string {
 // bars show the CPU of Envoy or, where that is not known, the time for a request at saturation.
 func (b *bench) bars() (title string, bars []chart.Bar) {
 	title = "CPU of Envoy per request, times that of router only"
-	for _, c := range b.inGroup(signing, false) {
+	for _, c := range b.where(isNotSigning) {
 		ratio := b.ratio(c.Name, router, cpu)
 		if !ratio.measured() {
 			title = "Time per request at saturation, times that of router only"
