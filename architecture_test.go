@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"internal/tokenservice": {thisModule + "internal/schema", thisModule + "internal/template", thisModule + "internal/token", gjsonPath},
 	"internal/token":        nil,
 	"internal/cache":        {thisModule + "internal/schema", thisModule + "internal/token"},
-	"internal/fleet":        {thisModule + "internal/schema", thisModule + "internal/cache", thisModule + "internal/token"},
+	"internal/share":        {thisModule + "internal/schema", thisModule + "internal/token"},
 	"internal/rules":        nil,
 	"internal/config":       {thisModule + "internal/", gjsonPath},
 	"internal/abi":          {sdk},

@@ -2,13 +2,10 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
-	"github.com/higress-group/wasm-go/pkg/wrapper"
-
-	"token-fetch/internal/abi"
 	"token-fetch/internal/fault"
-	"token-fetch/internal/fleet"
 	"token-fetch/internal/token"
 	"token-fetch/internal/tokenservice"
 )
@@ -38,6 +35,7 @@ type client struct {
 	cluster  cluster
 	host     host
 	metrics  *metrics
+	open     []*fetch // in the order in which they were sent; some have ended
 	failures failureLog
 	refusals refusalLog
 	warned   [2]bool // the log says why tokens are not kept, and that a lifetime can't be read
@@ -55,10 +53,11 @@ func newClient(p *part, h host, m *metrics) *client {
 
 // fetch is a call under way.
 type fetch struct {
-	client *client
-	caller *tokenservice.Caller // nil where the token does not depend on it
-	sentAt time.Duration
-	done   func(token.Token, *token.Error)
+	client   *client
+	caller   *tokenservice.Caller // nil where the token does not depend on it
+	sentAt   time.Duration
+	hasEnded bool
+	done     func(token.Token, *token.Error)
 }
 
 var _ token.Source = (*client)(nil)
@@ -73,6 +72,7 @@ func (c *client) Fetch(q token.Query, done func(token.Token, *token.Error)) {
 		return
 	}
 	c.metrics.calls++
+	c.open = append(c.open, f)
 }
 
 func (f *fetch) send() *token.Error {
@@ -85,6 +85,10 @@ func (f *fetch) send() *token.Error {
 }
 
 func (f *fetch) answered(a *tokenservice.Answer) {
+	if f.hasEnded {
+		return // given up before
+	}
+	f.hasEnded = true
 	defer f.failOnPanic()
 	fault.Inject(fault.OnAnswer)
 	took := f.client.host.Monotonic() - f.sentAt
@@ -97,6 +101,7 @@ func (f *fetch) answered(a *tokenservice.Answer) {
 		return
 	}
 	f.client.succeed(grant, a.Status, took)
+	grant.Age = took
 	f.done(grant.Token, nil)
 }
 
@@ -143,8 +148,17 @@ func (c *client) logFailure(err *token.Error) {
 	c.failures.failed(c.host, err.Detail, c.part.failure.consequence(err.Reason.Outcome()))
 }
 
-// tick writes the sums that are due.
+// tick writes the sums that are due, and fails fetches whose callback never came.
 func (c *client) tick() {
+	c.open = slices.DeleteFunc(c.open, func(f *fetch) bool { return f.hasEnded })
+	now := c.host.Monotonic()
+	for len(c.open) > 0 && now >= c.open[0].sentAt+c.cluster.timeout+hostGrace {
+		c.open[0].answered(&tokenservice.Answer{})
+		c.open = c.open[1:]
+	}
+	if len(c.open) == 0 {
+		c.open = nil // and with it the array that held them
+	}
 	c.failures.tick(c.host)
 	c.refusals.tick(c.host)
 }
@@ -155,30 +169,4 @@ func dispatchError(err error, isUnknown bool, cluster string) *token.Error {
 		return &token.Error{Reason: token.NoCluster, Detail: "is unknown to the gateway, which has no cluster " + cluster}
 	}
 	return &token.Error{Reason: token.NotSent, Detail: fmt.Sprintf("can't be called: %v (has its cluster %s a healthy host?)", err, cluster)}
-}
-
-// fleetFetcher is a *fleet.Fetcher. Only main-redis.wasm has any, and the linker leaves out of main.wasm what nothing there refers to.
-type fleetFetcher interface {
-	Tick(now time.Duration, most int) (left int)
-	IsWaiting() bool
-}
-
-// newFetcher has the client fetch the tokens of its part, behind the Redis of a fleet where there is one.
-func (p *pluginContext) newSource(c *client) token.Source {
-	redis := c.part.cache.redis
-	if !abi.HasRedis || redis == nil {
-		return c
-	}
-	at := wrapper.FQDNCluster{FQDN: redis.ServiceName, Port: int64(redis.ServicePort)}
-	f := &fleet.Fetcher{
-		Redis: &fleet.Client{Host: redisHost{p}, Cluster: at.ClusterName(), Address: redis.Address},
-		Calls: c, Clock: p, Names: fleet.NewNames(redis.KeyPrefix, c.part.identity), Sealer: redis.Sealer,
-		Log: p.redisLogOf(fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)),
-		Policy: fleet.Policy{
-			Timeout: c.part.service.Timeout, Backoff: c.part.cache.Backoff, Values: c.part.cache.Values,
-			RefreshBefore: c.part.cache.EarliestRenewal, IsHeaderValue: tokenservice.IsHeaderValue,
-		},
-	}
-	p.fleets = append(p.fleets, f)
-	return f
 }

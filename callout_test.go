@@ -136,3 +136,27 @@ func callerWith(t *testing.T, c *client, subject string) *tokenservice.Caller {
 func unsignedJWT(claims string) string {
 	return "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
 }
+
+// A callback that never comes leaves nobody waiting, and changes nothing when it comes after all.
+func TestCallWhoseCallbackNeverComes(t *testing.T) {
+	c, h := newTestClient(t, withCache(""))
+	var hanging, quick []result
+	c.fetch(nil, func(r result) { hanging = append(hanging, r) })
+	h.pass(time.Millisecond)
+	c.fetch(nil, func(r result) { quick = append(quick, r) })
+	h.calls[1].done.answered(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}}})
+	h.pass(c.cluster.timeout + hostGrace - 2*time.Millisecond)
+	c.tick()
+	if len(hanging) != 0 || len(quick) != 1 || len(c.open) != 1 {
+		t.Fatalf("before its time: got %d and %d results, %d calls open; expected the second one's, and the first call", len(hanging), len(quick), len(c.open))
+	}
+	h.pass(time.Millisecond)
+	c.tick()
+	if len(hanging) != 1 || hanging[0].err == nil || hanging[0].err.Reason != token.NoAnswer {
+		t.Errorf("at its time: got %+v, expected that there was no answer", hanging)
+	}
+	h.calls[0].done.answered(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "late"}}})
+	if len(hanging) != 1 || len(c.open) != 0 {
+		t.Errorf("after it: got %d results and %d calls open, expected one and none", len(hanging), len(c.open))
+	}
+}

@@ -2,11 +2,15 @@ package main
 
 import (
 	"fmt"
+	"time"
 
+	"github.com/higress-group/wasm-go/pkg/wrapper"
+
+	"token-fetch/internal/abi"
 	"token-fetch/internal/cache"
 	"token-fetch/internal/config"
-	"token-fetch/internal/fleet"
 	"token-fetch/internal/schema"
+	"token-fetch/internal/share"
 	"token-fetch/internal/token"
 	"token-fetch/internal/tokenservice"
 )
@@ -32,7 +36,7 @@ type cachePolicy struct {
 	invalidateOn   []int              // statuses of the upstream that reject a token
 	invalidateWhen []config.Rejection // other answers that do
 	shared         bool               // by the workers of the gateway
-	redis          *fleet.Config      // of the gateways that share tokens; nil: this one is by itself
+	redis          *share.RedisConfig // of the gateways that share tokens; nil: this one is by itself
 }
 
 // newPart is nil for a part that is not there.
@@ -42,7 +46,7 @@ func newPart(of *config.Part) *part {
 	}
 	return &part{
 		enabled: of.Enabled, overwrite: of.Overwrite, bypass: of.BypassMethods, service: of.Service,
-		cache: newCachePolicy(of.Cache, of.Service), failure: failurePolicy(of.Failure), identity: of.Identity,
+		cache: newCachePolicy(of.Cache), failure: failurePolicy(of.Failure), identity: of.Identity,
 		callerHeaders: callerHeaders(of.Service),
 	}
 }
@@ -55,26 +59,93 @@ const hostGrace = tickPeriod * 10
 // timeout first, and then tells the others.
 const workerGrace = tickPeriod
 
-// newCachePolicy completes what is configured by what follows from the token call.
-func newCachePolicy(of *config.Cache, service *tokenservice.Service) *cachePolicy {
+func newCachePolicy(of *config.Cache) *cachePolicy {
 	if of == nil {
 		return nil
 	}
-	policy := &cachePolicy{of.Policy, of.InvalidateOn, of.InvalidateWhen, of.Shared, of.Redis}
-	policy.Values = len(service.Protected)
-	policy.Timeout = service.Timeout + hostGrace
-	policy.Patience = service.Timeout + workerGrace
-	if policy.redis != nil {
-		policy.Patience = fleet.MaxWait(service.Timeout) + workerGrace
-		policy.Timeout = fleet.MaxWait(service.Timeout) + hostGrace
-	}
-	return policy
+	return &cachePolicy{of.Policy, of.InvalidateOn, of.InvalidateWhen, of.Shared, of.Redis}
 }
+
+// newCache keeps the tokens that the client fetches. Where they are shared, by the workers of this gateway or by the
+// gateways of a fleet, it asks those first.
+func (p *pluginContext) newCache(of *part, c *client) *cache.Cache {
+	worker := cache.Worker{
+		Clock: p, Scheduler: p.scheduler, Memory: &p.vm.memory, Stats: &p.metricsOf[of].cache,
+		OnPanic: func(cause any) { logPanic(p, cause) },
+	}
+	source := p.shareByWorkers(of, p.shareByGateways(of, c))
+	var made *cache.Cache
+	if of.service.DependsOnCaller() {
+		made = cache.NewPerCaller(&of.cache.Policy, source, worker)
+	} else {
+		made = cache.New(&of.cache.Policy, source, worker)
+	}
+	p.caches = append(p.caches, made)
+	return made
+}
+
+// shareByGateways has the gateways of a fleet share the tokens through Redis. Only main-redis.wasm can, and the linker leaves
+// out of main.wasm what nothing there refers to.
+func (p *pluginContext) shareByGateways(of *part, inside token.Source) token.Source {
+	redis := of.cache.redis
+	if !abi.HasRedis || redis == nil {
+		return inside
+	}
+	at := wrapper.FQDNCluster{FQDN: redis.ServiceName, Port: int64(redis.ServicePort)}
+	store := &share.Redis{
+		Scripts: &share.Client{Host: redisHost{p}, Cluster: at.ClusterName(), Address: redis.Address},
+		Clock:   p, Prefix: redis.KeyPrefix, Sealer: redis.Sealer,
+		Log:    p.redisLogOf(fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)),
+		Values: len(of.service.Protected), IsHeaderValue: tokenservice.IsHeaderValue,
+	}
+	timeout := of.service.Timeout
+	options := p.shareOptions(of)
+	options.Lease = max(timeout/2, shortestLease)
+	options.Longest, options.Wait = timeout, timeout
+	options.Poll = 5 * watchPeriod
+	shared := share.New(store, inside, options)
+	p.shares = append(p.shares, shared)
+	return shared
+}
+
+// shareByWorkers has the workers of the gateway share the tokens through its shared data.
+func (p *pluginContext) shareByWorkers(of *part, inside token.Source) token.Source {
+	if !of.cache.shared {
+		return inside
+	}
+	values := len(of.service.Protected)
+	store := share.NewSharedData(p, p, values)
+	if of.service.DependsOnCaller() {
+		store = share.NewSharedDataOfCallers(p, p, values, of.cache.MaxEntries)
+	}
+	timeout := of.service.Timeout
+	options := p.shareOptions(of)
+	options.AnswersAtOnce = true
+	options.Lease, options.Longest = timeout+workerGrace, timeout
+	if gateways, ok := inside.(*share.Source); ok {
+		options.Longest = gateways.LongestFetch()
+	}
+	options.Wait = options.Longest + workerGrace
+	options.Poll = watchPeriod
+	shared := share.New(store, inside, options)
+	p.shares = append(p.shares, shared)
+	p.ofWorkers = append(p.ofWorkers, shared)
+	return shared
+}
+
+func (p *pluginContext) shareOptions(of *part) share.Options {
+	return share.Options{
+		Clock: p, Identity: of.identity, Backoff: of.cache.Backoff, EarliestRenewal: of.cache.EarliestRenewal, Wake: p.watchSoon,
+	}
+}
+
+// shortestLease is enough for a worker that is busy to extend it.
+const shortestLease = 200 * time.Millisecond
 
 // cacheIdentity tells apart parts that can't share a cache in the VM: other tokens, or kept in another way.
 func (p *part) cacheIdentity() token.Key {
 	h := schema.NewHasher()
 	h.Add(string(p.identity[:]), fmt.Sprintf("%+v", p.cache.Policy), fmt.Sprintf("%v %q %v", p.cache.invalidateOn, p.cache.invalidateWhen, p.cache.shared),
-		p.cache.redis.Identity(), fmt.Sprint(p.service.Retries))
+		p.cache.redis.Identity(), fmt.Sprint(p.service.Retries, p.service.Timeout))
 	return h.Sum()
 }

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/higress-group/wasm-go/pkg/matcher"
 	"github.com/higress-group/wasm-go/pkg/wrapper"
 
-	"token-fetch/internal/cache"
 	"token-fetch/internal/config"
 )
 
@@ -58,18 +55,6 @@ func TestClustersAreNamedAsWasmGoNamesThem(t *testing.T) {
 	want := wrapper.FQDNCluster{FQDN: service.Name, Port: int64(service.Port)}.ClusterName()
 	if got := service.ClusterName(); got != want {
 		t.Errorf("got %q, wasm-go has %q", got, want)
-	}
-}
-
-// A cache gives up calls that the host never answered, and other workers' calls a little after their timeout.
-func TestCachePolicyFollowsFromTheCall(t *testing.T) {
-	got := globalPart(t, extended(`"cache": {}, "timeout": 700, "upstreamHeaders": {"X-User": "header:x-user"}`)).cache.Policy
-	want := cache.Policy{
-		RefreshBefore: -1, Backoff: time.Second, MaxEntries: 1024, MaxWaiting: 10000,
-		Values: 2, Timeout: 1700 * time.Millisecond, Patience: 800 * time.Millisecond,
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v, expected %+v", got, want)
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"token-fetch/internal/config"
-	"token-fetch/internal/fleet"
 	"token-fetch/internal/schema"
+	"token-fetch/internal/share"
 )
 
 // documented are the objects of the configuration that have a table in docs/configuration.md and a
@@ -43,10 +43,10 @@ var tableTypes = map[schema.Kind]string{
 // The keys of cache.redis have a page of their own.
 func TestFleetPageHasTheKeys(t *testing.T) {
 	rows := tableRow.FindAllStringSubmatch(readFile(t, "docs/fleet.md"), -1)
-	if len(rows) != len(fleet.Key.Keys) {
-		t.Fatalf("the table of docs/fleet.md has %d keys, expected %d", len(rows), len(fleet.Key.Keys))
+	if len(rows) != len(share.RedisKey.Keys) {
+		t.Fatalf("the table of docs/fleet.md has %d keys, expected %d", len(rows), len(share.RedisKey.Keys))
 	}
-	for i, k := range fleet.Key.Keys {
+	for i, k := range share.RedisKey.Keys {
 		var cells []string
 		for _, cell := range rows[i][2:] {
 			cells = append(cells, strings.TrimSpace(cell))

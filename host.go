@@ -13,9 +13,8 @@ import (
 	"github.com/higress-group/wasm-go/pkg/log"
 
 	"token-fetch/internal/abi"
-	"token-fetch/internal/cache"
-	"token-fetch/internal/fleet"
 	"token-fetch/internal/rules"
+	"token-fetch/internal/share"
 	"token-fetch/internal/token"
 	"token-fetch/internal/tokenservice"
 )
@@ -24,7 +23,7 @@ import (
 
 var (
 	_ host        = (*pluginContext)(nil)
-	_ cache.Store = (*pluginContext)(nil)
+	_ share.Cells = (*pluginContext)(nil)
 )
 
 // Monotonic counts from the host's start.
@@ -77,7 +76,7 @@ func (p *pluginContext) onHTTPCallResponse(headers, bodySize int, needsBody bool
 // redisHost is the host's client of Redis.
 type redisHost struct{ plugin *pluginContext }
 
-var _ fleet.Host = redisHost{}
+var _ share.Host = redisHost{}
 
 func (redisHost) RedisInit(cluster, username, password string, timeout time.Duration) error {
 	return abi.RedisInit(cluster, username, password, timeout)
@@ -85,7 +84,7 @@ func (redisHost) RedisInit(cluster, username, password string, timeout time.Dura
 
 func (h redisHost) RedisCall(cluster string, command []byte, done func(bool, []byte)) (err error) {
 	abi.AsRoot(h.plugin.id, func() {
-		err = abi.RedisCall(cluster, command, fleet.MaxReply, func(ok bool, reply []byte) {
+		err = abi.RedisCall(cluster, command, share.MaxReply, func(ok bool, reply []byte) {
 			defer h.plugin.logPanic()
 			h.plugin.Monotonic()
 			done(ok, reply)

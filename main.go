@@ -12,8 +12,8 @@
 //	failure.go               what becomes of a request without a token
 //	internal/token           the vocabulary that all others share
 //	internal/tokenservice    what a token service is asked, and what its answer means
-//	internal/cache           one fetch for all that need the same token; renewal, staleness, backoff, sharing
-//	internal/fleet           the same for the gateways that share a Redis, in main-redis.wasm
+//	internal/cache           one fetch for all that need the same token; renewal, staleness, backoff
+//	internal/share           of all workers and gateways that need the same token, one fetches it
 //	internal/config          all keys, and the parser
 //	internal/rules           which part of the configuration a request belongs to
 //	internal/template        texts with ${…}, whose values stay data where they stand

@@ -13,6 +13,7 @@ import (
 	"token-fetch/internal/cache"
 	"token-fetch/internal/config"
 	"token-fetch/internal/rules"
+	"token-fetch/internal/share"
 	"token-fetch/internal/token"
 )
 
@@ -69,7 +70,9 @@ type pluginContext struct {
 	global    mode   // of requests that match no rule
 	clients   []*client
 	caches    []*cache.Cache
-	fleets    []fleetFetcher
+	shares    []sharing // of the caches, in turns from nextShare
+	nextShare int
+	ofWorkers []*share.Source      // of these, through shared data
 	redises   map[string]*redisLog // by their addresses
 	scheduler *cache.Scheduler     // of the caches
 	// keepsRoute: rules depend on the route, which the host would choose again when headers change.
@@ -85,7 +88,7 @@ type pluginContext struct {
 	now      time.Duration
 	period   time.Duration // of the timer; 0 before it was set
 	tickedAt time.Duration // when the caches were looked after last
-	// watchedAt is when the calls of other workers were looked after last.
+	// watchedAt is when the calls of others were looked after last.
 	watchedAt time.Duration
 }
 
@@ -171,26 +174,6 @@ func (p *pluginContext) newClient(of *part) *client {
 	return c
 }
 
-func (p *pluginContext) newCache(of *part, c *client) *cache.Cache {
-	worker := cache.Worker{
-		Clock: p, Scheduler: p.scheduler, Memory: &p.vm.memory, Stats: &p.metricsOf[of].cache,
-		OnPanic: func(cause any) { logPanic(p, cause) },
-	}
-	cache := newCache(of, p.newSource(c), worker, p)
-	p.caches = append(p.caches, cache)
-	return cache
-}
-
-func newCache(of *part, c token.Source, worker cache.Worker, store cache.Store) *cache.Cache {
-	if !of.cache.shared {
-		store = nil
-	}
-	if of.service.DependsOnCaller() {
-		return cache.NewPerCaller(&of.cache.Policy, c, worker, store, of.identity)
-	}
-	return cache.New(&of.cache.Policy, c, worker, store, of.identity)
-}
-
 func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext { return p.newRequest(id) }
 
 func (p *pluginContext) newRequest(id uint32) *requestContext {
@@ -223,6 +206,9 @@ func (p *pluginContext) close() {
 	p.vm.metrics.forget(p.caches)
 	for _, cache := range p.caches {
 		cache.Close()
+	}
+	for _, workers := range p.ofWorkers {
+		workers.Close()
 	}
 }
 

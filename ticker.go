@@ -39,20 +39,31 @@ func (p *pluginContext) OnTick() {
 	p.runBatch()
 }
 
-func (p *pluginContext) watch() {
-	defer p.logPanic()
-	p.scheduler.Watch()
-	p.tickFleets(p.now)
+// watchSoon has watch run soon.
+func (p *pluginContext) watchSoon() {
+	if p.period > watchPeriod {
+		p.tickEvery(watchPeriod)
+	}
 }
 
-// tickFleets has the fleets do together what one callback can do, those first whose turn was the longest ago.
-func (p *pluginContext) tickFleets(now time.Duration) {
+// sharing is a *share.Source.
+type sharing interface {
+	Tick(now time.Duration, most int) (left int)
+	IsWaiting() bool
+}
+
+// watch has those that share tokens do together what one callback can do, beginning with those whose turn was the longest
+// ago.
+func (p *pluginContext) watch() {
+	defer p.logPanic()
 	left := cache.BatchSize
-	for range p.fleets {
-		first := p.fleets[0]
-		p.fleets = append(p.fleets[1:], first)
-		if left = first.Tick(now, left); left <= 0 {
-			return
+	for range p.shares {
+		next := p.shares[p.nextShare]
+		p.nextShare = (p.nextShare + 1) % len(p.shares)
+		if next.IsWaiting() {
+			if left = next.Tick(p.now, left); left <= 0 {
+				return
+			}
 		}
 	}
 }
@@ -75,7 +86,7 @@ func (p *pluginContext) runBatch() {
 	switch {
 	case more:
 		p.tickEvery(batchPeriod)
-	case p.scheduler.IsWatching() || slices.ContainsFunc(p.fleets, fleetFetcher.IsWaiting):
+	case slices.ContainsFunc(p.shares, sharing.IsWaiting):
 		p.tickEvery(watchPeriod)
 	default:
 		p.tickEvery(tickPeriod)

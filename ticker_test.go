@@ -7,46 +7,46 @@ import (
 	"token-fetch/internal/cache"
 )
 
-// fakeFleet has so much to do.
-type fakeFleet struct{ due, ticks int }
+// fakeShare has so much to do.
+type fakeShare struct{ due, ticks int }
 
-func (f *fakeFleet) IsWaiting() bool { return f.due > 0 }
+func (f *fakeShare) IsWaiting() bool { return f.due > 0 }
 
-func (f *fakeFleet) Tick(_ time.Duration, most int) (left int) {
+func (f *fakeShare) Tick(_ time.Duration, most int) (left int) {
 	f.ticks++
 	did := min(f.due, most)
 	f.due -= did
 	return most - did
 }
 
-// A configuration may have a thousand rules with a fleet each: all together do no more in a callback than one.
-func TestFleetsShareACallback(t *testing.T) {
+// A configuration may have a thousand rules that share tokens: all together do no more in a callback than one.
+func TestThoseThatShareTokensShareACallback(t *testing.T) {
 	p := &pluginContext{}
-	var fleets []*fakeFleet
+	var sharers []*fakeShare
 	for range 1000 {
-		f := &fakeFleet{due: 2}
-		fleets = append(fleets, f)
-		p.fleets = append(p.fleets, f)
+		f := &fakeShare{due: 2}
+		sharers = append(sharers, f)
+		p.shares = append(p.shares, f)
 	}
 	due := func() (n int) {
-		for _, f := range fleets {
+		for _, f := range sharers {
 			n += f.due
 		}
 		return n
 	}
 	for callback := 0; due() > 0; callback++ {
 		before := due()
-		p.tickFleets(time.Hour)
+		p.watch()
 		if did := before - due(); did == 0 || did > cache.BatchSize {
 			t.Fatalf("callback %d: got %d done, expected 1 to %d", callback, did, cache.BatchSize)
 		}
 	}
-	for number, f := range fleets {
-		if more := f.ticks - fleets[0].ticks; more < -1 || more > 1 {
-			t.Errorf("fleet %d: got %d ticks, expected as many as the first, %d, or one more or less", number, f.ticks, fleets[0].ticks)
+	for number, f := range sharers {
+		if f.ticks > 2 {
+			t.Errorf("number %d: got %d ticks for 2 things to do, expected at most 2", number, f.ticks)
 		}
 	}
-	if len(p.fleets) != len(fleets) {
-		t.Errorf("got %d fleets, expected %d", len(p.fleets), len(fleets))
+	if len(p.shares) != len(sharers) {
+		t.Errorf("got %d, expected %d", len(p.shares), len(sharers))
 	}
 }

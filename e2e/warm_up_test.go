@@ -86,7 +86,7 @@ func TestWarmUp(t *testing.T) {
 		config := warmConfig("/token", nil)
 		config["forwardHeaders"] = []string{"X-User"}
 		checkRefused(t, gateway.UpdateRefused(t, config),
-			"invalid cache.warmUp in config: true (want false where tokens depend on the caller, whom nobody knows before the request)")
+			"invalid cache.warmUp in config: true (want false: tokens are per caller, so there is nothing to fetch ahead)")
 	})
 }
 

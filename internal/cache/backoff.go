@@ -25,16 +25,16 @@ func (b *backoff) wrap(err *token.Error, now time.Duration) *token.Error {
 	if err == nil {
 		return nil
 	}
-	return &token.Error{Reason: err.Reason, RetryAfter: max(b.until-now, 0), Detail: err.Detail}
+	return &token.Error{Reason: err.Reason, RetryAfter: max(b.until-now, 0), IsHeld: true, Detail: err.Detail}
 }
 
 func (b *backoff) open(now time.Duration) bool { return now >= b.until }
 
-// failed starts the next wait, which lasts for at least least. What was begun before the
-// failure before was known belongs to that one: of a hundred calls that were under way
-// when the token service went down, one counts.
-func (b *backoff) failed(begunAt, now, least time.Duration) {
-	least = min(least, token.MaxRetryAfter)
+// failed starts the next wait, which lasts for at least as long as the token service asks for, or others hold back: just
+// that long where isShared, as they count the same failures. What was begun before the failure before was known belongs to that one: of a hundred calls
+// that were under way when the token service went down, one counts.
+func (b *backoff) failed(begunAt, now time.Duration, err *token.Error, isShared bool) {
+	least := min(err.RetryAfter, token.MaxRetryAfter)
 	if b.count > 0 && begunAt < b.since {
 		b.until = max(b.until, now+least)
 		return
@@ -45,6 +45,9 @@ func (b *backoff) failed(begunAt, now, least time.Duration) {
 	wait := b.first << min(b.count, 20)
 	wait += rand.N(wait/5 + 1) //nolint:gosec // no secret: it only spreads gateways
 	wait = max(min(wait, MaxBackoff), least)
+	if isShared && err.IsHeld {
+		wait = least
+	}
 	b.count++
 	b.since, b.until = now, now+wait
 }
@@ -56,12 +59,10 @@ func (b *backoff) succeeded(begunAt time.Duration) {
 	}
 }
 
-// catchUp takes over where another worker stands, if that is further on. No wait is longer than
-// the longest, whatever has been written for it.
-func (b *backoff) catchUp(other backoff, now time.Duration) {
-	if until := min(other.until, now+MaxBackoff); until > b.until {
-		b.count, b.since, b.until = other.count, min(other.since, now), until
-	}
+// undo takes the latest failure back, as others have decided that it does not count; the next counts from until on.
+func (b *backoff) undo(until time.Duration) {
+	b.count--
+	b.until = until
 }
 
 // forgotten reports whether the failures are so long ago that the next would be a first one.

@@ -1,7 +1,7 @@
 // Package cache keeps tokens: one fetch for all requests that need the same token,
 // renewal before its end, a stand-in while the token service can't answer, and waits after failures.
 // It knows neither HTTP nor the gateway: a token.Source obtains tokens, a Waiter is a
-// request, a Store is what the workers of a gateway share.
+// request. Whether other workers or gateways take part is the Source's business.
 //
 // All of a worker's callbacks run on one thread, so that nothing here is guarded.
 package cache
@@ -16,84 +16,57 @@ import (
 // Cache gives requests their tokens: one for all of them or one for each caller.
 type Cache struct {
 	Worker
-	policy  *Policy
-	source  token.Source
-	workers *sharing  // nil: each worker is by itself
-	key     token.Key // of the configuration, for its records
+	policy *Policy
+	source token.Source
 
 	common   *Entry // of the token that is the same for all; nil where it depends on the caller
 	entries  map[token.Key]*Entry
 	found    map[string]*Entry // those that are kept, by the values of their callers
 	lists    [holdings]entryList
-	underWay []begunFetch  // in the order of their deadlines
-	fetching int           // fetches that are wanted or under way
-	outage   backoff       // after fetches that found no service, whoever the caller
-	noAnswer *token.Error  // of the latest of them
-	isWarm   bool          // the common entry has had a token, or needs none ahead
-	warmUpAt time.Duration // not before; another worker fetches the first token
-	// keepsNothing: the latest token had no lifetime, so that other workers could do nothing with it.
-	keepsNothing bool
+	fetching int          // fetches that are wanted or under way
+	outage   backoff      // after fetches that found no service, whoever the caller
+	noAnswer *token.Error // of the latest of them
+	isWarm   bool         // the common entry has had a token, or needs none ahead
 
 	isClosed    bool          // an answer that comes late changes nothing any more
 	nextToSweep *list.Element // of the kept entries, see Tick
 	ahead       time.Duration // of the wall clock before the monotonic one, at the latest Tick
 }
 
-// New returns a cache whose one token is the same for all requests. With a store that is not nil,
-// the workers of the gateway share it: key stands for all that tokens depend on beside their callers.
-func New(policy *Policy, source token.Source, worker Worker, store Store, key token.Key) *Cache {
-	c := newCache(policy, source, worker, key)
-	if store != nil {
-		c.workers = shareCommon(store, policy)
-	}
+// New returns a cache whose one token is the same for all requests.
+func New(policy *Policy, source token.Source, worker Worker) *Cache {
+	c := newCache(policy, source, worker)
 	c.common = c.newEntry(token.Key{}, nil)
 	return c
 }
 
-// NewPerCaller returns a cache with a token for each caller; store and key are those of New.
-func NewPerCaller(policy *Policy, source token.Source, worker Worker, store Store, key token.Key) *Cache {
-	c := newCache(policy, source, worker, key)
-	if store != nil {
-		c.workers = shareCallers(store, policy)
-	}
+// NewPerCaller returns a cache with a token for each caller.
+func NewPerCaller(policy *Policy, source token.Source, worker Worker) *Cache {
+	c := newCache(policy, source, worker)
 	c.entries, c.found = map[token.Key]*Entry{}, map[string]*Entry{}
 	c.Memory.add(c)
 	return c
 }
 
-func newCache(policy *Policy, source token.Source, worker Worker, key token.Key) *Cache {
+func newCache(policy *Policy, source token.Source, worker Worker) *Cache {
 	return &Cache{
-		Worker: worker, policy: policy, source: source, key: key,
+		Worker: worker, policy: policy, source: source,
 		outage: backoff{first: policy.Backoff},
 		ahead:  wallAhead(worker.Clock.Monotonic(), worker.Clock.Wall()),
 	}
 }
 
 func (c *Cache) newEntry(key token.Key, caller token.Caller) *Entry {
-	e := &Entry{
+	return &Entry{
 		key: key, caller: caller,
 		retry:      backoff{first: c.policy.Backoff},
 		rejections: backoff{first: c.policy.Backoff},
 	}
-	if c.workers != nil {
-		e.record = recordKeyOf(c.key, key)
-	}
-	return e
 }
 
-// Close gives back what the cache has taken of the worker's memory, and lets other workers make the fetches
-// that were wanted or under way: the host will tell nobody of their results.
+// Close gives back what the cache has taken of the worker's memory. The host will tell nobody of the results of fetches.
 func (c *Cache) Close() {
 	c.isClosed = true
-	now := c.Clock.Monotonic()
-	for _, begun := range c.underWay {
-		c.releaseLease(begun.entry, now)
-	}
-	for _, wanted := range c.Scheduler.fetches {
-		if wanted.cache == c {
-			c.releaseLease(wanted.entry, now)
-		}
-	}
 	if c.entries != nil {
 		c.Memory.remove(c)
 	}
@@ -135,17 +108,22 @@ func (c *Cache) Find(values []byte, now time.Duration) *Entry {
 func (c *Cache) Ask(caller token.Caller, w Waiter) (*Entry, Reply) {
 	now := c.Clock.Monotonic()
 	e := c.entry(caller)
-	if e.token.validAt(now) || c.mayLook(e, now) && c.look(e, now) && e.token.validAt(now) {
+	if e.token.validAt(now) || c.takeKept(e, now) && e.token.validAt(now) {
 		c.Stats.Hits++
 		c.settle(e, now)
 		return e, Reply{Token: e.valid(now).use()}
 	}
-	c.Stats.Misses++
 	if !c.hasRoom(e, now) {
+		c.Stats.Misses++
 		c.settle(e, now)
 		return nil, Reply{Err: errTooManyCallers}
 	}
 	reply := c.askForFetch(e, now, w)
+	if reply.Token != nil && reply.Token.IsShared && e.token.validAt(now) {
+		c.Stats.Hits++ // another worker has it
+	} else {
+		c.Stats.Misses++
+	}
 	c.settle(e, now)
 	return e, reply
 }
@@ -186,6 +164,32 @@ func (c *Cache) askForFetch(e *Entry, now time.Duration, w Waiter) Reply {
 	}
 }
 
+// lookPause is the time between two looks for a token that the source keeps while none may be fetched.
+const lookPause = 50 * time.Millisecond
+
+// takeKept takes a token that the source keeps, where none may be fetched now: another worker may have been luckier. It
+// reports whether that is news.
+func (c *Cache) takeKept(e *Entry, now time.Duration) bool {
+	keeper, ok := c.source.(Keeper)
+	if !ok || e.fetch.state != idle || c.outage.open(now) && e.retry.open(now) || now < e.lookedAt+lookPause {
+		return false
+	}
+	e.lookedAt = now
+	t, isRejected, ok := keeper.Kept(e.caller)
+	if !ok {
+		return false
+	}
+	kept := c.policy.newToken(t, now)
+	if isRejected {
+		kept = kept.asRejected()
+	}
+	if !e.adopt(now, kept) {
+		return false
+	}
+	c.outage.succeeded(kept.issuedAt)
+	return true
+}
+
 // entry finds or makes the caller's entry.
 func (c *Cache) entry(caller token.Caller) *Entry {
 	if c.common != nil {
@@ -207,32 +211,14 @@ func (c *Cache) hasRoom(e *Entry, now time.Duration) bool {
 		c.Memory.hasRoom(pending, entrySize(e, pending))
 }
 
-// Reject is for a token that the upstream has rejected.
+// Reject is for a token that the upstream has rejected: requests get a new one, which the source is told of.
 func (c *Cache) Reject(e *Entry, id token.ID) {
-	if !e.isRejectable(id) {
-		return
-	}
 	now := c.Clock.Monotonic()
-	if c.heardOfRejection(e, id, now) {
-		e.token = e.token.asRejected()
-		c.tellSource(e, id) // who withdrew it may not have done so yet
+	if !e.isRejectable(id) || !e.reject(now) {
 		return
 	}
-	if !e.reject(now) {
-		return
-	}
-	if c.withdraw(e, id, now) {
-		c.Stats.Invalidated++
-		c.tellSource(e, id)
-	}
+	e.isUncounted = true
 	if e.holding != nowhere { // it may have been dropped while the request was with the upstream
 		c.settle(e, now)
-	}
-}
-
-// tellSource has a Source that shares tokens with other gateways bring this one no more.
-func (c *Cache) tellSource(e *Entry, id token.ID) {
-	if r, ok := c.source.(Rejecter); ok {
-		r.Rejected(e.caller, id)
 	}
 }

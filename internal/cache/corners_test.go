@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"token-fetch/internal/token"
 )
 
 // A caller that was refused when its token was to be renewed: 640 bytes are counted, and its
@@ -26,27 +24,6 @@ func TestRefusedCallerKeepsItsToken(t *testing.T) {
 	}
 	if e.token != nil {
 		t.Errorf("a token of %d bytes is kept where %d bytes are counted", len(e.token.Values[0]), e.size)
-	}
-}
-
-// A success that was begun before the failure does not end the wait, in one worker; the token that another
-// worker stored does, whenever it was asked for.
-func TestAdoptedTokenEndsRetryAfter(t *testing.T) {
-	clock, store := newFakeClock(), newFakeStore()
-	a, b := newColleague(defaults(), clock, store), newColleague(defaults(), clock, store)
-	b.ask()
-	b.run() // under way
-	a.ask()
-	a.run() // left to b
-	clock.pass(patience)
-	a.tick() // under way, after all
-	clock.pass(time.Millisecond)
-	a.answer(t, unavailableFor(time.Minute))
-	b.answer(t, good("t1", 5*time.Second)) // begun before
-	a.tick()                               // adopts t1
-	clock.pass(6 * time.Second)            // t1 is over, 54 s of Retry-After are not
-	if _, reply := a.ask(); reply.Waiting {
-		t.Errorf("got %s, expected no call before the minute is over", reply)
 	}
 }
 
@@ -92,43 +69,6 @@ func TestOldFailuresCount(t *testing.T) {
 	w.fetchFor(t, named("later"), unavailable())
 	if wait := w.outage.until - w.clock.now; wait > 2*time.Second {
 		t.Errorf("wait after one failure: got %s, expected about a second", wait)
-	}
-}
-
-// Records of replaced configurations with long-lived tokens fill the places for good: later configurations are
-// not shared.
-func TestReplacedConfigurationsFillThePlaces(t *testing.T) {
-	clock, store := newFakeClock(), newFakeStore()
-	for i := range 1200 {
-		w := &worker{clock: clock, store: store}
-		w.Cache = New(defaults(), w, w.common(&Memory{}), store, token.Key{byte(i), byte(i >> 8), 9})
-		w.fetchOnce(t, good("t", 24*time.Hour))
-		w.Close()
-		clock.pass(time.Second)
-	}
-	a, b := newColleague(defaults(), clock, store), newColleague(defaults(), clock, store)
-	a.fetchOnce(t, good("new", time.Hour))
-	if _, reply := b.ask(); reply.Token == nil {
-		t.Errorf("got %s, expected the token that the other worker has just stored", reply)
-	}
-}
-
-// One worker is told that the client is refused; another, whose call finds the service down, serves the old token on.
-func TestStaleAfterAnotherWorkerWasRefused(t *testing.T) {
-	p := defaults()
-	p.StaleIfError = time.Hour
-	clock, store := newFakeClock(), newFakeStore()
-	a, b := newColleague(p, clock, store), newColleague(p, clock, store)
-	a.fetchOnce(t, good("old", 100*time.Second))
-	b.serves(t, "old")
-	clock.pass(95 * time.Second)
-	a.ask()
-	a.tick() // renewal
-	a.answer(t, refusal())
-	clock.pass(30 * time.Second) // over, and refused
-	r := b.fetchOnce(t, unavailable())
-	if r.token != nil {
-		t.Errorf("got the token %q, which was refused when it was to be renewed", r.token.Values[0])
 	}
 }
 

@@ -12,18 +12,20 @@ import (
 // owns it makes the fetches and talks to the other workers.
 type Entry struct {
 	key    token.Key
-	record recordKey    // of what the workers share
 	caller token.Caller // nil for a refused caller, of whom nothing but the key is kept
 	// token is the latest one. It may have expired or been rejected by the upstream, as it may still stand in; nil
 	// before the first.
 	token    *stored
 	usedAt   time.Duration // by the latest request
-	lookedAt time.Duration // at its record in the store
+	lookedAt time.Duration // for what the source keeps
+	renewAt  time.Duration // not before, as the source had no new one yet
 	fetch    fetch         // that brings the next one
 
 	retry      backoff      // after fetches that were refused; those that found no service are the Cache's
 	refusal    *token.Error // of the latest of them
 	rejections backoff      // after tokens that the upstream rejected
+	// isUncounted: the token was rejected, and it is not known yet whether by this worker first.
+	isUncounted bool
 
 	holding holding
 	size    int           // bytes counted for it
@@ -53,6 +55,15 @@ func (e *Entry) valid(now time.Duration) *stored {
 	return e.token
 }
 
+// query is what the source is asked for.
+func (e *Entry) query(now time.Duration) token.Query {
+	q := token.Query{Caller: e.caller}
+	if e.token != nil && now < e.token.expiresAt {
+		q.Have, q.IsRejected = e.token.ID, e.token.rejected
+	}
+	return q
+}
+
 // stale returns the token, which may have expired or been rejected, while it may stand in for a new one.
 func (e *Entry) stale(now time.Duration) *stored {
 	if e.token.serves(now) {
@@ -65,7 +76,7 @@ func (e *Entry) stale(now time.Duration) *stored {
 // used in the second half of its life so far, and no fetch is under way or held back.
 func (e *Entry) due(now time.Duration) bool {
 	t := e.token
-	return t.validAt(now) && now >= t.refreshAt && t.refreshAt < t.expiresAt &&
+	return t.validAt(now) && now >= t.refreshAt && now >= e.renewAt && t.refreshAt < t.expiresAt &&
 		e.isUsed(now) &&
 		e.fetch.state == idle && e.retry.open(now)
 }
@@ -75,21 +86,33 @@ func (e *Entry) isUsed(now time.Duration) bool {
 	return e.usedAt >= e.token.issuedAt+(now-e.token.issuedAt)/2
 }
 
-// store takes the token of a good answer. One without a lifetime is not kept.
+// renewPause is the time between two tries to renew a token while the source returns the one that there is: another worker
+// is renewing it.
+const renewPause = 200 * time.Millisecond
+
+// store takes the token of a fetch. One without a lifetime is not kept. One that the entry has already is no new one: it
+// is being renewed elsewhere, or was rejected so soon after another that it serves on.
 func (e *Entry) store(now time.Duration, t *stored, isUsed bool) {
 	e.retry.succeeded(t.issuedAt)
 	e.refusal = nil
+	switch {
+	case !t.same(e.token):
+		e.usedAt = 0
+	case e.token.rejected:
+		e.rejections.undo(now + renewPause)
+	default:
+		e.renewAt = now + renewPause
+	}
 	e.token = nil
 	if t.validAt(now) {
 		e.token = t
 	}
-	e.usedAt = 0
 	if isUsed {
 		e.usedAt = now
 	}
 }
 
-// adopt takes a token that another worker stored, and reports whether it is news.
+// adopt takes a token that others have, and reports whether it is news.
 func (e *Entry) adopt(now time.Duration, t *stored) bool {
 	switch {
 	case t.same(e.token):
@@ -108,7 +131,7 @@ func (e *Entry) adopt(now time.Duration, t *stored) bool {
 // refuse takes an answer that refuses a token. One that is still valid serves to its end, but
 // does not stand in after it.
 func (e *Entry) refuse(now time.Duration, err *token.Error) {
-	e.retry.failed(e.fetch.sentAt, now, 0)
+	e.retry.failed(e.fetch.sentAt, now, err, true)
 	e.refusal = err
 	e.endStale(now, err.Reason)
 }
@@ -135,7 +158,7 @@ func (e *Entry) reject(now time.Duration) bool {
 	if !e.rejections.open(now) {
 		return false
 	}
-	e.rejections.failed(now, now, 0)
+	e.rejections.failed(now, now, &token.Error{}, false)
 	e.token = e.token.asRejected()
 	return true
 }

@@ -13,7 +13,6 @@ import (
 type worker struct {
 	*Cache
 	clock   *fakeClock
-	store   *fakeStore
 	fetches []*fakeFetch
 	woken   int
 	stats   Stats
@@ -36,8 +35,9 @@ func (c *fakeClock) pass(d time.Duration) {
 }
 
 type fakeFetch struct {
-	caller token.Caller
-	done   func(result)
+	token.Query
+	done func(result) // of a call that was made when the fetch began
+	end  func(result) // of a token that is as old as it says
 }
 
 // result is what a fetch brings: a token or, if err is not nil, none.
@@ -47,36 +47,15 @@ type result struct {
 }
 
 func (w *worker) Fetch(q token.Query, done func(token.Token, *token.Error)) {
-	end := func(r result) { done(r.token, r.err) }
-	w.fetches = append(w.fetches, &fakeFetch{q.Caller, end})
+	sentAt := w.clock.now
+	end := func(r result) {
+		r.token.Age = w.clock.now - sentAt
+		done(r.token, r.err)
+	}
+	w.fetches = append(w.fetches, &fakeFetch{q, end, func(r result) { done(r.token, r.err) }})
 	if w.onFetch != nil {
 		w.onFetch(end)
 	}
-}
-
-// fakeStore is the host's shared data.
-type fakeStore struct {
-	data     map[string][]byte
-	versions map[string]uint32
-	onLoad   func() // runs after a read, once: another worker in between
-}
-
-func (s *fakeStore) Load(key string) ([]byte, uint32) {
-	data, version := s.data[key], s.versions[key]
-	if between := s.onLoad; between != nil {
-		s.onLoad = nil
-		between()
-	}
-	return data, version
-}
-
-func (s *fakeStore) Swap(key string, data []byte, version uint32) bool {
-	if version != s.versions[key] {
-		return false
-	}
-	s.data[key] = append([]byte(nil), data...)
-	s.versions[key]++
-	return true
 }
 
 // fakeCaller is a caller of that name; so many bytes are kept of it.
@@ -104,44 +83,23 @@ type request struct {
 func (r *request) Proceed(t *token.Token) { r.told++; r.token = t }
 func (r *request) Fail(err *token.Error)  { r.told++; r.err = err }
 
-const (
-	timeout  = 500 * time.Millisecond
-	patience = 400 * time.Millisecond
-)
-
 func defaults() *Policy {
-	return &Policy{Values: 1, RefreshBefore: -1, Backoff: time.Second, MaxEntries: 1024, MaxWaiting: 10000, Timeout: timeout, Patience: patience}
-}
-
-func newFakeStore() *fakeStore {
-	return &fakeStore{data: map[string][]byte{}, versions: map[string]uint32{}}
+	return &Policy{RefreshBefore: -1, Backoff: time.Second, MaxEntries: 1024, MaxWaiting: 10000}
 }
 
 func newFakeClock() *fakeClock {
 	return &fakeClock{now: time.Hour, wall: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 }
 
-var ownKey = token.Key{1, 2, 3}
-
-func newWorker(policy *Policy) *worker { return newColleague(policy, newFakeClock(), newFakeStore()) }
-
-// newColleague is one of several workers of a gateway.
-func newColleague(policy *Policy, clock *fakeClock, store *fakeStore) *worker {
-	w := &worker{clock: clock, store: store}
-	w.Cache = New(policy, w, w.common(&Memory{}), store, ownKey)
+func newWorker(policy *Policy) *worker {
+	w := &worker{clock: newFakeClock()}
+	w.Cache = New(policy, w, w.common(&Memory{}))
 	return w
 }
 
 func newPerCallerWorker(policy *Policy, memory *Memory) *worker {
 	w := &worker{clock: newFakeClock()}
-	w.Cache = NewPerCaller(policy, w, w.common(memory), nil, token.Key{})
-	return w
-}
-
-// newSharingWorker is one of several workers of a gateway, with a token for each caller.
-func newSharingWorker(policy *Policy, clock *fakeClock, store *fakeStore) *worker {
-	w := &worker{clock: clock, store: store}
-	w.Cache = NewPerCaller(policy, w, w.common(&Memory{}), store, ownKey)
+	w.Cache = NewPerCaller(policy, w, w.common(memory))
 	return w
 }
 
@@ -174,7 +132,6 @@ func (w *worker) run() {
 
 func (w *worker) tick() {
 	w.Tick(w.clock.Monotonic(), w.clock.Wall())
-	w.Scheduler.Watch()
 	w.run()
 }
 

@@ -9,32 +9,28 @@ import (
 type fetchState int
 
 const (
-	idle      fetchState = iota // nobody needs one
-	wanted                      // the root context begins it at its next turn
-	elsewhere                   // another worker has begun one; its result ends this one, or its deadline
-	underWay                    // sent; the result ends it, or its deadline
+	idle     fetchState = iota // no request needs one
+	wanted                     // the next batch begins it
+	underWay                   // begun; the result ends it
 )
 
 // fetch is one token call that any number of requests wait for. There are never two at once
-// for one entry. It belongs to none of the requests: the root context makes it, so a client that
+// for one entry. It belongs to none of the requests, so a client that
 // goes away, also the one that started it, takes nothing with it.
 //
-//	          want           begin               end: result
-//	idle ───────────▶ wanted ─────────▶ underWay ─── or deadline ──▶ idle
-//	              leave │ ▲ deadline                                     ▲
-//	                    ▼ │            callOff: another worker's result, │
-//	                 elsewhere ────────── or nobody waits any more ──────┘
+//	         want            begin             end: result
+//	idle ───────────▶ wanted ─────────▶ underWay ─────────▶ idle
+//	                    │                                    ▲
+//	                    └── callOff: nobody waits any more ──┘
 //
-// Requests join and leave in all states but idle, and callOff is also for wanted. The zero value is idle.
+// Requests join and leave in all states but idle. The zero value is idle.
 type fetch struct {
-	state    fetchState
-	renewal  bool          // made for the cache, so that nobody has to wait for it
-	number   int           // of the latest fetch; a result that comes after its deadline has an older one
-	sentAt   time.Duration // monotonic; or when it was left to another worker
-	deadline time.Duration
-	// leasedUntil is when other workers may fetch as well; 0: this one has no lease.
-	leasedUntil time.Duration
-	waiters     *list.List // of Waiter, in the order of their arrival; nil: none
+	state     fetchState
+	renewal   bool          // made for the cache, so that nobody has to wait for it
+	isRefresh bool          // of a token that is still valid
+	number    int           // of the latest fetch; a second result of an earlier one changes nothing
+	sentAt    time.Duration // monotonic
+	waiters   *list.List    // of Waiter, in the order of their arrival; nil: none
 }
 
 // Place is a waiter's place in a queue; with it the waiter can leave.
@@ -79,43 +75,23 @@ func (f *fetch) join(w Waiter) Place {
 // isNeeded reports whether a wanted fetch is for anybody.
 func (f *fetch) isNeeded() bool { return f.renewal || f.waiting() > 0 }
 
-// leave leaves a wanted fetch to another worker.
-func (f *fetch) leave(now, deadline time.Duration) {
-	f.state = elsewhere
-	f.number++
-	f.sentAt, f.deadline = now, deadline
-}
-
-// giveBack returns the lease, and forgets it.
-func (f *fetch) giveBack() (leasedUntil time.Duration) {
-	leasedUntil, f.leasedUntil = f.leasedUntil, 0
-	return leasedUntil
-}
-
 // callOff returns the requests that wait for a fetch that is wanted and will not be made here.
 func (f *fetch) callOff() (waiters *list.List, ok bool) {
-	if f.state != wanted && f.state != elsewhere {
+	if f.state != wanted {
 		return nil, false
 	}
 	waiters = f.waiters
-	f.state, f.renewal, f.waiters = idle, false, nil
+	f.state, f.renewal, f.isRefresh, f.waiters = idle, false, false, nil
 	return waiters, true
 }
 
-// begin returns the number with which the fetch must be ended. ok is false when none is
-// wanted.
-func (f *fetch) begin(now, deadline time.Duration) (number int, ok bool) {
-	if f.state != wanted {
-		return 0, false
-	}
+// begin returns the number with which the fetch that is wanted must be ended.
+func (f *fetch) begin(now time.Duration) (number int) {
 	f.state = underWay
 	f.number++
-	f.sentAt, f.deadline = now, deadline
-	return f.number, true
+	f.sentAt = now
+	return f.number
 }
-
-// overdue reports whether the deadline has passed without a result.
-func (f *fetch) overdue(now time.Duration) bool { return f.state == underWay && now >= f.deadline }
 
 // end returns the requests that are to be told, and leaves none. ok is false for a fetch that has
 // ended before.
@@ -124,6 +100,6 @@ func (f *fetch) end(number int) (waiters *list.List, ok bool) {
 		return nil, false
 	}
 	waiters = f.waiters
-	f.state, f.renewal, f.waiters = idle, false, nil
+	f.state, f.renewal, f.isRefresh, f.waiters = idle, false, false, nil
 	return waiters, true
 }

@@ -54,16 +54,16 @@ func (c *Cache) begin(e *Entry) (d delivery, hasEnded bool) {
 	case !c.outage.open(now) || !e.fetch.isNeeded():
 		c.callOff(e, now)
 		return d, false
-	case c.isElsewhere(e, now):
-		return d, false
 	}
-	number, _ := e.fetch.begin(now, now+c.policy.Timeout)
-	c.underWay = append(c.underWay, begunFetch{e, number})
+	number := e.fetch.begin(now)
 	hasBegun := false
 	done := func(t token.Token, err *token.Error) {
 		switch result, ok := c.end(e, number, t, err); {
 		case !ok: // given up before: its requests have been told
 		case hasBegun:
+			if t.IsShared && result.waiters != nil && result.waiters.Len() > 0 {
+				c.Stats.Coalesced++ // the first of them waited for another worker; each of the others was counted when it came
+			}
 			c.deliver(result)
 		default:
 			d, hasEnded = result, true
@@ -71,7 +71,7 @@ func (c *Cache) begin(e *Entry) (d delivery, hasEnded bool) {
 	}
 	func() {
 		defer c.failOnPanic(done) // the fetches after this one must be begun
-		c.source.Fetch(token.Query{Caller: e.caller}, done)
+		c.source.Fetch(e.query(now), done)
 	}()
 	hasBegun = true
 	return d, hasEnded
@@ -84,7 +84,6 @@ func (c *Cache) callOff(e *Entry, now time.Duration) {
 		return
 	}
 	c.fetching--
-	c.releaseLease(e, now)
 	c.deliver(delivery{waiters: waiters, token: e.stale(now), err: c.outage.wrap(c.noAnswer, now)})
 	c.settle(e, now)
 }
@@ -100,11 +99,21 @@ func (c *Cache) failOnPanic(done func(token.Token, *token.Error)) {
 // end takes the result of a fetch, and returns what the requests that wait are to be told. ok is false for a fetch that
 // has ended before.
 func (c *Cache) end(e *Entry, number int, t token.Token, err *token.Error) (d delivery, ok bool) {
+	isRefresh := e.fetch.isRefresh
 	waiters, ok := e.fetch.end(number)
 	if !ok {
 		return d, false
 	}
 	c.fetching--
+	if isRefresh && !t.IsShared {
+		c.Stats.Refreshes++
+	}
+	if e.isUncounted {
+		e.isUncounted = false
+		if !t.IsShared {
+			c.Stats.Invalidated++ // or else another worker was told before of the rejection, or it changed nothing
+		}
+	}
 	now := c.Clock.Monotonic()
 	d = delivery{waiters: waiters, err: errPanic} // unless something better comes
 	defer c.reportPanic()
@@ -112,7 +121,7 @@ func (c *Cache) end(e *Entry, number int, t token.Token, err *token.Error) (d de
 		c.succeed(e, now, t, &d)
 	} else {
 		if err.StandIn != nil {
-			e.adopt(now, c.policy.newToken(*err.StandIn, e.fetch.sentAt).asRejected())
+			e.adopt(now, c.policy.newToken(*err.StandIn, now).asRejected())
 		}
 		c.fail(e, now, err, &d)
 	}
@@ -128,30 +137,23 @@ func (c *Cache) reportPanic() {
 }
 
 func (c *Cache) succeed(e *Entry, now time.Duration, t token.Token, d *delivery) {
-	d.token = c.policy.newToken(t, e.fetch.sentAt)
+	d.token = c.policy.newToken(t, now)
 	c.isWarm = true
-	c.outage.succeeded(e.fetch.sentAt)
+	c.outage.succeeded(d.token.issuedAt)
 	e.store(now, d.token, d.waiters != nil && d.waiters.Len() > 0)
-	c.keepsNothing = e.token == nil
-	c.publish(e, now)
 }
 
 func (c *Cache) fail(e *Entry, now time.Duration, err *token.Error, d *delivery) {
 	if err.Reason.IsUnavailable() {
-		c.outage.failed(e.fetch.sentAt, now, err.RetryAfter)
+		c.outage.failed(e.fetch.sentAt, now, err, c.common != nil) // others count the failures of one caller
 		c.noAnswer = err
 		d.err = c.outage.wrap(err, now)
-		c.look(e, now) // another worker may have been luckier, or refused
-		d.token = e.stale(now)
-		c.shareFailure(e, e.token, err, now)
-		return
+	} else {
+		c.outage.succeeded(e.fetch.sentAt) // it answers, if not as one would like
+		e.refuse(now, err)
+		d.err = e.retry.wrap(err, now)
 	}
-	c.outage.succeeded(e.fetch.sentAt) // it answers, if not as one would like
-	old := e.token
-	e.refuse(now, err)
-	d.err = e.retry.wrap(err, now)
 	d.token = e.stale(now)
-	c.shareFailure(e, old, err, now)
 }
 
 // deliver has the requests told that waited, if only with a token that has expired or been rejected.

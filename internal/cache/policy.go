@@ -21,18 +21,15 @@ var Keys = []*schema.Key{keyRefreshBefore, keyStaleIfError, keyBackoff, keyMaxEn
 
 // Policy is how tokens are kept and fetched again.
 type Policy struct {
-	Values        int           // of each token
 	RefreshBefore time.Duration // how long before its end a token is renewed; negative: DefaultRefreshBefore of its lifetime
 	StaleIfError  time.Duration // how long after its end a token stands in while the token service can't answer
 	Backoff       time.Duration // the first wait after a failed fetch
 	MaxEntries    int           // callers whose tokens are kept
 	MaxWaiting    int           // requests that may wait for one fetch
 	WarmUp        bool          // the token that is the same for all is fetched before any request
-	Timeout       time.Duration // by which the Fetcher has told the result of a fetch
-	Patience      time.Duration // with another worker's fetch
 }
 
-// ReadPolicy reads Keys. Values, Timeout, Patience and WarmUp are the caller's to set. What is wrong shows in the section's Err.
+// ReadPolicy reads Keys. WarmUp is the caller's to set. What is wrong shows in the section's Err.
 func ReadPolicy(cache schema.Section) Policy {
 	p := Policy{
 		RefreshBefore: -1,

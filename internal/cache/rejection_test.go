@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"testing"
 	"time"
-
-	"token-fetch/internal/token"
 )
 
 func TestRejectedByUpstream(t *testing.T) {
@@ -15,10 +13,13 @@ func TestRejectedByUpstream(t *testing.T) {
 	for range 10 {
 		w.Reject(w.Common(), used.ID)
 	}
+	w.fetchOnce(t, good("t2", 100*time.Second))
+	if last := w.fetches[1].Query; last.Have != used.ID || !last.IsRejected {
+		t.Errorf("the source was asked for %+v, expected it to be told of the rejected token %d", last, used.ID)
+	}
 	if w.stats.Invalidated != 1 {
 		t.Errorf("ten rejections of one token: got %d invalidations, expected 1", w.stats.Invalidated)
 	}
-	w.fetchOnce(t, good("t2", 100*time.Second))
 	w.Reject(w.Common(), used.ID) // a slow answer to the old one
 	w.serves(t, "t2")
 }
@@ -52,11 +53,6 @@ func TestUpstreamThatAlwaysRejects(t *testing.T) {
 	// At once, then after 1, 3, 7, 15 and 31 s and a little.
 	if fetches := minuteOfRejections(t, newWorker(defaults())); fetches > 8 {
 		t.Errorf("a minute of rejections: got %d fetches, expected at most 8", fetches)
-	}
-	a := newWorker(defaults())
-	b := newColleague(defaults(), a.clock, a.store)
-	if fetches := minuteOfRejections(t, a, b); fetches > 8 {
-		t.Errorf("a minute of rejections in two workers: got %d fetches, expected at most 8 as in one", fetches)
 	}
 }
 
@@ -151,25 +147,6 @@ func TestRequestsAfterRejection(t *testing.T) {
 	}
 }
 
-// The authorization server refuses the caller, whose token the upstream has rejected: both agree.
-func TestRejectedTokenOfRefusedCaller(t *testing.T) {
-	clock, store := newFakeClock(), newFakeStore()
-	a, b := newSharingWorker(defaults(), clock, store), newSharingWorker(defaults(), clock, store)
-	a.fetchFor(t, named("caller"), good("t1", time.Hour))
-	b.askFor(named("caller"))
-	for _, w := range []*worker{a, b} {
-		w.Reject(w.find(named("caller")), w.find(named("caller")).token.ID)
-	}
-	if r := a.fetchFor(t, named("caller"), result{err: &token.Error{Reason: token.SubjectRefused}}); r.err == nil {
-		t.Errorf("got %+v, expected the refusal", r)
-	}
-	for i, w := range []*worker{a, b} {
-		if _, reply := w.askFor(named("caller")); reply.Err == nil || reply.Err.Reason != token.SubjectRefused {
-			t.Errorf("worker %d, after the refusal: got %s, expected it", i, reply)
-		}
-	}
-}
-
 // What a caller's upstream rejects is no other caller's business.
 func TestRejectionsOfOneCaller(t *testing.T) {
 	p := defaults()
@@ -189,77 +166,5 @@ func TestRejectionsOfOneCaller(t *testing.T) {
 	}
 	if _, reply := w.askFor(named("victim")); reply.Token == nil || reply.Token.Values[0] != "v" {
 		t.Errorf("got %s, expected the token that was not rejected", reply)
-	}
-}
-
-// Of two workers, one rejects the token while the service can't answer.
-func TestRejectionIsShared(t *testing.T) {
-	p := defaults()
-	p.StaleIfError, p.RefreshBefore = time.Minute, 0
-	clock, store := newFakeClock(), newFakeStore()
-	a, b := newColleague(p, clock, store), newColleague(p, clock, store)
-	a.fetchOnce(t, good("t1", time.Hour))
-	b.serves(t, "t1")
-	a.Reject(a.Common(), a.serves(t, "t1").ID)
-	a.fetchOnce(t, unavailable())
-	a.serves(t, "t1")
-
-	late := newColleague(p, clock, store) // which has never had it
-	if r := late.fetchOnce(t, unavailable()); r.token == nil || r.token.Values[0] != "t1" || !late.Common().token.rejected {
-		t.Errorf("a worker that has just started: got %+v and the error %v, expected the rejected token", r.token, r.err)
-	}
-
-	b.Reject(b.Common(), b.serves(t, "t1").ID) // by its own view, which is older
-	if n := a.stats.Invalidated + b.stats.Invalidated; n != 1 {
-		t.Errorf("got %d invalidated, expected 1 in both workers", n)
-	}
-	for name, w := range map[string]*worker{"who rejected it": a, "who heard of it": b, "a new one": newColleague(p, clock, store)} {
-		r := w.store.recordOf(w.Common())
-		if r.token == nil || !r.token.rejected {
-			t.Errorf("%s: got the record %+v, expected the token to be marked", name, r)
-		}
-	}
-	clock.pass(time.Minute)
-	b.askAndAnswer(good("t2", time.Hour))
-	a.serves(t, "t2")
-	late.serves(t, "t2")
-}
-
-func (s *fakeStore) recordOf(e *Entry) record {
-	for _, data := range s.data {
-		if r := bucket(data).find(&e.record); r.token != nil {
-			return r
-		}
-	}
-	return record{}
-}
-
-// Nothing that a worker does with its older view makes a rejected token a good one again.
-func TestOlderViewDoesNotResurrect(t *testing.T) {
-	views := map[string]func(b *worker){
-		"its renewal is refused": func(b *worker) { b.answer(t, refusal()) },
-		"it finds no service":    func(b *worker) { b.answer(t, unavailable()) },
-		"it is closed":           func(b *worker) { b.Close() },
-		"it fails":               func(b *worker) { b.answer(t, result{err: errPanic}) },
-	}
-	for name, act := range views {
-		a, b := twoWorkers()
-		a.fetchOnce(t, good("t1", 100*time.Second))
-		b.serves(t, "t1")
-		a.clock.pass(95 * time.Second)
-		used := a.serves(t, "t1")
-		b.serves(t, "t1")
-		b.tick() // renews
-		if len(b.fetches) != 1 {
-			t.Fatalf("%s: got %d fetches, expected the renewal", name, len(b.fetches))
-		}
-		a.Reject(a.Common(), used.ID)
-		act(b)
-		if r := a.store.recordOf(a.Common()); !r.token.rejected {
-			t.Errorf("%s: got the record %+v, expected the token to be marked", name, r)
-		}
-		if a.ask(); a.Common().token.validAt(a.clock.now) {
-			t.Errorf("%s: the rejected token is a good one again in the worker that rejected it", name)
-		}
 	}
 }

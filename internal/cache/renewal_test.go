@@ -22,12 +22,48 @@ func TestRenewal(t *testing.T) {
 	w.clock.pass(3 * time.Second)
 	w.tick()
 	w.tick()
-	if len(w.fetches) != 2 || w.stats.Refreshes != 1 {
-		t.Fatalf("at its time: got %d fetches and %d refreshes, expected 2 and 1", len(w.fetches), w.stats.Refreshes)
+	if len(w.fetches) != 2 {
+		t.Fatalf("at its time: got %d fetches, expected 2", len(w.fetches))
 	}
-	w.serves(t, "t1")
+	used := w.serves(t, "t1")
+	if asked := w.fetches[1].Query; asked.Have != used.ID || asked.IsRejected {
+		t.Errorf("the source was asked for %+v, expected another token than %d, which is not rejected", asked, used.ID)
+	}
 	w.answer(t, good("t2", 100*time.Second))
 	w.serves(t, "t2")
+	if w.stats.Refreshes != 1 {
+		t.Errorf("got %d refreshes, expected 1", w.stats.Refreshes)
+	}
+}
+
+// A source may have no new token yet, as another worker is fetching it: it is asked again a little later, and what that
+// worker has fetched is none of this one's refreshes.
+func TestRenewalElsewhere(t *testing.T) {
+	w := newWorker(defaults())
+	same := good("t1", 100*time.Second)
+	same.token.ID = 7
+	w.fetchOnce(t, same)
+	w.clock.pass(90 * time.Second)
+	w.serves(t, "t1")
+	same.token.IsShared, same.token.Age = true, 90*time.Second
+	w.onFetch = func(end func(result)) { w.fetches[len(w.fetches)-1].end(same) }
+	for range 100 {
+		w.tick()
+		w.serves(t, "t1")
+		w.clock.pass(10 * time.Millisecond)
+	}
+	if got, want := len(w.fetches)-1, int(time.Second/renewPause); got < want-1 || got > want+1 {
+		t.Errorf("in a second: got %d fetches, expected %d", got, want)
+	}
+	other := good("t2", 100*time.Second)
+	other.token.IsShared = true
+	w.onFetch = func(end func(result)) { end(other) }
+	w.clock.pass(renewPause)
+	w.tick()
+	w.serves(t, "t2")
+	if w.stats.Refreshes != 0 {
+		t.Errorf("got %d refreshes, expected none", w.stats.Refreshes)
+	}
 }
 
 func TestOnlyTokensInUseAreRenewed(t *testing.T) {

@@ -26,7 +26,6 @@ type Scheduler struct {
 	wake    func() // has RunBatch called soon
 	fetches []wantedFetch
 	results []delivery
-	watched []watchedFetch
 
 	// budget is how long requests may begin fetches themselves: half of the time that passes, and beginTime at once.
 	budget     time.Duration
@@ -36,13 +35,6 @@ type Scheduler struct {
 type wantedFetch struct {
 	cache *Cache
 	entry *Entry
-}
-
-// watchedFetch is one that another worker makes, with its number.
-type watchedFetch struct {
-	cache  *Cache
-	entry  *Entry
-	number int
 }
 
 // delivery is a result on its way to the requests that waited for it.
@@ -106,31 +98,6 @@ func (s *Scheduler) tellWaiters() {
 			waiter.Fail(next.err)
 		}
 	}
-}
-
-// IsWatching reports whether fetches of other workers are waited for. Then the caller sees to it that
-// Watch runs every few milliseconds.
-func (s *Scheduler) IsWatching() bool { return len(s.watched) > 0 }
-
-// Watch looks after some of the fetches that other workers make, those first that were looked after
-// the longest ago: each look reads the store.
-func (s *Scheduler) Watch() {
-	for range min(len(s.watched), BatchSize) {
-		next := s.watched[0]
-		s.watched[0] = watchedFetch{}
-		s.watched = s.watched[1:]
-		if next.cache.watch(next.entry, next.number) {
-			s.watched = append(s.watched, next)
-		}
-	}
-	if len(s.watched) == 0 {
-		s.watched = nil // and with it the array that held them
-	}
-}
-
-func (s *Scheduler) watch(w watchedFetch) {
-	s.watched = append(s.watched, w)
-	s.wake()
 }
 
 func (s *Scheduler) fetch(c *Cache, e *Entry) {

@@ -2,10 +2,10 @@ package cache
 
 import "token-fetch/internal/token"
 
-// Rejecter is a Source that must know which of its tokens the upstream has rejected, before it is asked for
-// another. A request's context tells it.
-type Rejecter interface {
-	Rejected(caller token.Caller, id token.ID)
+// Keeper is a Source that keeps tokens. It can be asked for one without a call being made: isRejected is one that only
+// stands in for a new one.
+type Keeper interface {
+	Kept(c token.Caller) (t token.Token, isRejected, ok bool)
 }
 
 // Waiter is a request that waits for a token. It is told exactly one of the two, in a turn of the
@@ -19,14 +19,8 @@ type Waiter interface {
 var (
 	errTooManyWaiting = &token.Error{Reason: token.TooMany, Detail: "has too many requests waiting for it"}
 	errTooManyCallers = &token.Error{Reason: token.TooMany, Detail: "is being called for too many callers at once"}
-	errNoResult       = &token.Error{Reason: token.NoAnswer, Detail: "got no answer in time"}
 	errPanic          = &token.Error{Reason: token.Internal, Detail: "gave an answer that made the plugin panic"}
 )
-
-// errElsewhere is what requests are told of a failed call of another worker, which has logged why.
-func errElsewhere(r token.Reason) *token.Error {
-	return &token.Error{Reason: r, Detail: "failed when another worker called it"}
-}
 
 // Worker is what the caches of one root context have in common.
 type Worker struct {

@@ -1,28 +1,16 @@
 package cache
 
-import (
-	"time"
-
-	"token-fetch/internal/token"
-)
-
-// begunFetch is a fetch under way, with its number.
-type begunFetch struct {
-	entry  *Entry
-	number int
-}
+import "time"
 
 // maxSweep is how many entries one Tick looks at: with very many callers, each is looked
 // at in one of several ticks, so that none of them holds up the worker's requests.
 const maxSweep = 1024
 
-// Tick looks after the entries: fetches that the host never ended, tokens that are due,
-// entries that are of no use any more, and after a failure what another worker may have
-// stored. The root context calls it some ten times a second, with the time: a configuration may have
+// Tick looks after the entries: tokens that are due, entries that are of no use any more, and after a failure what
+// other workers may have. The root context calls it some ten times a second, with the time: a configuration may have
 // thousands of caches, and for each of them the host would have to be asked twice.
 func (c *Cache) Tick(now time.Duration, wall time.Time) {
 	c.heedClockJump(wallAhead(now, wall))
-	c.endOverdue(now)
 	if c.common != nil {
 		c.tickCommon(now)
 		return
@@ -32,43 +20,36 @@ func (c *Cache) Tick(now time.Duration, wall time.Time) {
 }
 
 func (c *Cache) tickCommon(now time.Duration) {
+	e := c.common
 	switch {
-	case c.policy.WarmUp && !c.isWarm:
-		c.tickWarmUp(now)
-	case c.common.due(now):
-		c.renew(c.common, now)
-	case c.outage.count > 0 || c.common.retry.count > 0:
-		c.look(c.common, now)
+	case c.policy.WarmUp && !c.isWarm && !e.token.validAt(now):
+		c.warmUp(now)
+	case e.due(now):
+		c.renew(e, now)
+	case !e.token.validAt(now):
+		c.takeKept(e, now)
 	}
 }
 
-// renew fetches a new token ahead of time, unless another worker does or did.
-func (c *Cache) renew(e *Entry, now time.Duration) {
-	// A request asks for it as well, each time, so that others must not have been asked just now.
-	if !c.mayFetch(now) || c.workers != nil && now < e.lookedAt+lookPause || !c.claimRenewal(e, now) {
+// warmUp has the first token fetched before any request, and again after each wait until there is one. After that, it is
+// renewed like any other: if it is used.
+func (c *Cache) warmUp(now time.Duration) {
+	e := c.common
+	if c.takeKept(e, now) {
+		c.isWarm = true
 		return
 	}
-	c.Stats.Refreshes++
-	c.renewLater(e)
+	if e.fetch.state == idle && c.mayFetch(now) && e.retry.open(now) {
+		c.renewLater(e)
+	}
 }
 
-// endOverdue gives up fetches that the host has let go without a word.
-func (c *Cache) endOverdue(now time.Duration) {
-	for len(c.underWay) > 0 {
-		first := c.underWay[0]
-		isUnderWay := first.entry.fetch.state == underWay && first.entry.fetch.number == first.number
-		if isUnderWay && !first.entry.fetch.overdue(now) {
-			return
-		}
-		c.underWay[0] = begunFetch{} // the array must not keep what is over
-		c.underWay = c.underWay[1:]
-		if isUnderWay {
-			if d, ok := c.end(first.entry, first.number, token.Token{}, errNoResult); ok {
-				c.deliver(d)
-			}
-		}
+// renew has a new token fetched ahead of time.
+func (c *Cache) renew(e *Entry, now time.Duration) {
+	if c.mayFetch(now) {
+		c.renewLater(e)
+		e.fetch.isRefresh = true
 	}
-	c.underWay = nil // and with it the array that held them
 }
 
 // sweepKept goes from the oldest entry to the latest, on from where the tick before has stopped.

@@ -5,26 +5,6 @@ import (
 	"time"
 )
 
-func TestFetchThatNeverEnds(t *testing.T) {
-	w := newWorker(defaults())
-	r, _ := w.ask()
-	w.run()
-	w.clock.pass(timeout - 1)
-	w.tick()
-	if r.told != 0 {
-		t.Fatal("told before the deadline")
-	}
-	w.clock.pass(1)
-	w.tick()
-	if r.told != 1 || !failedAs(r.err, errNoResult) {
-		t.Fatalf("at the deadline: told %d times, %v", r.told, r.err)
-	}
-	w.answer(t, good("t1", time.Minute)) // too late
-	if r.told != 1 || w.Common().fetch.state != idle {
-		t.Errorf("the late result: told %d times, state %v", r.told, w.Common().fetch.state)
-	}
-}
-
 func TestClockThatJumps(t *testing.T) {
 	tests := map[string]struct {
 		jump  time.Duration

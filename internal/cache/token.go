@@ -18,10 +18,12 @@ type stored struct {
 	staleUntil time.Duration // but to stand in while the token service can't answer; never before expiresAt
 }
 
-func (p *Policy) newToken(t token.Token, sentAt time.Duration) *stored {
+// newToken is a token that has just come.
+func (p *Policy) newToken(t token.Token, now time.Duration) *stored {
 	if t.ID == 0 {
 		t.ID = token.NewID()
 	}
+	sentAt := now - t.Age
 	s := &stored{
 		Token:     t,
 		issuedAt:  sentAt,
@@ -67,11 +69,13 @@ func (s *stored) asRejected() *stored {
 	return &rejected
 }
 
-// merge is the token with what another worker knows of it: that it was rejected, or serves no longer after its end.
+// merge is the token with what others know of it: that it was rejected, or is older.
 func (s *stored) merge(theirs *stored) *stored {
 	merged := *s
 	merged.rejected = s.rejected || theirs.rejected
-	merged.staleUntil = min(s.staleUntil, theirs.staleUntil)
+	if theirs.expiresAt < s.expiresAt-jumpTolerance {
+		return merged.earlier(s.expiresAt - theirs.expiresAt)
+	}
 	return &merged
 }
 

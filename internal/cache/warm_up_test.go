@@ -23,24 +23,19 @@ func tickAll(lasting time.Duration, workers ...*worker) {
 }
 
 func TestWarmUp(t *testing.T) {
-	for name, store := range map[string]Store{"shared": newFakeStore(), "not shared": nil} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorker(defaults())
-			w.Cache = New(warming(), w, w.common(&Memory{}), store, ownKey)
-			tickAll(200*time.Millisecond, w)
-			if len(w.fetches) != 1 {
-				t.Fatalf("after two ticks: got %d fetches, expected 1", len(w.fetches))
-			}
-			w.answer(t, good("t1", time.Minute))
-			w.serves(t, "t1")
-			if want := (Stats{Hits: 1}); w.stats != want {
-				t.Errorf("stats: got %+v, expected %+v", w.stats, want)
-			}
-			tickAll(time.Second, w)
-			if len(w.fetches) != 1 {
-				t.Errorf("once it is there: got %d fetches, expected 1", len(w.fetches))
-			}
-		})
+	w := newWorker(warming())
+	tickAll(200*time.Millisecond, w)
+	if len(w.fetches) != 1 {
+		t.Fatalf("after two ticks: got %d fetches, expected 1", len(w.fetches))
+	}
+	w.answer(t, good("t1", time.Minute))
+	w.serves(t, "t1")
+	if want := (Stats{Hits: 1}); w.stats != want {
+		t.Errorf("stats: got %+v, expected %+v", w.stats, want)
+	}
+	tickAll(time.Second, w)
+	if len(w.fetches) != 1 {
+		t.Errorf("once it is there: got %d fetches, expected 1", len(w.fetches))
 	}
 }
 
@@ -154,80 +149,3 @@ func TestRequestIsFasterThanTheWarmUp(t *testing.T) {
 		t.Errorf("got %d fetches, expected the request's", len(w.fetches))
 	}
 }
-
-func warmingWorkers(count int) (workers []*worker) {
-	clock, store := newFakeClock(), newFakeStore()
-	for range count {
-		workers = append(workers, newColleague(warming(), clock, store))
-	}
-	return workers
-}
-
-// One fetch warms up all workers, whose requests find its token.
-func TestOneWorkerWarmsUpAll(t *testing.T) {
-	workers := warmingWorkers(4)
-	begun := answers(good("t1", time.Hour), workers...)
-	tickAll(10*time.Second, workers...)
-	checkBackoff(t, *begun, 1)
-	for _, w := range workers {
-		w.serves(t, "t1")
-	}
-}
-
-// While it fails, all workers together try as often as one.
-func TestOneWorkerTriesForAll(t *testing.T) {
-	workers := warmingWorkers(4)
-	begun := answers(unavailable(), workers...)
-	tickAll(50*time.Second, workers...)
-	checkBackoff(t, *begun, 6)
-	begun = answers(good("t1", time.Hour), workers...)
-	tickAll(time.Minute, workers...)
-	checkBackoff(t, *begun, 1)
-	for _, w := range workers {
-		w.serves(t, "t1")
-	}
-}
-
-// Also when each time another one of them is the first to look.
-func TestWorkersInTurnTryForAll(t *testing.T) {
-	workers := warmingWorkers(4)
-	begun := answers(unavailable(), workers...)
-	for i := range 500 {
-		workers[0].clock.pass(100 * time.Millisecond)
-		for j := range workers {
-			workers[(i+j)%len(workers)].tick()
-		}
-	}
-	checkBackoff(t, *begun, 6)
-}
-
-// Another worker goes on where the leader does not, for example because its VM is gone.
-func TestWarmUpIsTakenOver(t *testing.T) {
-	for name, lastOfLeader := range map[string]func(done func(result)){
-		"during its fetch": nil,
-		"during its wait":  func(done func(result)) { done(unavailable()) },
-	} {
-		workers := warmingWorkers(2)
-		leader, other := workers[0], workers[1]
-		leader.onFetch = lastOfLeader
-		tickAll(200*time.Millisecond, leader)
-		begun := answers(good("t1", time.Hour), other)
-		tickAll(timeout+4*time.Second, other)
-		if len(leader.fetches) != 1 || len(*begun) != 1 {
-			t.Errorf("%s: got %d fetches of the leader and then %d of the other worker, expected 1 and 1", name, len(leader.fetches), len(*begun))
-		}
-	}
-}
-
-func TestWarmUpThatCanNotWrite(t *testing.T) {
-	w := newWorker(warming())
-	w.Cache = New(warming(), w, w.common(&Memory{}), readOnly{w.store}, ownKey)
-	tickAll(time.Second, w)
-	if len(w.fetches) != 1 {
-		t.Errorf("got %d fetches, expected that the worker fetches for itself", len(w.fetches))
-	}
-}
-
-type readOnly struct{ *fakeStore }
-
-func (readOnly) Swap(string, []byte, uint32) bool { return false }

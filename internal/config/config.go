@@ -17,9 +17,9 @@ package config
 
 import (
 	"token-fetch/internal/cache"
-	"token-fetch/internal/fleet"
 	"token-fetch/internal/rules"
 	"token-fetch/internal/schema"
+	"token-fetch/internal/share"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -108,11 +108,11 @@ func readPart(s schema.Section, has Features) *Part {
 
 // Cache is the key cache, but for how long tokens live, which Service knows.
 type Cache struct {
-	cache.Policy                 // but for Values, Timeout and Patience, which are not configured
-	InvalidateOn   []int         // statuses of the upstream that reject a token
-	InvalidateWhen []Rejection   // other answers that do
-	Shared         bool          // by the workers of the gateway
-	Redis          *fleet.Config // of the gateways that share tokens; nil: this one is by itself
+	cache.Policy
+	InvalidateOn   []int              // statuses of the upstream that reject a token
+	InvalidateWhen []Rejection        // other answers that do
+	Shared         bool               // by the workers of the gateway
+	Redis          *share.RedisConfig // of the gateways that share tokens; nil: this one is by itself
 }
 
 func readCache(s schema.Section, isEnabled bool, has Features) *Cache {
@@ -124,11 +124,11 @@ func readCache(s schema.Section, isEnabled bool, has Features) *Cache {
 	}
 	c.WarmUp = s.Bool(keyWarmUp)
 	switch {
-	case !s.Has(fleet.Key):
+	case !s.Has(share.RedisKey):
 	case !has.Redis:
-		s.Fail("invalid %s in config: this file has no Redis, which only Higress offers to plugins (want main-redis.wasm)", s.Name(fleet.Key))
+		s.Fail("invalid %s in config: this file has no Redis, which only Higress offers to plugins (want main-redis.wasm)", s.Name(share.RedisKey))
 	default:
-		c.Redis = fleet.ReadConfig(s.Object(fleet.Key), isEnabled)
+		c.Redis = share.ReadRedisConfig(s.Object(share.RedisKey), isEnabled)
 	}
 	return c
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"token-fetch/internal/fleet"
 	"token-fetch/internal/schema"
+	"token-fetch/internal/share"
 )
 
 // changed is another value for each key than the one in keptConfig. A key that is not here fails the test.
@@ -45,7 +45,7 @@ func TestWhatATokenDependsOn(t *testing.T) {
 	var try func(prefix string, object *schema.Key)
 	try = func(prefix string, object *schema.Key) {
 		for _, k := range object.Keys {
-			if k == fleet.Key { // it says where tokens are kept, and main.wasm refuses it
+			if k == share.RedisKey { // it says where tokens are kept, and main.wasm refuses it
 				if i := slices.IndexFunc(k.Keys, func(k *schema.Key) bool { return k.Identity }); i >= 0 {
 					t.Errorf("redis.%s: drops the token, expected that no key of redis does", k.Keys[i].Name)
 				}

@@ -4,8 +4,8 @@ import (
 	"slices"
 
 	"token-fetch/internal/cache"
-	"token-fetch/internal/fleet"
 	"token-fetch/internal/schema"
+	"token-fetch/internal/share"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -42,7 +42,7 @@ var (
 	keyWarmUp = &schema.Key{Name: "warmUp", Kind: schema.Boolean, Default: false}
 
 	keyCache = &schema.Key{Name: "cache", Kind: schema.Object, Identity: true,
-		Keys: slices.Concat(tokenservice.LifetimeKeys, cache.Keys, []*schema.Key{keyInvalidateOn, keyInvalidateWhen, keyShared, keyWarmUp, fleet.Key})}
+		Keys: slices.Concat(tokenservice.LifetimeKeys, cache.Keys, []*schema.Key{keyInvalidateOn, keyInvalidateWhen, keyShared, keyWarmUp, share.RedisKey})}
 
 	keyMode         = &schema.Key{Name: "mode", Kind: schema.Text, Default: "deny", OneOf: []string{"deny", "allow"}}
 	keyStatus       = &schema.Key{Name: "status", Kind: schema.Integer, Default: 500, Min: 400, Max: 599}

@@ -8,9 +8,10 @@ type Error struct {
 	// RetryAfter is how long no call should be made, or will be made; 0: unknown. A Source passes on what the token
 	// service asks for, a cache says how long it waits itself.
 	RetryAfter time.Duration
-	Detail     string // for the log: a verb phrase whose subject is the token service; no secret
-	// StandIn is a token that an upstream of another gateway has rejected, and that serves until there is a new one; nil:
-	// none is known.
+	// IsHeld: nobody who shares the Source makes a call before RetryAfter is over, and one may be made then.
+	IsHeld bool
+	Detail string // for the log: a verb phrase whose subject is the token service; no secret
+	// StandIn is a token that an upstream has rejected, and that serves until there is a new one; nil: none is known.
 	StandIn *Token
 }
 

@@ -19,11 +19,15 @@ type Token struct {
 	Values []string
 	// ID tells tokens apart that different calls brought, even if they look the same. 0: whoever keeps it gives it one.
 	ID ID
-	// Lifetime counts from when Fetch was called. 0: the token is for those who wait for it, and must not be kept.
+	// Lifetime is that of the whole token. 0: it is for those who wait for it, and must not be kept.
 	Lifetime time.Duration
-	// SubjectLifetime is how long, from when Fetch was called, the caller's own token lives: nothing that was given for
-	// it outlives it. 0: unknown.
+	// SubjectLifetime is how long, counted like Lifetime, the caller's own token lives: nothing that was given for it
+	// outlives it. 0: unknown.
 	SubjectLifetime time.Duration
+	// Age is how much of these has passed when done is told: that of the call, or of the time that it was kept.
+	Age time.Duration
+	// IsShared: another worker or gateway has called for it.
+	IsShared bool
 }
 
 // ID identifies a token. It is no secret. 0 is none.

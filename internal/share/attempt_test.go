@@ -1,0 +1,212 @@
+package share
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"token-fetch/internal/cache"
+	"token-fetch/internal/token"
+)
+
+// slowStore answers when the test says so.
+type slowStore struct {
+	looks []func(Found, error)
+	saved []token.Token
+	// extended is how often a lease was extended, and givenBack how often one was given back.
+	extended, givenBack int
+}
+
+func (s *slowStore) Look(_ Key, _ Question, done func(Found, error)) { s.looks = append(s.looks, done) }
+
+func (s *slowStore) Save(_ Key, _ Lease, t token.Token, _ time.Duration, done func(error)) {
+	s.saved = append(s.saved, t)
+	done(nil)
+}
+
+func (s *slowStore) Fail(_ Key, _ Lease, _ Failure, done func(time.Duration, error)) { done(0, nil) }
+
+func (s *slowStore) Extend(_ Key, _ Lease, until time.Duration, done func(error)) {
+	if until == 0 {
+		s.givenBack++
+	} else {
+		s.extended++
+	}
+	done(nil)
+}
+
+// lone is a Source around a slow store and calls that end when the test says so.
+type lone struct {
+	*Source
+	store *slowStore
+	clock *fakeClock
+	calls []func(token.Token, *token.Error)
+	fails bool // calls fail at once
+	ended []result
+}
+
+func newLone() *lone {
+	l := &lone{store: &slowStore{}, clock: newFakeClock()}
+	l.Source = New(l.store, l, Options{
+		Clock: l.clock, Backoff: time.Second, Lease: callTimeout / 2, Longest: callTimeout, Wait: callTimeout, Poll: poll,
+		EarliestRenewal: func(time.Duration) time.Duration { return 0 }, Wake: func() {},
+	})
+	return l
+}
+
+// Fetch is the call.
+func (l *lone) Fetch(_ token.Query, done func(token.Token, *token.Error)) {
+	l.calls = append(l.calls, done)
+	if l.fails {
+		done(token.Token{}, &token.Error{Reason: token.NotSent})
+	}
+}
+
+func (l *lone) ask(caller token.Caller) {
+	l.Source.Fetch(token.Query{Caller: caller}, func(t token.Token, err *token.Error) { l.ended = append(l.ended, result{t, err}) })
+}
+
+func (l *lone) pass(d time.Duration) {
+	for end := l.clock.now + d; l.clock.now < end; {
+		l.clock.pass(poll)
+		l.Tick(l.clock.now, cache.BatchSize)
+	}
+}
+
+// A store makes nothing worse: after Wait, the Source inside is asked.
+func TestStoreThatNeverAnswers(t *testing.T) {
+	l := newLone()
+	l.ask(nil)
+	l.pass(callTimeout - poll)
+	if len(l.calls) != 0 {
+		t.Fatalf("before its time: got %d calls, expected none", len(l.calls))
+	}
+	l.pass(poll)
+	if len(l.calls) != 1 {
+		t.Fatalf("got %d calls, expected one", len(l.calls))
+	}
+	l.calls[0](good("t1", time.Minute).token, nil)
+	l.store.looks[0](Found{Is: HasToken}, nil) // late
+	if len(l.ended) != 1 || l.ended[0].token.Values[0] != "t1" || l.IsWaiting() {
+		t.Errorf("got %+v, expected the token once, and nothing to wait for", l.ended)
+	}
+}
+
+func TestStoreThatFails(t *testing.T) {
+	l := newLone()
+	l.ask(nil)
+	l.store.looks[0](Found{}, errors.New("down"))
+	if len(l.calls) != 1 {
+		t.Fatalf("got %d calls, expected one", len(l.calls))
+	}
+	l.calls[0](good("t1", time.Minute).token, nil)
+	if len(l.ended) != 1 || len(l.store.saved) != 0 {
+		t.Errorf("got %d results, %d saved; expected the token, and nothing to be saved for others", len(l.ended), len(l.store.saved))
+	}
+}
+
+// A lease that comes late is used all the same, as others leave the call to who has it.
+func TestLeaseThatComesLate(t *testing.T) {
+	l := newLone()
+	l.ask(nil)
+	l.pass(callTimeout)
+	l.store.looks[0](Found{Is: IsLeased, Lease: Lease{Owner: 1}}, nil)
+	l.calls[0](token.Token{}, &token.Error{Reason: token.NotSent})
+	if l.store.givenBack != 1 {
+		t.Errorf("the lease was given back %d times, expected once", l.store.givenBack)
+	}
+}
+
+// The rejected token that comes with the lease stands in when the call fails, until it ends.
+func TestRejectedTokenStandsIn(t *testing.T) {
+	rejected := token.Token{Values: []string{"old"}, ID: 7, Lifetime: time.Minute, Age: time.Minute - callTimeout/2}
+	for name, test := range map[string]struct {
+		takes time.Duration
+		want  bool
+	}{"within its life": {callTimeout / 4, true}, "after its end": {callTimeout, false}} {
+		l := newLone()
+		l.ask(nil)
+		l.store.looks[0](Found{Is: IsLeased, Lease: Lease{Owner: 1}, StandIn: &rejected}, nil)
+		l.clock.pass(test.takes)
+		l.calls[0](token.Token{}, &token.Error{Reason: token.ServerError})
+		if err := l.ended[0].err; err == nil || (err.StandIn != nil) != test.want {
+			t.Errorf("%s: got %+v, expected the rejected token along with the error: %t", name, err, test.want)
+		}
+	}
+}
+
+// Who waits for another looks again, and after Wait calls for itself.
+func TestLeaderThatNeverEnds(t *testing.T) {
+	l := newLone()
+	l.ask(nil)
+	for range callTimeout / poll {
+		if len(l.calls) > 0 {
+			break
+		}
+		if n := len(l.store.looks); n > 0 {
+			l.store.looks[n-1](Found{Is: IsBusy, Lease: Lease{Owner: 1}}, nil)
+		}
+		l.pass(poll)
+	}
+	l.store.looks[len(l.store.looks)-1](Found{Is: IsBusy, Lease: Lease{Owner: 1}}, nil)
+	if len(l.calls) != 1 {
+		t.Fatalf("got %d calls after %d looks, expected one", len(l.calls), len(l.store.looks))
+	}
+	l.calls[0](good("t1", time.Minute).token, nil)
+	if len(l.store.saved) != 1 {
+		t.Errorf("got %d saved, expected the token to be there for others, should there be none", len(l.store.saved))
+	}
+}
+
+// A call keeps its lease as long as it may take, and not longer.
+func TestLeaseIsExtended(t *testing.T) {
+	l := newLone()
+	l.ask(nil)
+	l.store.looks[0](Found{Is: IsLeased, Lease: Lease{Owner: 1}}, nil)
+	l.pass(callTimeout)
+	extended := l.store.extended
+	if extended < 2 || extended > 6 {
+		t.Errorf("the lease was extended %d times during the call, expected some", extended)
+	}
+	l.pass(10 * callTimeout)
+	if more := l.store.extended - extended; more > 1 {
+		t.Errorf("the lease was extended %d times after the call's time, expected no more", more)
+	}
+}
+
+// However many attempts are due at once, a callback does a part of them: each call that fails at once costs a level of
+// the host's stack.
+func TestTickIsBounded(t *testing.T) {
+	const many = 1000
+	tests := map[string]struct {
+		found *Found        // of each look
+		after time.Duration // all are due
+		count func(*lone) int
+	}{
+		"a store that never answers": {nil, callTimeout, func(l *lone) int { return len(l.calls) }},
+		"others call":                {&Found{Is: IsBusy, Lease: Lease{Owner: 1}}, poll, func(l *lone) int { return len(l.store.looks) }},
+		"leases to be extended":      {&Found{Is: IsLeased, Lease: Lease{Owner: 1}}, callTimeout / 4, func(l *lone) int { return l.store.extended }},
+	}
+	for name, tt := range tests {
+		l := newLone()
+		l.fails = tt.found == nil
+		for n := range many {
+			l.ask(named(fmt.Sprint(n)))
+		}
+		if tt.found != nil {
+			for _, answer := range l.store.looks {
+				answer(*tt.found, nil)
+			}
+		}
+		l.clock.pass(tt.after)
+		before := tt.count(l)
+		for ticks := 0; tt.count(l) < before+many; ticks++ {
+			at := tt.count(l)
+			l.Tick(l.clock.now, cache.BatchSize)
+			if did := tt.count(l) - at; did == 0 || did > cache.BatchSize {
+				t.Fatalf("%s, tick %d: got %d done at once, expected 1 to %d", name, ticks, did, cache.BatchSize)
+			}
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package share
+
+import (
+	"testing"
+	"time"
+
+	"token-fetch/internal/token"
+)
+
+// A success that was begun before the failure does not end the wait, in one worker; the token that another
+// worker stored does, whenever it was asked for.
+func TestAdoptedTokenEndsRetryAfter(t *testing.T) {
+	clock, cells := newFakeClock(), newFakeCells()
+	a, b := newPeer(defaults(), clock, cells), newPeer(defaults(), clock, cells)
+	b.ask()
+	b.run() // under way
+	a.ask()
+	a.run() // left to b
+	clock.pass(patience)
+	a.tick() // under way, after all
+	clock.pass(time.Millisecond)
+	a.answer(t, unavailableFor(time.Minute))
+	b.answer(t, good("t1", 5*time.Second)) // begun before
+	a.tick()                               // adopts t1
+	clock.pass(6 * time.Second)            // t1 is over, 54 s of Retry-After are not
+	if _, reply := a.ask(); reply.Waiting {
+		t.Errorf("got %s, expected no call before the minute is over", told(reply))
+	}
+}
+
+// The authorization server refuses the caller, whose token the upstream has rejected: both agree.
+func TestRejectedTokenOfRefusedCaller(t *testing.T) {
+	clock, cells := newFakeClock(), newFakeCells()
+	a, b := newSharingWorker(defaults(), clock, cells), newSharingWorker(defaults(), clock, cells)
+	a.fetchFor(t, named("caller"), good("t1", time.Hour))
+	b.askFor(named("caller"))
+	for _, w := range []*worker{a, b} {
+		w.reject(named("caller"))
+	}
+	if r := a.fetchFor(t, named("caller"), result{err: &token.Error{Reason: token.SubjectRefused}}); r.err == nil {
+		t.Errorf("got %+v, expected the refusal", r)
+	}
+	for i, w := range []*worker{a, b} {
+		if _, reply := w.askFor(named("caller")); reply.Err == nil || reply.Err.Reason != token.SubjectRefused {
+			t.Errorf("worker %d, after the refusal: got %s, expected it", i, told(reply))
+		}
+	}
+}
+
+// Of two workers, one rejects the token while the service can't answer: it serves on in both, and in one that has just
+// started.
+func TestRejectionIsShared(t *testing.T) {
+	p := defaults()
+	p.StaleIfError, p.RefreshBefore = time.Minute, 0
+	clock, cells := newFakeClock(), newFakeCells()
+	a, b := newPeer(p, clock, cells), newPeer(p, clock, cells)
+	a.fetchOnce(t, good("t1", time.Hour))
+	b.serves(t, "t1")
+	a.reject(nil)
+	a.fetchOnce(t, unavailable())
+	a.serves(t, "t1")
+	late := newPeer(p, clock, cells)
+	late.serves(t, "t1")
+	if late.stats.StaleServed != 1 || late.stats.Hits != 0 {
+		t.Errorf("a worker that has just started: got %+v, expected the rejected token to serve as a stale one", late.stats)
+	}
+	b.reject(nil) // by its own view, which is older
+	b.serves(t, "t1")
+	clock.pass(time.Minute)
+	_, reply := b.ask()
+	b.run()
+	if reply.Token == nil || len(b.fetches) != 1 {
+		t.Fatalf("after the wait: got %s and %d calls, expected to be served while one call tries", told(reply), len(b.fetches))
+	}
+	b.answer(t, good("t2", time.Hour))
+	for _, w := range []*worker{a, b, late} {
+		w.clock.pass(time.Second)
+		w.ask()
+		w.tick()
+		w.serves(t, "t2")
+	}
+}

@@ -1,0 +1,85 @@
+package share
+
+import (
+	"fmt"
+	"strings"
+
+	"token-fetch/internal/schema"
+)
+
+// The keys of the object cache.redis.
+var (
+	keyServiceName   = &schema.Key{Name: "serviceName", Kind: schema.Text, Required: true}
+	keyServicePort   = &schema.Key{Name: "servicePort", Kind: schema.Integer, Min: 1, Max: 65535}
+	keyUsername      = &schema.Key{Name: "username", Kind: schema.Text}
+	keyPassword      = &schema.Key{Name: "password", Kind: schema.Text, Secret: true}
+	keyDatabase      = &schema.Key{Name: "database", Kind: schema.Integer, Default: 0, Min: 0, Max: 1023}
+	keyTimeout       = &schema.Key{Name: "timeout", Kind: schema.Integer, Default: 1000, Min: 1, Max: 60000}
+	keyKeyPrefix     = &schema.Key{Name: "keyPrefix", Kind: schema.Text, Default: "token-fetch:"}
+	keyEncryptionKey = &schema.Key{Name: "encryptionKey", Kind: schema.Text, Secret: true}
+)
+
+// RedisKey is the object itself.
+var RedisKey = &schema.Key{Name: "redis", Kind: schema.Object, Keys: []*schema.Key{
+	keyServiceName, keyServicePort, keyUsername, keyPassword, keyDatabase, keyTimeout, keyKeyPrefix, keyEncryptionKey,
+}}
+
+// RedisConfig is where the fleet's Redis is, and how tokens are kept there.
+type RedisConfig struct {
+	ServiceName string
+	ServicePort int
+	Address     Address
+	KeyPrefix   string
+	Sealer      *Sealer
+	secret      string
+}
+
+// Identity tells apart configurations that can't share a cache. It has their secrets.
+func (c *RedisConfig) Identity() string {
+	if c == nil {
+		return ""
+	}
+	return fmt.Sprintf("%q %d %q %q %q", c.ServiceName, c.ServicePort, c.Address, c.KeyPrefix, c.secret)
+}
+
+// maxPrefix is more than a name of a fleet needs.
+const maxPrefix = 128
+
+// ReadRedisConfig reads the object redis. What is wrong shows in the section's Err.
+func ReadRedisConfig(s schema.Section, isEnabled bool) *RedisConfig {
+	c := &RedisConfig{
+		ServiceName: s.String(keyServiceName), ServicePort: s.Int(keyServicePort), KeyPrefix: s.String(keyKeyPrefix),
+		Address: Address{
+			Username: s.String(keyUsername), Password: s.String(keyPassword), Database: s.Int(keyDatabase),
+			Timeout: s.Milliseconds(keyTimeout),
+		},
+	}
+	if c.ServiceName == "" && isEnabled {
+		s.Missing(keyServiceName)
+	}
+	if strings.ContainsAny(c.ServiceName, "|/?#@ ") {
+		s.Wrong(keyServiceName, "the service's FQDN with its type, without scheme and port, for example redis.dns")
+	}
+	if c.ServicePort == 0 {
+		c.ServicePort = defaultPort(c.ServiceName)
+	}
+	if len(c.KeyPrefix) > maxPrefix || strings.ContainsAny(c.KeyPrefix, "{}") {
+		s.Wrong(keyKeyPrefix, "at most 128 characters, without braces")
+	}
+	if secret := s.String(keyEncryptionKey); secret != "" {
+		sealer, err := NewSealer(secret)
+		if err != nil {
+			s.Wrong(keyEncryptionKey, "base64 of 32 bytes, as openssl rand -base64 32 prints them")
+		}
+		c.Sealer, c.secret = sealer, secret
+	}
+	return c
+}
+
+// defaultPort is that of Redis; services of fixed addresses have the port 80 in Higress, whatever theirs is.
+func defaultPort(serviceName string) int {
+	if strings.HasSuffix(serviceName, ".static") {
+		return 80
+	}
+	return 6379
+}

@@ -1,0 +1,310 @@
+package share
+
+import (
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"token-fetch/internal/redistest"
+	"token-fetch/internal/token"
+)
+
+// keyAt is one of the keys of the fleet's common token, as redis-cli takes it.
+func keyAt(number int) string { return keyOfFleet(1, number) }
+
+func keyOfFleet(identity byte, number int) string {
+	return (&Redis{Prefix: "test:"}).names(keyOf(token.Key{identity}, nil))[number-1]
+}
+
+// The fleet does not wait for a gateway that is killed while it holds the lease.
+func TestKilledWithLease(t *testing.T) {
+	redis := redistest.Start(t)
+	s := &service{lifetime: time.Minute, takes: 20 * time.Millisecond}
+	hanging := &service{lifetime: time.Minute, takes: time.Hour}
+	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 10, service: s})
+	fleet[0].service = hanging
+	go fleet[0].ask()
+	waitFor(t, "the first gateway's call", func() bool { return hanging.calls.Load() == 1 })
+	fleet[0].stop()
+	answers := askAll(fleet[1:])
+	checkAnswers(t, answers)
+	for number, a := range answers {
+		if a.took > realTimeout+time.Second {
+			t.Errorf("gateway %d: waited for %s, expected at most the call's timeout of %s, and the call", number+1, a.took, realTimeout)
+		}
+	}
+	if calls := s.calls.Load(); calls != 1 {
+		t.Errorf("got %d calls after the first gateway was killed, expected 1", calls)
+	}
+}
+
+// A call that takes as long as it may keeps its lease.
+func TestSlowCallKeepsLease(t *testing.T) {
+	redis := redistest.Start(t)
+	s := &service{lifetime: time.Minute, takes: realTimeout * 2 / 3}
+	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 10, service: s})
+	checkAnswers(t, askAll(fleet))
+	if calls := s.calls.Load(); calls != 1 {
+		t.Errorf("got %d calls, expected 1", calls)
+	}
+}
+
+func waitFor(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(60 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not there after 60 s", what)
+		}
+	}
+}
+
+// Whatever Redis does, requests are served by the token service, none later than the call's timeout and the call itself.
+func TestRedisFailures(t *testing.T) {
+	tests := map[string]struct {
+		options []string
+		address Address
+		prepare func(t *testing.T, redis *redistest.Server)
+		log     string // what every gateway's log says first
+		calls   int64  // of three gateways; 0: any number
+	}{
+		"stopped":         {prepare: func(_ *testing.T, r *redistest.Server) { r.Stop() }, log: "can't be reached", calls: 3},
+		"hanging":         {prepare: func(_ *testing.T, r *redistest.Server) { r.Send("DEBUG", "SLEEP", "10") }, options: []string{"--enable-debug-command", "yes"}, log: "can't be reached", calls: 3},
+		"other password":  {options: []string{"--requirepass", "right"}, address: Address{Password: "wrong"}, log: "NOAUTH", calls: 3},
+		"no password":     {options: []string{"--requirepass", "right"}, log: "NOAUTH", calls: 3},
+		"right password":  {options: []string{"--requirepass", "right"}, address: Address{Password: "right"}, calls: 1},
+		"out of memory":   {options: []string{"--maxmemory", "1mb", "--maxmemory-policy", "noeviction"}, log: "OOM"},
+		"read-only":       {options: []string{"--min-replicas-to-write", "1"}, log: "NOREPLICAS", calls: 3},
+		"record of lists": {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("RPUSH", keyAt(1), "rubbish") }, calls: 1},
+		"record is junk":  {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(1), "rubbish", "PX", "60000") }, log: "not one of token-fetch", calls: 1},
+		"junk for ever":   {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(1), "rubbish") }, calls: 1},
+		"huge record": {prepare: func(_ *testing.T, r *redistest.Server) {
+			r.Do("SET", keyAt(1), strings.Repeat("x", 2<<20), "PX", "60000")
+		}, log: "not a reply"},
+		"lease for ever":    {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(3), "rubbish") }, calls: 1},
+		"lease for hours":   {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(3), "rubbish", "PX", "7200000") }, calls: 1},
+		"failing for hours": {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(4), "unavailable-1", "PX", "7200000") }, calls: 3},
+		"failing for ever":  {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(4), "unavailable-1") }, calls: 1},
+		"an unknown word":   {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(4), "rubbish", "PX", "60000") }, calls: 3},
+		"counter is junk":   {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("SET", keyAt(5), "rubbish") }, calls: 1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redis := redistest.Start(t, tt.options...)
+			if tt.prepare != nil {
+				tt.prepare(t, redis)
+			}
+			if name == "hanging" {
+				time.Sleep(50 * time.Millisecond) // until it hangs, which no event tells
+			}
+			s := &service{lifetime: time.Minute, takes: 10 * time.Millisecond}
+			fleet := startFleet(t, redis.Address, fleetOptions{gateways: 3, address: tt.address, service: s})
+			for number, a := range askAll(fleet) {
+				if a.err != nil || a.token == "" {
+					t.Errorf("gateway %d: got the error %v, expected a token", number, a.err)
+				}
+				if a.took > 2*realTimeout {
+					t.Errorf("gateway %d: waited for %s, expected at most %s", number, a.took, 2*realTimeout)
+				}
+			}
+			if calls := s.calls.Load(); tt.calls != 0 && calls != tt.calls {
+				t.Errorf("got %d calls, expected %d", calls, tt.calls)
+			}
+			checkLog(t, fleet, tt.log)
+		})
+	}
+}
+
+func checkLog(t *testing.T, fleet []*gateway, want string) {
+	t.Helper()
+	told := 0
+	for _, g := range fleet {
+		g.mu.Lock()
+		lines := strings.Join(g.lines, "\n")
+		g.mu.Unlock()
+		if strings.Contains(lines, want) && lines != "" {
+			told++
+		}
+		if want == "" && lines != "" {
+			t.Errorf("got the log %q, expected none", lines)
+		}
+	}
+	if want != "" && told == 0 {
+		t.Errorf("no gateway's log has %q; the last one has %q", want, fleet[len(fleet)-1].lines)
+	}
+}
+
+// Redis that was restarted, and has forgotten everything, costs one call.
+func TestRestartedRedis(t *testing.T) {
+	redis := redistest.Start(t)
+	s := &service{lifetime: 2 * time.Second, takes: 5 * time.Millisecond}
+	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 10, service: s})
+	checkAnswers(t, askAll(fleet))
+	redis.Stop()
+	redis.Restart()
+	time.Sleep(s.lifetime)
+	// The connections break at the first use.
+	for _, a := range askAll(fleet) {
+		if a.err != nil {
+			t.Errorf("got the error %v, expected a token", a.err)
+		}
+	}
+	time.Sleep(s.lifetime)
+	before := s.calls.Load()
+	checkAnswers(t, askAll(fleet))
+	if calls := s.calls.Load() - before; calls != 1 {
+		t.Errorf("got %d calls after the restart, expected 1", calls)
+	}
+}
+
+// A failed call holds back the whole fleet, as long as the service asks for or ever longer.
+func TestFleetBacksOff(t *testing.T) {
+	redis := redistest.Start(t)
+	s := &service{lifetime: time.Minute, takes: time.Millisecond, retry: 5 * time.Second}
+	s.failing.Store(true)
+	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 20, service: s})
+	for began := time.Now(); time.Since(began) < 1500*time.Millisecond; {
+		for _, a := range askAll(fleet) {
+			if a.err == nil {
+				t.Fatalf("got the token %q, expected an error", a.token)
+			}
+		}
+	}
+	if calls := s.calls.Load(); calls != 1 {
+		t.Errorf("got %d calls while the service had asked to be left alone, expected 1", calls)
+	}
+	s.failing.Store(false)
+	waitFor(t, "a token after Retry-After", func() bool { return fleet[3].ask().err == nil })
+	waitFor(t, "the same token everywhere", func() bool {
+		for _, a := range askAll(fleet) {
+			if a.token != "token-2" {
+				return false
+			}
+		}
+		return true
+	})
+	if calls := s.calls.Load(); calls != 2 {
+		t.Errorf("got %d calls, expected 2", calls)
+	}
+}
+
+// A token that an upstream has rejected is fetched once for the fleet; further rejections are spaced.
+func TestRejectedToken(t *testing.T) {
+	redis := redistest.Start(t)
+	s := &service{lifetime: time.Minute, takes: 5 * time.Millisecond}
+	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 20, service: s, backoff: 5 * time.Second})
+	checkAnswers(t, askAll(fleet))
+	// The upstream rejects a token in all gateways that have it.
+	reject := func(rejected string) {
+		var group sync.WaitGroup
+		for _, g := range fleet {
+			group.Add(1)
+			g.post(func() {
+				defer group.Done()
+				e := g.cache.Common()
+				if token := e.Fresh(g.Monotonic()); token != nil && token.Values[0] == rejected {
+					g.cache.Reject(e, token.ID)
+				}
+			})
+		}
+		group.Wait()
+	}
+	reject("token-1")
+	if token := checkAnswers(t, askAll(fleet)); token != "token-2" {
+		t.Errorf("got %q after a rejection, expected token-2", token)
+	}
+	reject("token-2") // at once: the rejections are spaced
+	checkAnswers(t, askAll(fleet))
+	if calls := s.calls.Load(); calls != 2 {
+		t.Errorf("got %d calls, expected 2: a second rejection right after the first changes nothing", calls)
+	}
+	waitFor(t, "a new token after the wait", func() bool {
+		reject("token-2")
+		askAll(fleet)
+		return s.calls.Load() == 3
+	})
+	waitFor(t, "the third token in all gateways", func() bool {
+		reject("token-2") // it did not count while the rejections were spaced
+		for _, a := range askAll(fleet) {
+			if a.token != "token-3" {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// Tokens that must not be kept are fetched by each gateway, without waiting for the others.
+func TestTokensOfFleetThatMayNotBeKept(t *testing.T) {
+	redis := redistest.Start(t)
+	s := &service{takes: 300 * time.Millisecond}
+	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 10, service: s})
+	for _, a := range askAll(fleet) {
+		if a.err != nil || a.took > realTimeout {
+			t.Errorf("got the error %v after %s, expected a token within %s", a.err, a.took, realTimeout)
+		}
+	}
+	for _, a := range askAll(fleet) {
+		if a.err != nil || a.took > realTimeout/2 {
+			t.Errorf("got the error %v after %s, expected a token without a wait for the others", a.err, a.took)
+		}
+	}
+	if calls := s.calls.Load(); calls != 20 {
+		t.Errorf("got %d calls, expected one for each of 20 requests", calls)
+	}
+}
+
+// All that is kept has an end.
+func TestKeysHaveAnEnd(t *testing.T) {
+	redis := redistest.Start(t)
+	s := &service{lifetime: time.Minute, takes: time.Millisecond}
+	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 2, service: s, key: testKey})
+	checkAnswers(t, askAll(fleet))
+	fleet[0].post(func() {
+		fleet[0].cache.Reject(fleet[0].cache.Common(), fleet[0].cache.Common().Fresh(fleet[0].Monotonic()).ID)
+	})
+	s.failing.Store(true)
+	waitFor(t, "the token in Redis", func() bool { return redis.Do("EXISTS", keyAt(1)) == ":1" })
+	for number := 1; number <= keysOfToken; number++ {
+		if left := redis.Do("PTTL", keyAt(number)); left == ":-1" {
+			t.Errorf("key %d: got no end, expected one", number)
+		}
+	}
+	if text := redis.Do("GET", keyAt(1)); strings.Contains(text, "token-1") {
+		t.Errorf("got the token itself in Redis, expected it sealed: %q", text)
+	}
+}
+
+// A sealed value that is moved to another key does not open, and costs one call.
+func TestMovedRecord(t *testing.T) {
+	redis := redistest.Start(t)
+	s := &service{lifetime: time.Minute, takes: time.Millisecond}
+	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 2, service: s, key: testKey})
+	for _, g := range fleet {
+		g.source.Identity = token.Key{2}
+	}
+	checkAnswers(t, askAll(fleet[:1]))
+	waitFor(t, "the token in Redis", func() bool { return redis.Do("EXISTS", keyOfFleet(2, 1)) == ":1" })
+	redis.Do("RENAME", keyOfFleet(2, 1), keyAt(1))
+	redis.Do("RENAME", keyOfFleet(2, 2), keyAt(2))
+	fleet[1].source.Identity = token.Key{1}
+	if a := fleet[1].ask(); a.token != "token-2" {
+		t.Errorf("got %q, expected a token of its own", a.token)
+	}
+	checkLog(t, fleet, "not sealed with this encryptionKey")
+}
+
+func TestNobodyListens(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	s := &service{lifetime: time.Minute, takes: time.Millisecond}
+	fleet := startFleet(t, listener.Addr().String(), fleetOptions{gateways: 1, service: s})
+	if a := fleet[0].ask(); a.err != nil || a.took > realTimeout+time.Second {
+		t.Errorf("got the error %v after %s, expected a token within %s", a.err, a.took, realTimeout)
+	}
+}
