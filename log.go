@@ -83,7 +83,7 @@ func (l *failureLog) tick(h logger) {
 	}
 	consequence := l.consequence
 	if l.total == 0 {
-		consequence = "it gives tokens again"
+		consequence = "it has recovered since"
 	}
 	h.logf(logError, "token service %s %s%s; %s", l.service, l.reason, l.pace.more("failures more"), consequence)
 	l.isFailing = l.total > 0
@@ -93,7 +93,7 @@ func (l *failureLog) tick(h logger) {
 func (l *failureLog) succeeded(h logger) {
 	if l.isFailing {
 		lasted := (h.Monotonic() - l.since).Round(time.Millisecond)
-		h.logf(logInfo, "token service %s gives tokens again, after %s in %s", l.service, count(l.total, "failure"), lasted)
+		h.logf(logInfo, "token service %s recovered after %s in %s", l.service, count(l.total, "failure"), lasted)
 		l.isFailing, l.pace.unsaid = false, 0
 	}
 	l.total = 0
@@ -123,7 +123,7 @@ func (l *refusalLog) refused(h logger, reason string) {
 
 func (l *refusalLog) tick(h logger) {
 	if l.pace.isDue(h) {
-		h.logf(logWarn, "token service %s %s: it refuses a caller's token%s; their requests are answered 401",
+		h.logf(logWarn, "token service %s %s: rejected a caller's token%s; answering 401",
 			l.service, l.reason, l.pace.more("more"))
 		l.pace.written(h)
 	}
@@ -141,7 +141,7 @@ type redisLog struct {
 func (l *redisLog) RedisFailed(err error) {
 	l.pace.unsaid++
 	if l.pace.isDue(l.host) {
-		l.host.logf(logWarn, "Redis %s %v%s; until it works, this gateway calls the token service by itself", l.address, err, l.pace.more("failures more"))
+		l.host.logf(logWarn, "Redis %s %v%s; fetching tokens directly until Redis recovers", l.address, err, l.pace.more("failures more"))
 		l.pace.written(l.host)
 		l.isFailing = true
 	}
@@ -150,7 +150,7 @@ func (l *redisLog) RedisFailed(err error) {
 // RedisWorks is told of each call that did not.
 func (l *redisLog) RedisWorks() {
 	if l.isFailing {
-		l.host.logf(logInfo, "Redis %s works again: the fleet shares its tokens", l.address)
+		l.host.logf(logInfo, "Redis %s recovered: sharing tokens with the fleet again", l.address)
 		l.isFailing, l.pace.unsaid = false, 0
 	}
 }

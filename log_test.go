@@ -29,7 +29,7 @@ func TestFailureLog(t *testing.T) {
 		{"ten seconds of them", func() { fail(1000) }, []string{
 			"token service token.dns:80 answered 503, and 999 failures more since the last line; requests that have no token are answered 500"}},
 		{"the end", func() { l.succeeded(h); l.succeeded(h) }, []string{
-			"token service token.dns:80 gives tokens again, after 1001 failures in 10.01s"}},
+			"token service token.dns:80 recovered after 1001 failures in 10.01s"}},
 		{"good and bad by turns", func() {
 			for range 400 {
 				fail(1)
@@ -37,7 +37,7 @@ func TestFailureLog(t *testing.T) {
 			}
 		}, nil},
 		{"and the sum of it", func() { h.pass(lineInterval); l.tick(h); l.tick(h) }, []string{
-			"token service token.dns:80 answered 503, and 399 failures more since the last line; it gives tokens again"}},
+			"token service token.dns:80 answered 503, and 399 failures more since the last line; it has recovered since"}},
 		{"quiet, then a failure", func() { h.pass(time.Hour); fail(1) }, []string{
 			"token service token.dns:80 answered 503; requests that have no token are answered 500"}},
 	}
@@ -59,8 +59,8 @@ func TestRefusalLog(t *testing.T) {
 	h.pass(lineInterval)
 	l.tick(h)
 	want := []string{
-		"token service token.dns:80 answered 400 (invalid_grant): it refuses a caller's token; their requests are answered 401",
-		"token service token.dns:80 answered 400 (invalid_grant): it refuses a caller's token, and 98 more since the last line; their requests are answered 401",
+		"token service token.dns:80 answered 400 (invalid_grant): rejected a caller's token; answering 401",
+		"token service token.dns:80 answered 400 (invalid_grant): rejected a caller's token, and 98 more since the last line; answering 401",
 	}
 	if !slices.Equal(h.lines, want) {
 		t.Errorf("got %s, expected %s", fmt.Sprintf("%q", h.lines), fmt.Sprintf("%q", want))
@@ -87,11 +87,11 @@ func TestRedisLog(t *testing.T) {
 	for _, l := range logs {
 		l.RedisWorks()
 	}
-	const alone = "; until it works, this gateway calls the token service by itself"
+	const alone = "; fetching tokens directly until Redis recovers"
 	want := []string{
 		"Redis redis.dns:6379 answered with the error OOM" + alone,
 		"Redis redis.dns:6379 answered with the error OOM, and 999 failures more since the last line" + alone,
-		"Redis redis.dns:6379 works again: the fleet shares its tokens",
+		"Redis redis.dns:6379 recovered: sharing tokens with the fleet again",
 	}
 	if !slices.Equal(h.lines, want) {
 		t.Errorf("got the lines %q, expected %q", h.lines, want)

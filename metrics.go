@@ -83,6 +83,7 @@ func (d *durations) record(took time.Duration) {
 // configuration has counted last is written by its successor.
 type vmMetrics struct {
 	services []*serviceMetrics // in the order in which they were configured first; those of no service first
+	defined  int               // so many of them
 	sums     []proxywasm.MetricCounter
 
 	callDuration proxywasm.MetricHistogram
@@ -103,22 +104,6 @@ type writtenCounter struct {
 	namedCounter
 	metric  proxywasm.MetricCounter
 	written uint64
-}
-
-// expiryGauge shows when a token ends, in seconds since 1970. All workers write to the same gauge of the host, and the
-// latest to write wins: so each writes only what is new, and nothing when it has no token in use.
-type expiryGauge struct {
-	metric  proxywasm.MetricGauge
-	written uint64
-}
-
-func (g *expiryGauge) write(end time.Time) {
-	seconds := uint64(max(end.Unix(), 0))
-	if !end.IsZero() && seconds != g.written {
-		// The SDK can only add to a gauge; what sets one is the host function that records a histogram's value.
-		proxywasm.MetricHistogram(g.metric).Record(seconds)
-		g.written = seconds
-	}
 }
 
 // of returns the metrics of the token service with this address; without one, of requests that have none yet.
@@ -165,18 +150,29 @@ func serviceMetricName(address string) string {
 	return name[:maxServiceNameLength-len(end)] + end
 }
 
-// define announces the metrics to the host, so that they are there from the start with zero. Each
-// configuration of the VM does so.
+// define announces the metrics to the host that it does not know yet, so that they are there from the start with zero. Each
+// configuration of the VM does so, for its new token services: a host keeps a little for each announcement.
 func (v *vmMetrics) define() {
-	v.sums = v.sums[:0]
-	for _, c := range (&metrics{}).counters() {
-		v.sums = append(v.sums, proxywasm.DefineCounterMetric(metricPrefix+c.name))
+	if v.sums != nil && !isDefined(v.sums[0]) {
+		v.sums, v.defined = nil, 0 // another host has the VM: an emulator does, from test to test
 	}
-	v.callDuration = proxywasm.DefineHistogramMetric(metricPrefix + callDurationName)
-	v.expiry = expiryGauge{metric: proxywasm.DefineGaugeMetric(metricPrefix + expiryName)}
-	for _, s := range v.services {
-		s.define()
+	if v.sums == nil {
+		for _, c := range (&metrics{}).counters() {
+			v.sums = append(v.sums, proxywasm.DefineCounterMetric(metricPrefix+c.name))
+		}
+		v.callDuration = proxywasm.DefineHistogramMetric(metricPrefix + callDurationName)
+		v.expiry = expiryGauge{metric: proxywasm.DefineGaugeMetric(metricPrefix + expiryName)}
 	}
+	for ; v.defined < len(v.services); v.defined++ {
+		v.services[v.defined].define()
+	}
+}
+
+// isDefined reports whether the host knows the metric. The SDK panics where it does not.
+func isDefined(m proxywasm.MetricCounter) (is bool) {
+	defer func() { is = recover() == nil }()
+	m.Value()
+	return true
 }
 
 func (s *serviceMetrics) define() {
@@ -211,30 +207,6 @@ func (v *vmMetrics) flush(now time.Duration) {
 		s.callDuration = s.callDuration[:0]
 	}
 	v.writeExpiry(now)
-}
-
-// writeExpiry shows which of the tokens in use ends first.
-func (v *vmMetrics) writeExpiry(now time.Duration) {
-	var first time.Time
-	for _, s := range v.services {
-		var firstOfService time.Time
-		for _, cache := range s.caches {
-			if end := cache.EndOfTokenInUse(now); !end.IsZero() {
-				firstOfService = earlier(firstOfService, end)
-				first = earlier(first, end)
-			}
-		}
-		s.expiry.write(firstOfService)
-	}
-	v.expiry.write(first)
-}
-
-// earlier of two times, where the zero time is none.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // forget is told of the caches of a configuration that is gone.

@@ -63,7 +63,7 @@ func TestLogOfFailures(t *testing.T) {
 			// The end is told once it lasts.
 			gateway.Token.Handle(good)
 			checkCallFor(t, gateway, http.StatusOK)
-			isOver := func() bool { return strings.Contains(strings.Join(serviceLines(gateway), "\n"), "gives tokens again") }
+			isOver := func() bool { return strings.Contains(strings.Join(serviceLines(gateway), "\n"), " recovered after ") }
 			for deadline := time.Now().Add(interval + 5*time.Second); !isOver(); time.Sleep(50 * time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatalf("no line tells that it is over:\n%s", strings.Join(serviceLines(gateway), "\n"))

@@ -16,6 +16,7 @@
 package config
 
 import (
+	"fmt"
 	"token-fetch/internal/cache"
 	"token-fetch/internal/rules"
 	"token-fetch/internal/schema"
@@ -74,11 +75,35 @@ func Parse(data []byte, env schema.LookupEnv, has Features) (*Config, error) {
 	if hasRules {
 		c.Rules = readRules(listed, global, has)
 	}
+	c.checkRedis(global)
 	c.Warnings, c.Unchecked = global.Warnings(), global.Unchecked()
 	if err := global.Err(); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// checkRedis reports parts with one Redis that introduce themselves to it in different ways. The Higress host has one
+// client for each cluster, which all of its users set up anew: each would take the other's password and database away,
+// and break its connections.
+func (c *Config) checkRedis(global schema.Section) {
+	addresses := map[string]share.Address{}
+	check := func(s schema.Section, p *Part) {
+		if p == nil || !p.Enabled || p.Cache == nil || p.Cache.Redis == nil {
+			return
+		}
+		redis := p.Cache.Redis
+		at := fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)
+		if known, isKnown := addresses[at]; isKnown && known != redis.Address {
+			s.Fail("invalid %s in config: another username, password, database or timeout for %s than elsewhere in it (want the same, as the gateway has one client for it)", keyCache.Name+"."+share.RedisKey.Name, at)
+			return
+		}
+		addresses[at] = redis.Address
+	}
+	check(global, c.Global)
+	for i, rule := range c.Rules {
+		check(global.Named(fmt.Sprintf("%s[%d]", RulesKey, i)), rule.Part)
+	}
 }
 
 // readPart reads one part, with what it inherits.

@@ -249,3 +249,30 @@ func TestConditionsInTheirOrder(t *testing.T) {
 		t.Errorf("got %+v, expected %+v", got, want)
 	}
 }
+
+// The Higress host has one client for each cluster: parts that introduce themselves in different ways would break each
+// other's connections.
+func TestPartsWithOneRedisAgree(t *testing.T) {
+	const wrong = "invalid cache.redis in config: another username, password, database or timeout for redis.dns:6379 than elsewhere in it (want the same, as the gateway has one client for it)"
+	tests := map[string]struct{ rule, want string }{
+		"the same":                 {`"requestPath": "/other"`, ""},
+		"another password":         {`"cache": {"redis": {"password": "s3cr3t"}}`, "_rules_[0]: " + wrong},
+		"another database":         {`"cache": {"redis": {"database": 3}}`, "_rules_[0]: " + wrong},
+		"another timeout":          {`"cache": {"redis": {"timeout": 7}}`, "_rules_[0]: " + wrong},
+		"another prefix":           {`"cache": {"redis": {"keyPrefix": "b:"}}`, ""},
+		"another Redis":            {`"cache": {"redis": {"serviceName": "other.dns", "password": "s3cr3t"}}`, ""},
+		"another port":             {`"cache": {"redis": {"servicePort": 6380, "password": "s3cr3t"}}`, ""},
+		"a rule that is no longer": {`"enabled": false, "cache": {"redis": {"password": "s3cr3t"}}`, ""},
+	}
+	for name, test := range tests {
+		config := extended(`"cache": {"redis": {"serviceName": "redis.dns", "password": "first"}}, "_rules_": [{"_match_route_": ["a"], ` + test.rule + `}]`)
+		_, err := Parse([]byte(config), environment, Features{Redis: true})
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if got != test.want {
+			t.Errorf("%s:\ngot      %q\nexpected %q", name, got, test.want)
+		}
+	}
+}
