@@ -69,7 +69,7 @@ func newCachePolicy(of *config.Cache) *cachePolicy {
 // newCache keeps the tokens that the client fetches. Where they are shared, by the workers of this gateway or by the
 // gateways of a fleet, it asks those first.
 func (p *pluginContext) newCache(of *part, c *client) *cache.Cache {
-	worker := cache.Worker{
+	worker := cache.Deps{
 		Clock: p, Scheduler: p.scheduler, Memory: &p.vm.memory, Stats: &p.metricsOf[of].cache,
 		OnPanic: func(cause any) { logPanic(p, cause) },
 	}

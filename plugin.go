@@ -149,12 +149,12 @@ func (p *pluginContext) configure(c *config.Config) {
 // all that concerns the token share one cache, and the client that makes its calls.
 func (p *pluginContext) newMode(of *part, shared map[token.Key]cached) mode {
 	if of == nil || !of.enabled {
-		return leftAlone{}
+		return bypass{}
 	}
 	service := p.vm.metrics.of(of.service.Address())
 	p.metricsOf[of] = &service.metrics
 	if of.cache == nil {
-		return callPerRequest{of, p.newClient(of)}
+		return uncached{of, p.newClient(of)}
 	}
 	id := of.cacheIdentity()
 	m, found := shared[id]

@@ -74,7 +74,7 @@ var errInternal = &token.Error{Reason: token.Internal}
 // enter makes the request the one that host calls are about, and reports whether it is
 // still there and paused.
 func (r *requestContext) enter() bool {
-	r.place = cache.Place{}
+	r.ticket = cache.Ticket{}
 	if r.state != paused {
 		return false
 	}

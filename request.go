@@ -32,7 +32,7 @@ type requestContext struct {
 	token *token.Token // with which it went on, for the upstream's verdict
 	// suspicions are entries of invalidateWhen that hold but for the metadata, which filters set as the body passes.
 	suspicions []*config.Rejection
-	place      cache.Place // in the queue of those that wait for the same token
+	ticket     cache.Ticket // in the queue of those that wait for the same token
 }
 
 type requestState int
@@ -56,9 +56,9 @@ type mode interface {
 }
 
 type (
-	leftAlone struct{}
-	// callPerRequest makes a call for each request, as the guide's sample for plugin developers does.
-	callPerRequest struct {
+	bypass struct{}
+	// uncached makes a call for each request, as the guide's sample for plugin developers does.
+	uncached struct {
 		part   *part
 		client *client
 	}
@@ -70,9 +70,9 @@ type (
 	}
 )
 
-func (leftAlone) requests() *part        { return nil }
-func (m callPerRequest) requests() *part { return m.part }
-func (m cached) requests() *part         { return m.part }
+func (bypass) requests() *part     { return nil }
+func (m uncached) requests() *part { return m.part }
+func (m cached) requests() *part   { return m.part }
 
 // OnHttpRequestHeaders decides on the request. With a cached token it makes one host call, the one that sets the
 // header, and one more for each header whose token was exchanged, unless that is the same.
@@ -121,9 +121,9 @@ func (r *requestContext) bringsToken() bool {
 	return err == nil && strings.Trim(value, " \t") != "" // HTTP/2 carries blanks, which the upstream would take off
 }
 
-func (leftAlone) take(*requestContext) types.Action { return types.ActionContinue }
+func (bypass) take(*requestContext) types.Action { return types.ActionContinue }
 
-func (m callPerRequest) take(r *requestContext) types.Action {
+func (m uncached) take(r *requestContext) types.Action {
 	var caller token.Caller
 	if m.part.service.DependsOnCaller() {
 		values, err := r.callerValues()
@@ -195,7 +195,7 @@ func (m cached) ask(r *requestContext, caller token.Caller) types.Action {
 	r.entry = entry
 	switch {
 	case reply.Waiting:
-		r.place = reply.Place
+		r.ticket = reply.Ticket
 		return types.HeaderStopAllIterationAndWatermark
 	case reply.Token != nil:
 		return r.forward(reply.Token)
@@ -235,8 +235,8 @@ func (r *requestContext) OnDeleted() {
 // OnHttpStreamDone is what the SDK's emulator calls in place of OnDeleted.
 func (r *requestContext) OnHttpStreamDone() {
 	defer r.plugin.logPanic()
-	r.place.Leave()
-	r.place = cache.Place{}
+	r.ticket.Cancel()
+	r.ticket = cache.Ticket{}
 	r.heedMetadata()
 	r.state = settled
 }

@@ -1,9 +1,26 @@
-// Package cache keeps tokens: one fetch for all requests that need the same token,
-// renewal before its end, a stand-in while the token service can't answer, and waits after failures.
-// It knows neither HTTP nor the gateway: a token.Source obtains tokens, a Waiter is a
-// request. Whether other workers or gateways take part is the Source's business.
+// Package cache keeps the tokens of one worker: one fetch for all requests that need the same token, renewal before its end,
+// a stand-in while the token service can't answer, and waits after failures. It knows neither HTTP nor the gateway, and
+// nothing of other workers: a token.Source obtains tokens, a Waiter is a request.
 //
+//	request ──▶ Find, Fresh ──▶ a token: nothing else happens
+//	   │
+//	   └──────▶ Ask ──▶ a token, an error, or: wait ◀── told by the Scheduler, in batches
+//	                      │                                  ▲
+//	                      ▼                                  │
+//	Tick ──▶ renew ──▶ Source.Fetch ──▶ done, at once or later
+//
+// The root context calls Tick some ten times a second, and Scheduler.RunBatch in a callback of its own while there is work.
 // All of a worker's callbacks run on one thread, so that nothing here is guarded.
+//
+// What must stay true, and the tests that say so:
+//
+//   - A request is told exactly once, whatever happens to its fetch and to others: TestWaitersThatLeave, and in
+//     internal/share TestAllOrdersOfEvents and TestFourWorkersAtRandom.
+//   - No more than BatchSize are told in one callback: TestWaitersAreToldInBatches.
+//   - Fetches that take long to begin don't hold up the worker: TestRequestsBeginFetchesThemselves.
+//   - Callers whose tokens are refused push no good token out, and all of them together fit into limits: lru_test.go.
+//   - A token that the upstream rejected serves only where no new one is to be had: TestRejectedTokenServesWithoutNewOne.
+//   - What a renewal brings late, or again, ends nobody's token: TestRenewalElsewhere.
 package cache
 
 import (
@@ -15,14 +32,14 @@ import (
 
 // Cache gives requests their tokens: one for all of them or one for each caller.
 type Cache struct {
-	Worker
+	Deps
 	policy *Policy
 	source token.Source
 
 	common   *Entry // of the token that is the same for all; nil where it depends on the caller
 	entries  map[token.Key]*Entry
 	found    map[string]*Entry // those that are kept, by the values of their callers
-	lists    [holdings]entryList
+	lists    [segments]entryList
 	fetching int          // fetches that are wanted or under way
 	outage   backoff      // after fetches that found no service, whoever the caller
 	noAnswer *token.Error // of the latest of them
@@ -34,23 +51,23 @@ type Cache struct {
 }
 
 // New returns a cache whose one token is the same for all requests.
-func New(policy *Policy, source token.Source, worker Worker) *Cache {
+func New(policy *Policy, source token.Source, worker Deps) *Cache {
 	c := newCache(policy, source, worker)
 	c.common = c.newEntry(token.Key{}, nil)
 	return c
 }
 
 // NewPerCaller returns a cache with a token for each caller.
-func NewPerCaller(policy *Policy, source token.Source, worker Worker) *Cache {
+func NewPerCaller(policy *Policy, source token.Source, worker Deps) *Cache {
 	c := newCache(policy, source, worker)
 	c.entries, c.found = map[token.Key]*Entry{}, map[string]*Entry{}
 	c.Memory.add(c)
 	return c
 }
 
-func newCache(policy *Policy, source token.Source, worker Worker) *Cache {
+func newCache(policy *Policy, source token.Source, worker Deps) *Cache {
 	return &Cache{
-		Worker: worker, policy: policy, source: source,
+		Deps: worker, policy: policy, source: source,
 		outage: backoff{first: policy.Backoff},
 		ahead:  wallAhead(worker.Clock.Monotonic(), worker.Clock.Wall()),
 	}
@@ -113,7 +130,7 @@ func (c *Cache) Ask(caller token.Caller, w Waiter) (*Entry, Reply) {
 		c.settle(e, now)
 		return e, Reply{Token: e.valid(now).use()}
 	}
-	if !c.hasRoom(e, now) {
+	if !c.hasQuota(e, now) {
 		c.Stats.Misses++
 		c.settle(e, now)
 		return nil, Reply{Err: errTooManyCallers}
@@ -148,15 +165,15 @@ func (c *Cache) askForFetch(e *Entry, now time.Duration, w Waiter) Reply {
 	case e.fetch.waiting() >= c.policy.MaxWaiting:
 		return Reply{Err: errTooManyWaiting}
 	}
-	place := e.fetch.join(w)
+	ticket := e.fetch.join(w)
 	if isUnderWay {
 		c.Stats.Coalesced++
-		return Reply{Waiting: true, Place: place}
+		return Reply{Waiting: true, Ticket: ticket}
 	}
-	d, hasEnded := c.fetchFor(e, now, place)
+	d, hasEnded := c.fetchFor(e, now, ticket)
 	switch {
 	case !hasEnded:
-		return Reply{Waiting: true, Place: place}
+		return Reply{Waiting: true, Ticket: ticket}
 	case d.token != nil:
 		return Reply{Token: &d.token.Token}
 	default:
@@ -205,10 +222,10 @@ func (c *Cache) entry(caller token.Caller) *Entry {
 	return e
 }
 
-// hasRoom reports whether there is room for a fetch of the entry, should it need one.
-func (c *Cache) hasRoom(e *Entry, now time.Duration) bool {
-	return e == c.common || e.holding == kept || e.holding == pending || !e.retry.open(now) ||
-		c.Memory.hasRoom(pending, entrySize(e, pending))
+// hasQuota reports whether there is room for a fetch of the entry, should it need one.
+func (c *Cache) hasQuota(e *Entry, now time.Duration) bool {
+	return e == c.common || e.segment == kept || e.segment == pending || !e.retry.open(now) ||
+		c.Memory.hasQuota(pending, entrySize(e, pending))
 }
 
 // Reject is for a token that the upstream has rejected: requests get a new one, which the source is told of.
@@ -218,7 +235,7 @@ func (c *Cache) Reject(e *Entry, id token.ID) {
 		return
 	}
 	e.isUncounted = true
-	if e.holding != nowhere { // it may have been dropped while the request was with the upstream
+	if e.segment != none { // it may have been dropped while the request was with the upstream
 		c.settle(e, now)
 	}
 }

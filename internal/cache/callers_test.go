@@ -15,7 +15,7 @@ func callerOf(i, size int) *fakeCaller { return &fakeCaller{name: fmt.Sprint(i),
 // has reports whether the caller's token is there without a fetch.
 func (w *worker) has(caller token.Caller) bool {
 	_, reply := w.askFor(caller)
-	reply.Place.Leave()
+	reply.Ticket.Cancel()
 	return reply.Token != nil
 }
 
@@ -156,7 +156,7 @@ func TestExpiredTokensAreDropped(t *testing.T) {
 	}
 	w.clock.pass(time.Minute)
 	w.tick()
-	if len(w.entries) != 0 || w.Memory.used != [holdings]int{} {
+	if len(w.entries) != 0 || w.Memory.used != [segments]int{} {
 		t.Errorf("got %d entries and %v bytes, expected none", len(w.entries), w.Memory.used)
 	}
 }

@@ -19,7 +19,7 @@ func TestRefusedCallerKeepsItsToken(t *testing.T) {
 	w.clock.pass(time.Second) // the token is over
 	w.tick()
 	e := w.entries[c.Key()]
-	if e == nil || e.holding != refused {
+	if e == nil || e.segment != refused {
 		t.Fatalf("got %+v, expected a refused caller", e)
 	}
 	if e.token != nil {

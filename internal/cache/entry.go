@@ -27,9 +27,9 @@ type Entry struct {
 	// isUncounted: the token was rejected, and it is not known yet whether by this worker first.
 	isUncounted bool
 
-	holding holding
+	segment segment
 	size    int           // bytes counted for it
-	element *list.Element // in the list of its holding
+	element *list.Element // in the list of its segment
 }
 
 // nearEnd is how far from its end a token must be to serve by a clock that is a tick

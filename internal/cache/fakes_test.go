@@ -103,8 +103,8 @@ func newPerCallerWorker(policy *Policy, memory *Memory) *worker {
 	return w
 }
 
-func (w *worker) common(memory *Memory) Worker {
-	return Worker{
+func (w *worker) common(memory *Memory) Deps {
+	return Deps{
 		Clock: w.clock, Memory: memory, Stats: &w.stats,
 		Scheduler: NewScheduler(func() { w.woken++ }),
 		OnPanic:   func(cause any) { w.panics = append(w.panics, cause) },

@@ -21,7 +21,7 @@ const (
 //	         want            begin             end: result
 //	idle ───────────▶ wanted ─────────▶ underWay ─────────▶ idle
 //	                    │                                    ▲
-//	                    └── callOff: nobody waits any more ──┘
+//	                    └── cancel: nobody waits any more ──┘
 //
 // Requests join and leave in all states but idle. The zero value is idle.
 type fetch struct {
@@ -33,15 +33,15 @@ type fetch struct {
 	waiters   *list.List    // of Waiter, in the order of their arrival; nil: none
 }
 
-// Place is a waiter's place in a queue; with it the waiter can leave.
-type Place struct {
+// Ticket is a waiter's ticket in a queue; with it the waiter can leave.
+type Ticket struct {
 	queue   *list.List
 	element *list.Element
 }
 
-// Leave takes a waiter out that need not be told any more. The zero Place is of nobody; a
+// Cancel takes a waiter out that need not be told any more. The zero Ticket is of nobody; a
 // waiter who has been told is not there any more either.
-func (p Place) Leave() {
+func (p Ticket) Cancel() {
 	if p.queue != nil {
 		p.queue.Remove(p.element)
 	}
@@ -65,18 +65,18 @@ func (f *fetch) waiting() int {
 }
 
 // join lets a request wait for the fetch that is wanted or under way.
-func (f *fetch) join(w Waiter) Place {
+func (f *fetch) join(w Waiter) Ticket {
 	if f.waiters == nil {
 		f.waiters = list.New()
 	}
-	return Place{f.waiters, f.waiters.PushBack(w)}
+	return Ticket{f.waiters, f.waiters.PushBack(w)}
 }
 
 // isNeeded reports whether a wanted fetch is for anybody.
 func (f *fetch) isNeeded() bool { return f.renewal || f.waiting() > 0 }
 
-// callOff returns the requests that wait for a fetch that is wanted and will not be made here.
-func (f *fetch) callOff() (waiters *list.List, ok bool) {
+// cancel returns the requests that wait for a fetch that is wanted and will not be made here.
+func (f *fetch) cancel() (waiters *list.List, ok bool) {
 	if f.state != wanted {
 		return nil, false
 	}

@@ -25,17 +25,17 @@ func TestWaitersThatLeave(t *testing.T) {
 				w.pace()
 			}
 			var requests []*request
-			var places []Place
+			var tickets []Ticket
 			left := map[int]bool{}
 			leave := func(numbers []int) {
 				for _, i := range numbers {
-					places[i].Leave()
+					tickets[i].Cancel()
 					left[i] = true
 				}
 			}
 			for range 3 {
 				r, reply := w.ask()
-				requests, places = append(requests, r), append(places, reply.Place)
+				requests, tickets = append(requests, r), append(tickets, reply.Ticket)
 			}
 			leave(test.beforeStart)
 			w.run()
@@ -53,8 +53,8 @@ func TestWaitersThatLeave(t *testing.T) {
 					t.Errorf("request %d: told %d times, expected %v", i, r.told, want)
 				}
 			}
-			for _, p := range places {
-				p.Leave() // of requests that were told or have left: nothing happens
+			for _, p := range tickets {
+				p.Cancel() // of requests that were told or have left: nothing happens
 			}
 			if test.fetches > 0 {
 				w.serves(t, "t1")
@@ -72,7 +72,7 @@ func TestMaxWaiting(t *testing.T) {
 	if _, third := w.ask(); !failedAs(third.Err, errTooManyWaiting) {
 		t.Errorf("the third: got %s, expected %v", third, errTooManyWaiting)
 	}
-	first.Place.Leave()
+	first.Ticket.Cancel()
 	if _, fourth := w.ask(); !fourth.Waiting {
 		t.Errorf("after one has left: got %s, expected to wait", fourth)
 	}

@@ -29,7 +29,7 @@ func (c *Cache) renewLater(e *Entry) {
 
 // fetchFor has a token fetched that a request waits for, at once if that may be: when the fetch ends while it is begun,
 // hasEnded is true, and d for the request, which is not told otherwise.
-func (c *Cache) fetchFor(e *Entry, now time.Duration, at Place) (d delivery, hasEnded bool) {
+func (c *Cache) fetchFor(e *Entry, now time.Duration, at Ticket) (d delivery, hasEnded bool) {
 	e.fetch.want()
 	c.fetching++
 	if !c.Scheduler.mayBeginNow(now) {
@@ -40,7 +40,7 @@ func (c *Cache) fetchFor(e *Entry, now time.Duration, at Place) (d delivery, has
 	c.Scheduler.budget -= c.Clock.Monotonic() - now
 	if hasEnded {
 		c.countStale(d)
-		at.Leave()
+		at.Cancel()
 	}
 	return d, hasEnded
 }
@@ -52,7 +52,7 @@ func (c *Cache) begin(e *Entry) (d delivery, hasEnded bool) {
 	case e.fetch.state != wanted:
 		return d, false
 	case !c.outage.open(now) || !e.fetch.isNeeded():
-		c.callOff(e, now)
+		c.cancel(e, now)
 		return d, false
 	}
 	number := e.fetch.begin(now)
@@ -77,9 +77,9 @@ func (c *Cache) begin(e *Entry) (d delivery, hasEnded bool) {
 	return d, hasEnded
 }
 
-// callOff is for a wanted fetch for which nobody waits any more, or whose service has failed since.
-func (c *Cache) callOff(e *Entry, now time.Duration) {
-	waiters, ok := e.fetch.callOff()
+// cancel is for a wanted fetch for which nobody waits any more, or whose service has failed since.
+func (c *Cache) cancel(e *Entry, now time.Duration) {
+	waiters, ok := e.fetch.cancel()
 	if !ok {
 		return
 	}

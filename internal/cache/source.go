@@ -22,8 +22,8 @@ var (
 	errPanic          = &token.Error{Reason: token.Internal, Detail: "gave an answer that made the plugin panic"}
 )
 
-// Worker is what the caches of one root context have in common.
-type Worker struct {
+// Deps is what the caches of one root context have in common.
+type Deps struct {
 	Clock     token.Clock
 	Scheduler *Scheduler
 	Memory    *Memory // of all root contexts of the VM
@@ -41,5 +41,5 @@ type Reply struct {
 	Token   *token.Token
 	Err     *token.Error // there is none, and no fetch for this request
 	Waiting bool         // for a fetch: the Waiter will be told
-	Place   Place        // of one that waits
+	Ticket  Ticket       // of one that waits
 }

@@ -10,7 +10,7 @@ const maxSweep = 1024
 // other workers may have. The root context calls it some ten times a second, with the time: a configuration may have
 // thousands of caches, and for each of them the host would have to be asked twice.
 func (c *Cache) Tick(now time.Duration, wall time.Time) {
-	c.heedClockJump(wallAhead(now, wall))
+	c.checkClockJump(wallAhead(now, wall))
 	if c.common != nil {
 		c.tickCommon(now)
 		return
@@ -88,10 +88,10 @@ func wallAhead(now time.Duration, wall time.Time) time.Duration {
 	return time.Duration(wall.UnixNano()) - now
 }
 
-// heedClockJump shortens the life of all tokens when the wall clock jumps ahead: either it was
+// checkClockJump shortens the life of all tokens when the wall clock jumps ahead: either it was
 // wrong when their end was read from it, or the machine has slept, which the monotonic clock
 // does not count. A clock that is set back lengthens nothing.
-func (c *Cache) heedClockJump(ahead time.Duration) {
+func (c *Cache) checkClockJump(ahead time.Duration) {
 	jump := ahead - c.ahead
 	if jump < jumpTolerance && jump > -jumpTolerance {
 		return

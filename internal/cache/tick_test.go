@@ -61,7 +61,7 @@ func TestRefusedCallersAreForgotten(t *testing.T) {
 	}
 	w.clock.pass(2 * time.Second)
 	w.tick()
-	if len(w.entries) != 0 || memory.used != [holdings]int{} {
+	if len(w.entries) != 0 || memory.used != [segments]int{} {
 		t.Errorf("after it: got %d entries and %v bytes, expected none", len(w.entries), memory.used)
 	}
 }

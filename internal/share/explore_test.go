@@ -73,7 +73,7 @@ func (x *exploration) leave(i int) bool {
 		return false
 	}
 	x.left[i] = true
-	x.replies[i].Place.Leave()
+	x.replies[i].Ticket.Cancel()
 	return true
 }
 

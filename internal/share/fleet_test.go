@@ -157,7 +157,7 @@ func startFleet(t *testing.T, redis string, o fleetOptions) []*gateway {
 		})
 		var scheduler *cache.Scheduler
 		scheduler = cache.NewScheduler(func() { go g.post(func() { turn(scheduler) }) })
-		worker := cache.Worker{
+		worker := cache.Deps{
 			Clock: g, Scheduler: scheduler, Memory: &cache.Memory{}, Stats: &cache.Stats{},
 			OnPanic: func(cause any) { t.Errorf("panic: %v", cause) },
 		}

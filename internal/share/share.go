@@ -8,13 +8,16 @@
 //
 // What must stay true, and the tests that say so:
 //
-//   - One call for a key, however many ask at once: TestStores, TestOneCallOfMany; TestFourWorkersAtRandom.
-//   - Whoever holds the lease and dies holds the others up until it lapses, and nobody for longer than Wait: TestLeaderDies.
-//   - A token that is due is renewed by one, while the others are served: TestStores.
-//   - A failure holds for all, Retry-After in full: TestStores.
-//   - Tokens that may not be kept are fetched by each for itself: TestTokensThatMayNotBeKept.
+//   - One call for a key, however many ask at once: TestStores, TestFourWorkersAtRandom; with real processes TestFleetSharesTokens.
+//   - Whoever holds the lease and dies holds the others up until it lapses, and nobody for longer than Wait:
+//     TestFetchThatIsElsewhere, TestLeaderThatNeverEnds, TestKilledWithLease.
+//   - A token that is due is renewed by one, while the others are served: TestStores, TestRenewalForAllWorkers.
+//   - A failure holds for all, Retry-After in full: TestStores, TestOneWorkerTriesForAll.
+//   - Rejections are spaced for all together: TestStores, TestRejectionsInTwoWorkersAreSpaced.
+//   - Tokens that may not be kept are fetched by each for itself: TestStores, TestTokensThatAreNotKept.
+//   - Whatever another plugin writes, a record is the owner's, or there is none: TestRecordsThatOthersHaveMade.
 //   - A store makes nothing worse: whatever it does or does not answer, the token is there no later than one Wait after it
-//     would have been without it: TestStoreThatNeverAnswers, and redis_failures_test.go.
+//     would have been without it: TestStoreThatNeverAnswers, TestRedisFailures.
 package share
 
 import (

@@ -81,7 +81,7 @@ func TestConfigurationsThatWantTheSamePlace(t *testing.T) {
 		if want := i >= configurations-room; (reply.Token != nil) != want || want && reply.Token.Values[0] != token(i) {
 			t.Errorf("configuration %d: got %s, expected its own token: %v", i, told(reply), want)
 		}
-		reply.Place.Leave()
+		reply.Ticket.Cancel()
 	}
 	if len(cells.data) != 1 {
 		t.Errorf("got %d keys, expected the records to stand in one bucket", len(cells.data))

@@ -83,7 +83,7 @@ func TestSharedTokenAfterTheClockWasSet(t *testing.T) {
 		if want := jump < 0; (reply.Token != nil) != want {
 			t.Errorf("%s: got %s, expected to be served: %v", name, told(reply), want)
 		}
-		reply.Place.Leave()
+		reply.Ticket.Cancel()
 		a.clock.pass(time.Minute)
 		if _, reply := b.ask(); reply.Token != nil {
 			t.Errorf("%s, after its end: got %s, expected no token", name, told(reply))

@@ -64,7 +64,7 @@ func (s *simulation) ask() {
 	_, reply := w.Ask(r.caller, r)
 	switch {
 	case reply.Waiting:
-		r.place = reply.Place
+		r.ticket = reply.Ticket
 		s.waiting = append(s.waiting, r)
 	case reply.Token != nil:
 		s.checkToken(r.caller, reply.Token)
@@ -115,7 +115,7 @@ func (s *simulation) leave() {
 	}
 	i := s.random.IntN(len(s.waiting))
 	if r := s.waiting[i]; r.told == 0 {
-		r.place.Leave()
+		r.ticket.Cancel()
 		s.waiting = slices.Delete(s.waiting, i, i+1)
 	}
 }

@@ -35,7 +35,7 @@ type simulation struct {
 type simulated struct {
 	request
 	caller  token.Caller
-	place   cache.Place
+	ticket  cache.Ticket
 	askedAt time.Duration // as paced counts
 }
 

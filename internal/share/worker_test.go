@@ -160,8 +160,8 @@ func (w *worker) options(key token.Key, policy *cache.Policy) Options {
 	}
 }
 
-func (w *worker) deps() cache.Worker {
-	return cache.Worker{
+func (w *worker) deps() cache.Deps {
+	return cache.Deps{
 		Clock: w.clock, Memory: &cache.Memory{}, Stats: &w.stats,
 		Scheduler: cache.NewScheduler(func() {}),
 		OnPanic:   func(cause any) { w.panics = append(w.panics, cause) },

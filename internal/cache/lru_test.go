@@ -67,13 +67,13 @@ func TestClosedCacheGivesItsMemoryBack(t *testing.T) {
 	w.fetchFor(t, named("refused"), refusal())
 	w.askFor(named("pending"))
 	before := memory.used
-	for _, h := range []holding{pending, kept, refused} {
+	for _, h := range []segment{pending, kept, refused} {
 		if before[h] == 0 {
 			t.Errorf("before: nothing is held of kind %d", h)
 		}
 	}
 	w.Close()
-	if memory.used != [holdings]int{} || len(memory.caches) != 0 {
+	if memory.used != [segments]int{} || len(memory.caches) != 0 {
 		t.Errorf("after: got %v and %d caches, expected nothing", memory.used, len(memory.caches))
 	}
 	newWorker(defaults()).Close() // has taken nothing
@@ -138,7 +138,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	sum := 0
 	for _, e := range w.entries {
-		if e.holding == kept {
+		if e.segment == kept {
 			sum += entrySize(e, kept)
 		}
 	}
@@ -148,7 +148,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	w.run()
 	w.Close()
 	other.Close()
-	if memory.used != [holdings]int{} || len(memory.caches) != 0 {
+	if memory.used != [segments]int{} || len(memory.caches) != 0 {
 		t.Errorf("after Close: got %v, expected nothing", memory.used)
 	}
 }
@@ -172,7 +172,7 @@ func TestFetchesUnderWayAreBounded(t *testing.T) {
 		fetch.done(unavailable())
 	}
 	w.run()
-	if w.Memory.used != [holdings]int{} || len(w.entries) != 0 {
+	if w.Memory.used != [segments]int{} || len(w.entries) != 0 {
 		t.Errorf("after they have failed: got %v, expected nothing", w.Memory.used)
 	}
 }
