@@ -26,6 +26,8 @@ type cluster struct {
 	Port  int
 	HTTP2 bool // by prior knowledge, without TLS
 	Limit int  // of its circuit breaker: requests, connections and those that wait for one, of all workers
+	// Filters are those of its requests, for each attempt; nil: the router's.
+	Filters []any
 }
 
 // noLimit is a circuit breaker that never opens.
@@ -79,34 +81,65 @@ func (f *files) writePlugin(options Options) error {
 }
 
 func (f *files) writeFilter(template, path string, options Options) error {
-	configuration, err := configurationText(options.Config)
+	plugin, err := options.plugin()
 	if err != nil {
 		return err
-	}
-	environment := options.Env
-	if environment == nil {
-		environment = map[string]string{}
 	}
 	filterFile := ""
 	if options.ECDS {
 		filterFile = f.filter()
 	}
+	var upstreamFilters []any
+	if options.Place == InRouter || options.Place == InBothChains {
+		upstreamFilters = withCodec(plugin)
+	}
 	return f.render(template, path, map[string]any{
-		"Configuration": configuration,
-		"Env":           environment,
-		"FailurePolicy": options.failurePolicy(),
-		"StreamIdle":    fmt.Sprintf("%gs", options.StreamIdle.Seconds()),
-		"VMID":          options.VMID,
-		"VirtualHosts":  options.VirtualHosts,
-		"IgnorePorts":   options.IgnorePorts,
-		"Manager":       options.Manager,
-		"Filters":       options.Filters,
-		"Details":       detailsOf(options),
-		"AccessLog":     options.AccessLog,
-		"Wasm":          options.Wasm,
-		"FilterFile":    filterFile,
-		"Dir":           f.watched(),
+		"Plugin":          plugin,
+		"IsHTTPFilter":    options.Place == "" || options.Place == InBothChains,
+		"UpstreamFilters": upstreamFilters,
+		"StreamIdle":      fmt.Sprintf("%gs", options.StreamIdle.Seconds()),
+		"VirtualHosts":    options.VirtualHosts,
+		"IgnorePorts":     options.IgnorePorts,
+		"Manager":         options.Manager,
+		"Filters":         options.Filters,
+		"Details":         detailsOf(options),
+		"AccessLog":       options.AccessLog,
+		"FilterFile":      filterFile,
+		"Dir":             f.watched(),
 	})
+}
+
+// plugin is the configuration of Envoy's Wasm filter.
+func (o Options) plugin() (map[string]any, error) {
+	configuration, err := configurationText(o.Config)
+	environment := o.Env
+	if environment == nil {
+		environment = map[string]string{}
+	}
+	config := map[string]any{
+		"name":    "token-fetch",
+		"root_id": "token-fetch",
+		"vm_config": map[string]any{
+			"vm_id":                 o.VMID,
+			"runtime":               "envoy.wasm.runtime.v8",
+			"code":                  map[string]any{"local": map[string]any{"filename": o.Wasm}},
+			"environment_variables": map[string]any{"key_values": environment},
+		},
+		"configuration": map[string]any{"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration},
+	}
+	if policy := o.failurePolicy(); policy != "" {
+		config["failure_policy"] = policy
+	}
+	return map[string]any{"@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm", "config": config}, err
+}
+
+// withCodec are upstream filters, of which the last must be the codec.
+func withCodec(plugin map[string]any) []any {
+	const codec = "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"
+	return []any{
+		map[string]any{"name": "token-fetch", "typed_config": plugin},
+		map[string]any{"name": "envoy.filters.http.upstream_codec", "typed_config": map[string]any{"@type": codec}},
+	}
 }
 
 // detailsOf is the header for the details, empty for none.

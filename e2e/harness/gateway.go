@@ -60,9 +60,20 @@ type Options struct {
 	Filters        []any             // HTTP filters between the plugin and the router
 	Manager        map[string]any    // fields of the HTTP connection manager in place of the harness' own, or in addition
 	Services       []Service         // further ones, or others in the place of the harness' own
+	Place          Place             // of the plugin; before the router when empty
 	LogTo          io.Writer         // also gets Envoy's log while it runs; may be nil
 	KeepLog        int               // bytes of the log's end that are kept; 0 means all
 }
+
+// Place is where in Envoy's filter chains the plugin is.
+type Place string
+
+// Places besides the HTTP filters, where the plugin runs once for a request. As an upstream filter it runs for each attempt.
+const (
+	InRouter     Place = "router"  // upstream_http_filters of the router
+	InCluster    Place = "cluster" // http_filters of the upstreams' clusters
+	InBothChains Place = "both"    // HTTP filters, and upstream_http_filters
+)
 
 // Gateway is an Envoy that runs the plugin before an upstream. Its routes are
 // named route-a (path prefix /a), route-b (/b) and default (all else). The first
@@ -190,9 +201,17 @@ func (g *Gateway) clusters() []cluster {
 	cut, limited := upstream("outbound|80||cut.dns"), g.Token.server.cluster("outbound|80||limited.static")
 	// With 0 and 1, a worker knows at once that no request more can go out.
 	cut.Limit, limited.Limit = 0, 1
+	main, other := upstream("outbound|80||upstream.dns"), upstream("outbound|80||upstream-a.dns")
+	if g.options.Place == InCluster {
+		plugin, err := g.options.plugin()
+		if err != nil {
+			panic(err) // the test's own configuration
+		}
+		main.Filters, other.Filters = withCodec(plugin), withCodec(plugin)
+	}
 	return []cluster{
-		upstream("outbound|80||upstream.dns"),
-		upstream("outbound|80||upstream-a.dns"),
+		main,
+		other,
 		cut,
 		limited,
 		// Port 1 is reserved, and nothing listens there.
