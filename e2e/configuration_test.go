@@ -34,10 +34,10 @@ var refusedConfigs = map[string]struct {
 	"no serviceName":    {without("serviceName"), "missing serviceName in config"},
 	"empty tokenHeader": {with("tokenHeader", ""), "missing tokenHeader in config"},
 	"null serviceName":  {with("serviceName", nil), "missing serviceName in config"},
-	"nothing":           {map[string]any{}, "missing tokenHeader in config"},
+	"nothing":           {map[string]any{}, "missing tokenHeader in config; missing requestPath in config; missing serviceName in config"},
 
 	"timeout 0":     {with("timeout", 0), "invalid timeout in config: 0 (want 1 to 60000)"},
-	"timeout text":  {with("timeout", "500"), `invalid timeout in config: "500" (want 1 to 60000)`},
+	"timeout text":  {with("timeout", "500"), `invalid timeout in config: "500" (want 1 to 60000, without quotes)`},
 	"timeout":       {with("timeout", 60_001), "invalid timeout in config: 60001 (want 1 to 60000)"},
 	"half":          {with("timeout", 0.5), "invalid timeout in config: 0.5 (want 1 to 60000)"},
 	"retries":       {with("retries", 6), "invalid retries in config: 6 (want 0 to 5)"},
@@ -45,7 +45,7 @@ var refusedConfigs = map[string]struct {
 	"negative port": {with("servicePort", -1), "invalid servicePort in config: -1 (want 1 to 65535)"},
 	"status":        {with("failure", map[string]any{"status": 200}), "invalid failure.status in config: 200 (want 400 to 599)"},
 	"mode":          {with("failure", map[string]any{"mode": "open"}), `invalid failure.mode in config: "open" (want deny, allow)`},
-	"enabled":       {with("enabled", "false"), `invalid enabled in config: "false" (want true or false)`},
+	"enabled":       {with("enabled", "false"), `invalid enabled in config: "false" (want true or false, without quotes)`},
 	"list":          {with("forwardHeaders", "Cookie"), `invalid forwardHeaders in config: "Cookie" (want a list of strings)`},
 	"null cache":    {with("cache", true), "invalid cache in config: true (want an object)"},
 
@@ -60,7 +60,7 @@ var refusedConfigs = map[string]struct {
 	},
 	"global beside complete rules": {
 		map[string]any{"tokenHeader": "X-Token", "_rules_": []any{with("_match_route_", []string{"route-a"})}},
-		"missing requestPath in config",
+		"missing requestPath in config; missing serviceName in config",
 	},
 	"second rule": {
 		harness.Merge(harness.SampleConfig(), map[string]any{"_rules_": []any{
@@ -137,7 +137,7 @@ var refusedConfigs = map[string]struct {
 	},
 	"subject is never exchanged": {
 		harness.OAuth2Config("/", assertion, map[string]any{"overwrite": false}),
-		"invalid overwrite in config: false (want true where the tokenHeader brings the token to be exchanged, which no request would otherwise be)",
+		"invalid overwrite in config: false (want true: tokenHeader also carries the caller's token, so no request would ever be exchanged)",
 	},
 	"assertion among the params": {
 		harness.OAuth2Config("/", harness.Merge(assertion, map[string]any{"params": map[string]any{"assertion": hidden}}), nil),

@@ -89,7 +89,8 @@ func (l *errorLog) follows(at, name, value string) (follows bool) {
 	if value == "" {
 		return follows || l.names[at+name]
 	}
-	return follows || l.values[at+name+"\x00"] || l.values[at+name+"\x00"+value]
+	// What can't be read of an element, such as a variable, is not what is wrong with the list.
+	return follows || l.parents[at+name] || l.values[at+name+"\x00"] || l.values[at+name+"\x00"+value]
 }
 
 // eachParent visits the names of the objects and lists that have the key: a[0].b is in a[0], which is in a.

@@ -44,7 +44,11 @@ func TestErrorsThatFollowFromOthers(t *testing.T) {
 				s.Missing(k)
 			}
 		}
-		s.Strings(keyNames)
+		for i, name := range s.Strings(keyNames) {
+			if written, _ := s.Value(keyNames); name == "" {
+				s.Invalid(keyNames, written.Array()[i], "a name")
+			}
+		}
 		s.Members(keyHeaders)
 		if object := s.Object(keyObject); object.String(keyInside) == "" {
 			object.Missing(keyInside)
@@ -60,6 +64,7 @@ func TestErrorsThatFollowFromOthers(t *testing.T) {
 		"a slip, and the key":        {`{"Mode": "a", "mode": "c", "path": "a", "object": {"inside": "a"}}`, `unknown key Mode in config (did you mean mode?); invalid mode in config: "c" (want a, b)`},
 		"an object of another type":  {`{"object": 5, "mode": "a", "path": "a"}`, `invalid object in config: 5 (want an object)`},
 		"the object, not what is in": {`{"object": {"inside": 5}, "mode": "a", "path": "a"}`, `invalid object.inside in config (want a string)`},
+		"an element, not the list":   {`{"names": ["a", "${secret.ns/name.key}"], ` + good + `}`, `invalid names[1] in config: ` + wantReplaced},
 		"each element":               {`{"names": [1, "a", 2], ` + good + `}`, `invalid names[0] in config: 1 (want a string); invalid names[2] in config: 2 (want a string)`},
 		"each member":                {`{"headers": {"a": 1, "b": "c", "d": 2}, ` + good + `}`, `invalid headers.a in config: 1 (want a string); invalid headers.d in config: 2 (want a string)`},
 		"each key":                   {`{"x": 1, "object": {"y": 1}}`, `unknown key x in config; missing mode in config; missing path in config; unknown key object.y in config; missing object.inside in config`},
