@@ -74,7 +74,8 @@ func (l *loader) closedLoop(ctx context.Context, measure func()) error {
 	var group sync.WaitGroup
 	for _, c := range l.connections {
 		group.Go(func() {
-			for !stop.Load() && l.send(ctx, c) {
+			for goesOn := true; goesOn && !stop.Load(); {
+				goesOn = l.send(ctx, c)
 			}
 		})
 	}

@@ -27,7 +27,6 @@ type options struct {
 	rounds      int            // of which the median counts
 	startRounds int
 	duration    time.Duration // of one candidate in one round
-	command     string        // how the run was started
 	progress    io.Writer
 }
 

@@ -31,8 +31,8 @@ func newPlot(title string) *plot.Plot {
 	p := plot.New()
 	p.Title.Text, p.Title.Padding = title, 6
 	p.X.Padding, p.Y.Padding = 4, 4
-	p.X.LineStyle.Color, p.Y.LineStyle.Color = grey, grey
-	p.X.Tick.LineStyle.Color, p.Y.Tick.LineStyle.Color = grey, grey
+	p.X.Color, p.Y.Color = grey, grey
+	p.X.Tick.Color, p.Y.Tick.Color = grey, grey
 	grid := plotter.NewGrid()
 	grid.Horizontal.Color, grid.Vertical.Color = light, light
 	p.Add(grid)
@@ -114,7 +114,7 @@ func Bars(title string, bars []Bar) ([]byte, error) {
 	numbers.Offset = vg.Point{X: 5, Y: -3}
 	p.Add(whiskers, numbers)
 	p.NominalY(names...)
-	p.Y.Tick.LineStyle.Width, p.Y.LineStyle.Width = 0, 0
+	p.Y.Tick.Width, p.Y.Width = 0, 0
 	p.X.Min, p.X.Max = 0, 1.08*p.X.Max // room for the numbers
 	return svg(800, vg.Length(60+step*len(names)), func(c draw.Canvas) { p.Draw(c) })
 }
