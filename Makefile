@@ -1,15 +1,19 @@
 GO    ?= go
 BUILD := build
+DIST  := dist
 
-# Tools of CI; run from the module proxy, as they are not needed for anything else.
+# Tools of CI and of releases; run from the module proxy, as they are not needed for anything else.
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+CYCLONEDX     := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 
 # The vulnerabilities that are known to CI. It is pinned, so that a commit that was good stays good;
 # before a release, look with all that is known: make vuln VULNDB=golang.org/x/vulndb@latest
 VULNDB ?= golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
 
 MODULES := . $(patsubst %/go.mod,%,$(wildcard */go.mod */*/go.mod))
+
+SHA256  := $(shell command -v sha256sum || echo shasum -a 256)
 
 # One version for the plugin's log, the image and Higress' tools, which read it in spec.yaml.
 VERSION := $(shell sed -n 's/^  version: //p' spec.yaml)
@@ -55,17 +59,18 @@ MODULE ?= main.wasm
 
 .PHONY: image
 image: $(MODULE) ## build the OCI image IMAGE=registry/name:tag into build/, without a container engine
-	@$(GO) -C e2e build -o ../$(BUILD)/image-tool ./cmd/image
-	@$(BUILD)/image-tool -root . -module "$(MODULE)" -revision "$(REVISION)" -source "$(SOURCE)" build "$(IMAGE)"
+	@$(GO) -C cmd run ./image -module "$(abspath $(MODULE))" -revision "$(REVISION)" -source "$(SOURCE)" -out "$(abspath $(BUILD)/image)" "$(IMAGE)"
 
 .PHONY: push
-push: image ## build the OCI image IMAGE=registry/name:tag and push it
-	@$(BUILD)/image-tool -root . push "$(IMAGE)"
+push: image ## build the OCI image IMAGE=registry/name:tag and push it, with the credentials of docker login
+	@$(GO) -C cmd tool crane push "$(abspath $(BUILD)/image)" "$(IMAGE)"
+	@echo "url of the WasmPlugin: oci://$(IMAGE)"
 
 .PHONY: dist
 dist: IMAGE := $(or $(IMAGE),registry.example.com/token-fetch:$(VERSION))
-dist: build redis image ## what is published of a version, in dist/: plugin, image, SBOM, checksums
-	@$(GO) -C e2e run ./cmd/dist -root .. -version "$(VERSION)"
+dist: build redis image ## what is published of a version, in dist/: plugin, image, SBOM, market bundles, checksums
+	@GOBIN=$(abspath $(BUILD)) $(GO) install $(CYCLONEDX)
+	@SOURCE="$(SOURCE)" .ci/dist "$(VERSION)" "$(BUILD)" "$(DIST)"
 
 # -------------------------------------------------------------------- running
 
@@ -100,6 +105,7 @@ bench: build $(BENCH_PLUGINS) ## measure against Envoy's own filters; writes doc
 
 .PHONY: test
 test: test-unit test-e2e test-gateways test-monitoring ## all tests: native, compiled to Wasm, and end to end in a real Envoy
+	@$(SHA256) main.wasm main-redis.wasm >$(BUILD)/tested # make dist says when it has others
 
 # What needs no host is covered by its own native tests, to this many percent at least.
 COVERED  := ./internal/config ./internal/rules ./internal/template ./internal/schema ./internal/tokenservice ./internal/cache
@@ -225,7 +231,7 @@ fmt: ## format all Go files
 
 .PHONY: clean
 clean: ## remove what was built; the installed Envoy stays
-	rm -rf main.wasm main-redis.wasm examples/*/main.wasm $(BUILD) dist
+	rm -rf main.wasm main-redis.wasm examples/*/main.wasm $(BUILD) $(DIST)
 
 .PHONY: needs-go
 needs-go:

@@ -11,7 +11,6 @@ import (
 	"token-fetch/cmd/manifest"
 	"token-fetch/e2e/gateways/provider"
 	"token-fetch/e2e/harness"
-	"token-fetch/e2e/image"
 )
 
 // configured reads the one plugin that a file of deploy/ configures, as the plugin gets it.
@@ -57,11 +56,7 @@ func TestPluginStartsWithEveryFile(t *testing.T) {
 	for _, file := range manifests {
 		t.Run(file, func(t *testing.T) { gateway.Update(t, configs[file]) })
 	}
-	about, err := image.ReadInfo(filepath.Join(projectRoot(t), "spec.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := "version " + about.Version + " starts with 2 rules"; !gateway.LogContains(want) {
+	if want := "version " + version(t) + " starts with 2 rules"; !gateway.LogContains(want) {
 		t.Errorf("got no line %q in the log, expected one", want)
 	}
 }

@@ -16,6 +16,7 @@ require (
 	istio.io/istio v0.0.0-20260827124520-eed52ebb66ad
 	k8s.io/api v0.36.1
 	sigs.k8s.io/yaml v1.6.0
+	token-fetch v0.0.0-00010101000000-000000000000
 	token-fetch/cmd v0.0.0-00010101000000-000000000000
 	token-fetch/e2e v0.0.0-00010101000000-000000000000
 )
@@ -179,7 +180,6 @@ require (
 	sigs.k8s.io/mcs-api v0.4.1 // indirect
 	sigs.k8s.io/randfill v1.0.0 // indirect
 	sigs.k8s.io/structured-merge-diff/v6 v6.4.0 // indirect
-	token-fetch v0.0.0-00010101000000-000000000000 // indirect
 )
 
 tool istio.io/istio/pilot/cmd/pilot-agent

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"io"
 	"log"
-	"math/rand"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -25,35 +24,45 @@ import (
 	"istio.io/istio/pkg/wasm"
 
 	"token-fetch/e2e/harness"
-	"token-fetch/e2e/image"
 )
-
-// smallModule begins like a Wasm file and does not compress, so that no read of it ends early unnoticed.
-var smallModule = func() []byte {
-	content := make([]byte, 200_000)
-	rand.New(rand.NewSource(1)).Read(content)
-	return append([]byte("\x00asm\x01\x00\x00\x00"), content...)
-}()
-
-func smallImage(t *testing.T) v1.Image {
-	t.Helper()
-	packed, err := image.New(smallModule, image.Info{Title: "Token Fetch", Description: "Fetches a token.", Version: "1.0.0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return packed
-}
 
 // startRegistry runs a registry on loopback and returns the name of an image in it.
 func startRegistry(t *testing.T) name.Tag {
 	t.Helper()
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
-	tag, err := image.ParseName(strings.TrimPrefix(server.URL, "http://") + "/gateway/token-fetch:1.0.0")
+	tag, err := name.NewTag(strings.TrimPrefix(server.URL, "http://") + "/gateway/token-fetch:1.0.0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return tag
+}
+
+// runMake runs a target of the project, which leaves what it makes in a folder of the test.
+func runMake(t *testing.T, root string, args ...string) (output string) {
+	t.Helper()
+	command := exec.Command("make", append([]string{"--no-print-directory", "-C", root, "REVISION=0123456789abcdef"}, args...)...)
+	printed, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("make %s: %v\n%s", strings.Join(args, " "), err, printed)
+	}
+	return string(printed)
+}
+
+// pushed pushes the plugin as its users do, into a registry of the test.
+func pushed(t *testing.T) (name.Tag, v1.Image) {
+	t.Helper()
+	tag := startRegistry(t)
+	// The file is given by its path, so that make builds nothing here: BUILD would be the folder for it.
+	output := runMake(t, projectRoot(t), "push", "MODULE="+filepath.Join(projectRoot(t), "main.wasm"), "IMAGE="+tag.String(), "BUILD="+t.TempDir())
+	if want := "oci://" + tag.String(); !strings.Contains(output, want) {
+		t.Errorf("make push prints no %s:\n%s", want, output)
+	}
+	image, err := remote.Image(tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tag, image
 }
 
 // fetch pulls the module with Istio's own code, of which Higress and Envoy Gateway have copies.
@@ -68,31 +77,27 @@ func fetch(t *testing.T, tag name.Tag) (module []byte, digest string, err error)
 }
 
 func TestIstioFetchesTheImage(t *testing.T) {
-	tests := []struct {
-		name string
-		push func(tag name.Tag) error
-	}{
-		{"as make push makes it", func(tag name.Tag) error { return image.Push(t.Context(), smallImage(t), tag) }},
-		{"in an index", func(tag name.Tag) error {
-			return remote.WriteIndex(tag, mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: smallImage(t)}))
-		}},
-	}
-	want, err := smallImage(t).Digest()
+	tag, image := pushed(t)
+	want, err := image.Digest()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			tag := startRegistry(t)
-			if err := test.push(tag); err != nil {
-				t.Fatal(err)
-			}
+	indexed := tag.Tag("indexed")
+	if err := remote.WriteIndex(indexed, mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: image})); err != nil {
+		t.Fatal(err)
+	}
+	plugin, err := os.ReadFile(filepath.Join(projectRoot(t), "main.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tag := range map[string]name.Tag{"as make push makes it": tag, "in an index": indexed} {
+		t.Run(name, func(t *testing.T) {
 			fetched, digest, err := fetch(t, tag)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !bytes.Equal(fetched, smallModule) {
-				t.Errorf("got a module of %d bytes, expected the one that was pushed", len(fetched))
+			if !bytes.Equal(fetched, plugin) {
+				t.Errorf("got a module of %d bytes, expected main.wasm", len(fetched))
 			}
 			if digest != want.Hex {
 				t.Errorf("got digest %s, expected %s", digest, want.Hex)
@@ -101,7 +106,7 @@ func TestIstioFetchesTheImage(t *testing.T) {
 	}
 }
 
-// What image.New keeps to is what the fetcher insists on.
+// What make image keeps to is what the fetcher insists on.
 func TestIstioRefusesOtherImages(t *testing.T) {
 	spec := static.NewLayer([]byte("apiVersion: 1.0.0\n"), "application/vnd.module.wasm.spec.v1+yaml")
 	tests := []struct {
@@ -114,14 +119,14 @@ func TestIstioRefusesOtherImages(t *testing.T) {
 		{"manifest of Docker", func(i v1.Image) (v1.Image, error) { return mutate.MediaType(i, types.DockerManifestSchema2), nil },
 			"invalid media type application/vnd.oci.image.layer.v1.tar+gzip (expect application/vnd.docker.image.rootfs.diff.tar.gzip)"},
 	}
+	tag, image := pushed(t)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			tag := startRegistry(t)
-			changed, err := test.change(smallImage(t))
+			changed, err := test.change(image)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := image.Push(t.Context(), changed, tag); err != nil {
+			if err := remote.Write(tag, changed); err != nil {
 				t.Fatal(err)
 			}
 			if _, _, err := fetch(t, tag); err == nil || !strings.Contains(err.Error(), test.want) {
@@ -136,7 +141,7 @@ func TestIstioRefusesOtherImages(t *testing.T) {
 func TestTwoBuildsAgree(t *testing.T) {
 	root := projectRoot(t)
 	elsewhere := filepath.Join(t.TempDir(), "another folder")
-	for _, pattern := range []string{"*.go", "go.mod", "go.sum", "Makefile", "spec.yaml", "internal", "tools", "e2e"} {
+	for _, pattern := range []string{"*.go", "go.mod", "go.sum", "Makefile", "spec.yaml", "internal", "tools", "cmd", "e2e"} {
 		copyAll(t, root, elsewhere, pattern)
 	}
 	first, second := makeImage(t, root), makeImage(t, elsewhere)
@@ -145,20 +150,14 @@ func TestTwoBuildsAgree(t *testing.T) {
 	}
 }
 
-// makeImage runs make image and returns the digest that it prints.
+// makeImage returns the digest that make image prints.
 func makeImage(t *testing.T, root string) string {
 	t.Helper()
-	command := exec.Command("make", "--no-print-directory", "-C", root, "image",
-		"IMAGE=registry.example.com/gateway/token-fetch:1.0.0", "REVISION=0123456789abcdef")
-	output, err := command.CombinedOutput()
-	if err != nil {
-		t.Fatalf("make image: %v\n%s", err, output)
-	}
-	_, rest, found := strings.Cut(string(output), "sha256:")
+	output := runMake(t, root, "image", "IMAGE=registry.example.com/gateway/token-fetch:1.0.0", "BUILD="+t.TempDir())
+	_, digest, found := strings.Cut(strings.TrimSpace(output), "sha256:")
 	if !found {
 		t.Fatalf("make image prints no digest:\n%s", output)
 	}
-	digest, _, _ := strings.Cut(rest, ",")
 	return digest
 }
 

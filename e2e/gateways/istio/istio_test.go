@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,10 +22,9 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/registry"
 
-	"token-fetch/e2e/gateways/definitions"
+	"token-fetch/cmd/definitions"
 	"token-fetch/e2e/gateways/provider"
 	"token-fetch/e2e/harness"
-	"token-fetch/e2e/image"
 )
 
 const (
@@ -175,22 +175,20 @@ func (m *mesh) push(t *testing.T, version string, more []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	module, err := image.ReadModule(path)
+	module, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	packed, err := image.New(append(module, more...), image.Info{Title: "Token Fetch", Description: "Fetches a token.", Version: version})
-	if err != nil {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "plugin.wasm"), append(module, more...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	tag, err := image.ParseName(m.registry + "/gateway/token-fetch:" + version)
-	if err != nil {
-		t.Fatal(err)
+	image := m.registry + "/gateway/token-fetch:" + version
+	push := exec.Command("make", "-C", filepath.Dir(path), "push", "MODULE="+filepath.Join(folder, "plugin.wasm"), "IMAGE="+image, "BUILD="+folder)
+	if output, err := push.CombinedOutput(); err != nil {
+		t.Fatalf("make push: %v\n%s", err, output)
 	}
-	if err := image.Push(t.Context(), packed, tag); err != nil {
-		t.Fatal(err)
-	}
-	m.plugin["spec"].(map[string]any)["url"] = "oci://" + tag.String()
+	m.plugin["spec"].(map[string]any)["url"] = "oci://" + image
 }
 
 // setScope changes what the plugin asks tokens for.
