@@ -66,14 +66,14 @@ func newCachePolicy(of *config.Cache) *cachePolicy {
 	return &cachePolicy{of.Policy, of.InvalidateOn, of.InvalidateWhen, of.Shared, of.Redis}
 }
 
-// newCache keeps the tokens that the client fetches. Where they are shared, by the workers of this gateway or by the
+// newCache keeps the tokens that a source fetches. Where they are shared, by the workers of this gateway or by the
 // gateways of a fleet, it asks those first.
-func (p *pluginContext) newCache(of *part, c *client) *cache.Cache {
+func (p *pluginContext) newCache(of *part, source token.Source) *cache.Cache {
 	worker := cache.Deps{
 		Clock: p, Scheduler: p.scheduler, Memory: &p.vm.memory, Stats: &p.metricsOf[of].cache,
 		OnPanic: func(cause any) { logPanic(p, cause) },
 	}
-	source := p.shareByWorkers(of, p.shareByGateways(of, c))
+	source = p.shareByWorkers(of, p.shareByGateways(of, source))
 	var made *cache.Cache
 	if of.service.DependsOnCaller() {
 		made = cache.NewPerCaller(&of.cache.Policy, source, worker)

@@ -3,11 +3,14 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/higress-group/wasm-go/pkg/matcher"
+	"github.com/higress-group/wasm-go/pkg/test"
 	"github.com/higress-group/wasm-go/pkg/wrapper"
 
 	"token-fetch/internal/config"
+	"token-fetch/internal/token"
 )
 
 // environment is that of the VM in tests.
@@ -71,4 +74,21 @@ func TestEmptyPrefixIsNoMissingPrefix(t *testing.T) {
 	if missing.cacheIdentity() == empty.cacheIdentity() {
 		t.Error("two rules share the cache of both")
 	}
+}
+
+// constant is a source of another kind than a token call. Whoever writes one touches neither cache nor share.
+type constant string
+
+func (c constant) Fetch(_ token.Query, done func(token.Token, *token.Error)) {
+	done(token.Token{Values: []string{string(c)}, Lifetime: time.Hour}, nil)
+}
+
+func TestAnotherKindOfSource(t *testing.T) {
+	test.RunGoTest(t, func(t *testing.T) {
+		_, p := newPlugin(t, frugal)
+		made := p.newCache(p.global.requests(), constant("t1"))
+		if _, reply := made.Ask(nil, waiterOfNobody{}); reply.Token == nil || reply.Token.Values[0] != "t1" {
+			t.Errorf("got %+v, expected the token at once", reply)
+		}
+	})
 }

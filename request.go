@@ -60,7 +60,7 @@ type (
 	// uncached makes a call for each request, as the guide's sample for plugin developers does.
 	uncached struct {
 		part   *part
-		client *client
+		source token.Source
 	}
 	// cached has requests that need the same token share it.
 	cached struct {
@@ -134,7 +134,7 @@ func (m uncached) take(r *requestContext) types.Action {
 	}
 	r.pause()
 	call := &requestCall{request: r}
-	m.client.Fetch(token.Query{Caller: caller}, call.end)
+	m.source.Fetch(token.Query{Caller: caller}, call.end)
 	call.isUnderWay = true
 	if call.failed != nil {
 		return r.forwardWithout(call.failed)

@@ -46,7 +46,7 @@ func TestRenewalElsewhere(t *testing.T) {
 	w.clock.pass(90 * time.Second)
 	w.serves(t, "t1")
 	same.token.IsShared, same.token.Age = true, 90*time.Second
-	w.onFetch = func(end func(result)) { w.fetches[len(w.fetches)-1].end(same) }
+	w.onFetch = func(_ func(result)) { w.fetches[len(w.fetches)-1].end(same) }
 	for range 100 {
 		w.tick()
 		w.serves(t, "t1")

@@ -215,7 +215,7 @@ func decodeBody(head recordHead, body []byte) (record, bool) {
 	d := decoder{data: body}
 	r := record{owner: head.owner, leaseEnds: head.leaseEnds, lease: d.uvarint(), failure: d.reason()}
 	for _, w := range []*waits{&r.failed, &r.rejections} {
-		w.count, w.until = int(min(d.uvarint(), 1<<16)), d.duration() //nolint:gosec // small
+		w.count, w.until = int(min(d.uvarint(), 1<<16)), d.duration()
 	}
 	if head.hasToken {
 		r.issuedAt, r.dueAt = d.duration(), d.duration()

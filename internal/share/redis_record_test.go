@@ -56,7 +56,7 @@ func TestRecordOfTheLongestLifetimes(t *testing.T) {
 }
 
 func TestSealIsBoundToItsPlace(t *testing.T) {
-	key, sealed, clear := Key{1}, testRedis(1, mustSealer(t, testKey)), testRedis(1, nil)
+	key, sealed, legible := Key{1}, testRedis(1, mustSealer(t, testKey)), testRedis(1, nil)
 	stored := token.Token{Values: []string{"abc"}, ID: 77, Lifetime: time.Minute}
 	record := sealed.write(stored, key)
 	flipped := []byte(record)
@@ -69,8 +69,8 @@ func TestSealIsBoundToItsPlace(t *testing.T) {
 		"another key":     {sealed, record, Key{2}},
 		"another id":      {sealed, formatID(78) + record[idDigits:], key},
 		"another secret":  {testRedis(1, mustSealer(t, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")), record, key},
-		"no secret":       {clear, record, key},
-		"a clear record":  {sealed, clear.write(stored, key), key},
+		"no secret":       {legible, record, key},
+		"a clear record":  {sealed, legible.write(stored, key), key},
 		"a flipped byte":  {sealed, string(flipped), key},
 		"a changed nonce": {sealed, record[:idDigits] + string(record[idDigits]^1) + record[idDigits+1:], key},
 	}
