@@ -20,11 +20,12 @@ type storeTest struct {
 	leases map[uint64]Lease
 }
 
+// These are long enough for a real Redis on a machine that is busy.
 const (
-	storeLease   = 600 * time.Millisecond
-	storeBackoff = 400 * time.Millisecond
-	storeLife    = 10 * time.Second
-	storeDue     = 600 * time.Millisecond // after its beginning
+	storeLease   = 2 * time.Second
+	storeBackoff = 1500 * time.Millisecond
+	storeLife    = time.Minute
+	storeDue     = 2 * time.Second // after its beginning
 )
 
 // look is a Look, and its finding as text: what is found, of which token or reason.
@@ -221,11 +222,11 @@ var storeTests = map[string]func(*storeTest){
 	},
 	"tokens that may not be kept": func(s *storeTest) {
 		s.look(1, 0, false)
-		s.fail(1, Failure{Least: 500 * time.Millisecond, IsExact: true})
+		s.fail(1, Failure{Least: 2 * time.Second, IsExact: true})
 		for owner := range uint64(5) {
 			s.expect("all call for themselves", s.look(owner+2, 0, false), "alone")
 		}
-		s.pass(600 * time.Millisecond)
+		s.pass(2100 * time.Millisecond)
 		s.expect("later", s.look(2, 0, false), "leased")
 	},
 	"success forgets failures": func(s *storeTest) {
@@ -278,13 +279,13 @@ var storeTests = map[string]func(*storeTest){
 	},
 	"a token's age counts": func(s *storeTest) {
 		s.look(1, 0, false)
-		const age = storeLife - 500*time.Millisecond
+		const age = storeLife - 2*time.Second
 		t := token.Token{Values: []string{"old"}, ID: 7, Lifetime: storeLife, SubjectLifetime: 2 * storeLife, Age: age}
 		isTold := false
 		s.store.Save(s.key, s.leases[1], t, storeLife, func(error) { isTold = true })
 		s.wait(func() bool { return isTold })
 		s.expect("before its end", s.look(2, 0, false), "token old")
-		s.pass(600 * time.Millisecond)
+		s.pass(2100 * time.Millisecond)
 		s.expect("after its end", s.look(2, 0, false), "leased")
 	},
 	"keys are apart": func(s *storeTest) {
