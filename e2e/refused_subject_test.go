@@ -181,11 +181,12 @@ func checkTriedAgain(t *testing.T, gateway *harness.Gateway) {
 // checkExpiredSubject sends JWTs that no server needs to be asked about.
 func checkExpiredSubject(t *testing.T, gateway *harness.Gateway) {
 	now := time.Now().Unix()
+	over := now - 1 - int64(harness.SubjectLeeway.Seconds())
 	expired := map[string]string{
 		"long ago":      `{"exp":1}`,
-		"a second ago":  fmt.Sprintf(`{"sub":"alice","exp":%d}`, now-1),
-		"with fraction": fmt.Sprintf(`{"exp":%d.5,"sub":"alice"}`, now-2),
-		"other claims":  fmt.Sprintf(`{"nbf":1,"iat":1,"a":{"exp":9999999999},"exp":%d}`, now-1),
+		"a second ago":  fmt.Sprintf(`{"sub":"alice","exp":%d}`, over),
+		"with fraction": fmt.Sprintf(`{"exp":%d.5,"sub":"alice"}`, over-1),
+		"other claims":  fmt.Sprintf(`{"nbf":1,"iat":1,"a":{"exp":9999999999},"exp":%d}`, over),
 	}
 	for failure := range refusedFailures {
 		for name, claims := range expired {

@@ -88,7 +88,7 @@ var brokenConfigs = map[string]any{
 	"rule":                 map[string]any{"_rules_": []any{with("requestBody", []string{"broken-secret-a93e"})}},
 	// Where no secret belongs, but where the variable that holds one may be put by mistake.
 	"variable as port":            with("servicePort", "${BROKEN}"),
-	"variable as path":            with("requestPath", "/${BROKEN}"),
+	"variable as path":            with("requestPath", "${BROKEN}"),
 	"variable as name":            with("serviceName", "${BROKEN}"),
 	"variable as header":          with("tokenHeader", "${BROKEN}"),
 	"variable as prefix":          with("tokenPrefix", "${BREAKING}"),

@@ -34,8 +34,8 @@ func (r *answerReader) coding(a *Answer) (shown string, isCoded bool) {
 	return "", false
 }
 
-// token returns the token with its prefix and suffix, "" when there is none that a header can carry. now is the time of
-// the answer, by which a cookie may have ended.
+// token returns the token with its prefix and suffix, "" when there is none that a header can carry. now is when the call
+// was sent: a cookie may have ended.
 func (r *answerReader) token(a *Answer, now time.Time) string {
 	token := strings.Trim(r.bareToken(a, now), " ")
 	if token == "" || len(token) > maxTokenBytes || !IsHeaderValue(token) {
@@ -56,7 +56,7 @@ func (r *answerReader) bareToken(a *Answer, now time.Time) string {
 	case tokenInBody:
 		return a.bodyToken()
 	case tokenInCookie:
-		return r.cookieToken(a, issuerTime(a, now))
+		return r.cookieToken(a, now)
 	}
 	switch value := a.json(r.tokenPath); value.Type {
 	case gjson.String:

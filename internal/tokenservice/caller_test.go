@@ -160,7 +160,7 @@ func TestExpiredSubject(t *testing.T) {
 		"at its end":     {jwt(`{"exp": 1795435140}`), true},
 		"after its end":  {jwt(`{"exp": 1795435139}`), true},
 		"malformed":      {"a.b.c", false},
-		"exp is a text":  {jwt(`{"exp": "1795435139"}`), true},
+		"exp is a text":  {jwt(`{"exp": "1795435139"}`), false},
 		"exp is no time": {jwt(`{"exp": "soon"}`), false},
 	}
 	for name, test := range tests {

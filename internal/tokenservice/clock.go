@@ -35,6 +35,17 @@ func issuerTime(a *Answer, sentAt time.Time) time.Time {
 	return date.Add(time.Second) // it may have been as late as that, and a token must not outlive its end
 }
 
+// until is how long it is from when the call was sent to an end that the answer names. Where the end has passed by the
+// gateway's clock, the issuer's is behind, and counts alone. Else the first of both counts, unless something else confirms that Date
+// is the clock by which the end is meant: a proxy may have written it.
+func (a *Answer) until(end, sentAt time.Time, isConfirmed bool) time.Duration {
+	byGateway, byIssuer := end.Sub(sentAt), end.Sub(issuerTime(a, sentAt))
+	if isConfirmed || byGateway <= 0 {
+		return byIssuer
+	}
+	return min(byGateway, byIssuer)
+}
+
 // date is the answer's own.
 func (a *Answer) date(now time.Time) (time.Time, bool) {
 	value, _ := FirstHeader(a.Headers, "date")
@@ -67,13 +78,13 @@ func readJWTTimes(token string) (times jwtTimes, ok bool) {
 	if err != nil || !schema.ValidJSON(claims) {
 		return times, false
 	}
-	exp, ok := number(gjson.GetBytes(claims, "exp"))
-	times.exp = instant(exp)
-	if !ok || times.exp.Year() > 9999 {
+	exp, iat := gjson.GetBytes(claims, "exp"), gjson.GetBytes(claims, "iat")
+	if exp.Type != gjson.Number || exp.Num > math.MaxInt32*100 {
 		return times, false
 	}
-	if iat, ok := number(gjson.GetBytes(claims, "iat")); ok && iat < exp {
-		times.iat = instant(iat)
+	times.exp = instant(exp.Num) // before 1970 is long over as well
+	if iat.Type == gjson.Number && iat.Num < exp.Num {
+		times.iat = instant(iat.Num)
 	}
 	return times, true
 }
@@ -87,14 +98,10 @@ func jwtExpiry(token string) (time.Time, bool) {
 // limit keeps a lifetime within the token's own. Both ends of a JWT are the issuer's time: without a Date,
 // all that is known of it is that it is not before iat.
 func (t jwtTimes) limit(l *lifetime, a *Answer, sentAt time.Time) {
-	issuedBy := issuerTime(a, sentAt)
-	if t.iat.After(issuedBy) {
-		issuedBy = t.iat
-		if t.iat.Sub(sentAt) > a.Took+clockTolerance {
-			issuedBy = issuedBy.Add(time.Second) // as with a Date
-		}
+	own := a.until(t.exp, sentAt, t.confirmDate(l, a, sentAt))
+	if ahead := t.iat.Sub(sentAt); ahead > a.Took+clockTolerance {
+		own = min(own, t.exp.Sub(t.iat.Add(time.Second))) // as with a Date, it may have been as late as that
 	}
-	own := t.exp.Sub(issuedBy)
 	if _, hasDate := a.date(sentAt); own <= 0 && !hasDate && l.named && l.length > 0 && -own < maxClockSkew {
 		// The service says for how long its token lives, and the token that it is over: its clock is behind.
 		own = l.length
@@ -109,6 +116,14 @@ func (t jwtTimes) limit(l *lifetime, a *Answer, sentAt time.Time) {
 	if own <= 0 {
 		l.uncached = "answers with a token whose exp has passed by " + clockName(a, sentAt) + ": every request makes a token call (compare the clocks of both)"
 	}
+}
+
+// confirmDate reports whether the token has been issued by the clock of the answer's Date, just now: its iat says so, or a
+// lifetime that the answer names.
+func (t jwtTimes) confirmDate(l *lifetime, a *Answer, sentAt time.Time) bool {
+	date, ok := a.date(sentAt)
+	isClose := func(apart time.Duration) bool { return apart.Abs() <= clockTolerance+a.Took }
+	return ok && (isClose(t.iat.Sub(date)) || l.named && isClose(t.exp.Sub(date)-l.length))
 }
 
 // clockName says by whose clock issuerTime goes.

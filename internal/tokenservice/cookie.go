@@ -9,12 +9,12 @@ import (
 // setCookie is a line of Set-Cookie, as RFC 6265 section 5.2 reads it.
 type setCookie struct {
 	name, value string
-	lifetime    time.Duration // counted from when the answer was made; at most 0: the line deletes the cookie
+	lifetime    time.Duration // counted from when the call was sent; at most 0: the line deletes the cookie
 	hasLifetime bool          // false: the cookie lives as long as the session
 }
 
-// parseSetCookie reads one line. answeredAt is the service's own time of the answer, by which it means Expires.
-func parseSetCookie(line string, answeredAt time.Time) setCookie {
+// parseSetCookie reads one line of an answer.
+func parseSetCookie(line string, a *Answer, sentAt time.Time) setCookie {
 	pair, attributes, _ := strings.Cut(line, ";")
 	name, value, _ := strings.Cut(pair, "=")
 	c := setCookie{name: strings.TrimSpace(name), value: strings.TrimSpace(value)}
@@ -28,8 +28,8 @@ func parseSetCookie(line string, answeredAt time.Time) setCookie {
 				c.lifetime, c.hasLifetime, hasMaxAge = lifetime, true, true
 			}
 		case strings.EqualFold(name, "expires") && !hasMaxAge:
-			if at, ok := parseDate(value, answeredAt); ok {
-				c.lifetime, c.hasLifetime = at.Sub(answeredAt), true
+			if at, ok := parseDate(value, sentAt); ok {
+				c.lifetime, c.hasLifetime = a.until(at, sentAt, false), true
 			}
 		}
 	}
@@ -50,7 +50,7 @@ func cookieSeconds(text string) (time.Duration, bool) {
 
 // cookies are those of an answer with the given names, in that order. The last line of a name counts, and what an
 // answer deletes is not in it.
-func (a *Answer) cookies(names []string, answeredAt time.Time) []setCookie {
+func (a *Answer) cookies(names []string, sentAt time.Time) []setCookie {
 	var found []setCookie
 	for _, name := range names {
 		var last setCookie
@@ -58,7 +58,7 @@ func (a *Answer) cookies(names []string, answeredAt time.Time) []setCookie {
 			if header[0] != "set-cookie" {
 				continue
 			}
-			if c := parseSetCookie(header[1], answeredAt); c.name == name {
+			if c := parseSetCookie(header[1], a, sentAt); c.name == name {
 				last = c
 			}
 		}
@@ -71,8 +71,8 @@ func (a *Answer) cookies(names []string, answeredAt time.Time) []setCookie {
 
 // cookieToken is the token of an answer that sets cookies: the first one's value, or all of them as a request has
 // them where they go upstream as cookies. Without the first there is none.
-func (r *answerReader) cookieToken(a *Answer, answeredAt time.Time) string {
-	found := a.cookies(r.cookies, answeredAt)
+func (r *answerReader) cookieToken(a *Answer, sentAt time.Time) string {
+	found := a.cookies(r.cookies, sentAt)
 	if len(found) == 0 || found[0].name != r.cookies[0] {
 		return ""
 	}

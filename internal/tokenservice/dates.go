@@ -73,15 +73,15 @@ func lengthWithUnits(text string) (length time.Duration, ok bool) {
 }
 
 // untilEnd reads an absolute end: a date with its zone, or a number since 1970.
-func untilEnd(value gjson.Result, now time.Time) (time.Duration, bool) {
+func untilEnd(value gjson.Result, a *Answer, sentAt time.Time) (time.Duration, bool) {
 	if n, ok := number(value); ok {
 		if n <= 0 {
 			return 0, true
 		}
-		return instant(n).Sub(now), true
+		return a.until(instant(n), sentAt, false), true
 	}
-	at, ok := parseMoment(value.Str, now)
-	return at.Sub(now), ok
+	at, ok := parseMoment(value.Str, sentAt)
+	return a.until(at, sentAt, false), ok
 }
 
 // zonedLayouts are the forms of ISO 8601 and their relatives, with a zone at the end. Go takes a fraction of a second

@@ -71,7 +71,7 @@ func (l *lifetimes) of(a *Answer, token string, sentAt time.Time) lifetime {
 func (l *lifetimes) named(a *Answer, sentAt time.Time) (found lifetime) {
 	if l.expiresAtPath != "" {
 		value := a.json(l.expiresAtPath)
-		if length, ok := untilEnd(value, issuerTime(a, sentAt)); ok {
+		if length, ok := untilEnd(value, a, sentAt); ok {
 			return found.at(length, "answers with an end at "+l.expiresAtPath+" that has passed", "cache.expiresAtPath to where the token's end is, and compare the clocks")
 		}
 		found.notReadable(l.expiresAtPath, value, "as cache.expiresAtPath the path of a date with its zone or of a number since 1970")
@@ -81,7 +81,7 @@ func (l *lifetimes) named(a *Answer, sentAt time.Time) (found lifetime) {
 		return found.at(length, "answers with a lifetime of 0 at "+l.expiresInPath, "cache.expiresInPath to where the lifetime is")
 	}
 	found.notReadable(l.expiresInPath, value, "as cache.expiresInPath the path of a number of seconds, or of an end as cache.expiresAtPath")
-	if length, ok := l.ofCookies(a, issuerTime(a, sentAt)); ok {
+	if length, ok := l.ofCookies(a, sentAt); ok {
 		return found.at(length, "", "")
 	}
 	if l.heedsCacheControl {
@@ -108,8 +108,8 @@ func (l *lifetime) notReadable(path string, value gjson.Result, set string) {
 }
 
 // ofCookies is the shortest of the cookies that have the token.
-func (l *lifetimes) ofCookies(a *Answer, answeredAt time.Time) (shortest time.Duration, ok bool) {
-	for _, c := range a.cookies(l.cookies, answeredAt) {
+func (l *lifetimes) ofCookies(a *Answer, sentAt time.Time) (shortest time.Duration, ok bool) {
+	for _, c := range a.cookies(l.cookies, sentAt) {
 		if c.hasLifetime && (!ok || c.lifetime < shortest) {
 			shortest, ok = c.lifetime, true
 		}

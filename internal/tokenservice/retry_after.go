@@ -17,7 +17,7 @@ func retryAfter(a *Answer, now time.Time) time.Duration {
 		return delay
 	}
 	if at, ok := parseDate(value, now); ok {
-		return max(at.Sub(issuerTime(a, now)), 0)
+		return max(at.Sub(now), 0)
 	}
 	return 0
 }
