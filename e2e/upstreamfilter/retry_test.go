@@ -6,80 +6,306 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"token-fetch/e2e/harness"
+	"token-fetch/e2e/page"
 )
 
-// retries is a virtual host whose requests Envoy sends again when the upstream says 401.
-func retries(times int) []any {
-	return []any{map[string]any{
-		"name": "gateway", "domains": []string{"*"},
-		"retry_policy": map[string]any{"retry_on": "retriable-status-codes", "retriable_status_codes": []int{401}, "num_retries": times},
-		"routes": []any{map[string]any{
-			"name": "default", "match": map[string]any{"prefix": "/"},
-			"route": map[string]any{"cluster": "outbound|80||upstream.dns", "timeout": "0s"},
-		}},
-	}}
-}
+// revocationCases are two protocols with three bodies each.
+const revocationCases = 6
 
 var places = []harness.Place{harness.InRouter, harness.InCluster}
+
+// hosts are the configurations of the tests, by the host of their requests. Each calls the path that its host names.
+func hosts() harness.Config {
+	configs := harness.CachedConfigs(harness.Numbered("revoked", revocationCases), harness.Config{})
+	maps.Copy(configs, harness.CachedConfigs([]string{"revoked", "volley", "always", "streamed", "busy", "leaving", "hedged", "load"}, harness.Config{}))
+	denied := harness.CachedConfigs([]string{"refused"}, harness.Config{})["refused"]
+	configs["refused"] = harness.Merge(denied, harness.Config{"failure": map[string]any{"status": 503, "body": "no token"}})
+	hanging := harness.CachedConfigs([]string{"hanging"}, harness.Config{})["hanging"]
+	configs["hanging"] = harness.Merge(hanging, harness.Config{"timeout": 300})
+	callers := harness.CachedConfigs([]string{"callers"}, harness.Config{})["callers"]
+	configs["callers"] = harness.Merge(callers, harness.Config{"forwardHeaders": []string{"X-User"}})
+	configs["final.example.com"] = harness.CachedConfigs([]string{"final"}, harness.Config{})["final"]
+	return harness.ByHost(configs)
+}
+
+// retries are virtual hosts whose requests Envoy sends again when the upstream says 401.
+func retries() []any {
+	route := func(more map[string]any) []any {
+		action := map[string]any{"cluster": "outbound|80||upstream.dns", "timeout": "0s"}
+		for key, value := range more {
+			action[key] = value
+		}
+		return []any{map[string]any{"name": "default", "match": map[string]any{"prefix": "/"}, "route": action}}
+	}
+	policy := func(more map[string]any) map[string]any {
+		p := map[string]any{"retry_on": "retriable-status-codes", "retriable_status_codes": []int{401}, "num_retries": 1}
+		for key, value := range more {
+			p[key] = value
+		}
+		return p
+	}
+	return []any{
+		map[string]any{"name": "gateway", "domains": []string{"*"}, "retry_policy": policy(nil), "routes": route(nil)},
+		map[string]any{"name": "busy", "domains": []string{"busy"}, "retry_policy": policy(map[string]any{"retriable_status_codes": []int{503}}), "routes": route(nil)},
+		map[string]any{"name": "streamed", "domains": []string{"streamed"}, "retry_policy": policy(nil), "routes": route(nil), "per_request_buffer_limit_bytes": 64 << 10},
+		map[string]any{"name": "rewritten", "domains": []string{"first.example.com"}, "retry_policy": policy(nil), "routes": route(map[string]any{"host_rewrite_literal": "final.example.com"})},
+		map[string]any{
+			"name": "hedged", "domains": []string{"hedged"}, "routes": route(map[string]any{"hedge_policy": map[string]any{"hedge_on_per_try_timeout": true}}),
+			"retry_policy": policy(map[string]any{"per_try_timeout": "0.3s", "retry_on": "retriable-status-codes,5xx"}),
+		},
+	}
+}
+
+// start runs a gateway whose upstream rejects what reject says.
+func start(t *testing.T, place harness.Place, reject func(r *http.Request) int) (*harness.Gateway, *harness.TokenIssuer) {
+	t.Helper()
+	gateway := harness.Start(t, harness.Options{Config: hosts(), Place: place, VirtualHosts: retries(), Details: true})
+	tokens := &harness.TokenIssuer{}
+	gateway.Token.Handle(tokens.Answer(300))
+	gateway.Upstream.Respond(reject)
+	return gateway, tokens
+}
+
+// revocations is an upstream that takes none of the tokens that were revoked.
+type revocations struct{ revoked atomic.Pointer[string] }
+
+func (v *revocations) status(r *http.Request) int {
+	if revoked := v.revoked.Load(); revoked != nil && r.Header.Get("X-Token") == *revoked {
+		return http.StatusUnauthorized
+	}
+	return http.StatusOK
+}
+
+func (v *revocations) revoke(token string) { v.revoked.Store(&token) }
 
 // A token that is revoked while it is cached costs the client nothing: the attempt that is rejected with it is repeated
 // with a new one, and with its body.
 func TestRevokedTokenCostsNoRequest(t *testing.T) {
 	for _, place := range places {
 		t.Run(string(place), func(t *testing.T) {
-			gateway := harness.Start(t, harness.Options{Config: harness.Config{"serviceName": harness.TokenName, "requestPath": "/get-token", "tokenHeader": "X-Token", "cache": map[string]any{"backoff": 1}}, Place: place, VirtualHosts: retries(1)})
-			tokens := &harness.TokenIssuer{}
-			gateway.Token.Handle(tokens.Answer(300))
-			for _, size := range []int{0, 1, 1 << 20} {
-				gateway.Upstream.Respond(func(r *http.Request) int { return http.StatusOK })
-				before := len(gateway.Token.Calls())
-				body := bytes.Repeat([]byte("x"), size)
-				first := send(t, gateway, body)
-				gateway.Upstream.Respond(func(r *http.Request) int {
-					if r.Header.Get("X-Token") == first {
-						return http.StatusUnauthorized
+			upstream := &revocations{}
+			gateway, _ := start(t, place, upstream.status)
+			number := 0
+			for _, protocol := range []string{"HTTP/1.1", "HTTP/2"} {
+				client := gateway.Client()
+				if protocol == "HTTP/2" {
+					client = gateway.HTTP2Client()
+				}
+				for _, size := range []int{0, 1, 1 << 20} {
+					body, host := strings.Repeat("x", size), harness.Numbered("revoked", revocationCases)[number]
+					number++
+					request := func() *http.Request {
+						return gateway.Request(t, http.MethodPost, "/", body, "Host: "+host, "X-Token: forged")
 					}
-					return http.StatusOK
-				})
-				second := send(t, gateway, body)
-				if second == first || second == "forged" {
-					t.Errorf("%d bytes: got the token %q at the second attempt, expected a new one after %q", size, second, first)
-				}
-				if calls := len(gateway.Token.Calls()) - before; calls > 2 {
-					t.Errorf("%d bytes: got %d token calls, expected at most 2", size, calls)
-				}
-				sum := sha256.Sum256(body)
-				requests := gateway.Upstream.Requests()
-				if got, want := requests[len(requests)-1].BodySHA256, hex.EncodeToString(sum[:]); got != want {
-					t.Errorf("%d bytes: got another body at the second attempt", size)
+					old := harness.IssuedToken(host, 1)
+					harness.SendTimed(client, request()).CheckToken(t, old)
+					upstream.revoke(old)
+					harness.SendTimed(client, request()).CheckToken(t, harness.IssuedToken(host, 2))
+					gateway.Token.CheckCallsOf(t, host, 2)
+					requests := gateway.Upstream.Requests()
+					sum := sha256.Sum256([]byte(body))
+					if got := requests[len(requests)-1]; got.BodySHA256 != hex.EncodeToString(sum[:]) {
+						t.Errorf("%s, %d bytes: got another body of %d bytes at the second attempt", protocol, size, got.BodyLength)
+					}
 				}
 			}
 		})
 	}
 }
 
-// send returns the token with which the request came to the upstream, which must answer 200.
-func send(t *testing.T, gateway *harness.Gateway, body []byte) string {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, gateway.URL, bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
+// Many requests that are rejected with one token make one call for a new one.
+func TestRejectedTogetherMakesOneCall(t *testing.T) {
+	const count = 1000
+	upstream := &revocations{}
+	gateway, _ := start(t, harness.InRouter, upstream.status)
+	old := harness.IssuedToken("volley", 1)
+	gateway.Ask(t, "volley").CheckToken(t, old)
+	upstream.revoke(old)
+	for _, result := range harness.SendParallel(gateway.HTTP2Client(), gateway.Requests(t, "volley", count)...).Wait() {
+		result.CheckToken(t, harness.IssuedToken("volley", 2))
 	}
-	request.Header.Set("X-Token", "forged")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
+	gateway.Token.CheckCallsOf(t, "volley", 2)
+}
+
+// What a retry does not mend comes to the client, and nothing goes on for ever.
+func TestWhatComesToTheClient(t *testing.T) {
+	var busy atomic.Int32
+	gateway, _ := start(t, harness.InRouter, func(r *http.Request) int {
+		switch {
+		case strings.HasPrefix(r.Host, "always"), strings.HasPrefix(r.Host, "streamed"):
+			return http.StatusUnauthorized
+		case r.Host == "busy" && busy.Add(1) == 2:
+			return http.StatusServiceUnavailable
+		default:
+			return http.StatusOK
+		}
+	})
+
+	t.Run("an upstream that always says 401", func(t *testing.T) {
+		for range 20 {
+			if got := gateway.Ask(t, "always"); got.Status != http.StatusUnauthorized {
+				t.Fatalf("got %d, expected the upstream's second 401", got.Status)
+			}
+		}
+		if calls := len(gateway.Token.CallsOf("always")); calls > 3 {
+			t.Errorf("got %d token calls for 20 requests within a second, expected at most 3: rejections are spaced", calls)
+		}
+	})
+	t.Run("a body beyond the retry buffer", func(t *testing.T) {
+		before := len(gateway.Upstream.Requests())
+		body := io.LimitReader(neverEnding('x'), 8<<20)
+		request := gateway.Request(t, http.MethodPost, "/", "", "Host: streamed")
+		request.Body, request.ContentLength = io.NopCloser(body), -1
+		got := harness.SendTimed(gateway.HTTP2Client(), request)
+		if attempts := len(gateway.Upstream.Requests()) - before; got.Status != http.StatusUnauthorized || attempts != 1 {
+			t.Errorf("got %d (%v) after %d attempts, expected the 401 of the only one", got.Status, got.Err, attempts)
+		}
+	})
+	t.Run("a retry for another reason drops no token", func(t *testing.T) {
+		token := harness.IssuedToken("busy", 1)
+		gateway.Ask(t, "busy").CheckToken(t, token)
+		gateway.Ask(t, "busy").CheckToken(t, token)
+		if attempts := busy.Load(); attempts != 3 {
+			t.Errorf("got %d attempts, expected a third after the 503", attempts)
+		}
+		gateway.Token.CheckCallsOf(t, "busy", 1)
+	})
+	t.Run("rules by domain see the final host", func(t *testing.T) {
+		gateway.Ask(t, "first.example.com", "X-Token: forged").CheckToken(t, harness.IssuedToken("final", 1))
+	})
+	t.Run("tokens of callers", func(t *testing.T) {
+		first, second := gateway.Ask(t, "callers", "X-User: a"), gateway.Ask(t, "callers", "X-User: b")
+		first.CheckToken(t, harness.IssuedToken("callers", 1))
+		second.CheckToken(t, harness.IssuedToken("callers", 2))
+		gateway.Ask(t, "callers", "X-User: a").CheckToken(t, harness.IssuedToken("callers", 1))
+	})
+}
+
+// The failure table holds for an attempt as for a request.
+func TestTokenServiceThatFails(t *testing.T) {
+	gateway, _ := start(t, harness.InRouter, func(*http.Request) int { return http.StatusOK })
+	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hanging" {
+			<-r.Context().Done()
+			return
+		}
+		w.WriteHeader(http.StatusForbidden)
+	})
+	got := gateway.Ask(t, "refused", "X-Token: forged")
+	if got.Status != http.StatusServiceUnavailable || got.Body != "no token" {
+		t.Errorf("refused: got %d %q, expected the configured reply", got.Status, got.Body)
 	}
-	defer response.Body.Close()
-	_, _ = io.Copy(io.Discard, response.Body)
-	if response.StatusCode != http.StatusOK {
-		t.Fatalf("got %d, expected 200", response.StatusCode)
+	got = gateway.Ask(t, "hanging", "X-Token: forged")
+	if got.Status != http.StatusInternalServerError || got.Took() > 10*time.Second {
+		t.Errorf("hanging: got %d after %s, expected 500 at the timeout", got.Status, got.Took())
 	}
-	requests := gateway.Upstream.Requests()
-	return requests[len(requests)-1].Header.Get("X-Token")
+	gateway.Upstream.CheckNotReached(t)
+}
+
+// Attempts that overlap, and clients that leave between two attempts, leave nothing behind.
+func TestAttemptsThatOverlapAndClientsThatLeave(t *testing.T) {
+	release := make(chan struct{})
+	var attempts atomic.Int32
+	gateway, _ := start(t, harness.InRouter, func(r *http.Request) int {
+		switch {
+		case r.Host == "hedged" && attempts.Add(1) == 1:
+			<-release
+		case r.Host == "leaving":
+			return http.StatusUnauthorized
+		}
+		return http.StatusOK
+	})
+	gateway.Ask(t, "hedged").CheckToken(t, harness.IssuedToken("hedged", 1))
+	close(release)
+	gateway.Token.CheckCallsOf(t, "hedged", 1)
+
+	leaving := gateway.Client()
+	hold := make(chan struct{})
+	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) {
+		<-hold
+		w.Header().Set("X-Token", "late")
+	})
+	for range 20 {
+		client := *leaving
+		client.Timeout = 100 * time.Millisecond
+		if got := gateway.AskBy(t, &client, "leaving"); got.Err == nil {
+			t.Fatalf("got %d, expected a client that has left", got.Status)
+		}
+	}
+	close(hold)
+	gateway.Token.Handle((&harness.TokenIssuer{}).Answer(300))
+	gateway.Ask(t, "volley").CheckToken(t, harness.IssuedToken("volley", 1))
+}
+
+// The plugin can be in both chains of one gateway: the request's token is the attempt's.
+func TestBothChains(t *testing.T) {
+	upstream := &revocations{}
+	gateway, _ := start(t, harness.InBothChains, upstream.status)
+	old := harness.IssuedToken("revoked", 1)
+	gateway.Ask(t, "revoked", "X-Token: forged").CheckToken(t, old)
+	gateway.Token.CheckCallsOf(t, "revoked", 1)
+	upstream.revoke(old)
+	gateway.Ask(t, "revoked", "X-Token: forged").CheckToken(t, harness.IssuedToken("revoked", 2))
+	gateway.Token.CheckCallsOf(t, "revoked", 2)
+}
+
+// A VM that dies in an attempt fails it closed, and is made anew.
+func TestTrapInAnAttempt(t *testing.T) {
+	gateway := harness.Start(t, harness.Options{
+		Config: hosts(), Place: harness.InRouter, VirtualHosts: retries(), FailReload: true,
+		Wasm: harness.WasmWithFaults(t), Env: map[string]string{"FAULT": "answer-trap"}, StreamIdle: time.Second,
+	})
+	for range 3 {
+		if got := gateway.Ask(t, "revoked", "X-Token: forged"); got.Status < http.StatusInternalServerError {
+			t.Errorf("got %d, expected an error: the VM has died", got.Status)
+		}
+	}
+	gateway.Upstream.CheckNotReached(t)
+}
+
+// A token that is revoked under load costs no client an answer other than 200.
+func TestTokenRevokedUnderLoad(t *testing.T) {
+	const rate = 500
+	duration := 10 * time.Second
+	upstream := &revocations{}
+	gateway, _ := start(t, harness.InRouter, upstream.status)
+	old := harness.IssuedToken("load", 1)
+	gateway.Ask(t, "load").CheckToken(t, old)
+	time.AfterFunc(duration/2, func() { upstream.revoke(old) })
+	results := harness.Load(rate, duration, func(int) harness.Result { return gateway.AskBy(t, gateway.HTTP2Client(), "load") })
+	retried, slowest := 0, time.Duration(0)
+	for _, result := range results {
+		slowest = max(slowest, result.Took())
+		if result.Err != nil || result.Status != http.StatusOK {
+			t.Fatalf("got %d (%v), expected 200 for every request", result.Status, result.Err)
+		}
+		if result.Token() != old {
+			retried++
+		}
+	}
+	if retried == 0 {
+		t.Error("no request came after the token was revoked")
+	}
+	gateway.Token.CheckCallsOf(t, "load", 2)
+	page.Tried(t, fmt.Sprintf("a token is revoked while %d requests/s come; the plugin is an upstream filter, and Envoy retries on 401", rate),
+		"gets one new token; attempts with the revoked one are repeated with it",
+		fmt.Sprintf("%d requests, all answered 200; slowest %d ms", len(results), slowest.Milliseconds()))
+}
+
+// neverEnding is a body of one letter.
+type neverEnding byte
+
+func (b neverEnding) Read(to []byte) (int, error) {
+	copy(to, bytes.Repeat([]byte{byte(b)}, len(to)))
+	return len(to), nil
 }
