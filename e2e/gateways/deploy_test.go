@@ -47,7 +47,7 @@ func configured(t *testing.T, file string) (config string, environment map[strin
 // The built plugin starts with what each gateway makes of its file.
 func TestPluginStartsWithEveryFile(t *testing.T) {
 	configs, environment := map[string]string{}, map[string]string{}
-	for _, file := range append([]string{"envoy.yaml"}, manifests...) {
+	for _, file := range append(envoyFiles, manifests...) {
 		config, variables := configured(t, file)
 		configs[file] = config
 		maps.Copy(environment, variables)
@@ -64,7 +64,7 @@ func TestPluginStartsWithEveryFile(t *testing.T) {
 // The files say the same, as far as their gateways allow: who moves from one to another finds his way.
 func TestFilesAgree(t *testing.T) {
 	want, _ := configured(t, "istio.yaml")
-	for _, file := range []string{"higress.yaml", "envoy-gateway.yaml", "envoy.yaml"} {
+	for _, file := range append([]string{"higress.yaml", "envoy-gateway.yaml"}, envoyFiles...) {
 		got, _ := configured(t, file)
 		if a, b := shared(t, want), shared(t, got); a != b {
 			t.Errorf("%s: got %s, expected that of istio.yaml: %s", file, b, a)

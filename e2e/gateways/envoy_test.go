@@ -18,8 +18,18 @@ import (
 	"token-fetch/e2e/gateways/provider"
 )
 
-// TestEnvoyFile runs deploy/envoy.yaml with nothing changed but addresses, ports and the names of files.
-func TestEnvoyFile(t *testing.T) {
+// envoyFiles are those of deploy/ that Envoy runs as they are.
+var envoyFiles = []string{"envoy.yaml", "envoy-upstream.yaml"}
+
+// The files run with nothing changed but addresses, ports and the names of files.
+func TestEnvoyFiles(t *testing.T) {
+	for _, file := range envoyFiles {
+		t.Run(file, func(t *testing.T) { testEnvoyFile(t, file) })
+	}
+}
+
+func testEnvoyFile(t *testing.T, file string) {
+	t.Helper()
 	identityProvider := provider.Start(t)
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.Header.Get("Authorization"))
@@ -29,7 +39,7 @@ func TestEnvoyFile(t *testing.T) {
 
 	root := projectRoot(t)
 	var bootstrap map[string]any
-	data, err := os.ReadFile(filepath.Join(root, "deploy", "envoy.yaml"))
+	data, err := os.ReadFile(filepath.Join(root, "deploy", file))
 	if err != nil {
 		t.Fatal(err)
 	}
