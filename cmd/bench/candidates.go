@@ -203,9 +203,9 @@ func (c candidate) Cluster() string { return clusterName(c.Service()) }
 
 func clusterName(service string) string { return "outbound|80||" + service }
 
-// Config is the plugin's configuration: the sample's four keys and the settings.
+// Config is the plugin's configuration: the sample's four keys, the timeout of the other candidates, and the settings.
 func (c candidate) Config() (string, error) {
-	config := settings{"serviceName": c.Service(), "servicePort": 80, "requestPath": "/token", "tokenHeader": "x-token"}
+	config := settings{"serviceName": c.Service(), "servicePort": 80, "requestPath": "/token", "tokenHeader": "x-token", "timeout": 5000}
 	maps.Copy(config, c.settings)
 	text, err := json.Marshal(config)
 	return string(text), err

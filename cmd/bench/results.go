@@ -55,11 +55,11 @@ func (l limit) verdict(ratio float64) string {
 	return "**missed**"
 }
 
-// series has one value per round; NaN stands for one that could not be measured.
+// series has one value per round; NaN stands for one that could not be measured, and a ratio to none is infinite.
 type series []float64
 
 func (s series) sorted() []float64 {
-	known := slices.DeleteFunc(slices.Clone([]float64(s)), math.IsNaN)
+	known := slices.DeleteFunc(slices.Clone([]float64(s)), func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
 	slices.Sort(known)
 	return known
 }
