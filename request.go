@@ -75,7 +75,8 @@ func (m uncached) requests() *part { return m.part }
 func (m cached) requests() *part   { return m.part }
 
 // OnHttpRequestHeaders decides on the request. With a cached token it makes one host call, the one that sets the
-// header, and one more for each header whose token was exchanged, unless that is the same.
+// header, and one more for each header whose token was exchanged, unless that is the same. A request with a body makes two
+// more, which ask for fields that name headers.
 func (r *requestContext) OnHttpRequestHeaders(_ int, endOfStream bool) (action types.Action) {
 	defer r.denyOnPanic(&action)
 	m := r.plugin.global
