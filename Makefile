@@ -51,8 +51,9 @@ EXAMPLES := $(patsubst %/main.go,%,$(wildcard examples/*/main.go))
 .PHONY: examples
 examples: $(EXAMPLES:%=%/main.wasm) ## build the guide's other plugins, examples/*/main.wasm
 
-examples/%/main.wasm: $(wildcard examples/*/*.go) examples/go.mod examples/go.sum | needs-go
-	@cd examples && $(WASM_BUILD) -o $*/main.wasm ./$*
+examples/%/main.wasm: $(wildcard examples/*/*.go tools/*/*.go) examples/go.mod examples/go.sum | needs-go
+	@cd examples && $(WASM_BUILD) -o ../$(BUILD)/$*.wasm ./$*
+	@$(GO) run ./tools/postlink -imports -in $(BUILD)/$*.wasm -out $@
 
 # MODULE=main-redis.wasm makes the image of that file, by convention with -redis at the end of its tag.
 MODULE ?= main.wasm
@@ -74,13 +75,13 @@ dist: build redis image ## what is published of a version, in dist/: plugin, ima
 
 # -------------------------------------------------------------------- running
 
-.PHONY: run
-run: build ## run the plugin in a real Envoy on 127.0.0.1:10000, with an httpbin on 12345
-	@$(GO) -C cmd build -o ../$(BUILD)/demo ./demo
-	@exec $(BUILD)/demo -root .
+# Of examples/, for example: make run PLUGIN=my-plugin PLUGIN_CONFIG='{"mockEnable": true}'
+PLUGIN_CONFIG ?= {}
 
-# The only namespace whose plugins Higress' controller reads: its own.
-HIGRESS_NAMESPACE ?= higress-system
+.PHONY: run
+run: $(if $(PLUGIN),examples/$(PLUGIN)/main.wasm,build) ## run the plugin in a real Envoy on 127.0.0.1:10000, with an httpbin on 12345
+	@$(GO) -C cmd build -o ../$(BUILD)/demo ./demo
+	@exec $(BUILD)/demo -root . $(if $(PLUGIN),-plugin examples/$(PLUGIN)/main.wasm -config '$(PLUGIN_CONFIG)')
 
 .PHONY: check
 check: | needs-go ## say whether a gateway would take CONFIG=file (- for standard input), a manifest or the plugin's own YAML

@@ -34,12 +34,13 @@ func (o options) writeBootstrap(path string) error {
 	if err := yaml.Unmarshal(text, &document); err != nil {
 		return err
 	}
-	wasm, err := filepath.Abs(filepath.Join(o.root, "main.wasm"))
+	wasm, err := filepath.Abs(o.wasm())
 	if err != nil {
 		return err
 	}
 	s := substitution{
-		wasm: wasm,
+		wasm:   wasm,
+		config: o.config,
 		sockets: map[socket]int{
 			gatewaySocket: o.gatewayPort,
 			adminSocket:   o.adminPort,
@@ -60,6 +61,7 @@ func (o options) writeBootstrap(path string) error {
 
 type substitution struct {
 	wasm    string
+	config  string         // of another plugin; empty: that of envoy.yaml
 	sockets map[socket]int // the port on 127.0.0.1 that takes its place
 	done    map[any]bool   // the sockets and the path that were found
 }
@@ -75,6 +77,9 @@ func (s *substitution) apply(node any) {
 		if node["filename"] == containerWasm {
 			node["filename"] = s.wasm
 			s.done[containerWasm] = true
+		}
+		if node["@type"] == "type.googleapis.com/google.protobuf.StringValue" && s.config != "" {
+			node["value"] = s.config
 		}
 		s.applySocket(node)
 		for _, value := range node {

@@ -20,6 +20,8 @@ const errorLines = 20
 // options say where the demo finds its files and listens. All ports are on 127.0.0.1.
 type options struct {
 	root        string // folder of envoy.yaml and main.wasm
+	plugin      string // path of another plugin in the place of main.wasm; empty: none
+	config      string // its configuration
 	gatewayPort int
 	adminPort   int
 	httpbinPort int
@@ -37,8 +39,8 @@ func runUntilStopped(ctx context.Context, o options) error {
 }
 
 func run(ctx context.Context, o options) error {
-	if _, err := os.Stat(filepath.Join(o.root, "main.wasm")); err != nil {
-		return errors.New("main.wasm missing: run make first")
+	if _, err := os.Stat(o.wasm()); err != nil {
+		return fmt.Errorf("%s missing: run make first", filepath.Base(o.wasm()))
 	}
 	if err := o.checkPorts(); err != nil {
 		return err
@@ -68,7 +70,7 @@ func (o options) runGateway(ctx context.Context, binary string) error {
 	if err := o.writeBootstrap(bootstrap); err != nil {
 		return err
 	}
-	fmt.Fprintln(o.output, "V8 compiles main.wasm, a few seconds …")
+	fmt.Fprintf(o.output, "V8 compiles %s, a few seconds …\n", filepath.Base(o.wasm()))
 	process, err := envoy.StartContext(ctx, envoy.Options{
 		Binary: binary,
 		Config: bootstrap,
@@ -77,7 +79,11 @@ func (o options) runGateway(ctx context.Context, binary string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(o.output, welcome, o.httpbinPort, o.gatewayPort, o.adminPort)
+	through := "the X-Token in the list is what the plugin fetched"
+	if o.plugin != "" {
+		through = "what the plugin does is in the answer, or among the headers in the list"
+	}
+	fmt.Fprintf(o.output, welcome, o.httpbinPort, o.gatewayPort, through, o.adminPort)
 	select {
 	case <-ctx.Done():
 		_ = process.Stop() // whether it had just ended by itself makes no difference now
@@ -91,14 +97,22 @@ const welcome = `
 Ready. In another terminal:
 
   curl http://127.0.0.1:%d/headers
-      asks httpbin directly: it lists the headers that curl sent, no X-Token among them
+      asks httpbin directly: it lists the headers that curl sent
 
   curl http://127.0.0.1:%d/headers
-      asks through the gateway: the X-Token in the list is what the plugin fetched
+      asks through the gateway: %s
 
 Envoy's admin interface is at http://127.0.0.1:%d. Ctrl-C stops all of it.
 The plugin's log:
 `
+
+// wasm is the path of the plugin.
+func (o options) wasm() string {
+	if o.plugin != "" {
+		return o.plugin
+	}
+	return filepath.Join(o.root, "main.wasm")
+}
 
 // checkPorts tells early, and in one line, what Envoy says late or not at all:
 // it shares a port with another Envoy.

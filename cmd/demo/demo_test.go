@@ -42,6 +42,15 @@ func TestDemo(t *testing.T) {
 		}
 		d.stop(t, syscall.SIGTERM)
 	})
+	t.Run("another plugin", func(t *testing.T) {
+		plugin := filepath.Join(projectRoot(t), "examples", "my-plugin", "main.wasm")
+		d := startDemo(t, binary, projectRoot(t), "-plugin", plugin, "-config", `{"mockEnable": false}`)
+		d.waitFor(t, "The plugin's log")
+		if hello := askHeaders(t, d.gateway)["Hello"]; !slices.Equal(hello, []string{"world"}) {
+			t.Errorf("got the headers hello %q at httpbin, expected world", hello)
+		}
+		d.stop(t, syscall.SIGTERM)
+	})
 	t.Run("interrupt during the start", func(t *testing.T) {
 		d := startDemo(t, binary, projectRoot(t))
 		d.waitFor(t, "V8 compiles")
@@ -99,15 +108,15 @@ type runningDemo struct {
 	httpbin string // URL
 }
 
-func startDemo(t *testing.T, binary, root string) *runningDemo {
+func startDemo(t *testing.T, binary, root string, more ...string) *runningDemo {
 	t.Helper()
 	ports := freePorts(t, 3)
 	d := &runningDemo{
 		ports:   ports,
 		gateway: fmt.Sprintf("http://127.0.0.1:%d", ports[0]),
 		httpbin: fmt.Sprintf("http://127.0.0.1:%d", ports[2]),
-		command: exec.Command(binary, "-root", root,
-			"-port", strconv.Itoa(ports[0]), "-admin-port", strconv.Itoa(ports[1]), "-httpbin-port", strconv.Itoa(ports[2])),
+		command: exec.Command(binary, append([]string{"-root", root, "-port", strconv.Itoa(ports[0]),
+			"-admin-port", strconv.Itoa(ports[1]), "-httpbin-port", strconv.Itoa(ports[2])}, more...)...),
 	}
 	d.command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	pipe, err := d.command.StdoutPipe()

@@ -14,6 +14,8 @@ import (
 func main() {
 	o := options{output: os.Stdout}
 	flag.StringVar(&o.root, "root", "..", "folder of envoy.yaml and main.wasm")
+	flag.StringVar(&o.plugin, "plugin", "", "`file` of another plugin in the place of main.wasm; it needs -config")
+	flag.StringVar(&o.config, "config", "", "its configuration, as `JSON`")
 	flag.IntVar(&o.gatewayPort, "port", 10000, "port of the gateway")
 	flag.IntVar(&o.adminPort, "admin-port", 9901, "port of Envoy's admin interface")
 	flag.IntVar(&o.httpbinPort, "httpbin-port", 12345, "port of httpbin")

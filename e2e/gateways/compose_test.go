@@ -43,6 +43,14 @@ func TestComposeTakesTheFile(t *testing.T) {
 			t.Errorf("got the services %v, expected %s among them", services, name)
 		}
 	}
+	gateway, _ := services["gateway"].(map[string]any)
+	ports, _ := gateway["ports"].([]any)
+	for _, port := range ports {
+		port, _ := port.(map[string]any)
+		if port["target"] == 9901.0 && port["host_ip"] != "127.0.0.1" {
+			t.Errorf("got Envoy's admin interface on %v, expected it on 127.0.0.1 only", port["host_ip"])
+		}
+	}
 }
 
 func TestComposeRefusesMistakes(t *testing.T) {

@@ -38,6 +38,7 @@ type Options struct {
 	Config         any               // plugin configuration: a string or []byte is passed unchanged, another value as JSON
 	Workers        int               // worker threads; 0 means one
 	Env            map[string]string // environment variables of the VM
+	Envoy          string            // version of Envoy; the one of envoy.Find when empty
 	Wasm           string            // path of the plugin; main.wasm of this repository when empty
 	WasmLog        string            // level of the wasm component; "debug" when empty
 	LogLevel       string            // level of the rest of Envoy; "warn" when empty
@@ -146,7 +147,7 @@ func launch(t testing.TB, options Options) *Gateway {
 		t.Fatal(err)
 	}
 	process, err := envoy.Start(envoy.Options{
-		Binary:      binary(t),
+		Binary:      binary(t, options.Envoy),
 		Config:      g.files.bootstrap(),
 		Concurrency: options.Workers,
 		LogLevel:    options.LogLevel,
@@ -231,13 +232,21 @@ func (g *Gateway) tokenClusters(present bool) []cluster {
 	return []cluster{g.Token.server.cluster("outbound|80||token.static")}
 }
 
-func binary(t testing.TB) string {
+// binary is the path of an Envoy of that version, or of the one that is tested with when it is empty.
+func binary(t testing.TB, version string) string {
 	t.Helper()
 	root, err := Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, err := envoy.Find(root, func(message string) { t.Log(message) })
+	progress := func(message string) { t.Log(message) }
+	find := envoy.Find
+	if version != "" {
+		find = func(root string, progress func(string)) (string, error) {
+			return envoy.Install(t.Context(), root, version, progress)
+		}
+	}
+	path, err := find(root, progress)
 	if err != nil {
 		t.Fatal(err)
 	}

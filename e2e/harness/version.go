@@ -10,7 +10,7 @@ import (
 // NeedEnvoy skips a test that is for Envoy 1.minor and later, and says why the older ones can't pass it.
 func NeedEnvoy(t testing.TB, minor int, why string) {
 	t.Helper()
-	text, err := exec.Command(binary(t), "--version").Output()
+	text, err := exec.Command(binary(t, ""), "--version").Output()
 	if err != nil {
 		t.Fatalf("envoy --version: %v", err)
 	}

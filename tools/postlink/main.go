@@ -2,6 +2,8 @@
 //
 //	go run ./tools/postlink -in build/linked.wasm -out main.wasm
 //
+// and, with -imports, what any Envoy takes of another plugin that is built with Go.
+//
 // The SDK exports every callback of the Proxy-Wasm ABI, whether the plugin has a use
 // for it or not, and Go's linker has no switch for that. The host enters the VM for each
 // callback that is exported, several times per request, so that callbacks that do
@@ -19,13 +21,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
-
-	"token-fetch/tools/wasm"
 )
 
 func main() {
-	err := run(os.Args[1:], os.Stdout, os.Stderr)
+	err := run(os.Args[1:], os.Stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		os.Exit(2)
@@ -35,13 +34,12 @@ func main() {
 	}
 }
 
-func run(args []string, stdout, stderr io.Writer) error {
+func run(args []string, stderr io.Writer) error {
 	flags := flag.NewFlagSet("postlink", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	in := flags.String("in", "", "`file` to read")
 	out := flags.String("out", "", "`file` to write; it may be the same")
-	cutNames := flags.String("cut", "", "comma-separated `names`: cut these function exports only, of another module than the plugin's")
-	list := flags.Bool("list", false, "print sections, imports and exports of the file instead")
+	importsOnly := flags.Bool("imports", false, "only the imports: for another plugin than this one, whose exports stay")
 	if err := flags.Parse(args); err != nil {
 		return flag.ErrHelp // the flag package has printed what is wrong
 	}
@@ -50,14 +48,12 @@ func run(args []string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case *in == "":
 		return errors.New("missing -in")
-	case *list:
-		return printModule(stdout, *in)
 	case *out == "":
 		return errors.New("missing -out")
 	}
 	change := apply
-	if *cutNames != "" {
-		change = func(data []byte) ([]byte, error) { return wasm.RemoveExports(data, strings.Split(*cutNames, ",")) }
+	if *importsOnly {
+		change = applyImports
 	}
 	return rewrite(*in, *out, change)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"io"
 	"os"
 	"path/filepath"
@@ -24,13 +23,13 @@ func write(t *testing.T, content string) string {
 	return path
 }
 
-func TestRun(t *testing.T) {
-	in := write(t, module)
-	out := filepath.Join(t.TempDir(), "main.wasm")
-	if err := run([]string{"-in", in, "-out", out, "-cut", "a,c"}, io.Discard, io.Discard); err != nil {
+// Another plugin imports only what every gateway has, whatever it exports. In place, as make may do it.
+func TestRunOnAnotherPlugin(t *testing.T) {
+	path := write(t, importing([2]string{wasiModule, "poll_oneoff"}, [2]string{hostModule, "proxy_log"}))
+	if err := run([]string{"-imports", "-in", path, "-out", path}, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(out)
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,33 +37,14 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Exports) != 1 || m.Exports[0].Name != "b" {
-		t.Errorf("exports are %v, want b", m.Exports)
-	}
-	info, err := os.Stat(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info.Mode().Perm() != 0o644 {
-		t.Errorf("mode is %v, want 0644: a gateway under another user must be able to read it", info.Mode())
-	}
-}
-
-func TestRunInPlace(t *testing.T) {
-	path := write(t, module)
-	if err := run([]string{"-in", path, "-out", path, "-cut", "b"}, io.Discard, io.Discard); err != nil {
-		t.Fatal(err)
-	}
-	var list bytes.Buffer
-	if err := run([]string{"-in", path, "-list"}, &list, io.Discard); err != nil {
-		t.Fatal(err)
-	}
-	want := "section  7        11 bytes \nexport a function\nexport c function\n"
-	if list.String() != want {
-		t.Errorf("list is %q, want %q", list.String(), want)
+	if len(m.Imports) != 1 || m.Imports[0].Name != "proxy_log" {
+		t.Errorf("got the imports %v, expected proxy_log", m.Imports)
 	}
 	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
-		t.Errorf("folder has %v (%v), want the file alone", entries, err)
+		t.Errorf("got %v in the folder (%v), expected the file alone", entries, err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o644 {
+		t.Errorf("got %v (%v), expected the mode 0644: a gateway under another user must be able to read it", info.Mode(), err)
 	}
 }
 
@@ -135,7 +115,7 @@ func TestListAndLinkedFileMustAgree(t *testing.T) {
 	}
 	for name, test := range tests {
 		path := write(t, linked(test.names...))
-		if err := run([]string{"-in", path, "-out", path}, io.Discard, io.Discard); err == nil || !strings.HasSuffix(err.Error(), test.want) {
+		if err := run([]string{"-in", path, "-out", path}, io.Discard); err == nil || !strings.HasSuffix(err.Error(), test.want) {
 			t.Errorf("%s: got %v, expected %s", name, err, test.want)
 		}
 	}
@@ -158,12 +138,11 @@ func TestRunErrors(t *testing.T) {
 		{"unknown flag", []string{"-strip"}, "help requested"},
 		{"no such file", []string{"-in", "nowhere.wasm", "-out", "out"}, "open nowhere.wasm: no such file or directory"},
 		{"not wasm", []string{"-in", text, "-out", "out"}, text + ": not a WebAssembly module of version 1"},
-		{"list of what is not wasm", []string{"-in", text, "-list"}, text + ": not a WebAssembly module of version 1"},
-		{"unknown export", []string{"-in", good, "-out", "out", "-cut", "a,d"}, good + `: no export named "d"`},
+		{"not wasm, imports only", []string{"-imports", "-in", text, "-out", "out"}, text + ": not a WebAssembly module of version 1"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			err := run(test.args, io.Discard, io.Discard)
+			err := run(test.args, io.Discard)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want %s", err, test.want)
 			}
