@@ -36,7 +36,9 @@ func (p *pluginContext) Monotonic() time.Duration {
 func (p *pluginContext) Wall() time.Time { return time.Now() }
 
 func (p *pluginContext) dispatch(to cluster, call tokenservice.Call, done answered) *token.Error {
-	callback := func(headers, bodySize, _ int) { p.onHTTPCallResponse(headers, bodySize, to.needsBody, done) }
+	callback := func(headers, bodySize, _ int) {
+		p.answer(func() { p.onHTTPCallResponse(headers, bodySize, to.needsBody, done) })
+	}
 	timeout := uint32(to.timeout.Milliseconds()) //nolint:gosec // within the key's limits
 	var err error
 	abi.AsRoot(p.id, func() {
@@ -52,13 +54,11 @@ func (p *pluginContext) dispatch(to cluster, call tokenservice.Call, done answer
 // timeout or a reset.
 func (p *pluginContext) onHTTPCallResponse(headers, bodySize int, needsBody bool, done answered) {
 	isRead := false
-	defer p.logPanic() // of the batch
 	defer func() {
 		p.logPanicOf(recover())
 		if !isRead {
 			done.answered(&tokenservice.Answer{}) // as if none had come
 		}
-		p.runBatch()
 	}()
 	a := &tokenservice.Answer{}
 	if headers > 0 {
@@ -85,10 +85,10 @@ func (redisHost) RedisInit(cluster, username, password string, timeout time.Dura
 func (h redisHost) RedisCall(cluster string, command []byte, done func(bool, []byte)) (err error) {
 	abi.AsRoot(h.plugin.id, func() {
 		err = abi.RedisCall(cluster, command, share.MaxReply, func(ok bool, reply []byte) {
-			defer h.plugin.logPanic()
-			h.plugin.Monotonic()
-			done(ok, reply)
-			h.plugin.runBatch()
+			h.plugin.answer(func() {
+				h.plugin.Monotonic()
+				done(ok, reply)
+			})
 		})
 	})
 	return err

@@ -85,9 +85,11 @@ type pluginContext struct {
 	callers callerRoom
 	// now is the monotonic clock as it was read last, at most a tick ago: exact
 	// enough for tokens that are far from their end, and free.
-	now      time.Duration
-	period   time.Duration // of the timer; 0 before it was set
-	tickedAt time.Duration // when the caches were looked after last
+	now    time.Duration
+	period time.Duration // of the timer; 0 before it was set
+	// runsBatch: the callback that runs now does at its end what there is to do, and sets the timer.
+	runsBatch bool
+	tickedAt  time.Duration // when the caches were looked after last
 	// watchedAt is when the calls of others were looked after last.
 	watchedAt time.Duration
 }

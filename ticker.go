@@ -21,12 +21,18 @@ const (
 	watchPeriod = 4 * time.Millisecond
 )
 
-// wake has the next batch run soon: requests and answers call it, when they have left something to do.
-func (p *pluginContext) wake() { p.tickEvery(batchPeriod) }
+// wake has the next batch run soon, for what a request has left to do. Ticks and answers run a batch themselves at their end.
+func (p *pluginContext) wake() {
+	if !p.runsBatch {
+		p.tickWithin(batchPeriod)
+	}
+}
 
 // OnTick runs every tickPeriod, or more often while there is work for a batch, or another worker to wait for.
 func (p *pluginContext) OnTick() {
 	defer p.logPanic()
+	p.runsBatch = true
+	defer func() { p.runsBatch = false }()
 	now := p.Monotonic()
 	if p.period == tickPeriod || now >= p.tickedAt+tickPeriod {
 		p.tickedAt = now
@@ -36,7 +42,7 @@ func (p *pluginContext) OnTick() {
 		p.watchedAt = now
 		p.watch()
 	}
-	p.runBatch()
+	p.tickEvery(p.runBatch())
 }
 
 // watchSoon has watch run soon.
@@ -80,16 +86,32 @@ func (p *pluginContext) lookAfter(now time.Duration) {
 	p.vm.metrics.flush(now)
 }
 
-// runBatch does a part of what requests and answers have left to do.
-func (p *pluginContext) runBatch() {
-	more := p.scheduler.RunBatch()
-	switch {
+// runBatch does a part of what there is to do, and returns how soon there is more.
+func (p *pluginContext) runBatch() (next time.Duration) {
+	switch more := p.scheduler.RunBatch(); {
 	case more:
-		p.tickEvery(batchPeriod)
+		return batchPeriod
 	case slices.ContainsFunc(p.shares, sharing.IsWaiting):
-		p.tickEvery(watchPeriod)
+		return watchPeriod
 	default:
-		p.tickEvery(tickPeriod)
+		return tickPeriod
+	}
+}
+
+// answer has an answer taken, and a batch run after it.
+func (p *pluginContext) answer(take func()) {
+	defer p.logPanic()
+	p.runsBatch = true
+	defer func() { p.runsBatch = false }()
+	take()
+	p.tickWithin(p.runBatch())
+}
+
+// tickWithin has the next tick come no later than that. It is for a tick alone to make the period longer: setting the timer
+// begins it anew, and if each answer did so, no tick would ever come.
+func (p *pluginContext) tickWithin(period time.Duration) {
+	if period < p.period {
+		p.tickEvery(period)
 	}
 }
 

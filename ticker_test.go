@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/higress-group/wasm-go/pkg/test"
+
 	"token-fetch/internal/cache"
 )
 
@@ -49,4 +51,31 @@ func TestThoseThatShareTokensShareACallback(t *testing.T) {
 	if len(p.shares) != len(sharers) {
 		t.Errorf("got %d, expected %d", len(p.shares), len(sharers))
 	}
+}
+
+// Setting the timer begins it anew: answers that come more often than it is due must not put the tick off for ever, on which
+// metrics, renewals and what is no longer needed depend.
+func TestAnswersDoNotPutOffTheTick(t *testing.T) {
+	test.RunGoTest(t, func(t *testing.T) {
+		_, p := newPlugin(t, frugal)
+		p.period = tickPeriod
+		for range 3 {
+			p.answer(func() { p.wake() })
+			if p.period != tickPeriod {
+				t.Errorf("after an answer with nothing left to do: the timer was set to %s", p.period)
+			}
+		}
+		p.wake() // by a request
+		if p.period != batchPeriod {
+			t.Errorf("after a request that left something to do: got a timer of %s, expected %s", p.period, batchPeriod)
+		}
+		p.answer(func() {})
+		if p.period != batchPeriod {
+			t.Errorf("after another answer: got a timer of %s, expected that it stays %s", p.period, batchPeriod)
+		}
+		p.OnTick()
+		if p.period != tickPeriod {
+			t.Errorf("after the tick: got a timer of %s, expected %s", p.period, tickPeriod)
+		}
+	})
 }
