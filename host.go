@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
-	"github.com/higress-group/wasm-go/pkg/log"
 
 	"token-fetch/internal/abi"
 	"token-fetch/internal/rules"
@@ -115,17 +115,37 @@ func (p *pluginContext) Swap(key string, data []byte, cas uint32) bool {
 	return proxywasm.SetSharedData(key, data, cas) == nil
 }
 
+// logf writes a line as wasm-go's log does, but for what comes from a client: that log takes the request's X-Request-Id,
+// which all plugins that are made with it keep as a property, for a part of the line's format. Verbs in it would have the
+// line grow until the VM ends, and escapes move the operator's terminal.
 func (p *pluginContext) logf(level logLevel, format string, args ...any) {
+	line := fmt.Sprintf("[%s] [%s] [%s] %s", pluginName, cmp.Or(p.logID, noID), requestID(), fmt.Sprintf(format, args...))
 	switch level {
 	case logDebug:
-		log.Debugf(format, args...)
+		proxywasm.LogDebug(line)
 	case logInfo:
-		log.Infof(format, args...)
+		proxywasm.LogInfo(line)
 	case logWarn:
-		log.Warnf(format, args...)
+		proxywasm.LogWarn(line)
 	default:
-		log.Errorf(format, args...)
+		proxywasm.LogError(line)
 	}
+}
+
+// noID stands in a line for an id that there is not.
+const noID = "nil"
+
+// requestID is the id that the request has for other plugins, if it is one: letters, digits and -_. only.
+func requestID() string {
+	const limit = 64
+	id, _ := abi.Property("x_request_id")
+	isOther := func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.", r))
+	}
+	if id == "" || len(id) > limit || strings.ContainsFunc(id, isOther) {
+		return noID
+	}
+	return id
 }
 
 // logPanic writes what happened but no values: a panic's own text could hold some.

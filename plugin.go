@@ -8,6 +8,8 @@ import (
 
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
+	"github.com/higress-group/wasm-go/pkg/wrapper"
+	"github.com/tidwall/gjson"
 
 	"token-fetch/internal/abi"
 	"token-fetch/internal/cache"
@@ -55,11 +57,12 @@ func (v *vmContext) Deleted(id uint32) {
 }
 
 // pluginContext is one configuration of the plugin in one worker: Envoy's root
-// context. It stands around the wrapper's, which keeps the plugin's id for the log.
+// context. It stands around the wrapper's.
 type pluginContext struct {
 	types.PluginContext
 
 	id      uint32
+	logID   string // that the gateway has given the plugin for its log; empty: none
 	vm      *vmContext
 	metrics *metrics // of requests that no part is known for
 
@@ -116,6 +119,7 @@ func (p *pluginContext) OnPluginStart(size int) (status types.OnPluginStartStatu
 	if !p.PluginContext.OnPluginStart(size) {
 		return types.OnPluginStartStatusFailed
 	}
+	p.logID = gjson.GetBytes(data, wrapper.PluginIDKey).String()
 	for _, warning := range parsed.Warnings {
 		p.logf(logWarn, "%s", warning)
 	}

@@ -54,7 +54,7 @@ func run(args []string, stdin io.Reader, stdout io.Writer) (bool, error) {
 	}
 	file, err := manifest.Read(data)
 	if err != nil {
-		return false, fmt.Errorf("%s: %w", path, err)
+		return false, errors.New(printable(path + ": " + err.Error()))
 	}
 	return checker{file, *namespace, os.LookupEnv}.check(path, stdout), nil
 }

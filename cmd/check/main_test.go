@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -83,6 +84,33 @@ func TestBrokenFiles(t *testing.T) {
 				t.Errorf("a secret is shown: %q", printed)
 			}
 		})
+	}
+}
+
+// A file that somebody else has written can't move the reader's terminal, nor write lines of its own.
+func TestPrintedTextIsPrintable(t *testing.T) {
+	const escape = `\e[2J\n\u009b31m`
+	files := map[string]string{
+		"names that are taken": `{apiVersion: extensions.higress.io/v1alpha1, kind: WasmPlugin, metadata: {name: "a` + escape + `", namespace: higress-system},
+  spec: {defaultConfig: {serviceName: a.dns, requestPath: /, tokenHeader: X-Token}, matchRules: [{ingress: ["x` + escape + `"], config: {serviceName: b.dns}}]}}`,
+		"another kind":    `{apiVersion: v1, kind: "Pod` + escape + `", metadata: {name: "a` + escape + `"}}`,
+		"an unknown key":  `{serviceName: a.dns, requestPath: /, tokenHeader: X-Token, "x` + escape + `": 1}`,
+		"a wrong value":   `{serviceName: a.dns, requestPath: /, tokenHeader: "X-` + escape + `", timeout: "` + escape + `"}`,
+		"a rule's name":   `{serviceName: a.dns, requestPath: /, tokenHeader: X-Token, _rules_: [{_match_route_: ["x` + escape + `"]}]}`,
+		"a variable":      `{serviceName: a.dns, requestPath: /, tokenHeader: X-Token, requestHeaders: {a: "${A` + escape + `}"}}`,
+		"a service":       `{serviceName: "a` + escape + `.dns", requestPath: /, tokenHeader: X-Token}`,
+		"not YAML at all": "a: \"\x1b[2J",
+	}
+	for name, file := range files {
+		printed, _ := checkInput(t, file, "-")
+		for line := range strings.Lines(printed) {
+			if strings.ContainsFunc(strings.TrimSuffix(line, "\n"), func(r rune) bool { return !strconv.IsPrint(r) }) {
+				t.Errorf("%s: got the line %q, expected printable characters only", name, line)
+			}
+		}
+		if strings.Contains(printed, "\n31m") || strings.HasPrefix(printed, "31m") {
+			t.Errorf("%s: got %q, expected no lines of the file's own", name, printed)
+		}
 	}
 }
 

@@ -12,14 +12,14 @@ import (
 func (r report) write(to io.Writer) {
 	switch {
 	case len(r.refusals) > 0:
-		fmt.Fprintf(to, "%s: the gateway does not take it\n", r.title)
+		fmt.Fprintf(to, "%s: the gateway does not take it\n", printable(r.title))
 		for _, refusal := range r.refusals {
 			fmt.Fprintln(to, "  "+printable(refusal))
 		}
 	case r.absent:
-		fmt.Fprintf(to, "%s: the gateway takes it, and does without the plugin: the global part is disabled, and there is no rule\n", r.title)
+		fmt.Fprintf(to, "%s: the gateway takes it, and does without the plugin: the global part is disabled, and there is no rule\n", printable(r.title))
 	default:
-		fmt.Fprintf(to, "%s: the gateway takes it\n", r.title)
+		fmt.Fprintf(to, "%s: the gateway takes it\n", printable(r.title))
 		r.summary.write(to)
 		r.writeEnvironment(to)
 		writeList(to, "secrets that the control plane puts in:", r.secrets)

@@ -101,6 +101,7 @@ func (f *files) writeFilter(template, path string, options Options) error {
 		"VirtualHosts":    options.VirtualHosts,
 		"IgnorePorts":     options.IgnorePorts,
 		"Manager":         options.Manager,
+		"FirstFilters":    options.FirstFilters,
 		"Filters":         options.Filters,
 		"Details":         detailsOf(options),
 		"AccessLog":       options.AccessLog,

@@ -58,6 +58,7 @@ type Options struct {
 	AccessLog      string            // format of the lines that Envoy writes to its log for each request, the line end included; none when empty
 	VirtualHosts   []any             // of the route configuration, in place of the harness' own
 	IgnorePorts    bool              // its ignore_port_in_host_matching
+	FirstFilters   []any             // HTTP filters before the plugin
 	Filters        []any             // HTTP filters between the plugin and the router
 	Manager        map[string]any    // fields of the HTTP connection manager in place of the harness' own, or in addition
 	Services       []Service         // further ones, or others in the place of the harness' own
