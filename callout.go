@@ -36,18 +36,23 @@ type client struct {
 	host     host
 	metrics  *metrics
 	open     []*fetch // in the order in which they were sent; some have ended
+	name     *sourceName
 	failures failureLog
 	refusals refusalLog
+	rejected rejectionLog
 	warned   [2]bool // the log says why tokens are not kept, and that a lifetime can't be read
 }
 
 func newClient(p *part, h host, m *metrics) *client {
 	service := p.service
+	name := &sourceName{address: service.Address(), oauthClient: service.ClientID}
+	name.addPart(p.name)
 	return &client{
-		part: p, host: h, metrics: m,
+		part: p, host: h, metrics: m, name: name,
 		cluster:  cluster{service.ClusterName(), service.Timeout, service.NeedsBody},
-		failures: failureLog{service: service.Address()},
-		refusals: refusalLog{service: service.Address()},
+		failures: failureLog{source: name},
+		refusals: refusalLog{source: name},
+		rejected: rejectionLog{source: name},
 	}
 }
 
@@ -135,11 +140,11 @@ func (c *client) fail(err *token.Error) {
 
 func (c *client) succeed(g tokenservice.Grant, status int, took time.Duration) {
 	c.failures.succeeded(c.host)
-	c.failures.debug(c.host, c.host.Monotonic(), status, took)
+	c.failures.debug(c.host, status, g, took)
 	for i, warning := range [...]string{g.Uncached, g.Unreadable} {
 		if warning != "" && !c.warned[i] {
 			c.warned[i] = true
-			c.host.logf(logWarn, "token service %s %s", c.part.service.Address(), warning)
+			c.host.logf(logWarn, "token service %s %s", c.name, warning)
 		}
 	}
 }
@@ -161,6 +166,7 @@ func (c *client) tick() {
 	}
 	c.failures.tick(c.host)
 	c.refusals.tick(c.host)
+	c.rejected.tick(c.host)
 }
 
 // dispatchError is why a call could not be made.

@@ -19,6 +19,7 @@ import (
 
 // part is a part of the configuration as requests meet it.
 type part struct {
+	name      string   // for log lines; empty: there is no other
 	enabled   bool     // false: its requests are left alone
 	overwrite bool     // false: a client's own token header goes on upstream
 	bypass    []string // methods whose requests are left alone but for the protected headers
@@ -40,12 +41,12 @@ type cachePolicy struct {
 }
 
 // newPart is nil for a part that is not there.
-func newPart(of *config.Part) *part {
+func newPart(of *config.Part, name string) *part {
 	if of == nil {
 		return nil
 	}
 	return &part{
-		enabled: of.Enabled, overwrite: of.Overwrite, bypass: of.BypassMethods, service: of.Service,
+		name: name, enabled: of.Enabled, overwrite: of.Overwrite, bypass: of.BypassMethods, service: of.Service,
 		cache: newCachePolicy(of.Cache), failure: failurePolicy(of.Failure), identity: of.Identity,
 		callerHeaders: callerHeaders(of.Service),
 	}

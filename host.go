@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
@@ -115,11 +114,17 @@ func (p *pluginContext) Swap(key string, data []byte, cas uint32) bool {
 	return proxywasm.SetSharedData(key, data, cas) == nil
 }
 
-// logf writes a line as wasm-go's log does, but for what comes from a client: that log takes the request's X-Request-Id,
+// logf writes a line as wasm-go's log does, but for ids that there are not, and for what comes from a client: that log takes the request's X-Request-Id,
 // which all plugins that are made with it keep as a property, for a part of the line's format. Verbs in it would have the
 // line grow until the VM ends, and escapes move the operator's terminal.
 func (p *pluginContext) logf(level logLevel, format string, args ...any) {
-	line := fmt.Sprintf("[%s] [%s] [%s] %s", pluginName, cmp.Or(p.logID, noID), requestID(), fmt.Sprintf(format, args...))
+	prefix := "[" + pluginName + "] "
+	for _, id := range []string{p.logID, requestID()} {
+		if id != "" {
+			prefix += "[" + id + "] "
+		}
+	}
+	line := prefix + fmt.Sprintf(format, args...)
 	switch level {
 	case logDebug:
 		proxywasm.LogDebug(line)
@@ -132,10 +137,7 @@ func (p *pluginContext) logf(level logLevel, format string, args ...any) {
 	}
 }
 
-// noID stands in a line for an id that there is not.
-const noID = "nil"
-
-// requestID is the id that the request has for other plugins, if it is one: letters, digits and -_. only.
+// requestID is the id that the request has for other plugins, if it is one: letters, digits and -_. only; else empty.
 func requestID() string {
 	const limit = 64
 	id, _ := abi.Property("x_request_id")
@@ -143,7 +145,7 @@ func requestID() string {
 		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.", r))
 	}
 	if id == "" || len(id) > limit || strings.ContainsFunc(id, isOther) {
-		return noID
+		return ""
 	}
 	return id
 }

@@ -2,13 +2,63 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"token-fetch/internal/cache"
+	"token-fetch/internal/tokenservice"
 )
 
 // logger writes lines for the operator, and has the time for what it writes.
 type logger interface {
 	Monotonic() time.Duration
 	logf(level logLevel, format string, args ...any)
+}
+
+// sourceName is what log lines call a token service: its address, and which part of the configuration and which OAuth
+// client asks it.
+type sourceName struct {
+	address     string
+	parts       []string // that share its tokens; none: there is only one
+	oauthClient string   // empty: none
+	more        int      // further parts
+}
+
+const (
+	maxNamedParts      = 3
+	maxClientIDInLines = 64 // bytes
+)
+
+func (n *sourceName) addPart(name string) {
+	switch {
+	case name == "" || slices.Contains(n.parts, name):
+	case len(n.parts) == maxNamedParts:
+		n.more++
+	default:
+		n.parts = append(n.parts, name)
+	}
+}
+
+func (n *sourceName) String() string {
+	details := slices.Clone(n.parts)
+	if n.more > 0 {
+		details = append(details, count(n.more, "more rule"))
+	}
+	if id := n.oauthClient; id != "" {
+		if len(id) > maxClientIDInLines {
+			id = id[:maxClientIDInLines] + "..."
+		}
+		if quoted := strconv.QuoteToASCII(id); quoted != `"`+id+`"` || strings.ContainsAny(id, " ,()") {
+			id = quoted
+		}
+		details = append(details, "client "+id)
+	}
+	if len(details) == 0 {
+		return n.address
+	}
+	return n.address + " (" + strings.Join(details, ", ") + ")"
 }
 
 type logLevel int
@@ -55,7 +105,7 @@ func (p *pacer) written(h logger) { p.unsaid, p.next = 0, h.Monotonic()+lineInte
 // then a sum from time to time, and a line when it is over. Failures and successes that
 // alternate are summed up too: it is over once, and again not before the next line about a failure.
 type failureLog struct {
-	service     string // for the lines
+	source      *sourceName
 	pace        pacer
 	isFailing   bool // by the log's latest line
 	since       time.Duration
@@ -85,7 +135,7 @@ func (l *failureLog) tick(h logger) {
 	if l.total == 0 {
 		consequence = "it has recovered since"
 	}
-	h.logf(logError, "token service %s %s%s; %s", l.service, l.reason, l.pace.more("failures more"), consequence)
+	h.logf(logError, "token service %s %s%s; %s", l.source, l.reason, l.pace.more("failures more"), consequence)
 	l.isFailing = l.total > 0
 	l.pace.written(h)
 }
@@ -93,26 +143,32 @@ func (l *failureLog) tick(h logger) {
 func (l *failureLog) succeeded(h logger) {
 	if l.isFailing {
 		lasted := (h.Monotonic() - l.since).Round(time.Millisecond)
-		h.logf(logInfo, "token service %s recovered after %s in %s", l.service, count(l.total, "failure"), lasted)
+		h.logf(logInfo, "token service %s recovered after %s in %s", l.source, count(l.total, "failure"), lasted)
 		l.isFailing, l.pace.unsaid = false, 0
 	}
 	l.total = 0
 }
 
 // debug writes about a good call, at most once a second.
-func (l *failureLog) debug(h logger, now time.Duration, status int, took time.Duration) {
-	if l.debugged == 0 || now >= l.debugged+time.Second {
-		l.debugged = now
-		h.logf(logDebug, "token service %s answered %d with a token in %d ms", l.service, status, took.Milliseconds())
+func (l *failureLog) debug(h logger, status int, g tokenservice.Grant, took time.Duration) {
+	now := h.Monotonic()
+	if l.debugged != 0 && now < l.debugged+time.Second {
+		return
 	}
+	l.debugged = now
+	kept := ""
+	if g.LifetimeFrom != "" {
+		kept = fmt.Sprintf(" that lives %s (%s)", g.Lifetime.Round(time.Second), g.LifetimeFrom)
+	}
+	h.logf(logDebug, "token service %s answered %d with a token%s in %d ms", l.source, status, kept, took.Milliseconds())
 }
 
 // refusalLog writes about callers whose tokens the token service refuses, in sums: it is their fault,
 // and they decide how often it happens.
 type refusalLog struct {
-	service string
-	pace    pacer
-	reason  string
+	source *sourceName
+	pace   pacer
+	reason string
 }
 
 func (l *refusalLog) refused(h logger, reason string) {
@@ -124,7 +180,29 @@ func (l *refusalLog) refused(h logger, reason string) {
 func (l *refusalLog) tick(h logger) {
 	if l.pace.isDue(h) {
 		h.logf(logWarn, "token service %s %s: rejected a caller's token%s; answering 401",
-			l.service, l.reason, l.pace.more("more"))
+			l.source, l.reason, l.pace.more("more"))
+		l.pace.written(h)
+	}
+}
+
+// rejectionLog writes about an upstream that rejects tokens, in sums.
+type rejectionLog struct {
+	source *sourceName
+	pace   pacer
+	how    string
+}
+
+// add takes a rejection and what the upstream did.
+func (l *rejectionLog) add(h logger, how string) {
+	l.pace.unsaid++
+	l.how = how
+	l.tick(h)
+}
+
+func (l *rejectionLog) tick(h logger) {
+	if l.pace.isDue(h) {
+		h.logf(logWarn, "upstream %s to a request with a token of token service %s%s; fetching a new token, after repeated rejections at most every %s; "+
+			"check the token's audience and scope, the clocks, or cache.invalidateOn", l.how, l.source, l.pace.more("more"), cache.MaxBackoff)
 		l.pace.written(h)
 	}
 }

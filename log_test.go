@@ -4,15 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
 )
 
 const answered500 = "requests that have no token are answered 500"
 
 func TestFailureLog(t *testing.T) {
 	h := newFakeHost()
-	l := failureLog{service: "token.dns:80"}
+	l := failureLog{source: &sourceName{address: "token.dns:80"}}
 	fail := func(count int) {
 		for range count {
 			l.failed(h, "answered 503", answered500)
@@ -52,7 +55,7 @@ func TestFailureLog(t *testing.T) {
 
 func TestRefusalLog(t *testing.T) {
 	h := newFakeHost()
-	l := refusalLog{service: "token.dns:80"}
+	l := refusalLog{source: &sourceName{address: "token.dns:80"}}
 	for range 100 {
 		l.refused(h, "answered 400 (invalid_grant)")
 	}
@@ -98,5 +101,108 @@ func TestRedisLog(t *testing.T) {
 	}
 	if p.redisLogOf("other.dns:6379") == logs[0] {
 		t.Error("another Redis has the same log, expected one of its own")
+	}
+}
+
+func TestRejectionLog(t *testing.T) {
+	h := newFakeHost()
+	l := rejectionLog{source: &sourceName{address: "idp.dns:443", parts: []string{"rule 2"}, oauthClient: "gateway"}}
+	for range 100 {
+		l.add(h, "answered 401")
+	}
+	l.tick(h)
+	h.pass(lineInterval)
+	l.tick(h)
+	l.tick(h)
+	const (
+		begin = "upstream answered 401 to a request with a token of token service idp.dns:443 (rule 2, client gateway)"
+		end   = "; fetching a new token, after repeated rejections at most every 30s; check the token's audience and scope, the clocks, or cache.invalidateOn"
+	)
+	if want := []string{begin + end, begin + ", and 98 more since the last line" + end}; !slices.Equal(h.lines, want) {
+		t.Errorf("got %q, expected %q", h.lines, want)
+	}
+}
+
+// Whose token service it is: also of a thousand rules that share one, and of an id that would forge a line.
+func TestSourceName(t *testing.T) {
+	parts := func(n int) (names []string) {
+		for i := range n {
+			names = append(names, fmt.Sprintf("rule %d", i+1))
+		}
+		return names
+	}
+	for want, of := range map[string]struct {
+		parts  []string
+		client string
+	}{
+		"a.dns:80":                  {},
+		"a.dns:80 (client gateway)": {nil, "gateway"},
+		"a.dns:80 (rule 1)":         {parts(1), ""},
+		"a.dns:80 (global part, rule 1, client a@b.c)":         {append([]string{"global part"}, parts(1)...), "a@b.c"},
+		"a.dns:80 (rule 1, rule 2, rule 3, 1 more rule)":       {parts(4), ""},
+		"a.dns:80 (rule 1, rule 2, rule 3, 997 more rules)":    {append(parts(1000), parts(1)...), ""},
+		`a.dns:80 (client "a\n\u202e, rule 9")`:                {nil, "a\n\u202e, rule 9"},
+		"a.dns:80 (client " + strings.Repeat("a", 64) + "...)": {nil, strings.Repeat("a", 4096)},
+	} {
+		n := &sourceName{address: "a.dns:80", oauthClient: of.client}
+		for _, part := range of.parts {
+			n.addPart(part)
+		}
+		if got := n.String(); got != want {
+			t.Errorf("got %s, expected %s", got, want)
+		}
+	}
+}
+
+// Lines name the rules that share a client, and say at level debug how long a token lives and why.
+func TestLinesNameTheirRules(t *testing.T) {
+	const oauth2 = `"serviceName": "idp.dns", "requestPath": "/token", "oauth2": {"clientId": "%s", "clientSecret": "s3cr3t"}`
+	ofClient := func(id string) string { return fmt.Sprintf(oauth2, id) }
+	p := &pluginContext{vm: &vmContext{}}
+	p.configure(mustParse(t, `{`+ofClient("common")+`, "_rules_": [
+		{"_match_domain_": ["a.com"]},
+		{"_match_domain_": ["b.com"], `+ofClient("second")+`},
+		{"_match_domain_": ["c.com"], "failure": {"status": 503}}]}`))
+	h := newFakeHost()
+	for _, c := range p.clients {
+		c.host = h
+	}
+	want := []string{"idp.dns:80 (global part, rule 1, rule 3, client common)", "idp.dns:80 (rule 2, client second)"}
+	if len(p.clients) != len(want) {
+		t.Fatalf("got %d clients, expected %d", len(p.clients), len(want))
+	}
+	for i, c := range p.clients {
+		h.lines = nil
+		fetchOnce(t, c, h, nil, body(401, `{"error": "invalid_client"}`))
+		fetchOnce(t, c, h, nil, body(200, `{"access_token": "t1", "expires_in": 60}`))
+		lines := []string{
+			"token service " + want[i] + " answered 401 (invalid_client); requests that have no token are answered 500",
+			"token service " + want[i] + " recovered after 1 failure in 0s",
+			"token service " + want[i] + " answered 200 with a token that lives 1m0s (expires_in) in 0 ms",
+		}
+		if !slices.Equal(h.lines, lines) {
+			t.Errorf("got %q, expected %q", h.lines, lines)
+		}
+	}
+}
+
+// All workers and the main thread start, one says so; and once more for another configuration.
+func testStartIsLoggedOnce(t *testing.T) {
+	started := func(lines []string) (n int) {
+		for _, line := range lines {
+			if strings.Contains(line, "[token-fetch] version ") && strings.HasSuffix(line, " starts with 0 rules") {
+				n++
+			}
+		}
+		return n
+	}
+	configuration := extended(fmt.Sprintf(`"timeout": %d`, 501))
+	host := start(t, configuration)
+	defer host.Reset()
+	if status := host.StartPlugin(); status != types.OnPluginStartStatusOK {
+		t.Fatalf("the plugin does not start again: %q", host.GetErrorLogs())
+	}
+	if info, debug := started(host.GetInfoLogs()), started(host.GetDebugLogs()); info != 1 || debug != 1 {
+		t.Errorf("got %d lines at level info and %d at debug, expected 1 and 1: %q", info, debug, host.GetInfoLogs())
 	}
 }

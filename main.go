@@ -23,7 +23,6 @@ package main
 
 import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
-	"github.com/higress-group/wasm-go/pkg/wrapper"
 
 	"token-fetch/internal/abi"
 )
@@ -36,21 +35,12 @@ var version = "development"
 func main() {}
 
 func init() {
-	wrapper.SetCtx(pluginName, wrapper.ParseOverrideRawConfig(ignoreConfig, ignoreRule))
-	// Registered once more around the wrapper's context: it starts plugins and
-	// logs, but it asks the host for ten values on every request that this
-	// plugin does not need, at some microseconds each.
-	vm := &vmContext{VMContext: proxywasm.GetVMContext()}
+	// Without wasm-go's wrapper: it asks the host for ten values on every request that this plugin does not need, at
+	// some microseconds each, and logs a line for each worker that starts.
+	vm := &vmContext{}
 	proxywasm.SetVMContext(vm)
 	abi.Use(vm)
 }
-
-// The wrapper's matcher of rules is not used, as it asks for values on every request too: internal/config
-// reads the configuration.
-type ignored struct{}
-
-func ignoreConfig([]byte, *ignored) error        { return nil }
-func ignoreRule([]byte, ignored, *ignored) error { return nil }
 
 // The SDK exports the marker of the Higress host, proxy_abi_version_0_2_100; with this
 // one the same file loads in stock Envoy. It comes first in the file, so that

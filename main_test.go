@@ -45,6 +45,7 @@ func TestPlugin(t *testing.T) {
 		t.Run("NamesAreHiddenFromTheNextHop", testNamesAreHiddenFromTheNextHop)
 		t.Run("NoNamesWithoutABody", testNoNamesWithoutABody)
 		t.Run("BadAuthorityIsRefused", testBadAuthorityIsRefused)
+		t.Run("StartIsLoggedOnce", testStartIsLoggedOnce)
 	})
 }
 

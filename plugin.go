@@ -1,28 +1,31 @@
 package main
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"time"
 
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
-	"github.com/higress-group/wasm-go/pkg/wrapper"
 	"github.com/tidwall/gjson"
 
 	"token-fetch/internal/abi"
 	"token-fetch/internal/cache"
 	"token-fetch/internal/config"
 	"token-fetch/internal/rules"
+	"token-fetch/internal/schema"
 	"token-fetch/internal/share"
 	"token-fetch/internal/token"
 )
 
-// vmContext stands around the wrapper's. A worker has one for each VM, which all configurations of the
+// vmContext is the VM. A worker has one, which all configurations of the
 // plugin share that have the same file and environment.
 type vmContext struct {
-	types.VMContext
+	types.DefaultVMContext
 	metrics vmMetrics
 	memory  cache.Memory // of the callers of all configurations
 	plugins []*pluginContext
@@ -31,7 +34,7 @@ type vmContext struct {
 var _ abi.Contexts = (*vmContext)(nil)
 
 func (v *vmContext) NewPluginContext(id uint32) types.PluginContext {
-	p := &pluginContext{PluginContext: v.VMContext.NewPluginContext(id), id: id, vm: v, metrics: &v.metrics.of("").metrics}
+	p := &pluginContext{id: id, vm: v, metrics: &v.metrics.of("").metrics}
 	v.plugins = append(v.plugins, p)
 	return p
 }
@@ -56,10 +59,9 @@ func (v *vmContext) Deleted(id uint32) {
 	})
 }
 
-// pluginContext is one configuration of the plugin in one worker: Envoy's root
-// context. It stands around the wrapper's.
+// pluginContext is one configuration of the plugin in one worker: Envoy's root context.
 type pluginContext struct {
-	types.PluginContext
+	types.DefaultPluginContext
 
 	id      uint32
 	logID   string // that the gateway has given the plugin for its log; empty: none
@@ -97,7 +99,7 @@ type pluginContext struct {
 	watchedAt time.Duration
 }
 
-func (p *pluginContext) OnPluginStart(size int) (status types.OnPluginStartStatus) {
+func (p *pluginContext) OnPluginStart(int) (status types.OnPluginStartStatus) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			logPanic(p, cause)
@@ -109,21 +111,39 @@ func (p *pluginContext) OnPluginStart(size int) (status types.OnPluginStartStatu
 		p.logf(logError, "the plugin does not start: reading its configuration: %v", err)
 		return types.OnPluginStartStatusFailed
 	}
-	// Before the wrapper sees it: that one logs a configuration that is not JSON,
-	// and goes on without a global part that has an error.
 	parsed, err := config.Parse(data, os.LookupEnv, config.Features{Redis: abi.HasRedis})
 	if err != nil {
 		p.logf(logError, "the plugin does not start: %v", err)
 		return types.OnPluginStartStatusFailed
 	}
-	if !p.PluginContext.OnPluginStart(size) {
-		return types.OnPluginStartStatusFailed
-	}
-	p.logID = gjson.GetBytes(data, wrapper.PluginIDKey).String()
+	p.logID = gjson.GetBytes(data, "_plugin_id_").String()
 	for _, warning := range parsed.Warnings {
 		p.logf(logWarn, "%s", warning)
 	}
-	return p.start(parsed)
+	if status := p.start(parsed); !status {
+		return status
+	}
+	p.logStart(data, len(parsed.Rules))
+	return types.OnPluginStartStatusOK
+}
+
+// startKey is where the VMs of the gateway have in its shared data which of them has logged its start.
+const startKey = "token_fetch.started"
+
+// logStart says for all workers and the main thread, which start one after the other, what has started: the first of them
+// at level info, the others at level debug.
+func (p *pluginContext) logStart(configuration []byte, rules int) {
+	h := schema.NewHasher()
+	h.Add(version, string(configuration))
+	sum, now := h.Sum(), p.Monotonic()
+	level := logInfo
+	said, cas := p.Load(startKey)
+	isSaid := len(said) == len(sum)+8 && bytes.Equal(said[:len(sum)], sum[:]) &&
+		now < time.Duration(binary.BigEndian.Uint64(said[len(sum):]))+lineInterval //nolint:gosec // as it was written
+	if isSaid || !p.Swap(startKey, binary.BigEndian.AppendUint64(sum[:], uint64(now)), cas) { //nolint:gosec // not negative
+		level = logDebug
+	}
+	p.logf(level, "version %s starts with %s", version, count(rules, "rule"))
 }
 
 func (p *pluginContext) start(c *config.Config) types.OnPluginStartStatus {
@@ -136,7 +156,6 @@ func (p *pluginContext) start(c *config.Config) types.OnPluginStartStatus {
 		p.logf(logError, "the plugin does not start: no timer: %v", err)
 		return types.OnPluginStartStatusFailed
 	}
-	p.logf(logInfo, "version %s starts with %s", version, count(len(c.Rules), "rule"))
 	return types.OnPluginStartStatusOK
 }
 
@@ -145,9 +164,13 @@ func (p *pluginContext) configure(c *config.Config) {
 	p.rules = rules.NewIndex(c.Conditions())
 	p.metricsOf = map[*part]*metrics{}
 	shared := map[token.Key]cached{}
-	p.global = p.newMode(newPart(c.Global), shared)
-	for _, rule := range c.Rules {
-		p.modes = append(p.modes, p.newMode(newPart(rule.Part), shared))
+	global := ""
+	if len(c.Rules) > 0 {
+		global = "global part"
+	}
+	p.global = p.newMode(newPart(c.Global, global), shared)
+	for i, rule := range c.Rules {
+		p.modes = append(p.modes, p.newMode(newPart(rule.Part, fmt.Sprintf("rule %d", i+1)), shared))
 	}
 }
 
@@ -171,6 +194,7 @@ func (p *pluginContext) newMode(of *part, shared map[token.Key]cached) mode {
 		shared[id] = m
 	}
 	m.part = of
+	m.client.name.addPart(of.name)
 	return m
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -112,7 +113,7 @@ func (hostAnswer) GRPCStatus() (string, bool) {
 func (r *requestContext) OnHttpResponseHeaders(_ int, endOfStream bool) types.Action {
 	defer r.plugin.logPanic()
 	if r.token != nil && r.entry != nil && r.part.cache.rejectsByHeaders(hostAnswer{}, endOfStream, &r.suspicions) {
-		r.rejectToken()
+		r.rejectToken(r.part.cache.rejection(abi.ResponseStatus()))
 	}
 	return types.ActionContinue
 }
@@ -121,7 +122,7 @@ func (r *requestContext) OnHttpResponseHeaders(_ int, endOfStream bool) types.Ac
 func (r *requestContext) OnHttpResponseTrailers(int) types.Action {
 	defer r.plugin.logPanic()
 	if r.token != nil && r.entry != nil && r.part.cache.rejectsByTrailers(hostAnswer{}, &r.suspicions) {
-		r.rejectToken()
+		r.rejectToken(rejectionByEntry)
 	}
 	return types.ActionContinue
 }
@@ -129,13 +130,25 @@ func (r *requestContext) OnHttpResponseTrailers(int) types.Action {
 // heedMetadata comes when the whole answer has passed, and filters have found in its body what they look for.
 func (r *requestContext) heedMetadata() {
 	if slices.ContainsFunc(r.suspicions, func(s *config.Rejection) bool { return metadataConfirms(s, abi.Property) }) {
-		r.rejectToken()
+		r.rejectToken(rejectionByEntry)
 	}
 	r.suspicions = nil
 }
 
-func (r *requestContext) rejectToken() {
+// rejectionByEntry is a rejection of another kind than by status, for the log.
+const rejectionByEntry = "gave an answer that cache.invalidateWhen names"
+
+// rejection is how an upstream has rejected a token by its headers, for the log.
+func (p *cachePolicy) rejection(status int) string {
+	if slices.Contains(p.invalidateOn, status) {
+		return fmt.Sprintf("answered %d", status)
+	}
+	return rejectionByEntry
+}
+
+func (r *requestContext) rejectToken(how string) {
 	if r.token != nil && isFromUpstream() {
+		r.client.rejected.add(r.client.host, how)
 		r.cache.Reject(r.entry, r.token.ID)
 	}
 	r.token = nil // one verdict is enough

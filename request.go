@@ -27,9 +27,10 @@ type requestContext struct {
 	ownToken  bool // it goes on with the token that its client brought
 
 	// Of one that takes its token from a cache; else nil.
-	cache *cache.Cache
-	entry *cache.Entry // of the token that it has or waits for
-	token *token.Token // with which it went on, for the upstream's verdict
+	cache  *cache.Cache
+	client *client      // of the cache
+	entry  *cache.Entry // of the token that it has or waits for
+	token  *token.Token // with which it went on, for the upstream's verdict
 	// suspicions are entries of invalidateWhen that hold but for the metadata, which filters set as the body passes.
 	suspicions []*config.Rejection
 	ticket     cache.Ticket // in the queue of those that wait for the same token
@@ -162,7 +163,7 @@ func (c *requestCall) end(t token.Token, err *token.Error) {
 }
 
 func (m cached) take(r *requestContext) types.Action {
-	r.cache = m.cache
+	r.cache, r.client = m.cache, m.client
 	now := r.plugin.now
 	var values []byte // of the caller
 	if r.entry = m.cache.Common(); r.entry == nil {

@@ -40,7 +40,7 @@ func TestRequestIDsInLog(t *testing.T) {
 				t.Errorf("%s: answered %d %q, want the plugin's own answer", host, answer.Status, answer.Body)
 			}
 		}
-		gateway.WaitLog(t, "token service "+harness.HostName(name)+".dns:80 is unknown to the gateway")
+		gateway.WaitLog(t, "token service "+harness.HostName(name)+".dns:80 (rule ")
 	}
 	request := gateway.Request(t, http.MethodGet, "/", "", "Host: a-format")
 	request.Header.Set("X-Request-Id", "a-good_one.1")

@@ -44,6 +44,7 @@ type answerReader struct {
 	hasSubject     bool   // the call exchanges a caller's token, which the answer may refuse
 	ownCodings     string // what requestHeaders have as Accept-Encoding, in lower case
 	readsBody      bool   // what is configured is in the body
+	timeout        time.Duration
 }
 
 // upstreamHeader is a further request header and where in the answer its value is.
@@ -65,7 +66,7 @@ type condition struct {
 func (r *answerReader) read(a *Answer, now time.Time) (values []string, failed *token.Error) {
 	switch {
 	case a.Status == 0:
-		return nil, &token.Error{Reason: token.NoAnswer, Detail: "got no answer: timeout, reset or no connection"}
+		return nil, &token.Error{Reason: token.NoAnswer, Detail: r.noAnswer(a)}
 	case !r.accepts(a.Status):
 		return nil, r.refusal(a, now)
 	case len(a.Body) > MaxAnswerBytes:
@@ -80,10 +81,10 @@ func (r *answerReader) read(a *Answer, now time.Time) (values []string, failed *
 			return nil, &token.Error{Reason: token.BadAnswer, Detail: fmt.Sprintf("answered %d, but successWhen does not hold for %s", a.Status, condition.name())}
 		}
 	}
-	value := r.token(a, now)
+	value, why := r.token(a, now)
 	switch {
-	case value == "":
-		return nil, &token.Error{Reason: token.NoToken, Detail: fmt.Sprintf("answered %d without a usable token%s", a.Status, inParentheses(oauthError(a)))}
+	case why != "":
+		return nil, &token.Error{Reason: token.NoToken, Detail: fmt.Sprintf("answered %d without a usable token%s: %s", a.Status, inParentheses(oauthError(a)), why)}
 	case r.isBearer && !a.hasBearerToken():
 		return nil, &token.Error{Reason: token.NoToken, Detail: fmt.Sprintf("answered %d with a token whose token_type is not Bearer, and no %s says what to put before it",
 			a.Status, keyTokenPrefix.Name)}
@@ -100,7 +101,7 @@ func (r *answerReader) refusal(a *Answer, now time.Time) *token.Error {
 	code := oauthError(a)
 	e := &token.Error{
 		Reason: reasonOf(a.Status),
-		Detail: fmt.Sprintf("answered %d%s%s", a.Status, inParentheses(code), statusHint(a.Status)),
+		Detail: fmt.Sprintf("answered %d%s%s", a.Status, inParentheses(code), r.statusHint(a.Status)),
 	}
 	switch {
 	case e.Reason.IsUnavailable():
@@ -136,14 +137,22 @@ func inParentheses(code string) string {
 	return " (" + code + ")"
 }
 
+// noAnswer says which of the reasons it is, as far as the time tells.
+func (r *answerReader) noAnswer(a *Answer) string {
+	if a.Took >= r.timeout*9/10 { // Envoy's timer and clock differ a little
+		return fmt.Sprintf("got no answer within the timeout of %s", r.timeout)
+	}
+	return fmt.Sprintf("got no answer: reset or no connection after %s", a.Took.Round(time.Millisecond))
+}
+
 // statusHint says in whose name a status may be: newer Envoys make up an answer
 // where older ones have none.
-func statusHint(status int) string {
+func (r *answerReader) statusHint(status int) string {
 	switch status {
 	case 503:
 		return " (or Envoy says so, having no connection)"
 	case 504:
-		return " (or Envoy says so, having no answer in time)"
+		return fmt.Sprintf(" (or Envoy says so, having no answer within the timeout of %s)", r.timeout)
 	default:
 		return ""
 	}

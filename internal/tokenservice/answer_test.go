@@ -115,6 +115,55 @@ func TestReadAnswer(t *testing.T) {
 	}
 }
 
+// The log says what is there instead of a token, and nothing of its value.
+func TestWhatIsThereInsteadOfAToken(t *testing.T) {
+	const (
+		inBody    = `"tokenPath": "data.token"`
+		wholeBody = `"tokenIn": "body"`
+		inCookie  = `"tokenIn": "cookie", "tokenCookie": "sid"`
+	)
+	long := strings.Repeat("s3cr3t", 4000)
+	body := func(status int, text string) Answer { return Answer{Status: status, Body: []byte(text)} }
+	header := func(name, value string) Answer { return Answer{Status: 200, Headers: [][2]string{{name, value}}} }
+	for name, test := range map[string]struct {
+		config string
+		answer Answer
+		want   string
+	}{
+		"a page":              {inBody, body(200, " <!DOCTYPE html><p>s3cr3t"), "the body is HTML, not JSON"},
+		"another text":        {inBody, body(200, "s3cr3t"), "the body is not JSON"},
+		"half of it":          {inBody, body(200, `{"data": {"token": "s3cr3t"`), "the body is not JSON"},
+		"nothing":             {inBody, body(200, "\n"), "the body is empty"},
+		"another path":        {inBody, body(200, `{"token": "s3cr3t"}`), `there is nothing at "data.token"`},
+		"null":                {inBody, body(200, `{"data": {"token": null}}`), `there is null at "data.token"`},
+		"an object":           {inBody, body(200, `{"data": {"token": {"s3cr3t": 1}}}`), `there is an object at "data.token"`},
+		"a list":              {inBody, body(200, `{"data": {"token": ["s3cr3t"]}}`), `there is a list at "data.token"`},
+		"a boolean":           {inBody, body(200, `{"data": {"token": true}}`), `there is true or false at "data.token"`},
+		"an exponent":         {inBody, body(200, `{"data": {"token": 1e400}}`), `there is a number with an exponent at "data.token"`},
+		"an empty text":       {inBody, body(200, `{"data": {"token": " "}}`), `it is empty at "data.token"`},
+		"a line end":          {inBody, body(200, `{"data": {"token": "s3cr3t\n"}}`), `it has characters at "data.token" that no header can carry`},
+		"too long":            {inBody, body(200, `{"data": {"token": "`+long+`"}}`), `it has 24000 bytes at "data.token", and 16384 are allowed`},
+		"no header":           {"", header("x-other", "s3cr3t"), "there is no header x-token"},
+		"an empty header":     {"", header("x-token", " "), "it is empty in the header x-token"},
+		"a long header":       {"", header("x-token", long), "it has 24000 bytes in the header x-token, and 16384 are allowed"},
+		"no cookie":           {inCookie, header("set-cookie", "s3cr3t=s3cr3t"), "there is no cookie sid, or an empty one, or one that has ended"},
+		"a cookie that ended": {inCookie, header("set-cookie", "sid=s3cr3t; Max-Age=0"), "there is no cookie sid, or an empty one, or one that has ended"},
+		"a page as the token": {wholeBody, body(200, "<p>s3cr3t"), "the body is HTML"},
+		"no body":             {wholeBody, body(200, ""), "it is empty in the body"},
+		"two lines":           {wholeBody, body(200, "s3cr3t\ns3cr3t"), "it has characters in the body that no header can carry"},
+	} {
+		config := sampleJSON
+		if test.config != "" {
+			config = extended(test.config)
+		}
+		reader := mustRead(t, config).answer
+		_, failed := reader.read(&test.answer, fuzzNow)
+		if want := "answered 200 without a usable token: " + test.want; failed == nil || failed.Detail != want {
+			t.Errorf("%s: got %v, expected %q", name, failed, want)
+		}
+	}
+}
+
 // Which JSON values are sent as a header, and as what text: of a number only what is written.
 func TestJSONValuesAsHeaders(t *testing.T) {
 	const none = ""
@@ -216,10 +265,10 @@ func TestOAuth2Answers(t *testing.T) {
 		"empty type":       {200, `{"access_token": "t1", "token_type": ""}`, "Bearer t1", gotToken, ""},
 		"type no text":     {200, `{"access_token": "t1", "token_type": ["Bearer"]}`, "", token.NoToken, "answered 200 " + notBearer},
 		"type a number":    {200, `{"access_token": "t1", "token_type": 1}`, "", token.NoToken, "answered 200 " + notBearer},
-		"no token, DPoP":   {200, `{"token_type": "DPoP"}`, "", token.NoToken, "answered 200 without a usable token"},
+		"no token, DPoP":   {200, `{"token_type": "DPoP"}`, "", token.NoToken, `answered 200 without a usable token: there is nothing at "access_token"`},
 		"scheme in token":  {200, `{"access_token": "Bearer t1", "token_type": "Bearer"}`, "Bearer t1", gotToken, ""},
-		"error in a 200":   {200, `{"error": "invalid_scope"}`, "", token.NoToken, "answered 200 without a usable token (invalid_scope)"},
-		"not JSON":         {200, `access_token=t1`, "", token.NoToken, "answered 200 without a usable token"},
+		"error in a 200":   {200, `{"error": "invalid_scope"}`, "", token.NoToken, `answered 200 without a usable token (invalid_scope): there is nothing at "access_token"`},
+		"not JSON":         {200, `access_token=t1`, "", token.NoToken, "answered 200 without a usable token: the body is not JSON"},
 		"invalid client":   {401, `{"error": "invalid_client", "error_description": "secret s3cr3t is wrong"}`, "", token.OtherStatus, "answered 401 (invalid_client)"},
 		"odd error code":   {400, `{"error": "s3cr3t!"}`, "", token.OtherStatus, "answered 400"},
 		"error not a text": {400, `{"error": {"code": 1}}`, "", token.OtherStatus, "answered 400"},

@@ -1,6 +1,8 @@
 package tokenservice
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,52 +36,101 @@ func (r *answerReader) coding(a *Answer) (shown string, isCoded bool) {
 	return "", false
 }
 
-// token returns the token with its prefix and suffix, "" when there is none that a header can carry. now is when the call
-// was sent: a cookie may have ended.
-func (r *answerReader) token(a *Answer, now time.Time) string {
-	token := strings.Trim(r.bareToken(a, now), " ")
-	if token == "" || len(token) > maxTokenBytes || !IsHeaderValue(token) {
-		return ""
+// token returns the token with its prefix and suffix or, when there is none that a header can carry, what there is in its
+// place, without its value. now is when the call was sent: a cookie may have ended.
+func (r *answerReader) token(a *Answer, now time.Time) (value, instead string) {
+	token, instead := r.bareToken(a, now)
+	token = strings.Trim(token, " ")
+	switch {
+	case instead != "":
+		return "", instead
+	case token == "":
+		return "", "it is empty " + r.place()
+	case len(token) > maxTokenBytes:
+		return "", fmt.Sprintf("it has %d bytes %s, and %d are allowed", len(token), r.place(), maxTokenBytes)
+	case !IsHeaderValue(token):
+		return "", "it has characters " + r.place() + " that no header can carry"
 	}
 	prefix := r.prefix
 	if endsScheme(prefix) && len(token) >= len(prefix) && strings.EqualFold(token[:len(prefix)], prefix) {
 		prefix = "" // some services answer with "Bearer …" already
 	}
-	return prefix + strings.Clone(token) + r.suffix // not a part of the answer, which would be kept as long
+	return prefix + strings.Clone(token) + r.suffix, "" // not a part of the answer, which would be kept as long
 }
 
-func (r *answerReader) bareToken(a *Answer, now time.Time) string {
+// place is where the token is expected.
+func (r *answerReader) place() string {
 	switch r.tokenIn {
 	case tokenInHeader:
-		token, _ := FirstHeader(a.Headers, r.responseHeader)
-		return token
+		return "in the header " + r.responseHeader
 	case tokenInBody:
-		return a.bodyToken()
+		return "in the body"
 	case tokenInCookie:
-		return r.cookieToken(a, now)
-	}
-	switch value := a.json(r.tokenPath); value.Type {
-	case gjson.String:
-		return value.Str
-	case gjson.Number:
-		return numberText(value)
+		return "in the cookie " + r.cookies[0]
 	default:
-		return ""
+		return "at " + strconv.QuoteToASCII(r.tokenPath)
+	}
+}
+
+func (r *answerReader) bareToken(a *Answer, now time.Time) (token, instead string) {
+	switch r.tokenIn {
+	case tokenInHeader:
+		token, found := FirstHeader(a.Headers, r.responseHeader)
+		if !found {
+			return "", "there is no header " + r.responseHeader
+		}
+		return token, ""
+	case tokenInBody:
+		if a.isPage() {
+			return "", "the body is HTML"
+		}
+		return a.text(), ""
+	case tokenInCookie:
+		token := r.cookieToken(a, now)
+		if token == "" {
+			return "", "there is no cookie " + r.cookies[0] + ", or an empty one, or one that has ended"
+		}
+		return token, ""
+	default:
+		return r.jsonToken(a)
+	}
+}
+
+func (r *answerReader) jsonToken(a *Answer) (token, instead string) {
+	value := a.json(r.tokenPath)
+	switch {
+	case value.Type == gjson.String:
+		return value.Str, ""
+	case value.Type == gjson.Number:
+		if token = numberText(value); token == "" {
+			return "", "there is a number with an exponent " + r.place()
+		}
+		return token, ""
+	case a.isJSON && value.Raw == "":
+		return "", "there is nothing " + r.place()
+	case a.isJSON && value.Type == gjson.Null:
+		return "", "there is null " + r.place()
+	case a.isJSON:
+		return "", "there is " + shapeOf(value) + " " + r.place()
+	case a.text() == "":
+		return "", "the body is empty"
+	case a.isPage():
+		return "", "the body is HTML, not JSON"
+	default:
+		return "", "the body is not JSON"
 	}
 }
 
 // byteOrderMark is what some services have before their text, although it says nothing in UTF-8 (RFC 8259 section 8.1).
 const byteOrderMark = "\xef\xbb\xbf"
 
-// bodyToken is the whole body, without the space around it. A page for people is none, such as that of a login or of a
-// proxy on the way.
-func (a *Answer) bodyToken() string {
-	token := strings.TrimSpace(strings.TrimPrefix(string(a.Body), byteOrderMark))
-	if strings.HasPrefix(token, "<") {
-		return ""
-	}
-	return token
+// text is the whole body, without the space around it.
+func (a *Answer) text() string {
+	return strings.TrimSpace(strings.TrimPrefix(string(a.Body), byteOrderMark))
 }
+
+// isPage reports whether the body is a page for people, such as that of a login or of a proxy on the way.
+func (a *Answer) isPage() bool { return strings.HasPrefix(a.text(), "<") }
 
 const bearerPrefix = "Bearer "
 

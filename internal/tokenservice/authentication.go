@@ -11,6 +11,7 @@ import (
 // them. A secret that the server would not get is an error: whoever wrote it down expects it to protect something.
 func (r reader) authenticate(request *oauth2) {
 	style, id := r.String(keyAuthStyle), r.String(keyClientID)
+	request.clientID = id
 	if id == "" && style != authStyleNone && r.isEnabled {
 		r.Missing(keyClientID)
 	}

@@ -112,7 +112,7 @@ func (t jwtTimes) limit(l *lifetime, a *Answer, sentAt time.Time) {
 	if l.named && l.length <= own {
 		return
 	}
-	l.length = own
+	l.length, l.from = own, "exp"
 	if own <= 0 {
 		l.uncached = "answers with a token whose exp has passed by " + clockName(a, sentAt) + ": every request makes a token call (compare the clocks of both)"
 	}

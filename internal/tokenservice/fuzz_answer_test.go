@@ -1,6 +1,7 @@
 package tokenservice
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -33,6 +34,7 @@ func FuzzReadAnswer(f *testing.F) {
 				checkHeaderValue(t, value)
 			}
 			if failed != nil {
+				failed.Detail = strings.ReplaceAll(failed.Detail, strconv.QuoteToASCII(path), "") // which is the operator's
 				checkFailure(t, failed, status, hasSubject)
 			}
 		}

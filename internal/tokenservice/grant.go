@@ -14,6 +14,7 @@ type Grant struct {
 	// Warnings for the log, or empty: why the token must not be kept, and what the answer has in the place of a lifetime.
 	// Each begins with a verb whose subject is the token service, and says what to configure.
 	Uncached, Unreadable string
+	LifetimeFrom         string // what decides on Lifetime, for the log: a name in the answer or a key; empty: it is not kept
 }
 
 // maxSubjectLifetime is as long as a token can serve at all, the time in which it stands in included. Some callers bring tokens
@@ -32,13 +33,15 @@ func (s *Service) Grant(a *Answer, c *Caller, sentAt time.Time) (Grant, *token.E
 		return g, nil
 	}
 	found := s.lifetime.of(a, values[0], sentAt)
-	g.Lifetime, g.Uncached, g.Unreadable = found.length, found.uncached, found.unreadable
+	g.Lifetime, g.LifetimeFrom, g.Uncached, g.Unreadable = found.length, found.from, found.uncached, found.unreadable
 	if c == nil {
 		return g, nil
 	}
 	if expiry, ok := c.expiry(); ok {
 		g.SubjectLifetime = min(max(expiry.Add(subjectLeeway).Sub(sentAt), 1), maxSubjectLifetime)
-		g.Lifetime = min(g.Lifetime, g.SubjectLifetime)
+		if g.SubjectLifetime < g.Lifetime {
+			g.Lifetime, g.LifetimeFrom = g.SubjectLifetime, "the caller's token"
+		}
 	}
 	return g, nil
 }

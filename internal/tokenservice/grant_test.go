@@ -18,10 +18,11 @@ func TestReasonsOfFailures(t *testing.T) {
 		answer Answer
 		want   token.Error
 	}{
-		"no answer":             {Answer{}, token.Error{Reason: token.NoAnswer, Detail: "got no answer: timeout, reset or no connection"}},
+		"no answer":             {Answer{Took: 12 * time.Millisecond}, token.Error{Reason: token.NoAnswer, Detail: "got no answer: reset or no connection after 12ms"}},
+		"a timeout":             {Answer{Took: 499 * time.Millisecond}, token.Error{Reason: token.NoAnswer, Detail: "got no answer within the timeout of 500ms"}},
 		"500":                   {Answer{Status: 500}, token.Error{Reason: token.ServerError, Detail: "answered 500"}},
 		"503 with Retry-After":  {Answer{Status: 503, Headers: wait}, token.Error{Reason: token.ServerError, Detail: "answered 503 (or Envoy says so, having no connection)", RetryAfter: 7 * time.Second}},
-		"504":                   {Answer{Status: 504}, token.Error{Reason: token.ServerError, Detail: "answered 504 (or Envoy says so, having no answer in time)"}},
+		"504":                   {Answer{Status: 504}, token.Error{Reason: token.ServerError, Detail: "answered 504 (or Envoy says so, having no answer within the timeout of 500ms)"}},
 		"429 with Retry-After":  {Answer{Status: 429, Headers: wait}, token.Error{Reason: token.RateLimited, Detail: "answered 429", RetryAfter: 7 * time.Second}},
 		"500 and invalid_grant": {Answer{Status: 500, Body: []byte(grant)}, token.Error{Reason: token.ServerError, Detail: "answered 500 (invalid_grant)"}},
 		"invalid_grant":         {Answer{Status: 400, Body: []byte(grant)}, token.Error{Reason: token.SubjectRefused, Detail: "answered 400 (invalid_grant)"}},
@@ -37,8 +38,8 @@ func TestReasonsOfFailures(t *testing.T) {
 		"beyond what is read":   {Answer{Status: 400, Body: []byte(grant + strings.Repeat(" ", MaxAnswerBytes))}, token.Error{Reason: token.OtherStatus, Detail: "answered 400"}},
 		"a redirect":            {Answer{Status: 302}, token.Error{Reason: token.OtherStatus, Detail: "answered 302"}},
 		"too large":             {Answer{Status: 200, Body: make([]byte, MaxAnswerBytes+1)}, token.Error{Reason: token.BadAnswer, Detail: "answered more than 1048576 bytes"}},
-		"no token":              {Answer{Status: 200, Body: []byte("{}")}, token.Error{Reason: token.NoToken, Detail: "answered 200 without a usable token"}},
-		"no content":            {Answer{Status: 204}, token.Error{Reason: token.NoToken, Detail: "answered 204 without a usable token"}},
+		"no token":              {Answer{Status: 200, Body: []byte("{}")}, token.Error{Reason: token.NoToken, Detail: "answered 200 without a usable token: there is nothing at \"access_token\""}},
+		"no content":            {Answer{Status: 204}, token.Error{Reason: token.NoToken, Detail: "answered 204 without a usable token: the body is empty"}},
 	}
 	for name, test := range tests {
 		for grant, keys := range map[string]string{"token exchange": exchange, "with an actor": delegation, "jwt-bearer": jwtBearer} {

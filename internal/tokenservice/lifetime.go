@@ -41,6 +41,7 @@ type lifetime struct {
 	length time.Duration // counted from when the call was sent; 0: the token must not be kept
 	// named: the token service says so beside the token; false: there is nothing but the token's own end, or ttl.
 	named bool
+	from  string // what says so, for the log
 	// uncached is why length is 0 and what to configure, unreadable what the answer has in the place of a
 	// lifetime. Both are empty or, for the log, begin with what the token service does.
 	uncached, unreadable string
@@ -52,19 +53,26 @@ type lifetime struct {
 func (l *lifetimes) of(a *Answer, token string, sentAt time.Time) lifetime {
 	found := l.named(a, sentAt)
 	if !found.named {
-		found.length = l.ttl
+		found.length, found.from = l.ttl, keyTTL.Name
 	}
 	if own, ok := readJWTTimes(token); ok {
 		own.limit(&found, a, sentAt)
 	}
 	if found.unreadable != "" {
-		found.length = min(found.length, unreadableLifetime)
+		found.limit(unreadableLifetime, "a lifetime that can't be read")
 	}
 	if l.maxTTL > 0 {
-		found.length = min(found.length, l.maxTTL)
+		found.limit(l.maxTTL, keyMaxTTL.Name)
 	}
 	found.length = min(max(found.length, 0), schema.MaxSeconds*time.Second)
 	return found
+}
+
+// limit makes it no longer than something else says.
+func (l *lifetime) limit(longest time.Duration, from string) {
+	if l.length > longest {
+		l.length, l.from = longest, from
+	}
 }
 
 // named is the one that the token service names beside the token.
@@ -72,17 +80,17 @@ func (l *lifetimes) named(a *Answer, sentAt time.Time) (found lifetime) {
 	if l.expiresAtPath != "" {
 		value := a.json(l.expiresAtPath)
 		if length, ok := untilEnd(value, a, sentAt); ok {
-			return found.at(length, "answers with an end at "+l.expiresAtPath+" that has passed", "cache.expiresAtPath to where the token's end is, and compare the clocks")
+			return found.at(length, l.expiresAtPath, "answers with an end at "+l.expiresAtPath+" that has passed", "cache.expiresAtPath to where the token's end is, and compare the clocks")
 		}
 		found.notReadable(l.expiresAtPath, value, "as cache.expiresAtPath the path of a date with its zone or of a number since 1970")
 	}
 	value := a.json(l.expiresInPath)
 	if length, ok := expiresIn(value, sentAt); ok {
-		return found.at(length, "answers with a lifetime of 0 at "+l.expiresInPath, "cache.expiresInPath to where the lifetime is")
+		return found.at(length, l.expiresInPath, "answers with a lifetime of 0 at "+l.expiresInPath, "cache.expiresInPath to where the lifetime is")
 	}
 	found.notReadable(l.expiresInPath, value, "as cache.expiresInPath the path of a number of seconds, or of an end as cache.expiresAtPath")
 	if length, ok := l.ofCookies(a, sentAt); ok {
-		return found.at(length, "", "")
+		return found.at(length, "the cookie", "", "")
 	}
 	if l.heedsCacheControl {
 		return found.fromCacheControl(a, sentAt)
@@ -90,8 +98,8 @@ func (l *lifetimes) named(a *Answer, sentAt time.Time) (found lifetime) {
 	return found
 }
 
-func (l lifetime) at(length time.Duration, why, set string) lifetime {
-	l.length, l.named = length, true
+func (l lifetime) at(length time.Duration, from, why, set string) lifetime {
+	l.length, l.from, l.named = length, from, true
 	if length <= 0 {
 		l.uncached = why + ": every request makes a token call (set " + set + ")"
 	}
@@ -123,13 +131,13 @@ func (l lifetime) fromCacheControl(a *Answer, sentAt time.Time) lifetime {
 		length, isForbidden, ok := maxAge(control, a.Headers)
 		switch {
 		case isForbidden:
-			return l.at(0, "forbids by its Cache-Control to keep its tokens", set)
+			return l.at(0, "Cache-Control", "forbids by its Cache-Control to keep its tokens", set)
 		case ok:
-			return l.at(length, "answers with a max-age in Cache-Control that leaves no time", set)
+			return l.at(length, "Cache-Control", "answers with a max-age in Cache-Control that leaves no time", set)
 		}
 	}
 	if expires, ok := FirstHeader(a.Headers, "expires"); ok {
-		return l.at(untilExpires(expires, a, sentAt), "answers with an Expires that has passed", set)
+		return l.at(untilExpires(expires, a, sentAt), "Expires", "answers with an Expires that has passed", set)
 	}
 	return l
 }

@@ -13,6 +13,7 @@ var knownGrants = []string{grantClientCredentials, grantTokenExchange, grantJWTB
 
 // oauth2 is the form and the client's authentication of a token request.
 type oauth2 struct {
+	clientID      string
 	form          url.Values
 	authorization string          // value of the Authorization header; empty: the credentials are in the form
 	assertion     *assertion      // signed for each call; nil: the client authenticates in another way

@@ -21,6 +21,7 @@ type Service struct {
 	NeedsBody bool          // of a good answer
 	Cookies   []string      // where the tokenHeader is Cookie: the cookies in it that only the plugin may set; nil elsewhere
 	Retries   int           // that Envoy makes of a failed call
+	ClientID  string        // OAuth 2.0; empty: none
 
 	call      Call // but for what comes from the caller
 	forward   []string
@@ -55,6 +56,7 @@ func Read(s schema.Section, part Part) *Service {
 	}
 	if auth != nil {
 		service.exchange = auth.exchange
+		service.ClientID = auth.clientID
 	}
 	service.Removed = r.removed(service.exchange, service.Protected)
 	service.call = r.call(service, auth)
@@ -62,6 +64,7 @@ func Read(s schema.Section, part Part) *Service {
 		service.assertion = auth.assertion.forEndpoint(service.call)
 	}
 	service.answer = r.answerReader(token, auth, upstream, conditions)
+	service.answer.timeout = service.Timeout
 	service.answer.ownCodings = strings.ToLower(headerOf(service.call, "accept-encoding"))
 	service.answer.readsBody = service.answer.needsBody() || service.isCached && service.lifetime.isInBody
 	if service.answer.asCookies {

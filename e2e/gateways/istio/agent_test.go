@@ -74,7 +74,7 @@ func startAgent(t *testing.T, discoveryPort, gatewayPort int) *agent {
 
 	a := &agent{url: "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(gatewayPort))}
 	command := exec.Command(program, "proxy", "router", "--domain", "istio-ingress.svc.cluster.local",
-		"--proxyLogLevel", "warning,misc:error,wasm:info", "--concurrency", "2", "--log_output_level", "default:warn,wasm:debug")
+		"--proxyLogLevel", "warning,misc:error,wasm:debug", "--concurrency", "2", "--log_output_level", "default:warn,wasm:debug")
 	command.Dir = dir
 	command.Env = append(os.Environ(), agentEnvironment(t, dir, binary, discoveryPort)...)
 	command.Stdout, command.Stderr = a, a

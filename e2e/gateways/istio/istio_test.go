@@ -74,7 +74,7 @@ func TestChangesUnderLoad(t *testing.T) {
 	before := gateway.logged(started)
 	m.push(t, "1.0.1", customSection("changed"))
 	m.control.update(t, m.plugin)
-	const vms = 3 // two workers' and that of the main thread, which tries the configuration first
+	const vms = 3 // two workers' and that of the main thread, which tries the configuration first; all but one say so at level debug
 	image := await(t, updateLimit, "the new image has started in every worker", func() bool { return gateway.logged(started) >= before+vms })
 	time.Sleep(2 * time.Second) // for requests that only the new image serves
 
