@@ -114,9 +114,9 @@ func (p *pluginContext) Swap(key string, data []byte, cas uint32) bool {
 	return proxywasm.SetSharedData(key, data, cas) == nil
 }
 
-// logf writes a line as wasm-go's log does, but for ids that there are not, and for what comes from a client: that log takes the request's X-Request-Id,
-// which all plugins that are made with it keep as a property, for a part of the line's format. Verbs in it would have the
-// line grow until the VM ends, and escapes move the operator's terminal.
+// logf writes a line as wasm-go's log does, but for ids that there are not, and for what comes from a client: that log takes
+// the request's X-Request-Id, which all plugins that are made with it keep as a property, for a part of the line's format.
+// Verbs in it would have the line grow until the VM ends, and escapes move the operator's terminal.
 func (p *pluginContext) logf(level logLevel, format string, args ...any) {
 	prefix := "[" + pluginName + "] "
 	for _, id := range []string{p.logID, requestID()} {

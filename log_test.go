@@ -190,7 +190,7 @@ func TestLinesNameTheirRules(t *testing.T) {
 func testStartIsLoggedOnce(t *testing.T) {
 	started := func(lines []string) (n int) {
 		for _, line := range lines {
-			if strings.Contains(line, "[token-fetch] version ") && strings.HasSuffix(line, " starts with 0 rules") {
+			if strings.HasPrefix(line, "[token-fetch] ") && strings.HasSuffix(line, " starts with 0 rules") {
 				n++
 			}
 		}
