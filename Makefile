@@ -192,7 +192,7 @@ test-faults: build ## faults of token services and clients for FAULTS (60s); wri
 reliability: build redis ## the tests of sizes, updates, traps, memory and fleets; writes docs/reliability.md, docs/fleet.md
 	RELIABILITY_PAGE=write FLEET_ROUNDS=50 $(GO) test -tags redis -count 1 -timeout 20m -run Fleet .
 	RELIABILITY_PAGE=write $(GO) -C e2e test -count 1 -p 1 -timeout 45m \
-		-run 'Waiting$$|HangingTokenService|CallsOfTheirOwn|UpdatesUnderLoad|Traps|NeedNoMemory' ./load .
+		-run 'Waiting$$|HangingTokenService|CallsOfTheirOwn|UpdatesUnderLoad|Traps|NeedNoMemory|RevokedUnderLoad' ./load ./upstreamfilter .
 
 # Every target of both modules, one after the other, for example with FUZZ_FLAGS=-parallel=1. FUZZ_TIME is a time or,
 # like 2000x, a number of inputs: with a time, Go sometimes fails with nothing but "context deadline exceeded". What
