@@ -2,8 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
+	"log"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -30,7 +33,28 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	os.Setenv("WASM_FILE_PATH", linkedWasm)
-	os.Exit(m.Run())
+	flag.Parse()
+	if !testing.Verbose() {
+		log.SetOutput(quietLog{})
+	}
+	code := m.Run()
+	if code != 0 && !testing.Verbose() {
+		fmt.Println("go test -v also shows what the plugin and its calls said, in the emulator's log")
+	}
+	os.Exit(code)
+}
+
+// quietLog is the emulator's log without its lines about each call, of which a failed test would show thousands. What
+// stays is what it can't go on after.
+type quietLog struct{}
+
+var aboutCalls = regexp.MustCompile(`proxy_\w+_log: |\[(http callout|foreign call|redis \w+)`)
+
+func (quietLog) Write(line []byte) (int, error) {
+	if aboutCalls.Match(line) {
+		return len(line), nil
+	}
+	return os.Stderr.Write(line)
 }
 
 // TestPlugin runs the tests natively and compiled; compiling takes seconds, so all
