@@ -39,10 +39,16 @@ type prometheus struct {
 	groups    []*rules.Group
 }
 
-// newPrometheus configures them as Prometheus does by default.
+// newPrometheus has the recording of the outage.
 func newPrometheus(t *testing.T) *prometheus {
 	t.Helper()
-	recording, load, err := outage.Read(recordingFile)
+	return newPrometheusOf(t, recordingFile)
+}
+
+// newPrometheusOf configures them as Prometheus does by default.
+func newPrometheusOf(t *testing.T, file string) *prometheus {
+	t.Helper()
+	recording, load, err := outage.Read(file)
 	if err != nil {
 		t.Fatal(err)
 	}
