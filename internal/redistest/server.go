@@ -3,6 +3,7 @@ package redistest
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"io"
 	"net"
@@ -25,6 +26,7 @@ type Server struct {
 	program string // path
 	folder  string
 	process *exec.Cmd
+	exited  chan struct{}
 }
 
 // valkey is a Redis server that PyPI has for Linux and macOS, on x86-64 and arm64.
@@ -63,40 +65,77 @@ func find(t *testing.T) string {
 func Start(t *testing.T, options ...string) *Server {
 	t.Helper()
 	program := find(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &Server{t: t, Address: listener.Addr().String(), program: program, folder: t.TempDir()}
-	_ = listener.Close()
-	s.Restart(options...)
+	s := &Server{t: t, program: program, folder: t.TempDir()}
 	t.Cleanup(s.Stop)
-	return s
+	for range 5 { // another test may take the port first
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Address = listener.Addr().String()
+		_ = listener.Close()
+		if s.start(options) {
+			return s
+		}
+	}
+	t.Fatalf("%s does not start", program)
+	return nil
 }
 
 // Restart starts it again after Stop, with nothing of what it knew.
 func (s *Server) Restart(options ...string) {
 	s.t.Helper()
+	if !s.start(options) {
+		s.t.Fatalf("%s does not start again", s.program)
+	}
+}
+
+// start reports whether the server listens itself: where the port is taken, connections work too, to another server.
+func (s *Server) start(options []string) bool {
+	s.t.Helper()
 	_, port, _ := net.SplitHostPort(s.Address)
+	ready := make(readyLog, 1)
 	s.process = exec.Command(s.program, append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", s.folder}, options...)...)
+	s.process.Stdout = ready
 	if err := s.process.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if connection, err := net.Dial("tcp", s.Address); err == nil {
-			_ = connection.Close()
-			return
-		}
-		if time.Now().After(deadline) {
-			s.t.Fatal("redis-server does not listen after 20 s")
+	s.exited = make(chan struct{})
+	go func(process *exec.Cmd, exited chan struct{}) {
+		_ = process.Wait()
+		close(exited)
+	}(s.process, s.exited)
+	select {
+	case <-ready:
+		return true
+	case <-s.exited:
+		return false
+	case <-time.After(20 * time.Second):
+		s.t.Fatalf("%s does not listen after 20 s", s.program)
+		return false
+	}
+}
+
+// readyLog hears when a server says that it listens.
+type readyLog chan struct{}
+
+func (r readyLog) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte("Ready to accept connections")) {
+		select {
+		case r <- struct{}{}:
+		default:
 		}
 	}
+	return len(line), nil
 }
 
 // Stop kills it.
 func (s *Server) Stop() {
+	if s.process == nil {
+		return
+	}
 	_ = s.process.Process.Kill()
-	_ = s.process.Wait()
+	<-s.exited
 }
 
 // Do runs a command as redis-cli would, and returns the reply's text.
