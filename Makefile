@@ -153,6 +153,19 @@ test-istio: build ## deploy/istio.yaml in Istio's discovery, agent and Envoy; bu
 	$(GO) -C e2e/gateways test -tags istio -count 1 -run TestIstioSaysTheSame .
 	$(GO) -C e2e/gateways test -tags istio -count 1 -v -timeout 30m ./istio
 
+# Envoy Gateway, and the Envoy that goes with this version of it.
+ENVOY_GATEWAY_VERSION := 1.7.0
+ENVOY_GATEWAY         ?= $(CURDIR)/.tools/envoy-gateway-$(ENVOY_GATEWAY_VERSION)/envoy-gateway
+ENVOY_GATEWAY_ENVOY   := 1.37.0
+
+.PHONY: test-envoy-gateway
+test-envoy-gateway: build $(ENVOY_GATEWAY) ## deploy/envoy-gateway.yaml in Envoy Gateway and its Envoy; builds it first, which takes minutes
+	ENVOY_GATEWAY=$(ENVOY_GATEWAY) ENVOY_VERSION=$(ENVOY_GATEWAY_ENVOY) \
+		$(GO) -C e2e/gateways test -tags envoygateway -count 1 -v ./envoygateway
+
+$(CURDIR)/.tools/envoy-gateway-$(ENVOY_GATEWAY_VERSION)/envoy-gateway: | needs-go
+	GOBIN=$(@D) $(GO) install github.com/envoyproxy/gateway/cmd/envoy-gateway@v$(ENVOY_GATEWAY_VERSION)
+
 # A module of its own: Prometheus brings many dependencies.
 .PHONY: test-monitoring
 test-monitoring: build ## tests of deploy/monitoring by Prometheus' own engine

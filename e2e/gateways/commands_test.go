@@ -2,34 +2,14 @@ package gateways_test
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4" // the API server's own
-)
 
-var (
-	comment = regexp.MustCompile(`(?m)^# ?`)
-	patched = regexp.MustCompile(`(?s)patch (\w+) \w+ --type json -p '(.*?)'`)
-	created = regexp.MustCompile(`(?s)kubectl create -f - <<< '(.*?)'`)
+	"token-fetch/e2e/gateways/commands"
 )
-
-// commandsOf are the arguments of the kubectl commands that a manifest's comments have.
-func commandsOf(t *testing.T, file string, command *regexp.Regexp) [][]string {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join(projectRoot(t), "deploy", file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := command.FindAllStringSubmatch(comment.ReplaceAllString(string(data), ""), -1)
-	if len(found) == 0 {
-		t.Fatalf("%s: got no command like %s, expected one", file, command)
-	}
-	return found
-}
 
 // Whoever follows a file loses nothing that he has: its commands add to resources, or fail.
 func TestCommandsOnlyAdd(t *testing.T) {
@@ -47,7 +27,7 @@ func TestCommandsOnlyAdd(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			command := commandsOf(t, test.file, patched)[0]
+			command := commands.In(t, test.file, commands.Patch)[0]
 			if command[1] != test.kind {
 				t.Fatalf("got a command for a %s, expected a %s", command[1], test.kind)
 			}
@@ -76,8 +56,8 @@ func TestCommandsOnlyAdd(t *testing.T) {
 
 // What the commands make is what the definitions allow.
 func TestCommandsMakeWhatTheDefinitionsAllow(t *testing.T) {
-	bridge := commandsOf(t, "higress.yaml", created)[0][1]
-	patch, err := jsonpatch.DecodePatch([]byte(commandsOf(t, "higress.yaml", patched)[0][2]))
+	bridge := commands.In(t, "higress.yaml", commands.Create)[0][1]
+	patch, err := jsonpatch.DecodePatch([]byte(commands.In(t, "higress.yaml", commands.Patch)[0][2]))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,33 +85,7 @@ func testEnvoyFile(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkTokens(t, "http://"+address)
-}
-
-// checkTokens sends the requests that the files of deploy/ treat differently.
-func checkTokens(t *testing.T, url string) {
-	t.Helper()
-	for _, test := range []struct{ host, want string }{
-		{"orders.example.com", "Bearer " + provider.Token("orders.read")},
-		{"partner.example.com", "Bearer " + provider.Token("orders.read partners.read")},
-		{"public.example.com", "forged"}, // an exempted request is left alone
-	} {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Host = test.host
-		request.Header.Set("Authorization", "forged")
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(response.Body)
-		response.Body.Close()
-		if err != nil || response.StatusCode != http.StatusOK || string(body) != test.want {
-			t.Errorf("%s: got %d with %q at the upstream (%v), expected %q", test.host, response.StatusCode, body, err, test.want)
-		}
-	}
+	provider.CheckTokens(t, "http://"+address)
 }
 
 // replaceAddresses puts loopback in the place of addresses, given as host:port with the port to be used, and other

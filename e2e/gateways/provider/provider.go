@@ -1,5 +1,5 @@
 // Package provider is an identity provider on loopback, as the manifests of deploy/ expect one: it speaks TLS
-// as idp.example.com only, and gives tokens for client credentials.
+// as idp.example.com only, and gives tokens for client credentials. CheckTokens tells whether a gateway got them.
 package provider
 
 import (
@@ -81,6 +81,33 @@ func answer(w http.ResponseWriter, r *http.Request) {
 
 // Token is what the provider gives for scopes, separated by spaces as in the request.
 func Token(scope string) string { return "token-for-" + strings.ReplaceAll(scope, " ", "+") }
+
+// CheckTokens sends the requests that the files of deploy/ treat differently, to a gateway whose upstream answers with
+// the Authorization header that it got.
+func CheckTokens(t testing.TB, url string) {
+	t.Helper()
+	for _, test := range []struct{ host, want string }{
+		{"orders.example.com", "Bearer " + Token("orders.read")},
+		{"partner.example.com", "Bearer " + Token("orders.read partners.read")},
+		{"public.example.com", "forged"}, // an exempted request is left alone
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = test.host
+		request.Header.Set("Authorization", "forged")
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || response.StatusCode != http.StatusOK || string(body) != test.want {
+			t.Errorf("%s: got %d with %q at the upstream (%v), expected %q", test.host, response.StatusCode, body, err, test.want)
+		}
+	}
+}
 
 // certificate makes a root, as PEM, and a certificate of the provider that it has signed.
 func certificate(t testing.TB) (root []byte, signed *tls.Certificate) {
