@@ -184,7 +184,8 @@ func maxAge(control string, headers [][2]string) (lifetime time.Duration, isForb
 		case "no-store", "no-cache":
 			return 0, true, true
 		case "max-age":
-			if seconds, isNumber := deltaSeconds(strings.Trim(argument, `"`)); isNumber {
+			seconds, isNumber := deltaSeconds(strings.Trim(argument, `"`))
+			if isNumber && (!ok || seconds < lifetime) { // of several, the shortest
 				ok, lifetime = true, seconds
 			}
 		}

@@ -48,6 +48,8 @@ func TestLifetime(t *testing.T) {
 		"boolean":                               {body: `{"expires_in": true}`, want: time.Minute},
 		"before Cache-Control":                  {headers: header("cache-control", "no-store"), body: `{"expires_in": 60}`, want: 60 * time.Second},
 		"max-age":                               {headers: header("cache-control", "private, max-age=20"), want: 20 * time.Second},
+		"two of max-age":                        {headers: header("cache-control", "max-age=20, max-age=500"), want: 20 * time.Second},
+		"two of max-age, turned around":         {headers: header("cache-control", "max-age=500", "cache-control", "max-age=20"), want: 20 * time.Second},
 		"max-age in capitals":                   {headers: header("cache-control", "Max-Age=20"), want: 20 * time.Second},
 		"max-age in quotes":                     {headers: header("cache-control", `max-age="20"`), want: 20 * time.Second},
 		"max-age and Age":                       {headers: header("cache-control", "max-age=20", "age", "5"), want: 15 * time.Second},
