@@ -3,13 +3,15 @@
 //
 // The way through the code, from the outside in:
 //
-//	plugin.go, ticker.go     the contexts of the gateway: its VM, and a configuration in it
+//	plugin.go, ticker.go     the contexts of the gateway: its VM, and a configuration in it; what they do between requests
 //	request.go, reply.go     a request arrives; how it ends
 //	headers.go               what is done to its headers
 //	caller.go                what it brings of its caller
-//	config.go                from what is configured to what runs
+//	config.go                from what is configured to what runs: cache, share and client, each a token.Source
 //	callout.go, host.go      the token call through the gateway
-//	failure.go               what becomes of a request without a token
+//	failure.go               what happens to a request without a token
+//	rejection.go             which answers of the upstream reject a token
+//	log.go, metrics.go       lines and counters for operators; expiry.go: when a token ends
 //	internal/token           the vocabulary that all others share
 //	internal/tokenservice    what a token service is asked, and what its answer means
 //	internal/cache           one fetch for all that need the same token; renewal, staleness, backoff
@@ -18,7 +20,10 @@
 //	internal/rules           which part of the configuration a request belongs to
 //	internal/template        texts with ${…}, whose values stay data where they stand
 //	internal/schema          reads the configuration by declared keys
-//	internal/abi             callbacks and host calls that go past the SDK
+//	internal/abi             callbacks and host calls that bypass the SDK
+//	internal/fault           fails on demand, for end-to-end tests; nothing without its build tag
+//
+// docs/development.md has a drawing of who calls whom.
 package main
 
 import (
