@@ -22,7 +22,8 @@ type written struct {
 var (
 	yamlBlock = regexp.MustCompile("(?ms)^```ya?ml\n(.*?)^```")
 	// ours is what tells the plugin's configurations from other YAML.
-	ours = regexp.MustCompile(`(?m)^\s*service(Name|Cluster):|"service(Name|Cluster)"|^kind: (WasmPlugin|TrafficExtension|EnvoyExtensionPolicy)$`)
+	inCommand = regexp.MustCompile(`--config '(\{.*\})'`)
+	ours      = regexp.MustCompile(`(?m)^\s*service(Name|Cluster):|"service(Name|Cluster)"|^kind: (WasmPlugin|TrafficExtension|EnvoyExtensionPolicy)$`)
 )
 
 // writtenConfigurations are those of the README, the pages below docs/, envoy.yaml and the manifests below deploy/.
@@ -59,7 +60,14 @@ func writtenConfigurations(t *testing.T) []written {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found = append(found, written{strings.TrimPrefix(path, root+string(filepath.Separator)), string(text)})
+		name := strings.TrimPrefix(path, root+string(filepath.Separator))
+		commands := inCommand.FindAllSubmatch(text, -1)
+		for _, command := range commands {
+			found = append(found, written{name, string(command[1])})
+		}
+		if len(commands) == 0 {
+			found = append(found, written{name, string(text)})
+		}
 	}
 	return slices.DeleteFunc(found, func(w written) bool { return !ours.MatchString(w.text) || strings.HasPrefix(w.text, "# wrong.yaml\n") })
 }
