@@ -186,7 +186,7 @@ KEYCLOAK         ?= $(CURDIR)/.keycloak/keycloak-$(KEYCLOAK_VERSION)
 
 .PHONY: test-keycloak
 test-keycloak: build $(KEYCLOAK)/bin/kc.sh ## end-to-end tests against a real Keycloak; needs Java 17, and Maven to fetch it
-	KEYCLOAK=$(KEYCLOAK) $(GO) -C e2e test -count 1 -timeout 20m -run '^TestKeycloak' .
+	KEYCLOAK=$(KEYCLOAK) $(GO) -C e2e test -count 1 -timeout 20m -run '^TestKeycloak' ./oauth
 
 $(CURDIR)/.keycloak/keycloak-$(KEYCLOAK_VERSION)/bin/kc.sh:
 	@command -v mvn >/dev/null || { echo "Maven is missing: install Maven and Java 17, or set KEYCLOAK to an unpacked distribution"; exit 1; }
@@ -206,7 +206,8 @@ test-faults: build ## faults of token services and clients for FAULTS (60s); wri
 reliability: build redis ## the tests of sizes, updates, traps, memory and fleets; writes docs/reliability.md, docs/fleet.md
 	RELIABILITY_PAGE=write FLEET_ROUNDS=50 $(GO) test -tags redis -count 1 -timeout 20m -run Fleet .
 	RELIABILITY_PAGE=write $(GO) -C e2e test -count 1 -p 1 -timeout 45m \
-		-run 'Waiting$$|HangingTokenService|CallsOfTheirOwn|UpdatesUnderLoad|Traps|NeedNoMemory|RevokedUnderLoad' ./load ./upstreamfilter .
+		-run 'Waiting$$|HangingTokenService|CallsOfTheirOwn|UpdatesUnderLoad|Traps|NeedNoMemory|RevokedUnderLoad' \
+		./load ./configuration ./operations ./memory ./upstreamfilter
 
 # Every target of both modules, one after the other, for example with FUZZ_FLAGS=-parallel=1. FUZZ_TIME is a time or,
 # like 2000x, a number of inputs: with a time, Go sometimes fails with nothing but "context deadline exceeded". What

@@ -39,6 +39,20 @@ func Text(contentType, body string) http.HandlerFunc {
 	}
 }
 
+// StatusWithToken has a token where it must not be read from.
+func StatusWithToken(status int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Token", "token-1")
+		w.Header().Set("Location", "/elsewhere")
+		w.WriteHeader(status)
+	}
+}
+
+// DateIn is the time after a while in one of HTTP's formats, for Busy.
+func DateIn(after time.Duration, layout string) func() string {
+	return func() string { return time.Now().Add(after).UTC().Format(layout) }
+}
+
 // Busy answers with a status and the Retry-After of the moment.
 func Busy(status int, retryAfter func() string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
@@ -87,6 +101,13 @@ func Hold(release <-chan struct{}, answer http.HandlerFunc) http.HandlerFunc {
 // Hang never answers and returns when the client has given up.
 func Hang() http.HandlerFunc {
 	return func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+}
+
+// HangInBody sends the token at once and the end of the answer never.
+func HangInBody(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Token", "token-1")
+	_ = http.NewResponseController(w).Flush()
+	<-r.Context().Done()
 }
 
 // Reset resets the connection instead of answering.

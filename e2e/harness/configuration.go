@@ -16,8 +16,18 @@ const (
 	AccessTokenType = "urn:ietf:params:oauth:token-type:access_token"
 )
 
-// Exchange is the key oauth2 of a token exchange, besides its credentials.
-var Exchange = Config{"grantType": TokenExchange}
+// Keys of oauth2 besides the credentials, for the grants that bring a caller's token.
+var (
+	Exchange   = Config{"grantType": TokenExchange}
+	Delegation = Config{"grantType": TokenExchange, "actorTokenHeader": "X-Actor"}
+	Assertion  = Config{"grantType": JWTBearer}
+)
+
+// Allow is the key failure that lets requests go on without a token.
+var Allow = Config{"mode": "allow"}
+
+// MaxToken is how long a token may be, in bytes.
+const MaxToken = 16 << 10
 
 // Merge is a copy of base in which the keys of more are set.
 func Merge(base, more Config) Config {
@@ -29,6 +39,11 @@ func Merge(base, more Config) Config {
 // SampleConfig is the configuration of the gateway's guide, with the default timeout.
 func SampleConfig() Config {
 	return Config{"serviceName": TokenName, "servicePort": 80, "requestPath": "/token", "tokenHeader": "X-Token"}
+}
+
+// SampleWith is the sample's configuration with one key.
+func SampleWith(key string, value any) Config {
+	return Merge(SampleConfig(), Config{key: value})
 }
 
 // PlainConfig is the sample's configuration for tests of something other than the timeout, which a busy machine could

@@ -50,7 +50,7 @@ type Options struct {
 	ECDS           bool              // the plugin's configuration comes by ECDS, as Istio and Higress send it: an update leaves the connections alone
 	SetClock       bool              // the wall clock of Envoy can be set; needs a C compiler
 	HTTP2Upstream  bool              // the gateway speaks HTTP/2 with the upstream, so that trailers reach it
-	Drain          time.Duration     // how long requests may stay with a replaced configuration, in whole seconds; 0 means 1 s
+	Drain          time.Duration     // how long requests may stay with a replaced configuration, in whole seconds; 0: they are cut at once
 	Token          *TokenService     // a new one when nil
 	Upstream       *Upstream         // behind all routes; a new one when nil
 	Sink           *Sink             // in place of the Upstream, for thousands of requests at once

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 )
 
@@ -61,6 +62,26 @@ func (i *TokenIssuer) Of(token string) (found Issue, ok bool) {
 		}
 	}
 	return Issue{}, false
+}
+
+// CheckFresh checks that the upstream received no request of the host with a token that had expired. The lifetime is
+// counted from before the token service's answer, which is stricter than what the plugin does.
+func (i *TokenIssuer) CheckFresh(t testing.TB, upstream *Upstream, host string, lifetime time.Duration) {
+	t.Helper()
+	oldest := time.Duration(0)
+	for _, request := range upstream.Requests() {
+		if request.Host != host {
+			continue
+		}
+		issue, ok := i.Of(request.Header.Get("X-Token"))
+		if !ok {
+			t.Fatalf("the upstream received the token %q", request.Header.Get("X-Token"))
+		}
+		oldest = max(oldest, request.Time.Sub(issue.At))
+	}
+	if oldest == 0 || oldest >= lifetime {
+		t.Errorf("the upstream received a token %s after its issue, want less than %s", oldest, lifetime)
+	}
 }
 
 // ExchangeServer answers a grant with a token that names the caller and the number of its exchange.

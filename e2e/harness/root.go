@@ -3,10 +3,12 @@ package harness
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -70,23 +72,31 @@ func ReadProjectFile(t testing.TB, path ...string) []byte {
 	return content
 }
 
-// WasmWithFaults builds the plugin with the code that panics or traps as the variable FAULT of its environment says, and
-// with the callbacks that main.wasm has.
+// WasmWithFaults is the path of the plugin with the code that panics or traps as the variable FAULT of its environment says,
+// and with the callbacks that main.wasm has. It is built when a test first asks for it.
 func WasmWithFaults(t testing.TB) string {
 	t.Helper()
-	root, err := Root()
+	wasm, err := buildWithFaults()
 	if err != nil {
 		t.Fatal(err)
 	}
-	linked, wasm := filepath.Join(t.TempDir(), "linked.wasm"), filepath.Join(t.TempDir(), "faults.wasm")
+	return wasm
+}
+
+var buildWithFaults = sync.OnceValues(func() (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	linked, wasm := filepath.Join(root, "build", "linked-faults.wasm"), filepath.Join(root, "build", "faults.wasm")
 	build := exec.Command("go", "build", "-tags", "faults", "-buildmode=c-shared", "-o", linked, ".")
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 	override := exec.Command("go", "run", "./tools/postlink", "-in", linked, "-out", wasm)
 	for _, command := range []*exec.Cmd{build, override} {
 		command.Dir = root
 		if output, err := command.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, output)
+			return "", fmt.Errorf("%w\n%s", err, output)
 		}
 	}
-	return wasm
-}
+	return wasm, nil
+})

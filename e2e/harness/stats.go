@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// ActiveVMs is the statistic of the plugin's VMs: those of the workers and the one they were cloned from.
+const ActiveVMs = "wasm.envoy.wasm.runtime.v8.active"
+
 // ownPrefix begins the names of the plugin's own statistics.
 const ownPrefix = "wasmcustom.token_fetch."
 

@@ -13,7 +13,7 @@ import (
 const updateLimit = 30 * time.Second
 
 func (g *Gateway) drainArguments() []string {
-	seconds := max(1, int(g.options.Drain/time.Second))
+	seconds := int(g.options.Drain / time.Second)
 	return []string{
 		"--drain-time-s", strconv.Itoa(seconds),
 		"--parent-shutdown-time-s", strconv.Itoa(seconds + 1),
@@ -63,6 +63,21 @@ func (g *Gateway) UpdateRefused(t testing.TB, config any) (log string) {
 		t.Fatalf("the configuration was accepted")
 	}
 	return g.refusalLog(logged)
+}
+
+// CheckRefuses checks that the plugin does not start with a configuration, and says why in exactly these words.
+func (g *Gateway) CheckRefuses(t testing.TB, config any, want string) {
+	t.Helper()
+	if got := StartError(g.UpdateRefused(t, config)); got != want {
+		t.Errorf("the plugin says %q, want %q", got, want)
+	}
+}
+
+// StartError is what the plugin has logged about why it does not start, "" when nothing.
+func StartError(log string) string {
+	_, text, _ := strings.Cut(log, "the plugin does not start: ")
+	text, _, _ = strings.Cut(text, "\n")
+	return text
 }
 
 // SetTokenCluster adds the cluster of token.static to the running Envoy, or removes it.

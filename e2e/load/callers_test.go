@@ -1,4 +1,4 @@
-package load_test
+package load
 
 import (
 	"fmt"
@@ -41,9 +41,9 @@ func TestCallsOfTheirOwn(t *testing.T) {
 		"callers-empty":    {config: callersOf(harness.EmptyName, nil), count: callers, headers: user},
 		"callers-dead":     {config: callersOf(harness.DeadName, map[string]any{"servicePort": harness.DeadPort}), count: callers, headers: user},
 		"callers-cut":      {config: callersOf(harness.TokenName, map[string]any{"timeout": 50_000}), count: callers, headers: user, cut: true},
-		"exchange-hanging": {config: exchange(harness.TokenName), count: callers, headers: bearer},
-		"exchange-limited": {config: exchange(harness.LimitedName), count: callers, headers: bearer},
-		"exchange-empty":   {config: exchange(harness.EmptyName), count: callers, headers: bearer},
+		"exchange-hanging": {config: harness.OAuth2Config("/exchange", harness.Exchange, map[string]any{"serviceName": harness.TokenName, "timeout": nil}), count: callers, headers: bearer},
+		"exchange-limited": {config: harness.OAuth2Config("/exchange", harness.Exchange, map[string]any{"serviceName": harness.LimitedName, "timeout": nil}), count: callers, headers: bearer},
+		"exchange-empty":   {config: harness.OAuth2Config("/exchange", harness.Exchange, map[string]any{"serviceName": harness.EmptyName, "timeout": nil}), count: callers, headers: bearer},
 		"each-hanging":     {config: uncached(harness.TokenName, nil), count: each},
 		"each-limited":     {config: uncached(harness.LimitedName, nil), count: each},
 		"each-empty":       {config: uncached(harness.EmptyName, nil), count: each},
@@ -54,7 +54,7 @@ func TestCallsOfTheirOwn(t *testing.T) {
 	for host, burst := range bursts {
 		configs[host] = burst.config
 	}
-	gateway := harness.Start(t, harness.Options{WasmLog: "warn", Details: true, Sink: harness.NewSink(t), Config: byHost(configs)})
+	gateway := harness.Start(t, harness.Options{WasmLog: "warn", Details: true, Sink: harness.NewSink(t), Config: harness.ByHost(configs)})
 	gateway.Token.Handle(pathToken)
 	checkLives(t, gateway)
 	for _, host := range slices.Sorted(maps.Keys(bursts)) {
@@ -67,18 +67,6 @@ func callersOf(service string, more map[string]any) map[string]any {
 	config := cached("callers", map[string]any{"serviceName": service, "forwardHeaders": []string{"X-User"}})
 	maps.Copy(config, more)
 	return config
-}
-
-func exchange(service string) map[string]any {
-	return map[string]any{
-		"serviceName": service,
-		"requestPath": "/exchange",
-		"oauth2": map[string]any{
-			"clientId":     "gateway",
-			"clientSecret": "secret",
-			"grantType":    "urn:ietf:params:oauth:grant-type:token-exchange",
-		},
-	}
 }
 
 // uncached is the sample's configuration: a call for each request.

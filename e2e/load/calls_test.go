@@ -1,9 +1,8 @@
-package load_test
+package load
 
 import (
 	"fmt"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,31 +11,14 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// manyCalls is how many requests TestManyCalls sends: 20,000, a part of them with -short, or what E2E_CALLS says. On an
-// Envoy that answers Go's runtime with an error when it collects garbage, 4,000 were the end of the VM.
-func manyCalls(t *testing.T) int {
-	t.Helper()
-	text := os.Getenv("E2E_CALLS")
-	if text == "" {
-		if testing.Short() {
-			return 6_000
-		}
-		return 20_000
-	}
-	count, err := strconv.Atoi(text)
-	if least := 4 * streamsPerConnection; err != nil || count < least { // the memory is compared with that after a quarter of them
-		t.Fatalf("E2E_CALLS is %q, want a number of at least %d", text, least)
-	}
-	return count
-}
-
-// TestManyCalls sends requests that each need a token call of their own: one half has no cache, whose calls
-// belong to the requests, the other has a new caller each, whose calls belong to the plugin.
+// TestManyCalls sends 20,000 requests, or as many as E2E_CALLS says, that each need a token call of their own: one half has no
+// cache, the other has a new caller each. On an Envoy that answers Go's runtime with an error when it collects garbage, 4,000
+// were the end of the VM.
 func TestManyCalls(t *testing.T) {
-	count := manyCalls(t)
+	count := harness.Amount(t, "E2E_CALLS", 20_000, 4*streamsPerConnection) // the memory is compared with that after a quarter of them
 	sink := harness.NewSink(t)
 	gateway := harness.Start(t, harness.Options{
-		Config: byHost(map[string]map[string]any{
+		Config: harness.ByHost(map[string]map[string]any{
 			"warm":    cached("warm", nil),
 			"each":    uncached(harness.TokenName, map[string]any{"timeout": 20_000}),
 			"callers": callersOf(harness.TokenName, map[string]any{"timeout": 20_000}),

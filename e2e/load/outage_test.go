@@ -1,4 +1,4 @@
-package load_test
+package load
 
 import (
 	"fmt"
@@ -28,7 +28,7 @@ func TestHangingTokenService(t *testing.T) {
 	count := int(duration.Seconds()) * rate
 	hang := harness.Hang()
 	sink := harness.NewSink(t)
-	gateway := harness.Start(t, harness.Options{WasmLog: "warn", Details: true, Sink: sink, Config: byHost(map[string]map[string]any{
+	gateway := harness.Start(t, harness.Options{WasmLog: "warn", Details: true, Sink: sink, Config: harness.ByHost(map[string]map[string]any{
 		"warm":  cached("warm", nil),
 		"free":  {"enabled": false},
 		"burst": cached("burst", nil),

@@ -1,4 +1,4 @@
-package load_test
+package load
 
 import (
 	"fmt"
@@ -68,16 +68,16 @@ func TestWaiting(t *testing.T) {
 		"free": {"enabled": false},
 	}
 	for name, ending := range endings {
-		configs[hostOf(name)] = ending.config(hostOf(name))
+		configs[harness.HostName(name)] = ending.config(harness.HostName(name))
 	}
 	sink := harness.NewSink(t)
-	gateway := harness.Start(t, harness.Options{Config: byHost(configs), WasmLog: "warn", Details: true, Sink: sink})
+	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(configs), WasmLog: "warn", Details: true, Sink: sink})
 	gateway.Token.Handle(pathToken)
 	checkLives(t, gateway)
 	var others []time.Duration // what requests of other rules took (p99)
 	for _, name := range slices.Sorted(maps.Keys(endings)) {
 		t.Run(name, func(t *testing.T) {
-			others = append(others, checkWaiting(t, gateway, sink, hostOf(name), endings[name]))
+			others = append(others, checkWaiting(t, gateway, sink, harness.HostName(name), endings[name]))
 		})
 	}
 	// A neighbour on the machine can make any of them slow, but none of them fast.
@@ -101,10 +101,6 @@ func (e ending) config(path string) map[string]any {
 }
 
 func short(d time.Duration) time.Duration { return d.Round(100 * time.Microsecond) }
-
-func hostOf(name string) string {
-	return strings.ToLower(strings.NewReplacer(" ", "-", "/", "-").Replace(name))
-}
 
 // checkWaiting returns what requests of other rules took while those of the host were told (p99).
 func checkWaiting(t *testing.T, gateway *harness.Gateway, sink *harness.Sink, host string, want ending) time.Duration {
@@ -167,7 +163,7 @@ func waitingVolley(t *testing.T, gateway *harness.Gateway, host, path string) (r
 	if strings.Contains(host, "http-1.1") {
 		requests = newVolley(t, gateway, waitingRequests(), waitingRequests(), openPlain)
 		requests.sendAtOnce(t, fields)
-		waitActive(t, gateway, waitingRequests())
+		gateway.WaitActive(t, waitingRequests())
 		return requests, false
 	}
 	requests = newVolley(t, gateway, waitingRequests(), waitingRequests()/streamsPerConnection, openStreams)
@@ -259,14 +255,12 @@ func checkArrivals(t *testing.T, sink *harness.Sink, host string, want ending, i
 func waitToken(t *testing.T, gateway *harness.Gateway, sink *harness.Sink, host string) {
 	t.Helper()
 	sink.Forget()
-	for deadline := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+	harness.Eventually(t, limit, func() error {
 		answer := gateway.Get(t, "/next", "Host: "+host)
 		arrivals := sink.Arrivals()
-		if answer.Status == http.StatusOK && arrivals[len(arrivals)-1].Token == tokenOf(host) {
-			return
+		if answer.Status != http.StatusOK || arrivals[len(arrivals)-1].Token != tokenOf(host) {
+			return fmt.Errorf("with the token service back, a request was answered %d %q", answer.Status, answer.Body)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s after the token service is back a request was answered %d %q", limit, answer.Status, answer.Body)
-		}
-	}
+		return nil
+	})
 }

@@ -126,6 +126,8 @@ func TestConfigurationErrors(t *testing.T) {
 		"warm-up of an exchange":  {strings.TrimSuffix(exchangeConfig, "}") + `, "cache": {"warmUp": true}}`, warmUpOfCallers},
 		"warm-up of a rule's callers": {extended(`"cache": {"warmUp": true}, "_rules_": [{"_match_route_": ["a"], "forwardHeaders": ["X-User"]}]`),
 			`_rules_[0]: ` + warmUpOfCallers},
+		"a rule's call sets what the global part forwards": {extended(`"forwardHeaders": ["X-Api-Key"], "_rules_": [{"_match_route_": ["a"], "requestHeaders": {"x-api-key": "k"}}]`),
+			`_rules_[0]: invalid forwardHeaders in config: "X-Api-Key" (want headers that the token call does not set itself)`},
 		"rules type":              {extended(`"_rules_": {}`), `invalid _rules_ in config (want a list of rules)`},
 		"a rule that is a text":   {extended(`"_rules_": ["a"]`), `_rules_[0]: invalid rule in config (want an object)`},
 		"cache statuses, no list": {extended(`"cache": {"invalidateOn": 401}`), `invalid cache.invalidateOn in config: 401 (want a list of statuses, 100 to 599)`},

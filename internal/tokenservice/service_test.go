@@ -126,3 +126,28 @@ func TestForwardedHeaders(t *testing.T) {
 		t.Errorf("got %q, expected %q", got, want)
 	}
 }
+
+// The token service would receive the client's value besides the gateway's own.
+func TestHeadersThatTheCallSetsAreNotForwarded(t *testing.T) {
+	const body = `, "authStyle": "body"`
+	credentials := `"clientId": "id", "clientSecret": "s"`
+	tests := map[string]struct{ config, header string }{
+		"requestHeaders":                {extended(`"requestHeaders": {"X-Api-Key": "k"}`), "X-Api-Key"},
+		"requestHeaders, other case":    {extended(`"requestHeaders": {"X-API-Key": "k"}`), "x-api-key"},
+		"credentials":                   {oauth2Config(credentials, ""), "authorization"},
+		"the form's type":               {oauth2Config(credentials, ""), "Content-Type"},
+		"the form's type in body style": {oauth2Config(credentials+body, ""), "content-type"},
+		"accept":                        {oauth2Config(credentials+body, ""), "ACCEPT"},
+		"oauth2 and requestHeaders":     {oauth2Config(credentials, `, "requestHeaders": {"X-Tenant": "t"}`), "X-Tenant"},
+		"body style, own Authorization": {oauth2Config(credentials+body, `, "requestHeaders": {"Authorization": "k"}`), "Authorization"},
+		"an exchange's credentials":     {oauth2Config(exchange, ""), "Authorization"},
+		"a subject of its own":          {oauth2Config(exchange+`, "subjectTokenHeader": "X-Subject"`, ""), "Authorization"},
+	}
+	for name, test := range tests {
+		_, s := readPart(strings.TrimSuffix(test.config, "}")+`, "forwardHeaders": ["X-User", "`+test.header+`"]}`, true)
+		want := `invalid forwardHeaders in config: "` + test.header + `" (want headers that the token call does not set itself)`
+		if got := fmt.Sprint(s.Err()); got != want {
+			t.Errorf("%s: got %s, expected %s", name, got, want)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package caching_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+func TestOneCallForMany(t *testing.T) {
+	tries := harness.Numbered("cold", 3)
+	hosts := append([]string{"warm", "held", "free"}, tries...)
+	configs := harness.CachedConfigs(hosts, map[string]any{})
+	configs["callers"] = harness.Merge(harness.CachedConfigs([]string{"callers"}, map[string]any{})["callers"],
+		map[string]any{"forwardHeaders": []string{"X-User"}})
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs)})
+	tokens := &harness.TokenIssuer{}
+
+	t.Run("1000 requests", func(t *testing.T) {
+		const count = 1000
+		gateway.Token.Handle(tokens.Answer(300))
+		gateway.Ask(t, "warm").CheckToken(t, harness.IssuedToken("warm", 1))
+		harness.SendParallel(gateway.Client(), gateway.Requests(t, "warm", count)...).Wait() // opens the connections
+		harness.AtBest(t, "more than without a call, beside the call itself", 50*time.Millisecond, tries, func(host string) time.Duration {
+			gateway.Token.Handle(tokens.Answer(300))
+			usual := harness.SendParallel(gateway.Client(), gateway.Requests(t, "warm", count)...).Wait()
+			before := gateway.SettledCounters(t, manyWant)
+			release := make(chan struct{})
+			gateway.Token.Handle(harness.Hold(release, tokens.Answer(300)))
+			requests := harness.SendParallel(gateway.Client(), gateway.Requests(t, host, count)...)
+			gateway.WaitActive(t, count)
+			released := time.Now()
+			close(release)
+			results := requests.Wait()
+			for _, result := range results {
+				if result.CheckToken(t, harness.IssuedToken(host, 1)); t.Failed() {
+					break
+				}
+			}
+			gateway.Token.CheckCallsOf(t, host, 1)
+			gateway.WaitGrowth(t, before, manyWant)
+			toTheCall := gateway.Token.CallsOf(host)[0].Time.Sub(firstSent(results))
+			return toTheCall + lastAnswer(results).Sub(released) - lastAnswer(usual).Sub(firstSent(usual))
+		})
+	})
+
+	t.Run("one request", func(t *testing.T) {
+		const callTime, keys = 20 * time.Millisecond, 10
+		gateway.Token.Handle(harness.Delay(callTime, tokens.Answer(300)))
+		gateway.Ask(t, "callers") // opens the connections
+		harness.AtBest(t, "more than the call took", 50*time.Millisecond, harness.Numbered("alone", 3), func(try string) time.Duration {
+			longest := time.Duration(0)
+			for _, caller := range harness.Numbered(try, keys) {
+				result := gateway.Ask(t, "callers", "X-User: s3cr3t-"+caller)
+				if result.Status != http.StatusOK || result.Token() == "" {
+					t.Errorf("answered %d with the token %q (%v)", result.Status, result.Token(), result.Err)
+				}
+				longest = max(longest, result.Took())
+			}
+			return longest - callTime
+		})
+	})
+
+	t.Run("different keys", func(t *testing.T) {
+		for _, test := range []struct {
+			name         string
+			held, free   string   // hosts
+			heldH, freeH []string // headers
+		}{
+			{name: "of two rules", held: "held", free: "free"},
+			{name: "of two callers", held: "callers", heldH: []string{"X-User: s3cr3t-held"}, free: "callers", freeH: []string{"X-User: s3cr3t-free"}},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				gateway.Token.Forget()
+				release := make(chan struct{})
+				gateway.Token.Handle(harness.Sequence(harness.Hold(release, tokens.Answer(300)), tokens.Answer(300)))
+				held := harness.SendParallel(gateway.Client(), gateway.Request(t, http.MethodGet, "/", "", append(test.heldH, "Host: "+test.held)...))
+				gateway.Token.WaitCalls(t, 1)
+				free := gateway.Ask(t, test.free, test.freeH...)
+				if free.Err != nil || free.Status != http.StatusOK || free.Token() == "" {
+					t.Errorf("the other key's request was answered %d with the token %q (%v)", free.Status, free.Token(), free.Err)
+				}
+				gateway.WaitActive(t, 1) // the first one waits as before
+				close(release)
+				if result := held.Wait()[0]; result.Status != http.StatusOK || result.Token() == "" || result.Token() == free.Token() {
+					t.Errorf("the held request was answered %d with the token %q, the other one's is %q", result.Status, result.Token(), free.Token())
+				}
+			})
+		}
+	})
+}
+
+// manyWant is what 1,000 requests on a cold cache are counted as.
+var manyWant = harness.Counters{"calls": 1, "call_failures": 0, "cache_misses": 1000, "cache_hits": 0, "coalesced": 999, "denied": 0}
+
+// lastAnswer is when the last of the requests was answered.
+func lastAnswer(results []harness.Result) time.Time {
+	last := time.Time{}
+	for _, result := range results {
+		if result.AnsweredAt.After(last) {
+			last = result.AnsweredAt
+		}
+	}
+	return last
+}
+
+// firstSent is when the first of the requests was sent.
+func firstSent(results []harness.Result) time.Time {
+	first := results[0].SentAt
+	for _, result := range results {
+		if result.SentAt.Before(first) {
+			first = result.SentAt
+		}
+	}
+	return first
+}

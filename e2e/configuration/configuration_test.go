@@ -1,0 +1,213 @@
+// Package configuration_test is about what a gateway takes as the plugin's configuration and what it refuses, and about
+// replacing one configuration by another while requests come. What each key may be is tested beside the parser.
+package configuration_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"token-fetch/e2e/harness"
+)
+
+// hidden stands in configurations where an error must not show it. As it holds the mark, no log may have it either.
+const hidden = harness.SecretMark + "-value"
+
+// refusedConfigs are one of each kind: the texts are those of the parser, the rest is the way from there to Envoy's log.
+var refusedConfigs = map[string]struct {
+	config any
+	want   string
+}{
+	"a key is missing":       {harness.SampleWith("tokenHeader", ""), "missing tokenHeader in config"},
+	"a value is not allowed": {harness.SampleWith("timeout", 60_001), "invalid timeout in config: 60001 (want 1 to 60000)"},
+	"a typing error":         {harness.SampleWith("tokenHeadr", hidden), "unknown key tokenHeadr in config (did you mean tokenHeader?)"},
+	"of another type":        {harness.SampleWith("requestBody", map[string]any{"password": hidden}), "invalid requestBody in config (want a string)"},
+	"a secret is none": {
+		harness.OAuth2Config("/", map[string]any{"clientSecret": []string{hidden}}, nil),
+		"invalid oauth2.clientSecret in config (want a string)",
+	},
+	"several": {
+		harness.Merge(harness.SampleWith("retries", 6), map[string]any{"failure": map[string]any{"status": 200}}),
+		"invalid retries in config: 6 (want 0 to 5); invalid failure.status in config: 200 (want 400 to 599)",
+	},
+	// wasm-go itself would go on without the global part.
+	"the global part, with good rules": {
+		harness.WithRules(map[string]any{"tokenHeader": "X-Token"}, harness.SampleWith("_match_route_", []string{"route-a"})),
+		"missing requestPath in config; missing serviceName in config",
+	},
+	"a rule": {
+		harness.WithRules(harness.SampleConfig(),
+			map[string]any{"_match_route_": []string{"route-a"}}, map[string]any{"_match_route_": []string{"route-b"}, "timeout": 0}),
+		"_rules_[1]: invalid timeout in config: 0 (want 1 to 60000)",
+	},
+	"a variable that is not set": {
+		harness.SampleWith("requestHeaders", map[string]any{"X-Api-Key": hidden + "${NOT_SET}"}),
+		"invalid requestHeaders.X-Api-Key in config: environment variable NOT_SET is not set in the VM",
+	},
+	"a secret that is not replaced": {
+		harness.OAuth2Config("/", map[string]any{"clientSecret": "${secret." + hidden + "/name.key}"}, nil),
+		"invalid oauth2.clientSecret in config: the gateway has not replaced its ${secret.…} " +
+			"(want ${secret.namespace/name.key} of a Secret that it can read, without quotes and line ends in its value)",
+	},
+	"empty": {"", "invalid config: it is empty (want a JSON object)"},
+	// wasm-go itself would log it.
+	"not JSON": {
+		"{\n  \"serviceName\": \"token.static\",\n  \"requestBody\": \"" + hidden + "\"" + hidden + "\"\n}",
+		"invalid config: not JSON at line 3, column 32",
+	},
+	"not an object": {`["` + hidden + `"]`, "invalid config: not a JSON object"},
+	"nested deeper than the VM's stack": {
+		`{"requestHeaders":` + strings.Repeat(`{"a":`, 100_000) + "1" + strings.Repeat("}", 100_000) + "}",
+		"invalid config: it is nested too deep (want at most 64 levels)",
+	},
+}
+
+// sampleConfigs were all good for the guide's sample.
+var sampleConfigs = map[string]any{
+	"no slash":        harness.SampleWith("requestPath", "token"),
+	"no port":         harness.SampleWith("servicePort", nil),
+	"port as text":    harness.SampleWith("servicePort", "80"),
+	"gateway's own":   harness.SampleWith("_plugin_id_", "token-fetch.internal"),
+	"spaced and long": "\n\t " + indented(harness.SampleConfig()) + "\n",
+	"no rules":        harness.SampleWith("_rules_", []any{}),
+}
+
+func TestConfigurations(t *testing.T) {
+	t.Parallel()
+	recipes, variables := readRecipes(t)
+	maps.Copy(variables, environment)
+	gateway := harness.Start(t, harness.Options{Config: harness.SampleConfig(), WasmLog: "trace", Env: variables})
+	t.Run("sample", func(t *testing.T) { checkSample(t, gateway) })
+	for name, config := range sampleConfigs {
+		t.Run(name, func(t *testing.T) {
+			gateway.Update(t, config)
+			checkSample(t, gateway)
+		})
+	}
+	for name, test := range refusedConfigs {
+		t.Run(name, func(t *testing.T) { gateway.CheckRefuses(t, test.config, test.want) })
+	}
+	t.Run("after all refusals", func(t *testing.T) { checkSample(t, gateway) })
+	t.Run("environment", func(t *testing.T) {
+		gateway.Update(t, expandedConfig)
+		checkEnvironment(t, gateway)
+	})
+	for _, recipe := range recipes {
+		t.Run("recipe "+recipe.name, func(t *testing.T) { gateway.Update(t, recipe.config) })
+	}
+}
+
+// TestRefusedStart has no earlier configuration to fall back to, and a gateway that would let requests pass without the
+// plugin.
+func TestRefusedStart(t *testing.T) {
+	t.Parallel()
+	log := harness.StartRefused(t, harness.Options{Config: harness.SampleWith("tokenHeadr", hidden), FailOpen: true})
+	if got, want := harness.StartError(log), "unknown key tokenHeadr in config (did you mean tokenHeader?)"; got != want {
+		t.Errorf("the plugin says %q, want %q", got, want)
+	}
+}
+
+func indented(config map[string]any) string {
+	data, err := json.MarshalIndent(config, "", "    ")
+	if err != nil {
+		panic(err) // the test's own value
+	}
+	return string(data)
+}
+
+// checkSample checks that the gateway does what the guide's sample does: a call for each request, whose failure denies it.
+func checkSample(t *testing.T, gateway *harness.Gateway) {
+	t.Helper()
+	gateway.Token.Handle(harness.HeaderToken("X-Token", "token-1"))
+	gateway.Token.Forget()
+	for range 2 {
+		harness.CheckStatus(t, gateway.Get(t, "/", "X-Token: forged"), 200)
+		gateway.Upstream.CheckHeader(t, "X-Token", "token-1")
+	}
+	calls := gateway.Token.Calls()
+	if len(calls) != 2 || calls[0].Method != "GET" || calls[0].URI != "/token" || calls[0].Host != harness.TokenName {
+		t.Errorf("the token service received %+v", calls)
+	}
+	gateway.Token.Handle(harness.Status(500))
+	harness.CheckReply(t, gateway.Get(t, "/"), harness.DefaultReply)
+}
+
+var (
+	environment = map[string]string{
+		"SERVICE":  "token",
+		"API_KEY":  `k"e\y $${SERVICE} ${SERVICE}`, // is not expanded once more
+		"EMPTY":    "",
+		"lower_1":  "lower",
+		"PASSWORD": "pass",
+	}
+
+	expandedConfig = harness.PlainConfig(map[string]any{
+		"serviceName": "${SERVICE}.static",
+		"requestPath": "/${SERVICE}?a=${EMPTY}b",
+		"requestBody": `{"password": "${PASSWORD}", "literal": "$${PASSWORD}", "other": "$PASSWORD $$ $ ${gateway.name}"}`,
+		"requestHeaders": map[string]any{
+			"X-Api-Key": "${API_KEY}",
+			"X-Both":    "${lower_1}${PASSWORD}",
+		},
+	})
+)
+
+func checkEnvironment(t *testing.T, gateway *harness.Gateway) {
+	gateway.Token.Handle(harness.HeaderToken("X-Token", "token-1"))
+	gateway.Token.Forget()
+	harness.CheckStatus(t, gateway.Get(t, "/"), 200)
+	gateway.Upstream.CheckHeader(t, "X-Token", "token-1")
+	call := gateway.Token.WaitCalls(t, 1)[0]
+	got := fmt.Sprint(call.URI, call.Body, call.Header.Values("X-Api-Key"), call.Header.Values("X-Both"))
+	want := fmt.Sprint("/token?a=b", `{"password": "pass", "literal": "${PASSWORD}", "other": "$PASSWORD $$ $ ${gateway.name}"}`,
+		[]string{environment["API_KEY"]}, []string{"lowerpass"})
+	if got != want {
+		t.Errorf("the token service received %s, want %s", got, want)
+	}
+}
+
+// minRecipes is how many configurations docs/oauth2.md must at least have: for Keycloak, Auth0, Entra ID, also with a
+// certificate, Okta, Google's metadata server, token services of one's own, and the exchanges of a caller's token: two with
+// Keycloak, with an actor, with Entra ID.
+const minRecipes = 12
+
+// recipe is a configuration in docs/oauth2.md.
+type recipe struct {
+	name   string
+	config map[string]any
+}
+
+var (
+	fencedYAML = regexp.MustCompile("(?ms)^ *```ya?ml\\s*?\n *# recipe: (.+?)\n(.*?)^ *```")
+	variable   = regexp.MustCompile(`(?:^|[^$])\$\{([A-Za-z0-9_]+)\}`)
+)
+
+// readRecipes returns every configuration that docs/oauth2.md marks as a recipe, as the gateway's control plane would hand
+// it over, and a value for each environment variable that they name.
+func readRecipes(t *testing.T) (recipes []recipe, environment map[string]string) {
+	t.Helper()
+	environment = map[string]string{}
+	for _, block := range fencedYAML.FindAllSubmatch(harness.ReadProjectFile(t, "docs", "oauth2.md"), -1) {
+		found := recipe{name: strings.TrimSpace(string(block[1]))}
+		if err := yaml.Unmarshal(block[2], &found.config); err != nil {
+			t.Errorf("recipe %s: %v", found.name, err)
+		}
+		for _, name := range variable.FindAllSubmatch(block[2], -1) {
+			environment[string(name[1])] = "value-of-" + string(name[1])
+			if bytes.HasSuffix(name[1], []byte("_PRIVATE_KEY")) {
+				environment[string(name[1])] = harness.PrivatePEM(t, "RS256")
+			}
+		}
+		recipes = append(recipes, found)
+	}
+	if len(recipes) < minRecipes {
+		t.Fatalf("docs/oauth2.md has %d recipes, want at least %d", len(recipes), minRecipes)
+	}
+	return recipes, environment
+}

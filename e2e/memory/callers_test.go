@@ -1,0 +1,133 @@
+package memory_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"token-fetch/e2e/harness"
+	"token-fetch/e2e/page"
+)
+
+// largeText fills a token to 15 kB, nearly as much as one may have.
+var largeText = strings.Repeat("x", 15_000)
+
+// exchangeGood exchanges the tokens whose subject begins with good, and refuses all others.
+func exchangeGood(token string) http.HandlerFunc {
+	exchanged, refusal := harness.JSON(200, map[string]any{"access_token": token, "expires_in": 3600}), harness.Refusal(400, "invalid_grant")
+	return func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(harness.CallerOf(r), "good") {
+			exchanged(w, r)
+			return
+		}
+		refusal(w, r)
+	}
+}
+
+// exchanging is a configuration for tests of what a gateway keeps of callers.
+func exchanging(cache map[string]any) map[string]any {
+	return harness.OAuth2Config("/exchange", harness.Exchange, map[string]any{"cache": harness.Merge(map[string]any{"backoff": 30_000}, cache)})
+}
+
+func askSubject(t *testing.T, gateway *harness.Gateway, host, subject string, headers ...string) harness.Result {
+	t.Helper()
+	result := gateway.Ask(t, host, append(headers, "Authorization: Bearer "+subject)...)
+	if result.Err != nil {
+		t.Errorf("a request failed: %v", result.Err)
+	}
+	return result
+}
+
+// TestRefusedCallersTakeNoPlace has clients without a good token send many bad ones. Those of the others must stay, also
+// when there are more bad ones than places. Good ones do take places.
+func TestRefusedCallersTakeNoPlace(t *testing.T) {
+	t.Parallel()
+	const places = 50
+	gateway := harness.Start(t, harness.Options{WasmLog: "warn", Config: harness.ByHost(map[string]map[string]any{
+		"refused": exchanging(map[string]any{"maxEntries": places}),
+		"good":    exchanging(map[string]any{"maxEntries": places, "shared": false}), // else it would be found there
+	})})
+	gateway.Token.Handle(exchangeGood("exchanged"))
+	for host, calls := range map[string]int{"refused": 0, "good": 1} {
+		harness.CheckStatus(t, askSubject(t, gateway, host, "good").Answer, 200)
+		for _, others := range []int{1, places - 1, places, places + 10, 20 * places} {
+			if host == "good" && others < places {
+				continue
+			}
+			for i := range others {
+				if status := askSubject(t, gateway, host, fmt.Sprintf("%s-%d-of-%d", host, i, others)).Status; (status == http.StatusOK) != (host == "good") {
+					t.Fatalf("%s: another caller was answered %d", host, status)
+				}
+			}
+			gateway.Token.Forget()
+			harness.CheckStatus(t, askSubject(t, gateway, host, "good").Answer, 200)
+			if got := len(gateway.Token.Calls()); got != calls {
+				t.Errorf("%s: %d exchanges for the good caller after %d others, want %d", host, got, others, calls)
+			}
+		}
+	}
+}
+
+// TestRefusedCallersNeedNoMemory has 6,000 of them, or as many as E2E_CALLERS says, with large tokens.
+func TestRefusedCallersNeedNoMemory(t *testing.T) {
+	t.Parallel()
+	const first, allowedKB = 1000, 24_000 // the latter for garbage that is not collected yet
+	callers := harness.Amount(t, "E2E_CALLERS", 6_000, 3_000)
+	gateway := harness.Start(t, harness.Options{WasmLog: "warn", Config: exchanging(map[string]any{"maxEntries": 100_000})})
+	gateway.Token.Handle(exchangeGood("exchanged"))
+	ask := asking(t, gateway, http.StatusUnauthorized, "bad")
+	gateway.InTurn(0, first, ask)
+	before := gateway.MemoryKB(t)
+	gateway.InTurn(first, callers, ask)
+	grownKB := gateway.MemoryKB(t) - before
+	t.Logf("memory grew from %d kB after %d refused callers by %d kB after %d", before, first, grownKB, callers)
+	page.Tried(t, fmt.Sprintf("%d callers with tokens of 15 kB that are refused", callers), "401; remembers that they were refused, and nothing else",
+		fmt.Sprintf("memory grew by %d kB after the first %d", grownKB, first))
+	if grownKB > allowedKB {
+		t.Errorf("memory grew by %d kB, want at most %d", grownKB, allowedKB)
+	}
+	gateway.WaitCounter(t, "calls", callers)
+}
+
+// TestCallersMemoryIsBounded has 12,000 callers, or as many as E2E_CALLERS says, each with a large token of its own and a
+// large one for it, 360 MB in all. A worker may keep 64 MiB of them, and the workers share less. What else a request brings
+// is not kept.
+func TestCallersMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	const allowedKB = 250_000 // V8's memory does not shrink, and Go's collector lets it double
+	callers := harness.Amount(t, "E2E_CALLERS", 12_000, 12_000)
+	gateway := harness.Start(t, harness.Options{WasmLog: "warn", Config: exchanging(map[string]any{"maxEntries": 100_000})})
+	gateway.Token.Handle(exchangeGood(largeText))
+	ask := asking(t, gateway, http.StatusOK, "good", "Cookie: "+largeText)
+	before := gateway.MemoryKB(t)
+	gateway.InTurn(0, callers, ask)
+	grownKB := gateway.MemoryKB(t) - before
+	t.Logf("memory grew from %d kB by %d kB after %d callers", before, grownKB, callers)
+	if grownKB > allowedKB {
+		t.Errorf("memory grew by %d kB, want at most %d", grownKB, allowedKB)
+	}
+	gateway.WaitCounter(t, "calls", callers)
+
+	// The bound is used: the latest are there.
+	const surelyKept = 1000 // of 30 kB each: half of the bound
+	gateway.Token.Forget()
+	for _, i := range []int{callers - 1, callers - surelyKept/2, callers - surelyKept} {
+		ask(i)
+	}
+	if calls := len(gateway.Token.Calls()); calls != 0 {
+		t.Errorf("%d of the latest callers were exchanged again, want none", calls)
+	}
+}
+
+// asking returns what sends the request of caller i, who has a large token of that name, and expects a status.
+func asking(t *testing.T, gateway *harness.Gateway, want int, name string, headers ...string) func(i int) {
+	return func(i int) {
+		if t.Failed() {
+			return // one line of thousands is enough
+		}
+		if got := askSubject(t, gateway, "any", fmt.Sprint(name, "-", i, "-", largeText), headers...).Status; got != want {
+			t.Errorf("caller %d was answered %d, want %d", i, got, want)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package oauth
+
+import (
+	"context"
+	"crypto/rsa"
+	"errors"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/zitadel/oidc/v3/example/server/storage"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"token-fetch/e2e/harness"
+)
+
+// grantStorage gives JWTs where the example gives opaque tokens to all, knows the keys with which users and a client sign
+// assertions, and writes into an exchanged token who acts.
+type grantStorage struct {
+	*storage.Storage
+	key *rsa.PublicKey // of all users
+}
+
+// grantClient authenticates itself by a method.
+type grantClient struct {
+	op.Client
+	method oidc.AuthMethod
+}
+
+func (grantClient) AccessTokenType() op.AccessTokenType { return op.AccessTokenTypeJWT }
+
+func (c grantClient) AuthMethod() oidc.AuthMethod {
+	if c.method == "" {
+		return c.Client.AuthMethod()
+	}
+	return c.method
+}
+
+func (s grantStorage) GetClientByClientID(ctx context.Context, id string) (op.Client, error) {
+	client, err := s.Storage.GetClientByClientID(ctx, id)
+	return grantClient{client, map[string]oidc.AuthMethod{signerID: oidc.AuthMethodPrivateKeyJWT, publicID: oidc.AuthMethodNone}[id]}, err
+}
+
+// GetKeyByIDAndClientID is asked for the key of an assertion's issuer: a client, or here a user.
+func (s grantStorage) GetKeyByIDAndClientID(_ context.Context, keyID, issuer string) (*jose.JSONWebKey, error) {
+	if issuer != signerID {
+		return &jose.JSONWebKey{KeyID: keyID, Use: "sig", Key: s.key}, nil
+	}
+	key, found := harness.ClientKeys()[keyID]
+	if !found {
+		return nil, errors.New("no such key")
+	}
+	return &jose.JSONWebKey{KeyID: keyID, Use: "sig", Key: key.Public()}, nil
+}
+
+func (grantStorage) JWTProfileTokenType(context.Context, op.TokenRequest) (op.AccessTokenType, error) {
+	return op.AccessTokenTypeJWT, nil
+}
+
+func (s grantStorage) GetPrivateClaimsFromTokenExchangeRequest(ctx context.Context, request op.TokenExchangeRequest) (map[string]any, error) {
+	claims, err := s.Storage.GetPrivateClaimsFromTokenExchangeRequest(ctx, request)
+	if actor := request.GetExchangeActor(); err == nil && actor != "" {
+		return harness.Merge(map[string]any{"act": map[string]any{"sub": actor}}, claims), nil
+	}
+	return claims, err
+}

@@ -1,0 +1,146 @@
+package operations_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"token-fetch/e2e/harness"
+)
+
+// Whatever holds one of these must not be in a log, a statistic or a reply.
+var secrets = []string{
+	"token-of-answer-41d0", "token-of-failure-b28c", "token-in-body-73fe", "token-of-subject-9a11", "token-of-actor-b81d", "token-of-exchange-c5d7",
+	"literal-secret-08ea", "environment-secret-f3b6", "basic-secret-6c9d", "param-secret-2e57", "value-of-client-d04b",
+	"value-for-upstream-e862", "description-1f7a", "forged-by-client-55c3", "broken-secret-a93e",
+	base64.StdEncoding.EncodeToString([]byte("client:basic-secret-6c9d")),
+}
+
+var secretConfigs = map[string]map[string]any{
+	"sample": harness.PlainConfig(map[string]any{
+		"requestPath":    "/sample?key=literal-secret-08ea",
+		"requestHeaders": map[string]any{"X-Api-Key": "${SECRET}", "Authorization": "Bearer literal-secret-08ea"},
+		"requestBody":    `{"password": "${SECRET}", "other": "literal-secret-08ea"}`,
+	}),
+	"json": harness.PlainConfig(map[string]any{"tokenPath": "token", "upstreamHeaders": map[string]any{"X-User": "body:user"}, "retries": 2}),
+	"cache": harness.PlainConfig(map[string]any{
+		"cache":          map[string]any{"backoff": 1, "staleIfError": 60},
+		"forwardHeaders": []string{"Cookie"},
+	}),
+	"shared":   harness.PlainConfig(map[string]any{"cache": map[string]any{"backoff": 1}}),
+	"own":      harness.PlainConfig(map[string]any{"overwrite": false}),
+	"allow":    harness.PlainConfig(map[string]any{"failure": map[string]any{"mode": "allow"}}),
+	"basic":    harness.OAuth2Config("/basic", map[string]any{"clientSecret": "basic-secret-6c9d", "params": map[string]any{"key": "param-secret-2e57"}}, nil),
+	"body":     harness.OAuth2Config("/body", map[string]any{"clientSecret": "${SECRET}", "authStyle": "body"}, map[string]any{"cache": map[string]any{"backoff": 1}}),
+	"exchange": harness.OAuth2Config("/exchange", map[string]any{"clientSecret": "${SECRET}", "grantType": harness.TokenExchange}, map[string]any{"cache": map[string]any{"backoff": 1}}),
+	"assertion": harness.OAuth2Config("/assertion", map[string]any{"clientSecret": "${SECRET}", "grantType": harness.JWTBearer, "params": map[string]any{"key": "param-secret-2e57"}},
+		map[string]any{"cache": map[string]any{"backoff": 1}, "tokenHeader": "X-Token"}),
+	"actor":   harness.OAuth2Config("/actor", harness.Merge(harness.Delegation, map[string]any{"clientSecret": "${SECRET}"}), map[string]any{"cache": map[string]any{"backoff": 1}}),
+	"unknown": harness.PlainConfig(map[string]any{"serviceName": "unknown.static", "requestBody": "${SECRET}"}),
+	"timeout": harness.Merge(harness.SampleConfig(), map[string]any{"timeout": 1, "requestBody": "${SECRET}"}),
+}
+
+// secretAnswers are answers with secrets in all places.
+var secretAnswers = map[string]http.HandlerFunc{
+	"token": func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Token", "token-of-answer-41d0")
+		harness.JSON(200, `{"token": "token-in-body-73fe", "user": "value-for-upstream-e862", "access_token": "token-of-exchange-c5d7", "expires_in": 2}`)(w, r)
+	},
+	"500":       failing(500, `{"error": "server_error", "error_description": "description-1f7a", "access_token": "token-in-body-73fe"}`),
+	"401":       failing(401, `{"error": "invalid_client", "error_description": "the secret environment-secret-f3b6 is wrong"}`),
+	"code":      failing(400, `{"error": "Wrong secret: basic-secret-6c9d", "access_token": "token-of-exchange-c5d7"}`),
+	"302":       failing(302, ""),
+	"429":       failing(429, "token-in-body-73fe"),
+	"HTML":      failing(200, "<html>token-in-body-73fe</html>"),
+	"cut":       failing(200, `{"token": "token-in-body-73fe", "access_token": "token-of-exchange-c5d7`),
+	"no header": failing(200, `{"token": "token-in-body-73fe\n", "access_token": "token-of-exchange-c5d7\u0000"}`),
+	"bad type":  failing(200, `{"token": ["token-in-body-73fe"], "access_token": {"token-of-exchange-c5d7": 1}, "token_type": "description-1f7a"}`),
+	"reset":     harness.Reset(),
+	"not HTTP":  harness.Raw("token-of-failure-b28c\r\n\r\ntoken-in-body-73fe"),
+	"too long":  failing(200, `{"token": "token-in-body-73fe`+strings.Repeat(".", harness.MaxToken)+`"}`),
+}
+
+func failing(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Token", "token-of-failure-b28c\t")
+		w.Header().Set("Location", "/?token=token-of-failure-b28c")
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+// brokenConfigs are refused with secrets in all places, and in some where none belongs. FuzzConfigSecrets tries the others.
+var brokenConfigs = map[string]any{
+	"not JSON":                    `{"requestBody": "broken-secret-a93e"`,
+	"YAML":                        "oauth2:\n  clientSecret: broken-secret-a93e\n",
+	"other key wrong":             harness.SampleWith("requestBody", "broken-secret-a93e${NOT_SET}"),
+	"secret as object":            harness.SampleWith("oauth2", map[string]any{"clientId": "c", "clientSecret": map[string]any{"broken-secret-a93e": "broken-secret-a93e"}}),
+	"password missing":            harness.SampleWith("oauth2", map[string]any{"clientId": "c", "clientSecret": "broken-secret-a93e", "grantType": "password", "params": map[string]any{"password": "broken-secret-a93e"}}),
+	"rule":                        map[string]any{"_rules_": []any{harness.SampleWith("requestBody", []string{"broken-secret-a93e"})}},
+	"variable as port":            harness.SampleWith("servicePort", "${BROKEN}"),
+	"variable as path":            harness.SampleWith("requestPath", "${BROKEN}"),
+	"variable as mode":            harness.SampleWith("failure", map[string]any{"mode": "${BROKEN}"}),
+	"variable as upstream header": harness.SampleWith("upstreamHeaders", map[string]any{"X-Api-Key": "${BROKEN}"}),
+}
+
+func TestSecrets(t *testing.T) {
+	gateway := harness.Start(t, harness.Options{
+		Config:  harness.ByHost(secretConfigs),
+		WasmLog: "trace",
+		Env: map[string]string{
+			"SECRET":   "environment-secret-f3b6",
+			"BROKEN":   "broken-secret-a93e/ is not allowed@here",
+			"BREAKING": "broken-secret-a93e\n",
+		},
+	})
+	var replies []string
+	for answer, handle := range secretAnswers {
+		gateway.Token.Handle(handle)
+		for host := range secretConfigs {
+			for path, status := range map[string]int{"/": 200, "/refused": 401} {
+				gateway.Upstream.Respond(func(*http.Request) int { return status })
+				got := gateway.Post(t, path, "value-of-client-d04b", "Host: "+host, "X-Token: forged-by-client-55c3",
+					"Cookie: value-of-client-d04b"+answer, "Authorization: Bearer token-of-subject-9a11", "X-Actor: token-of-actor-b81d")
+				if got.Header.Get("Content-Type") != "application/json" { // the upstream's
+					replies = append(replies, fmt.Sprint(host, " ", answer, ": ", got))
+				}
+			}
+		}
+	}
+	if len(replies) == 0 || gateway.Counter(t, "calls") == 0 {
+		t.Errorf("%d replies and %d calls", len(replies), gateway.Counter(t, "calls"))
+	}
+	checkNoSecret(t, "a reply to a client", strings.Join(replies, "\n"))
+	checkNoSecret(t, "the log", gateway.Log())
+	if !strings.Contains(gateway.Log(), "[trace][wasm]") {
+		t.Error("Envoy does not log at trace level")
+	}
+	for name, config := range brokenConfigs {
+		t.Run(name, func(t *testing.T) {
+			log := gateway.UpdateRefused(t, config)
+			if !strings.Contains(log, "the plugin does not start: ") {
+				t.Errorf("Envoy logged no reason:\n%s", log)
+			}
+			checkNoSecret(t, "the log", log)
+		})
+	}
+	var stats []string
+	for name, value := range gateway.Stats(t, ".*") {
+		stats = append(stats, name+" "+value)
+	}
+	checkNoSecret(t, "the statistics", strings.Join(stats, "\n"))
+}
+
+// checkNoSecret looks for secrets line by line, for a short message.
+func checkNoSecret(t *testing.T, where, text string) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		isIn := func(secret string) bool { return strings.Contains(line, secret) }
+		if slices.ContainsFunc(secrets, isIn) {
+			t.Errorf("in %s: %s", where, line)
+		}
+	}
+}

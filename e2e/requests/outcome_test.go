@@ -1,0 +1,181 @@
+// Package requests_test is about single requests: what the contract's table of outcomes says, what reaches the upstream,
+// what the token service is asked, and what a denied client reads.
+package requests_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"token-fetch/e2e/harness"
+)
+
+// outcome is a row of the contract's table.
+type outcome int
+
+const (
+	gotToken outcome = iota
+	noToken
+	callFailed
+	notSent // as callFailed, but the gateway could not even begin the call
+	noCluster
+)
+
+// mode is a column of the contract's table.
+type mode struct {
+	name    string
+	failure map[string]any // nil: not configured
+	denies  map[outcome]bool
+	reply   harness.Answer // to a denied request
+}
+
+var modes = []mode{
+	{
+		name:   "sample",
+		denies: map[outcome]bool{callFailed: true, notSent: true},
+		reply:  harness.DefaultReply,
+	},
+	{
+		name:    "deny",
+		failure: map[string]any{"mode": "deny", "status": 503, "body": `{"error": "no tökén"}`, "contentType": "application/json"},
+		denies:  map[outcome]bool{noToken: true, callFailed: true, notSent: true, noCluster: true},
+		reply:   harness.Reply(503, `{"error": "no tökén"}`, "application/json"),
+	},
+	{
+		name:    "deny by default",
+		failure: map[string]any{},
+		denies:  map[outcome]bool{noToken: true, callFailed: true, notSent: true, noCluster: true},
+		reply:   harness.DefaultReply,
+	},
+	{
+		name:    "allow",
+		failure: map[string]any{"mode": "allow", "status": 503},
+	},
+}
+
+// services are the configurations of the outcomes beside what the service answers.
+var services = map[string]map[string]any{
+	"header":  {},
+	"json":    {"tokenPath": "data.token"},
+	"slow":    {"timeout": 300},
+	"retry":   {"retries": 1},
+	"refused": {"serviceName": harness.DeadName, "servicePort": harness.DeadPort},
+	"empty":   {"serviceName": harness.EmptyName},
+	"unknown": {"serviceName": "unknown.static"},
+}
+
+var outcomes = []struct {
+	name    string
+	service string
+	answer  http.HandlerFunc // nil: the token service is not asked
+	outcome outcome
+	token   string
+}{
+	{"token", "header", harness.HeaderToken("X-Token", "token-1"), gotToken, "token-1"},
+	{"long token", "header", harness.HeaderToken("X-Token", strings.Repeat("t", harness.MaxToken)), gotToken, strings.Repeat("t", harness.MaxToken)},
+	{"token after a retry", "retry", harness.Sequence(harness.Status(500), harness.HeaderToken("X-Token", "token-1")), gotToken, "token-1"},
+	{"JSON", "json", harness.JSON(200, `{"data": {"token": "token-1"}}`), gotToken, "token-1"},
+
+	{"no header", "header", harness.Status(200), noToken, ""},
+	{"empty header", "header", harness.HeaderToken("X-Token", ""), noToken, ""},
+	{"token too long", "header", harness.HeaderToken("X-Token", strings.Repeat("t", harness.MaxToken+1)), noToken, ""},
+	{"not JSON", "json", harness.JSON(200, `<html>token</html>`), noToken, ""},
+	{"JSON null", "json", harness.JSON(200, `{"data": {"token": null}}`), noToken, ""},
+	{"line break", "json", harness.JSON(200, `{"data": {"token": "a\r\nX-Forged: b"}}`), noToken, ""},
+
+	{"500", "header", harness.StatusWithToken(500), callFailed, ""},
+	{"302", "header", harness.StatusWithToken(302), callFailed, ""},
+	{"401", "header", harness.StatusWithToken(401), callFailed, ""},
+	{"204", "header", harness.StatusWithToken(204), callFailed, ""},
+	{"timeout", "slow", harness.Hang(), callFailed, ""},
+	{"timeout in the body", "slow", harness.HangInBody, callFailed, ""},
+	{"500 after a retry", "retry", harness.StatusWithToken(500), callFailed, ""},
+	{"reset", "header", harness.Reset(), callFailed, ""},
+	{"close", "header", harness.Close(), callFailed, ""},
+	{"cut in the body", "header", harness.Raw("HTTP/1.1 200 OK\r\nX-Token: token-1\r\nContent-Length: 10\r\n\r\ntoken"), callFailed, ""},
+	{"not HTTP", "header", harness.Raw("token-1\r\n\r\n"), callFailed, ""},
+	{"refused", "refused", nil, callFailed, ""},
+	{"empty cluster", "empty", nil, notSent, ""},
+	{"unknown cluster", "unknown", nil, noCluster, ""},
+}
+
+func TestOutcomes(t *testing.T) {
+	configs := map[string]map[string]any{}
+	for service, config := range services {
+		for _, mode := range modes {
+			config := harness.PlainConfig(config)
+			if mode.failure != nil {
+				config["failure"] = mode.failure
+			}
+			configs[hostOf(service, mode)] = config
+		}
+	}
+	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(configs)})
+	for _, test := range outcomes {
+		t.Run(test.name, func(t *testing.T) {
+			gateway.Token.Handle(test.answer)
+			want := harness.Counters{"calls": 0, "call_failures": 0, "denied": 0, "allowed_without_token": 0}
+			before := gateway.Counters(t, want)
+			for _, mode := range modes {
+				t.Run(mode.name, func(t *testing.T) {
+					gateway.Upstream.Forget()
+					answer := gateway.Do(t, forgingRequest(t, gateway, hostOf(test.service, mode)))
+					if mode.denies[test.outcome] {
+						harness.CheckReply(t, answer, mode.reply)
+						gateway.Upstream.CheckNotReached(t)
+						return
+					}
+					harness.CheckStatus(t, answer, 200)
+					checkToken(t, gateway, test.token)
+				})
+				count(want, test.outcome, mode)
+			}
+			gateway.WaitGrowth(t, before, want)
+		})
+	}
+}
+
+func hostOf(service string, mode mode) string {
+	return service + "." + harness.HostName(mode.name)
+}
+
+// forgingRequest brings token headers of its own, in several spellings.
+func forgingRequest(t *testing.T, gateway *harness.Gateway, host string) *http.Request {
+	t.Helper()
+	request := gateway.Request(t, http.MethodGet, "/", "", "Host: "+host)
+	request.Header["X-Token"] = []string{"forged-1", "forged-2"}
+	request.Header["x-token"] = []string{"forged-3"}
+	request.Header["x-ToKEN"] = []string{""}
+	return request
+}
+
+// checkToken fails unless the upstream has received one request with that token
+// once, or with none when it is empty.
+func checkToken(t *testing.T, gateway *harness.Gateway, token string) {
+	t.Helper()
+	if requests := gateway.Upstream.Requests(); len(requests) != 1 {
+		t.Errorf("the upstream received %d requests", len(requests))
+	}
+	if token == "" {
+		gateway.Upstream.CheckHeader(t, "X-Token")
+		return
+	}
+	gateway.Upstream.CheckHeader(t, "X-Token", token)
+}
+
+// count adds what a request with that outcome counts. A call that could not begin
+// is none, and so has not failed; a retry belongs to its call.
+func count(c harness.Counters, o outcome, m mode) {
+	if o != notSent && o != noCluster {
+		c["calls"]++
+	}
+	if o == noToken || o == callFailed {
+		c["call_failures"]++
+	}
+	switch {
+	case m.denies[o]:
+		c["denied"]++
+	case o != gotToken:
+		c["allowed_without_token"]++
+	}
+}

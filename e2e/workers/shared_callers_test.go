@@ -1,0 +1,202 @@
+package workers_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+// hangingTimeout is that of calls to a token service that hangs.
+const hangingTimeout = 1500 * time.Millisecond
+
+// TestCallersOfAllWorkers has the workers of a gateway share the tokens of its callers.
+func TestCallersOfAllWorkers(t *testing.T) {
+	t.Parallel()
+	config := func(host string, more map[string]any) map[string]any {
+		return harness.OAuth2Config("/"+host, harness.Exchange, harness.Merge(map[string]any{"timeout": 20_000}, more))
+	}
+	gateway := harness.Start(t, harness.Options{Workers: workers, WasmLog: "warn", Config: harness.ByHost(map[string]map[string]any{
+		"random":   config("random", nil),
+		"few":      config("few", map[string]any{"cache": map[string]any{"maxEntries": 3}}),
+		"hanging":  config("hanging", map[string]any{"timeout": hangingTimeout.Milliseconds(), "cache": map[string]any{"backoff": 100}}),
+		"refused":  config("refused", map[string]any{"cache": map[string]any{"backoff": 30_000}}),
+		"rejected": config("rejected", nil),
+		"alone":    config("alone", map[string]any{"cache": map[string]any{"shared": false}}),
+	})})
+	clients := gateway.WorkerClients(t)
+	for _, client := range clients {
+		gateway.AskBy(t, client, "other") // opens its connection, for the many requests at once that follow
+	}
+	tests := map[string]func(*testing.T, *harness.Gateway, []*http.Client){
+		"one exchange each":           checkOneExchangeEach,
+		"more callers than keys":      checkMoreCallersThanKeys,
+		"a worker's exchange hangs":   checkExchangeHangs,
+		"refused by the server":       checkRefusedOnce,
+		"rejected by the upstream":    checkRejectedOnce,
+		"workers that share no token": checkCallersAlone,
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			gateway.Token.Handle(harness.ExchangeServer(3600))
+			gateway.Upstream.Respond(func(*http.Request) int { return http.StatusOK })
+			gateway.Token.Forget()
+			gateway.Upstream.Forget()
+			test(t, gateway, clients)
+		})
+	}
+}
+
+// askSubjectBy sends a request of the caller with that bearer token.
+func askSubjectBy(t *testing.T, gateway *harness.Gateway, client *http.Client, host, subject string) harness.Result {
+	t.Helper()
+	return gateway.AskBy(t, client, host, "Authorization: Bearer "+subject)
+}
+
+// exchangedFor is the token that the upstream received, without the number of its exchange, or what else came.
+func exchangedFor(result harness.Result) string {
+	var header http.Header
+	if result.Err != nil || json.Unmarshal([]byte(result.Body), &header) != nil {
+		return fmt.Sprintf("%d %q (%v)", result.Status, result.Body, result.Err)
+	}
+	token := strings.TrimPrefix(strings.Join(header["Authorization"], " and "), "Bearer ")
+	return token[:max(0, strings.LastIndex(token, "-"))]
+}
+
+// volleyOf has each of so many callers ask so often, in random order, each time by a worker at random, and some at a time.
+func volleyOf(t *testing.T, gateway *harness.Gateway, clients []*http.Client, host string, callers, each int) {
+	t.Helper()
+	const atOnce = 32
+	order := rand.Perm(callers * each)
+	var group sync.WaitGroup
+	for first := range atOnce {
+		group.Go(func() {
+			for i := first; i < len(order) && !t.Failed(); i += atOnce {
+				subject := fmt.Sprint("caller-", order[i]%callers)
+				if got := exchangedFor(askSubjectBy(t, gateway, clients[rand.N(len(clients))], host, subject)); got != subject {
+					t.Errorf("%s was served with the token of %s", subject, got)
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+func checkOneExchangeEach(t *testing.T, gateway *harness.Gateway, clients []*http.Client) {
+	callers := harness.Amount(t, "E2E_CALLERS", 1000, 300)
+	before := gateway.SettledCounters(t, harness.Counters{"calls": 0})
+	start := time.Now()
+	volleyOf(t, gateway, clients, "random", callers, 20)
+	t.Logf("%d callers, %d requests in %s: %d exchanges", callers, 20*callers, time.Since(start).Round(time.Millisecond), len(gateway.Token.CallsOf("random")))
+	gateway.Token.CheckCallsOf(t, "random", callers)
+	gateway.WaitGrowth(t, before, harness.Counters{"calls": callers})
+}
+
+// The workers keep 3 callers each, and the store has no more keys for those that they share.
+func checkMoreCallersThanKeys(t *testing.T, gateway *harness.Gateway, clients []*http.Client) {
+	volleyOf(t, gateway, clients, "few", 500, 4)
+}
+
+// checkExchangeHangs has one worker wait for a server that hangs, and the others for it.
+func checkExchangeHangs(t *testing.T, gateway *harness.Gateway, clients []*http.Client) {
+	gateway.Token.Handle(harness.Sequence(harness.Hang(), harness.ExchangeServer(3600)))
+	var sent []*harness.Parallel
+	for i, client := range clients {
+		sent = append(sent, harness.SendParallel(client, gateway.Request(t, http.MethodGet, "/", "", "Host: hanging", "Authorization: Bearer patient")))
+		if i == 0 {
+			gateway.Token.WaitCalls(t, 1)
+			time.Sleep(hangingTimeout / 5) // for a machine on which one worker is held up for as long
+		}
+	}
+	for i, requests := range sent {
+		result := requests.Wait()[0]
+		harness.CheckReply(t, result.Answer, harness.DefaultReply)
+		if took := result.Took(); took > hangingTimeout+time.Second {
+			t.Errorf("worker %d: answered after %s, want about %s at most", i, took, hangingTimeout)
+		}
+	}
+	gateway.Token.CheckCallsOf(t, "hanging", 1)
+	harness.Eventually(t, harness.Limit, func() error {
+		if got := exchangedFor(askSubjectBy(t, gateway, clients[1], "hanging", "patient")); got != "patient" {
+			return fmt.Errorf("got %s, want the caller's token now that the server answers again", got)
+		}
+		return nil
+	})
+	for _, client := range clients {
+		if got := exchangedFor(askSubjectBy(t, gateway, client, "hanging", "patient")); got != "patient" {
+			t.Errorf("got %s, want the token that another worker has", got)
+		}
+	}
+	gateway.Token.CheckCallsOf(t, "hanging", 2)
+}
+
+// checkRefusedOnce has callers whose token the server refuses, at once on all workers, and later.
+func checkRefusedOnce(t *testing.T, gateway *harness.Gateway, clients []*http.Client) {
+	const callers = 20
+	gateway.Token.Handle(harness.Refusal(400, "invalid_grant"))
+	for round := range 3 {
+		var sent []*harness.Parallel
+		for _, client := range clients {
+			var requests []*http.Request
+			for i := range callers {
+				requests = append(requests, gateway.Request(t, http.MethodGet, "/", "", "Host: refused", fmt.Sprint("Authorization: Bearer bad-", i)))
+			}
+			sent = append(sent, harness.SendParallel(client, requests...))
+		}
+		for _, requests := range sent {
+			for _, result := range requests.Wait() {
+				harness.CheckRefusedSubject(t, result.Answer)
+			}
+		}
+		if calls := len(gateway.Token.CallsOf("refused")); calls != callers {
+			t.Errorf("after round %d: %d exchanges for %d callers that were refused, want one each", round, calls, callers)
+		}
+	}
+	gateway.Upstream.CheckNotReached(t)
+}
+
+// checkRejectedOnce has the upstream reject a caller's token, on whichever worker it comes.
+func checkRejectedOnce(t *testing.T, gateway *harness.Gateway, clients []*http.Client) {
+	for _, client := range clients {
+		if got := exchangedFor(askSubjectBy(t, gateway, client, "rejected", "alice")); got != "alice" {
+			t.Fatalf("got %s, want the token of alice", got)
+		}
+	}
+	first := "Bearer alice-1"
+	gateway.Upstream.Respond(func(r *http.Request) int {
+		if r.Header.Get("Authorization") == first {
+			return http.StatusUnauthorized
+		}
+		return http.StatusOK
+	})
+	before := gateway.SettledCounters(t, harness.Counters{"invalidated": 0})
+	for range 2 {
+		for _, client := range clients {
+			askSubjectBy(t, gateway, client, "rejected", "alice") // a worker learns of it at the latest when it sees it itself
+		}
+	}
+	for _, client := range clients {
+		if result := askSubjectBy(t, gateway, client, "rejected", "alice"); result.Status != http.StatusOK || exchangedFor(result) != "alice" {
+			t.Errorf("answered %d with the token of %s, want 200 with the new one of alice", result.Status, exchangedFor(result))
+		}
+	}
+	gateway.Token.CheckCallsOf(t, "rejected", 2)
+	gateway.WaitGrowth(t, before, harness.Counters{"invalidated": 1})
+}
+
+func checkCallersAlone(t *testing.T, gateway *harness.Gateway, clients []*http.Client) {
+	for range 2 {
+		for _, client := range clients {
+			if got := exchangedFor(askSubjectBy(t, gateway, client, "alone", "alice")); got != "alice" {
+				t.Errorf("got %s, want the token of alice", got)
+			}
+		}
+	}
+	gateway.Token.CheckCallsOf(t, "alone", workers)
+}

@@ -1,0 +1,236 @@
+// Package workers_test is about gateways with several workers, which share tokens: one call serves all of them.
+package workers_test
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+const workers = 4
+
+func TestWorkers(t *testing.T) {
+	t.Parallel()
+	configs := harness.CachedConfigs([]string{"warm", "cold", "refused", "refused-at-once", "renewed"}, map[string]any{})
+	maps.Copy(configs, harness.CachedConfigs([]string{"alone"}, map[string]any{"shared": false}))
+	maps.Copy(configs, harness.CachedConfigs([]string{"never-good"}, map[string]any{"backoff": 500}))
+	maps.Copy(configs, harness.CachedConfigs([]string{"recovered"}, map[string]any{"backoff": 2_000}))
+	maps.Copy(configs, harness.CachedConfigs([]string{"revived"}, map[string]any{"refreshBefore": 2}))
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs), Workers: workers})
+	clients := gateway.WorkerClients(t)
+	tokens := &harness.TokenIssuer{}
+
+	t.Run("one call serves all", func(t *testing.T) {
+		gateway.Token.Handle(tokens.Answer(300))
+		before := gateway.SettledCounters(t, harness.Counters{"calls": 0, "cache_misses": 0, "cache_hits": 0})
+		for range 5 {
+			for _, client := range clients {
+				gateway.AskBy(t, client, "warm").CheckToken(t, harness.IssuedToken("warm", 1))
+			}
+		}
+		gateway.Token.CheckCallsOf(t, "warm", 1)
+		gateway.WaitGrowth(t, before, harness.Counters{"calls": 1, "cache_misses": 1, "cache_hits": 5*workers - 1})
+	})
+
+	t.Run("cold start", func(t *testing.T) {
+		release := make(chan struct{})
+		gateway.Token.Handle(harness.Hold(release, tokens.Answer(300)))
+		var requests []*harness.Parallel
+		for _, client := range clients {
+			requests = append(requests, harness.SendParallel(client, gateway.Requests(t, "cold", 20)...))
+		}
+		gateway.WaitActive(t, 20*workers)
+		close(release)
+		for _, requests := range requests {
+			for _, result := range requests.Wait() {
+				if result.Status != http.StatusOK || result.Token() == "" {
+					t.Errorf("answered %d with the token %q (%v)", result.Status, result.Token(), result.Err)
+				}
+			}
+		}
+		gateway.Token.CheckCallsOf(t, "cold", 1)
+	})
+
+	t.Run("not shared", func(t *testing.T) {
+		gateway.Token.Handle(tokens.Answer(300))
+		for range 3 {
+			for i, client := range clients {
+				gateway.AskBy(t, client, "alone").CheckToken(t, harness.IssuedToken("alone", i+1))
+			}
+		}
+		gateway.Token.CheckCallsOf(t, "alone", workers)
+	})
+
+	t.Run("renewal", func(t *testing.T) {
+		const (
+			lifetime  = 3 * time.Second
+			renewedAt = 1800 * time.Millisecond // up to a fifth of a second earlier than 1 s before the end
+			callTime  = 300 * time.Millisecond  // long enough for every worker to notice that it is time
+		)
+		gateway.Token.Handle(harness.Delay(callTime, tokens.Answer(lifetime.Seconds())))
+		for _, client := range clients {
+			gateway.AskBy(t, client, "renewed").CheckToken(t, harness.IssuedToken("renewed", 1))
+		}
+		before := gateway.SettledCounters(t, harness.Counters{"cache_misses": 0, "denied": 0})
+		harness.Load(100, 7*time.Second, func(i int) harness.Result { return gateway.AskBy(t, clients[i%workers], "renewed") })
+		gateway.WaitGrowth(t, before, harness.Counters{"cache_misses": 0, "denied": 0})
+		tokens.CheckFresh(t, gateway.Upstream, "renewed", lifetime)
+		calls := gateway.Token.CallsOf("renewed")
+		if len(calls) < 3 {
+			t.Errorf("%d calls, want at least 3", len(calls))
+		}
+		for i := 1; i < len(calls); i++ {
+			if gap := calls[i].Time.Sub(calls[i-1].Time); gap < renewedAt-50*time.Millisecond {
+				t.Errorf("two calls are only %s apart, want %s", gap, renewedAt)
+			}
+		}
+	})
+
+	t.Run("refused by the upstream", func(t *testing.T) {
+		gateway.Token.Handle(tokens.Answer(300))
+		first, second := harness.IssuedToken("refused", 1), harness.IssuedToken("refused", 2)
+		for _, client := range clients {
+			gateway.AskBy(t, client, "refused").CheckToken(t, first)
+		}
+		gateway.Upstream.Respond(refuseToken(first))
+		before := gateway.SettledCounters(t, harness.Counters{"invalidated": 0})
+		for _, client := range clients {
+			if result := gateway.AskBy(t, client, "refused"); result.Status == http.StatusOK {
+				continue // this worker had noticed already
+			}
+			gateway.AskBy(t, client, "refused").CheckToken(t, second)
+		}
+		for _, client := range clients {
+			gateway.AskBy(t, client, "refused").CheckToken(t, second)
+		}
+		gateway.Token.CheckCallsOf(t, "refused", 2)
+		gateway.WaitGrowth(t, before, harness.Counters{"invalidated": 1})
+	})
+
+	// A worker that has not seen the refusal is renewing the refused token. It must not
+	// give it back to the one that has, which does not wait for a call from before.
+	t.Run("refused during a renewal", func(t *testing.T) {
+		// Renewed 1.6 to 2 seconds after its call, if it was used in the second half of that time.
+		gateway.Token.Handle(tokens.Answer(4))
+		first := harness.IssuedToken("revived", 1)
+		called := time.Now()
+		for _, client := range clients[:2] {
+			gateway.AskBy(t, client, "revived").CheckToken(t, first)
+		}
+		time.Sleep(time.Until(called.Add(1200 * time.Millisecond)))
+		gateway.AskBy(t, clients[1], "revived").CheckToken(t, first)
+		release := make(chan struct{})
+		gateway.Token.Handle(harness.Hold(release, tokens.Answer(300)))
+		gateway.Token.WaitCallsOf(t, "revived", 2)
+		gateway.Upstream.Respond(refuseToken(first))
+		if result := gateway.AskBy(t, clients[0], "revived"); result.Status != http.StatusUnauthorized {
+			t.Fatalf("answered %d, want the upstream's 401", result.Status)
+		}
+		// The first worker needs a new token, which the other is fetching already.
+		arrived := gateway.Stat(t, "http.gateway.downstream_rq_total")
+		waiting := harness.SendParallel(clients[0], gateway.Requests(t, "revived", 2)...)
+		gateway.WaitStatChange(t, "http.gateway.downstream_rq_total", arrived)
+		close(release)
+		for _, result := range waiting.Wait() {
+			if result.Status != http.StatusOK || result.Token() == first {
+				t.Errorf("answered %d with the token %q, want 200 with another than %q", result.Status, result.Token(), first)
+			}
+		}
+		gateway.Token.CheckCallsOf(t, "revived", 2)
+	})
+
+	t.Run("refused on all workers at once", func(t *testing.T) {
+		const count = 20
+		gateway.Token.Handle(tokens.Answer(300))
+		upstream := &harness.Verdicts{}
+		gateway.Upstream.Respond(upstream.Status)
+		first := harness.IssuedToken("refused-at-once", 1)
+		before := gateway.SettledCounters(t, harness.Counters{"invalidated": 0})
+		var requests []*harness.Parallel
+		release := upstream.Hold()
+		gateway.Upstream.Forget()
+		for _, client := range clients {
+			gateway.AskBy(t, client, "refused-at-once").CheckToken(t, first)
+			requests = append(requests, harness.SendParallel(client, gateway.HeldRequests(t, "refused-at-once", count)...))
+		}
+		gateway.Upstream.WaitRequests(t, (count+1)*workers)
+		close(release)
+		for _, requests := range requests {
+			requests.Wait()
+		}
+		for _, client := range clients {
+			for _, result := range harness.SendParallel(client, gateway.Requests(t, "refused-at-once", count)...).Wait() {
+				if result.Status != http.StatusOK || result.Token() == "" || result.Token() == first {
+					t.Fatalf("answered %d with the token %q (%v), want 200 with another than %q", result.Status, result.Token(), result.Err, first)
+				}
+			}
+		}
+		gateway.WaitGrowth(t, before, harness.Counters{"invalidated": 1})
+		gateway.Token.CheckCallsOf(t, "refused-at-once", 2)
+	})
+
+	t.Run("always refused by the upstream", func(t *testing.T) {
+		const backoff = 500 * time.Millisecond
+		gateway.Token.Handle(tokens.Answer(300))
+		gateway.Upstream.Respond(func(*http.Request) int { return http.StatusUnauthorized })
+		// One after the other, so that no two workers learn of a refusal at the same time.
+		for start := time.Now(); time.Since(start) < 4*time.Second; {
+			for _, client := range clients {
+				if result := gateway.AskBy(t, client, "never-good"); result.Status != http.StatusUnauthorized || result.Token() == "" {
+					t.Fatalf("answered %d with the token %q (%v), want the upstream's 401", result.Status, result.Token(), result.Err)
+				}
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		calls := gateway.Token.CallsOf("never-good")
+		if len(calls) < 3 {
+			t.Errorf("%d calls, want at least 3", len(calls))
+		}
+		// The first token is dropped at once.
+		for i := 2; i < len(calls); i++ {
+			if gap := calls[i].Time.Sub(calls[i-1].Time); gap < backoff {
+				t.Errorf("calls %d and %d are %s apart, want at least %s", i, i+1, gap, backoff)
+			}
+		}
+	})
+
+	t.Run("token service back", func(t *testing.T) {
+		gateway.Upstream.Respond(func(*http.Request) int { return http.StatusOK })
+		gateway.Token.Handle(harness.Status(http.StatusServiceUnavailable))
+		for _, client := range clients[1:] {
+			if result := gateway.AskBy(t, client, "recovered"); result.Status != http.StatusInternalServerError {
+				t.Errorf("answered %d, want 500", result.Status)
+			}
+		}
+		// One failure holds for all workers. When the wait is over, one call brings the token for all.
+		gateway.Token.Handle(tokens.Answer(300))
+		if result := gateway.AskBy(t, clients[0], "recovered"); result.Status != http.StatusInternalServerError {
+			t.Errorf("during the wait: answered %d, want 500", result.Status)
+		}
+		for _, client := range clients {
+			harness.Eventually(t, harness.Limit, func() error {
+				result := gateway.AskBy(t, client, "recovered")
+				if result.Status != http.StatusOK {
+					return fmt.Errorf("a worker answers %d %q, though another has a token", result.Status, result.Body)
+				}
+				result.CheckToken(t, harness.IssuedToken("recovered", 1))
+				return nil
+			})
+		}
+		gateway.Token.CheckCallsOf(t, "recovered", 2)
+	})
+}
+
+// refuseToken makes an upstream that does not accept one token.
+func refuseToken(token string) func(*http.Request) int {
+	return func(r *http.Request) int {
+		if r.Header.Get("X-Token") == token {
+			return http.StatusUnauthorized
+		}
+		return http.StatusOK
+	}
+}
