@@ -97,3 +97,32 @@ func TestHeldBackByTheLatestFailure(t *testing.T) {
 		}
 	}
 }
+
+// When the wait is over, one call finds out whether the token service is back; not one for each caller.
+func TestFewCallersTryWhenTheWaitIsOver(t *testing.T) {
+	w := newPerCallerWorker(defaults(), &Memory{})
+	w.fetchFor(t, named("first"), unavailable())
+	w.clock.pass(2 * time.Second)
+	before := len(w.fetches)
+	for i := range 500 {
+		w.askFor(callerOf(i, 10))
+	}
+	w.run()
+	if n := len(w.fetches) - before; n > 50 {
+		t.Errorf("calls to a token service that was down a moment ago: got %d, expected few", n)
+	}
+}
+
+// A failure a day after the last one is a first one.
+func TestFailuresOfYesterdayDoNotCount(t *testing.T) {
+	w := newPerCallerWorker(defaults(), &Memory{})
+	for i := range 6 {
+		w.fetchFor(t, callerOf(i, 10), unavailable())
+		w.clock.pass(40 * time.Second)
+	}
+	w.clock.pass(24 * time.Hour)
+	w.fetchFor(t, named("later"), unavailable())
+	if wait := w.outage.until - w.clock.now; wait > 2*time.Second {
+		t.Errorf("wait after one failure: got %s, expected about a second", wait)
+	}
+}

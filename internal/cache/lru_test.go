@@ -2,6 +2,7 @@ package cache
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -174,5 +175,26 @@ func TestFetchesUnderWayAreBounded(t *testing.T) {
 	w.run()
 	if w.Memory.used != [segments]int{} || len(w.entries) != 0 {
 		t.Errorf("after they have failed: got %v, expected nothing", w.Memory.used)
+	}
+}
+
+// A caller that is refused when its token is to be renewed counts with 640 bytes, so its token must not be kept
+// with it.
+func TestRefusedCallerKeepsNoToken(t *testing.T) {
+	w := newPerCallerWorker(defaults(), &Memory{})
+	c := callerOf(1, 16<<10)
+	w.fetchFor(t, c, good(strings.Repeat("t", 16<<10), 10*time.Second))
+	w.clock.pass(9500 * time.Millisecond)
+	w.askFor(c)
+	w.tick() // renewed
+	w.answer(t, refusal())
+	w.clock.pass(time.Second) // the token is over
+	w.tick()
+	e := w.entries[c.Key()]
+	if e == nil || e.segment != refused {
+		t.Fatalf("got %+v, expected a refused caller", e)
+	}
+	if e.token != nil {
+		t.Errorf("a token of %d bytes is kept where %d bytes are counted", len(e.token.Values[0]), e.size)
 	}
 }

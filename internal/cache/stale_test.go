@@ -82,3 +82,19 @@ func TestStaleTokenDoesNotOutliveItsSubject(t *testing.T) {
 		t.Errorf("after its subject's end: got %s, expected no token", reply)
 	}
 }
+
+// The service answers again, if only with a refusal: what is stale must not serve any more.
+func TestNothingStaleServesOnceTheServiceAnswers(t *testing.T) {
+	p := defaults()
+	p.StaleIfError = time.Hour
+	w := newPerCallerWorker(p, &Memory{})
+	w.fetchFor(t, named("revoked"), good("old", 10*time.Second))
+	w.clock.pass(20 * time.Second)
+	w.fetchFor(t, named("a"), unavailable())
+	w.clock.pass(time.Minute)
+	w.fetchFor(t, named("b"), refusal()) // it answers
+	w.clock.pass(10 * time.Minute)       // and has long been up
+	if _, reply := w.askFor(named("revoked")); reply.Token != nil {
+		t.Errorf("got %s, expected a call: the token service can answer", reply)
+	}
+}

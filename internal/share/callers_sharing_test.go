@@ -263,3 +263,22 @@ func TestTokenThatIsTooLargeToBeShared(t *testing.T) {
 	workers[1].fetchFor(t, named("a"), good(huge, time.Hour))
 	workers[0].servesCaller(t, named("a"), huge)
 }
+
+// The authorization server refuses the caller, whose token the upstream has rejected: both agree.
+func TestWorkersAgreeOnARejectedTokenOfARefusedCaller(t *testing.T) {
+	clock, cells := newFakeClock(), newFakeCells()
+	a, b := newSharingWorker(defaults(), clock, cells), newSharingWorker(defaults(), clock, cells)
+	a.fetchFor(t, named("caller"), good("t1", time.Hour))
+	b.askFor(named("caller"))
+	for _, w := range []*worker{a, b} {
+		w.reject(named("caller"))
+	}
+	if r := a.fetchFor(t, named("caller"), result{err: &token.Error{Reason: token.SubjectRefused}}); r.err == nil {
+		t.Errorf("got %+v, expected the refusal", r)
+	}
+	for i, w := range []*worker{a, b} {
+		if _, reply := w.askFor(named("caller")); reply.Err == nil || reply.Err.Reason != token.SubjectRefused {
+			t.Errorf("worker %d, after the refusal: got %s, expected it", i, told(reply))
+		}
+	}
+}
