@@ -17,11 +17,12 @@ func (r *requestContext) setHeaders(values []string) bool {
 	r.keepRoute()
 	for i, name := range r.part.service.Protected {
 		var err error
-		if i == 0 && r.part.service.Cookies != nil {
+		switch {
+		case i == 0 && r.part.service.Cookies != nil:
 			err = r.setCookies(values[i])
-		} else if values[i] == "" {
+		case values[i] == "":
 			err = proxywasm.RemoveHttpRequestHeader(name)
-		} else {
+		default:
 			err = proxywasm.ReplaceHttpRequestHeader(name, values[i])
 		}
 		if err != nil {

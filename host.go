@@ -141,10 +141,8 @@ func (p *pluginContext) logf(level logLevel, format string, args ...any) {
 func requestID() string {
 	const limit = 64
 	id, _ := abi.Property("x_request_id")
-	isOther := func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.", r))
-	}
-	if id == "" || len(id) > limit || strings.ContainsFunc(id, isOther) {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+	if id == "" || len(id) > limit || strings.Trim(id, allowed) != "" {
 		return ""
 	}
 	return id

@@ -142,7 +142,7 @@ func TestLifetimes(t *testing.T) {
 	})
 	t.Run("from the call on", func(t *testing.T) { checkSlow(t, gateway) })
 	t.Run("no-store is logged once", func(t *testing.T) {
-		lines := slices.DeleteFunc(strings.Split(gateway.Log(), "\n"), func(line string) bool { return !strings.Contains(line, "Cache-Control") })
+		lines := slices.DeleteFunc(strings.Split(gateway.Log(), "\n"), func(line string) bool { return !strings.Contains(line, "forbids by its Cache-Control") })
 		if len(lines) != 1 {
 			t.Errorf("the plugin wrote %d lines about it, want one:\n%s", len(lines), strings.Join(lines, "\n"))
 		}

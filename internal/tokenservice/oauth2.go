@@ -64,7 +64,8 @@ func (r reader) grantType() string {
 	grant := r.String(keyGrantType)
 	scheme, _, isURI := strings.Cut(grant, ":")
 	isName := grant != "" && strings.Trim(grant, letters+digits+"-._") == ""
-	if !isName && !(isURI && isScheme(scheme) && isVisible(grant)) {
+	isURI = isURI && isScheme(scheme) && isVisible(grant)
+	if !isName && !isURI {
 		r.Wrong(keyGrantType, "the name of a grant, or an absolute URI: "+strings.Join(knownGrants, ", ")+", or another, with its fields in params")
 	}
 	if meant := schema.Nearest(grant, knownGrants, 2); meant != "" && meant != grant {
