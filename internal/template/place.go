@@ -152,5 +152,5 @@ func (t Template) isJSON() bool {
 		text.WriteString(p.text)
 	}
 	found := strings.TrimSpace(text.String())
-	return found != "" && strings.Contains(`{["`, found[:1]) && json.Valid([]byte(found))
+	return found != "" && strings.IndexByte(`{["`, found[0]) >= 0 && json.Valid([]byte(found))
 }
