@@ -233,7 +233,7 @@ func TestAttemptsThatOverlapAndClientsThatLeave(t *testing.T) {
 
 	leaving := gateway.Client()
 	hold := make(chan struct{})
-	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) {
+	gateway.Token.Handle(func(w http.ResponseWriter, _ *http.Request) {
 		<-hold
 		w.Header().Set("X-Token", "late")
 	})
