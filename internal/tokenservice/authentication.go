@@ -11,7 +11,8 @@ import (
 // them. A secret that the server would not get is an error: whoever wrote it down expects it to protect something.
 func (r reader) authenticate(request *oauth2) {
 	style, id := r.String(keyAuthStyle), r.String(keyClientID)
-	request.clientID = id
+	written, _ := r.Value(keyClientID)
+	request.clientID = written.String()
 	if id == "" && style != authStyleNone && r.isEnabled {
 		r.Missing(keyClientID)
 	}

@@ -21,7 +21,7 @@ type Service struct {
 	NeedsBody bool          // of a good answer
 	Cookies   []string      // where the tokenHeader is Cookie: the cookies in it that only the plugin may set; nil elsewhere
 	Retries   int           // that Envoy makes of a failed call
-	ClientID  string        // OAuth 2.0; empty: none
+	ClientID  string        // OAuth 2.0, for the log: as it is written, with variables by their names; empty: none
 
 	call      Call // but for what comes from the caller
 	forward   []string
