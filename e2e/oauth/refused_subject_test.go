@@ -214,7 +214,6 @@ func checkExpiredSubject(t *testing.T, gateway *harness.Gateway) {
 	ended := now - int64(harness.SubjectLeeway.Seconds())
 	expired := map[string]string{
 		"long ago":      `{"exp":1}`,
-		"as text":       `{"exp":"1"}`,
 		"with fraction": fmt.Sprintf(`{"exp":%d.5,"sub":"alice"}`, ended-1),
 		"other claims":  fmt.Sprintf(`{"nbf":1,"iat":1,"a":{"exp":9999999999},"exp":%d}`, ended),
 	}
@@ -232,7 +231,7 @@ func checkExpiredSubject(t *testing.T, gateway *harness.Gateway) {
 		}
 	}
 	// What can't be told is for the server to say.
-	for _, claims := range []string{fmt.Sprintf(`{"exp":%d}`, now+3600), fmt.Sprintf(`{"exp":%d}`, now-1), `{"sub":"alice"}`, `{"exp":null}`, `{"exp":1`} {
+	for _, claims := range []string{fmt.Sprintf(`{"exp":%d}`, now+3600), fmt.Sprintf(`{"exp":%d}`, now-1), `{"sub":"alice"}`, `{"exp":"1"}`, `{"exp":null}`, `{"exp":1`} {
 		t.Run(claims, func(t *testing.T) {
 			gateway.Token.Forget()
 			harness.CheckStatus(t, gateway.Get(t, "/", "Host: plain", "Authorization: Bearer "+harness.UnsignedJWT(claims)), 200)
