@@ -113,14 +113,13 @@ COVERED  := internal/config internal/rules internal/template internal/schema int
 COVERAGE := 95
 
 .PHONY: test-unit
-test-unit: build redis examples ## unit tests, native and compiled to Wasm, their coverage, and short fuzzing
+test-unit: build redis examples ## unit tests, native and compiled to Wasm, and their coverage
 	@$(GO) test -cover ./... | awk -v covered="$(COVERED)" '{ print } /^(FAIL|panic)/ { failed = 1 } \
 		$$1 == "ok" { percent[$$2] = $$(NF - 2) + 0 } \
 		END { for (n = split(covered, names, " "); n > 0; n--) if (percent["token-fetch/" names[n]] < $(COVERAGE)) { \
 			print names[n] ": expected a coverage of at least $(COVERAGE)%"; failed = 1 } exit failed }'
 	$(GO) test -tags redis -run 'Fleet|Redis|BuiltFile' .
 	$(GO) -C examples test ./...
-	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=2000x
 
 .PHONY: test-e2e
 test-e2e: build redis examples $(BENCH_PLUGINS) ## end-to-end tests in a real Envoy
