@@ -61,6 +61,37 @@ func TestPagesLinkToWhatIsThere(t *testing.T) {
 	}
 }
 
+var (
+	specVersion  = regexp.MustCompile(`(?m)^  version: (.+)$`)
+	newestChange = regexp.MustCompile(`(?m)^## \[(.+?)\]`)
+	namedVersion = regexp.MustCompile(`(?:token-fetch:|token-fetch/|version )(\d+\.\d+\.\d+)`)
+)
+
+// The changelog begins with the version of spec.yaml, and what people copy names its image.
+func TestVersionIsTheSameEverywhere(t *testing.T) {
+	version := specVersion.FindStringSubmatch(readFile(t, "spec.yaml"))[1]
+	if got := newestChange.FindStringSubmatch(readFile(t, "CHANGELOG.md"))[1]; got != version {
+		t.Errorf("CHANGELOG.md: got %s first, expected %s as in spec.yaml", got, version)
+	}
+	named := 0
+	for _, pattern := range []string{"README*.md", "docs/*.md", "deploy/*.yaml"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			for _, match := range namedVersion.FindAllStringSubmatch(readFile(t, file), -1) {
+				if named++; match[1] != version {
+					t.Errorf("%s: got %q, expected version %s as in spec.yaml", file, match[0], version)
+				}
+			}
+		}
+	}
+	if named == 0 {
+		t.Error("got no version in README, docs/ and deploy/, expected that of the image")
+	}
+}
+
 // Each page below docs/ can be found from the README.
 func TestReadmeLinksEveryPage(t *testing.T) {
 	pages, err := filepath.Glob("docs/*.md")
