@@ -44,10 +44,27 @@ func TestWhatIsNotTranslated(t *testing.T) {
 		if text(key, "description") == "" {
 			t.Errorf("%s: spec.yaml has no description", path)
 		}
-		if at(key, "x-description-i18n", "zh-CN") == nil {
-			t.Logf("%s: not translated into Chinese", path)
+		if at(key, "x-title-i18n", "zh-CN") == nil || at(key, "x-description-i18n", "zh-CN") == nil {
+			t.Logf("%s: title or description is not translated into Chinese", path)
 		}
 	})
+}
+
+// What the market shows of a plugin, and by which it is found.
+func TestMarketFields(t *testing.T) {
+	s, err := parseSpec(read(t, projectRoot, specFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := at(s.document.Content[0], "info")
+	for _, name := range []string{"gatewayMinVersion", "type", "category", "name", "title", "description", "iconUrl", "version"} {
+		if text(info, name) == "" {
+			t.Errorf("info.%s: spec.yaml has none", name)
+		}
+	}
+	if text(at(info, "x-title-i18n"), "zh-CN") == "" || text(at(info, "x-description-i18n"), "zh-CN") == "" || text(at(info, "contact"), "name") == "" {
+		t.Error("info: spec.yaml has no Chinese title or description, or no contact")
+	}
 }
 
 func visit(node *yaml.Node, prefix string, see func(path string, key *yaml.Node)) {
