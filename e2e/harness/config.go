@@ -124,7 +124,7 @@ func (o Options) plugin() (map[string]any, error) {
 			"vm_id":                 o.VMID,
 			"runtime":               "envoy.wasm.runtime.v8",
 			"code":                  map[string]any{"local": map[string]any{"filename": o.Wasm}},
-			"environment_variables": map[string]any{"key_values": environment},
+			"environment_variables": map[string]any{"key_values": environment, "host_env_keys": o.HostEnv},
 		},
 		"configuration": map[string]any{"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration},
 	}

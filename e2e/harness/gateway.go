@@ -39,6 +39,7 @@ type Options struct {
 	Workers        int               // worker threads; 0 means one
 	Env            map[string]string // environment variables of the VM
 	Envoy          string            // version of Envoy; the one of envoy.Find when empty
+	HostEnv        []string          // names of Envoy's environment variables that the VM has too
 	Wasm           string            // path of the plugin; main.wasm of this repository when empty
 	WasmLog        string            // level of the wasm component; "debug" when empty
 	LogLevel       string            // level of the rest of Envoy; "warn" when empty

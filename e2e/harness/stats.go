@@ -134,6 +134,16 @@ func (g *Gateway) SettledCounters(t testing.TB, want Counters) Counters {
 	return values
 }
 
+// ConfigDump is Envoy's configuration as its admin interface shows it.
+func (g *Gateway) ConfigDump(t testing.TB) string {
+	t.Helper()
+	body, err := g.process.Get("/config_dump")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
 // Scrape is what Prometheus gets of Envoy.
 func (g *Gateway) Scrape(t testing.TB) string {
 	t.Helper()

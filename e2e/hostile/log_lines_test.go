@@ -1,7 +1,9 @@
 package hostile_test
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -51,15 +53,94 @@ func TestRequestIDsInLog(t *testing.T) {
 			t.Errorf("%s: the log has what the client has sent", name)
 		}
 	}
-	for line := range strings.Lines(log) {
-		isControl := func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }
+	checkLog(t, gateway, "%!")
+}
+
+// answersWith have a text in each place that the log could tell something of.
+var answersWith = map[string]func(text string) http.HandlerFunc{
+	"reason phrase": func(text string) http.HandlerFunc {
+		return harness.Raw("HTTP/1.1 500 " + text + "\r\nContent-Length: 0\r\n\r\n")
+	},
+	"error": func(text string) http.HandlerFunc { return harness.JSON(400, map[string]any{"error": text}) },
+	"error_description": func(text string) http.HandlerFunc {
+		return harness.JSON(400, map[string]any{"error": "invalid_client", "error_description": text, "error_uri": text})
+	},
+	"token_type": func(text string) http.HandlerFunc {
+		return harness.JSON(200, map[string]any{"access_token": "t", "token_type": text})
+	},
+	"token": func(text string) http.HandlerFunc {
+		return harness.JSON(200, map[string]any{"access_token": text + "\n"})
+	},
+	"lifetime": func(text string) http.HandlerFunc {
+		return harness.JSON(200, map[string]any{"access_token": "t", "expires_in": text, "end": text})
+	},
+	"a key of the lifetime": func(text string) http.HandlerFunc {
+		return harness.JSON(200, map[string]any{"access_token": "t", "expires_in": map[string]any{text: 1}})
+	},
+	"Content-Encoding": withHeaders(200, "Content-Encoding"),
+	"Cache-Control":    withHeaders(200, "Cache-Control", "Expires"),
+	"Retry-After":      withHeaders(503, "Retry-After"),
+	"Location":         withHeaders(302, "Location"),
+	"no HTTP":          func(text string) http.HandlerFunc { return harness.Raw(text + "\r\n\r\n") },
+}
+
+// withHeaders sends them as they are, which net/http would not.
+func withHeaders(status int, names ...string) func(text string) http.HandlerFunc {
+	return func(text string) http.HandlerFunc {
+		const body = `{"access_token": "t"}`
+		head := fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: %d\r\nConnection: close\r\n", status, len(body))
+		for _, name := range names {
+			head += name + ": " + text + "\r\n"
+		}
+		return harness.Raw(head + "\r\n" + body)
+	}
+}
+
+// logTexts are what a token service would like an operator's terminal to read.
+var logTexts = map[string]string{
+	"escape":      "\u009b31mevil\u009b0m",
+	"bytes":       "\x9b31mevil\xff",
+	"format":      "evil %s%1000000d%!",
+	"long":        "evil" + strings.Repeat("e", 4<<10),
+	"a sentence":  "evil; token service forged",
+	"a JSON line": "evil\u2028\u2029evil",
+}
+
+// Whatever a token service answers, each line of the log is the plugin's own, and short, and has nothing of the answer.
+func TestAnswersInLog(t *testing.T) {
+	t.Parallel()
+	configs, answers := map[string]harness.Config{}, map[string]http.HandlerFunc{}
+	for place, answer := range answersWith {
+		for name, text := range logTexts {
+			host := harness.HostName(place + "-" + name)
+			answers[host] = answer(text)
+			configs[host] = harness.OAuth2Config("/"+host, nil, harness.Config{"cache": harness.Config{"expiresAtPath": "end"}})
+		}
+	}
+	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(configs)})
+	gateway.Token.Handle(harness.ByPath(answers, harness.Status(http.StatusNotFound)))
+	for host := range configs {
+		if answer := gateway.Get(t, "/", "Host: "+host); answer.Status != http.StatusOK && strings.Contains(answer.Body, "evil") {
+			t.Errorf("%s: the client was answered %q", host, answer.Body)
+		}
+	}
+	gateway.WaitLog(t, "which is not read")
+	checkLog(t, gateway, "evil", "forged", "%s", "%!")
+}
+
+// checkLog finds lines of the plugin that are long, that a terminal would heed, or that have one of the texts.
+func checkLog(t *testing.T, gateway *harness.Gateway, texts ...string) {
+	t.Helper()
+	isControl := func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' }
+	for line := range strings.Lines(gateway.Log()) {
+		isIn := func(text string) bool { return strings.Contains(line, text) }
 		switch {
 		case len(line) > 1000:
 			t.Errorf("a line of %d bytes, which begins with %.200q", len(line), line)
 		case !utf8.ValidString(line), strings.ContainsFunc(strings.TrimSuffix(line, "\n"), isControl):
 			t.Errorf("a line that a terminal would heed: %q", line)
-		case strings.Contains(line, "%!"):
-			t.Errorf("a line with a bad format: %q", line)
+		case slices.ContainsFunc(texts, isIn):
+			t.Errorf("a line with what was sent: %q", line)
 		}
 	}
 }

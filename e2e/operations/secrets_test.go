@@ -134,6 +134,23 @@ func TestSecrets(t *testing.T) {
 	checkNoSecret(t, "the statistics", strings.Join(stats, "\n"))
 }
 
+// Envoy shows the values of key_values to whoever reaches its admin interface, but not those of host_env_keys.
+func TestSecretsInConfigDump(t *testing.T) {
+	const ofVM, ofHost = harness.SecretMark + "-of-the-vm", harness.SecretMark + "-of-the-host"
+	t.Setenv("TOKEN_FETCH_HOST_SECRET", ofHost)
+	gateway := harness.Start(t, harness.Options{
+		Env: map[string]string{"VM_SECRET": ofVM}, HostEnv: []string{"TOKEN_FETCH_HOST_SECRET"},
+		Config: harness.PlainConfig(harness.Config{"requestHeaders": map[string]string{"X-A": "${VM_SECRET}", "X-B": "${TOKEN_FETCH_HOST_SECRET}"}}),
+	})
+	gateway.Get(t, "/")
+	if call := gateway.Token.WaitCalls(t, 1)[0].Header; call.Get("X-A") != ofVM || call.Get("X-B") != ofHost {
+		t.Errorf("the token service received %q and %q, expected both secrets", call.Get("X-A"), call.Get("X-B"))
+	}
+	if dump := gateway.ConfigDump(t); !strings.Contains(dump, ofVM) || strings.Contains(dump, ofHost) {
+		t.Errorf("/config_dump shows the VM's secret: %t, the host's: %t; expected true, false", strings.Contains(dump, ofVM), strings.Contains(dump, ofHost))
+	}
+}
+
 // checkNoSecret looks for secrets line by line, for a short message.
 func checkNoSecret(t *testing.T, where, text string) {
 	t.Helper()
