@@ -86,7 +86,7 @@ run: $(if $(PLUGIN),examples/$(PLUGIN)/main.wasm,build) ## run the plugin in a r
 .PHONY: check
 check: | needs-go ## say whether a gateway would take CONFIG=file (- for standard input), a manifest or the plugin's own YAML
 	@$(GO) -C cmd build -o ../$(BUILD)/check ./check
-	@$(BUILD)/check -higress-namespace "$(HIGRESS_NAMESPACE)" "$(CONFIG)"
+	@$(BUILD)/check $(if $(HIGRESS_NAMESPACE),-higress-namespace "$(HIGRESS_NAMESPACE)") "$(CONFIG)"
 
 # Another build in turns with this one: BENCH_FLAGS="-against old.wasm -rounds 15 -only 'cached|no cache'".
 BENCH_FLAGS ?=

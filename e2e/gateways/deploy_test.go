@@ -61,6 +61,14 @@ func TestPluginStartsWithEveryFile(t *testing.T) {
 	}
 }
 
+func TestMakeCheckTakesEveryFile(t *testing.T) {
+	for _, file := range append(envoyFiles, manifests...) {
+		if got := runMake(t, projectRoot(t), "check", "CONFIG=deploy/"+file); !strings.Contains(got, ": the gateway takes it") {
+			t.Errorf("%s: got\n%s\nexpected that the gateway takes it", file, got)
+		}
+	}
+}
+
 // The files say the same, as far as their gateways allow: who moves from one to another finds his way.
 func TestFilesAgree(t *testing.T) {
 	want, _ := configured(t, "istio.yaml")
