@@ -86,7 +86,11 @@ func (t *tally) String() string {
 // write writes the figures into the page, if that is asked for and all went well.
 func (s *suite) write(t *testing.T, j *checker, m memory) {
 	t.Helper()
-	services, clients, run := s.serviceRows(j), s.clientRows(), s.runRow(j, m)
+	var services, clients []page.Row
+	var run page.Row
+	s.ledger.change(func() { // calls may still come in, of clients that have left
+		services, clients, run = s.serviceRows(j), s.clientRows(), s.runRow(j, m)
+	})
 	for _, row := range append(append(services, clients...), run) {
 		t.Logf("%s: %s", row.Fault, row.Measured)
 	}
