@@ -45,7 +45,7 @@ func (c checker) check(path string, stdout io.Writer) (ok bool) {
 		ok = false
 	}
 	for _, ignored := range c.file.Ignored {
-		fmt.Fprintf(stdout, "%s: ignored: %s\n", path, printable(ignored))
+		fmt.Fprintf(stdout, "%s: only read for references: %s\n", path, printable(ignored))
 	}
 	return ok
 }
