@@ -134,7 +134,11 @@ func TestRequestBelongsToItsConfiguration(t *testing.T) {
 			t.Errorf("a request of configuration %d: got %d", p.id, r.plugin.id)
 		}
 	}
-	test.RunGoTest(t, func(*testing.T) { v.Deleted(1) })
+	test.RunGoTest(t, func(t *testing.T) {
+		host := start(t, sampleJSON)
+		defer host.Reset()
+		v.Deleted(1)
+	})
 	if len(v.plugins) != 1 || v.plugins[0] != second {
 		t.Errorf("after the first was deleted: got %v, expected the second", v.plugins)
 	}
