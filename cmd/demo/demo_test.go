@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"token-fetch/e2e/envoy"
 	"token-fetch/e2e/harness"
 )
 
@@ -68,25 +67,6 @@ func TestDemo(t *testing.T) {
 	t.Run("no plugin", func(t *testing.T) {
 		checkRefusal(t, binary, "main.wasm missing: run make first", "-root", t.TempDir())
 	})
-}
-
-func TestEnvoyAcceptsItsConfiguration(t *testing.T) {
-	if _, err := harness.Wasm(); err != nil {
-		t.Fatal(err)
-	}
-	binary, err := envoy.Find(projectRoot(t), func(message string) { t.Log(message) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "envoy.yaml")
-	o := options{root: projectRoot(t), gatewayPort: 10000, adminPort: 9901, httpbinPort: 12345}
-	if err := o.writeBootstrap(path); err != nil {
-		t.Fatal(err)
-	}
-	output, err := exec.Command(binary, "--mode", "validate", "-c", path).CombinedOutput()
-	if err != nil || !strings.Contains(string(output), "OK") {
-		t.Errorf("envoy refused it: %v\n%s", err, output)
-	}
 }
 
 func projectRoot(t *testing.T) string {

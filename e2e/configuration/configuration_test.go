@@ -3,15 +3,9 @@
 package configuration_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
-	"maps"
-	"regexp"
 	"strings"
 	"testing"
-
-	"go.yaml.in/yaml/v3"
 
 	"token-fetch/e2e/harness"
 )
@@ -80,9 +74,7 @@ var sampleConfigs = map[string]any{
 
 func TestConfigurations(t *testing.T) {
 	t.Parallel()
-	recipes, variables := readRecipes(t)
-	maps.Copy(variables, environment)
-	gateway := harness.Start(t, harness.Options{Config: harness.SampleConfig(), WasmLog: "trace", Env: variables})
+	gateway := harness.StartTraced(t, harness.Options{Config: harness.SampleConfig()})
 	t.Run("sample", func(t *testing.T) { checkSample(t, gateway) })
 	for name, config := range sampleConfigs {
 		t.Run(name, func(t *testing.T) {
@@ -94,13 +86,6 @@ func TestConfigurations(t *testing.T) {
 		t.Run(name, func(t *testing.T) { gateway.CheckRefuses(t, test.config, test.want) })
 	}
 	t.Run("after all refusals", func(t *testing.T) { checkSample(t, gateway) })
-	t.Run("environment", func(t *testing.T) {
-		gateway.Update(t, expandedConfig)
-		checkEnvironment(t, gateway)
-	})
-	for _, recipe := range recipes {
-		t.Run("recipe "+recipe.name, func(t *testing.T) { gateway.Update(t, recipe.config) })
-	}
 }
 
 // TestRefusedStart has no earlier configuration to fall back to, and a gateway that would let requests pass without the
@@ -136,78 +121,4 @@ func checkSample(t *testing.T, gateway *harness.Gateway) {
 	}
 	gateway.Token.Handle(harness.Status(500))
 	harness.CheckReply(t, gateway.Get(t, "/"), harness.DefaultReply)
-}
-
-var (
-	environment = map[string]string{
-		"SERVICE":  "token",
-		"API_KEY":  `k"e\y $${SERVICE} ${SERVICE}`, // is not expanded once more
-		"EMPTY":    "",
-		"lower_1":  "lower",
-		"PASSWORD": "pass",
-	}
-
-	expandedConfig = harness.PlainConfig(map[string]any{
-		"serviceName": "${SERVICE}.static",
-		"requestPath": "/${SERVICE}?a=${EMPTY}b",
-		"requestBody": `{"password": "${PASSWORD}", "literal": "$${PASSWORD}", "other": "$PASSWORD $$ $ ${gateway.name}"}`,
-		"requestHeaders": map[string]any{
-			"X-Api-Key": "${API_KEY}",
-			"X-Both":    "${lower_1}${PASSWORD}",
-		},
-	})
-)
-
-func checkEnvironment(t *testing.T, gateway *harness.Gateway) {
-	gateway.Token.Handle(harness.HeaderToken("X-Token", "token-1"))
-	gateway.Token.Forget()
-	harness.CheckStatus(t, gateway.Get(t, "/"), 200)
-	gateway.Upstream.CheckHeader(t, "X-Token", "token-1")
-	call := gateway.Token.WaitCalls(t, 1)[0]
-	got := fmt.Sprint(call.URI, call.Body, call.Header.Values("X-Api-Key"), call.Header.Values("X-Both"))
-	want := fmt.Sprint("/token?a=b", `{"password": "pass", "literal": "${PASSWORD}", "other": "$PASSWORD $$ $ ${gateway.name}"}`,
-		[]string{environment["API_KEY"]}, []string{"lowerpass"})
-	if got != want {
-		t.Errorf("the token service received %s, want %s", got, want)
-	}
-}
-
-// minRecipes is how many configurations docs/oauth2.md must at least have: for Keycloak, Auth0, Entra ID, also with a
-// certificate, Okta, Google's metadata server, token services of one's own, and the exchanges of a caller's token: two with
-// Keycloak, with an actor, with Entra ID.
-const minRecipes = 12
-
-// recipe is a configuration in docs/oauth2.md.
-type recipe struct {
-	name   string
-	config map[string]any
-}
-
-var (
-	fencedYAML = regexp.MustCompile("(?ms)^ *```ya?ml\\s*?\n *# recipe: (.+?)\n(.*?)^ *```")
-	variable   = regexp.MustCompile(`(?:^|[^$])\$\{([A-Za-z0-9_]+)\}`)
-)
-
-// readRecipes returns every configuration that docs/oauth2.md marks as a recipe, as the gateway's control plane would hand
-// it over, and a value for each environment variable that they name.
-func readRecipes(t *testing.T) (recipes []recipe, environment map[string]string) {
-	t.Helper()
-	environment = map[string]string{}
-	for _, block := range fencedYAML.FindAllSubmatch(harness.ReadProjectFile(t, "docs", "oauth2.md"), -1) {
-		found := recipe{name: strings.TrimSpace(string(block[1]))}
-		if err := yaml.Unmarshal(block[2], &found.config); err != nil {
-			t.Errorf("recipe %s: %v", found.name, err)
-		}
-		for _, name := range variable.FindAllSubmatch(block[2], -1) {
-			environment[string(name[1])] = "value-of-" + string(name[1])
-			if bytes.HasSuffix(name[1], []byte("_PRIVATE_KEY")) {
-				environment[string(name[1])] = harness.PrivatePEM(t, "RS256")
-			}
-		}
-		recipes = append(recipes, found)
-	}
-	if len(recipes) < minRecipes {
-		t.Fatalf("docs/oauth2.md has %d recipes, want at least %d", len(recipes), minRecipes)
-	}
-	return recipes, environment
 }

@@ -25,7 +25,6 @@ type Options struct {
 	Binary      string        // as returned by Find
 	Config      string        // path of the bootstrap file; its admin address may have port 0
 	Concurrency int           // worker threads; 0 means one
-	LogLevel    string        // of Envoy itself; "warn" when empty
 	WasmLog     string        // of the wasm component; "debug" when empty
 	Output      io.Writer     // also gets Envoy's log while it runs; may be nil
 	KeepLog     int           // bytes of the log's end that are kept; 0 means all
@@ -103,7 +102,7 @@ func (o Options) args(adminFile string) []string {
 	args := []string{
 		"-c", o.Config,
 		"--concurrency", strconv.Itoa(max(o.Concurrency, 1)),
-		"--log-level", orDefault(o.LogLevel, "warn"),
+		"--log-level", "warn",
 		"--component-log-level", "wasm:" + orDefault(o.WasmLog, "debug"),
 		"--admin-address-path", adminFile,
 		"--disable-hot-restart",

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -193,53 +192,4 @@ func prune(value any) any {
 		}
 	}
 	return value
-}
-
-// What people write by mistake, and what a control plane would do about it.
-func TestDefinitionsFindMistakes(t *testing.T) {
-	set := published(t)
-	tests := []struct {
-		name, resource string
-		want           []string
-	}{
-		{"Higress' fields in Istio's WasmPlugin", `
-apiVersion: extensions.istio.io/v1alpha1
-kind: WasmPlugin
-spec: {url: "oci://r.example.com/p:1", defaultConfig: {}, matchRules: [], pluginConfig: {free: true}}`,
-			[]string{"unknown field spec.defaultConfig of extensions.istio.io/v1alpha1 WasmPlugin (it is one of extensions.higress.io/v1alpha1 WasmPlugin)", "unknown field spec.matchRules"}},
-		{"Istio's strategy in Higress", `
-apiVersion: extensions.higress.io/v1alpha1
-kind: WasmPlugin
-spec: {failStrategy: FAIL_RELOAD}`,
-			[]string{`invalid spec.failStrategy: "FAIL_RELOAD" (want FAIL_CLOSE, FAIL_OPEN)`}},
-		{"a selector in Higress", `
-apiVersion: extensions.higress.io/v1alpha1
-kind: WasmPlugin
-spec: {selector: {matchLabels: {app: gateway}}}`,
-			[]string{"unknown field spec.selector"}},
-		{"a Wasm extension without its image", `
-apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: EnvoyExtensionPolicy
-metadata: {name: token-fetch}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: eg}]
-  wasm: [{name: token-fetch, code: {type: Image}}]`,
-			[]string{"If type is Image, image field needs to be set."}},
-		{"another kind", "apiVersion: extensions.istio.io/v1beta1\nkind: WasmPlugin\n",
-			[]string{"extensions.istio.io/v1beta1 WasmPlugin: no definition of it"}},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			read, err := definitions.Read([]byte(test.resource))
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = check(set, read[0])
-			for _, want := range test.want {
-				if err == nil || !strings.Contains(err.Error(), want) {
-					t.Errorf("got error %v, expected %q", err, want)
-				}
-			}
-		})
-	}
 }

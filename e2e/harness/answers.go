@@ -31,14 +31,6 @@ func JSON(status int, body any) http.HandlerFunc {
 	}
 }
 
-// Text answers 200 with a body of a content type.
-func Text(contentType, body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", contentType)
-		_, _ = w.Write([]byte(body))
-	}
-}
-
 // StatusWithToken has a token where it must not be read from.
 func StatusWithToken(status int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {

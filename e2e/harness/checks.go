@@ -109,24 +109,6 @@ func (s *TokenService) CheckCallsOf(t testing.TB, host string, want int) {
 	}
 }
 
-// CheckBackoff checks that each wait between two calls is twice the one before, and at most a fifth more. A wait is
-// counted from a failure, which came later than its call did, so only the upper bound needs an allowance.
-func CheckBackoff(t testing.TB, calls []Call, first, allowance time.Duration) {
-	t.Helper()
-	var gaps []time.Duration
-	for i := 1; i < len(calls); i++ {
-		gaps = append(gaps, calls[i].Time.Sub(calls[i-1].Time).Round(time.Millisecond))
-	}
-	wait := first
-	for _, gap := range gaps {
-		if gap < wait || gap > wait+wait/5+allowance {
-			t.Errorf("gaps between calls are %v, want the waits of a backoff of %s", gaps, first)
-			return
-		}
-		wait = min(2*wait, 30*time.Second)
-	}
-}
-
 // checkNoSecrets looks for the mark in the log and, while Envoy runs, in the names of its statistics.
 func (g *Gateway) checkNoSecrets(t testing.TB) {
 	t.Helper()

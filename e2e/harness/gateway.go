@@ -35,37 +35,34 @@ const readyLimit = 3 * time.Minute
 
 // Options say how a gateway is run; only Config is needed by most tests.
 type Options struct {
-	Config         any               // plugin configuration: a string or []byte is passed unchanged, another value as JSON
-	Workers        int               // worker threads; 0 means one
-	Env            map[string]string // environment variables of the VM
-	Envoy          string            // version of Envoy; the one of envoy.Find when empty
-	HostEnv        []string          // names of Envoy's environment variables that the VM has too
-	Wasm           string            // path of the plugin; main.wasm of this repository when empty
-	WasmLog        string            // level of the wasm component; "debug" when empty
-	LogLevel       string            // level of the rest of Envoy; "warn" when empty
-	VMID           string            // vm_id, which names the space of shared data
-	FailOpen       bool              // the filter's failure_policy is FAIL_OPEN: requests pass a plugin whose VM has died
-	FailReload     bool              // it is FAIL_RELOAD: Envoy makes a new VM in the place of a dead one
-	StreamIdle     time.Duration     // Envoy's stream_idle_timeout, which also ends requests that the plugin never lets go on; 0 means none
-	NoTokenCluster bool              // leaves the cluster of token.static out
-	ECDS           bool              // the plugin's configuration comes by ECDS, as Istio and Higress send it: an update leaves the connections alone
-	SetClock       bool              // the wall clock of Envoy can be set; needs a C compiler
-	HTTP2Upstream  bool              // the gateway speaks HTTP/2 with the upstream, so that trailers reach it
-	Drain          time.Duration     // how long requests may stay with a replaced configuration, in whole seconds; 0: they are cut at once
-	Token          *TokenService     // a new one when nil
-	Upstream       *Upstream         // behind all routes; a new one when nil
-	Sink           *Sink             // in place of the Upstream, for thousands of requests at once
-	Details        bool              // answers of Envoy itself tell their response code details in DetailsHeader
-	AccessLog      string            // format of the lines that Envoy writes to its log for each request, the line end included; none when empty
-	VirtualHosts   []any             // of the route configuration, in place of the harness' own
-	IgnorePorts    bool              // its ignore_port_in_host_matching
-	FirstFilters   []any             // HTTP filters before the plugin
-	Filters        []any             // HTTP filters between the plugin and the router
-	Manager        map[string]any    // fields of the HTTP connection manager in place of the harness' own, or in addition
-	Services       []Service         // further ones, or others in the place of the harness' own
-	Place          Place             // of the plugin; before the router when empty
-	LogTo          io.Writer         // also gets Envoy's log while it runs; may be nil
-	KeepLog        int               // bytes of the log's end that are kept; 0 means all
+	Config        any               // plugin configuration: a string or []byte is passed unchanged, another value as JSON
+	Workers       int               // worker threads; 0 means one
+	Env           map[string]string // environment variables of the VM
+	Envoy         string            // version of Envoy; the one of envoy.Find when empty
+	HostEnv       []string          // names of Envoy's environment variables that the VM has too
+	Wasm          string            // path of the plugin; main.wasm of this repository when empty
+	WasmLog       string            // level of the wasm component; "debug" when empty
+	VMID          string            // vm_id, which names the space of shared data
+	FailOpen      bool              // the filter's failure_policy is FAIL_OPEN: requests pass a plugin whose VM has died
+	FailReload    bool              // it is FAIL_RELOAD: Envoy makes a new VM in the place of a dead one
+	StreamIdle    time.Duration     // Envoy's stream_idle_timeout, which also ends requests that the plugin never lets go on; 0 means none
+	ECDS          bool              // the plugin's configuration comes by ECDS, as Istio and Higress send it: an update leaves the connections alone
+	SetClock      bool              // the wall clock of Envoy can be set; needs a C compiler
+	HTTP2Upstream bool              // the gateway speaks HTTP/2 with the upstream, so that trailers reach it
+	Drain         time.Duration     // how long requests may stay with a replaced configuration, in whole seconds; 0: they are cut at once
+	Token         *TokenService     // a new one when nil
+	Sink          *Sink             // in place of the Upstream, for thousands of requests at once
+	Details       bool              // answers of Envoy itself tell their response code details in DetailsHeader
+	AccessLog     string            // format of the lines that Envoy writes to its log for each request, the line end included; none when empty
+	VirtualHosts  []any             // of the route configuration, in place of the harness' own
+	IgnorePorts   bool              // its ignore_port_in_host_matching
+	FirstFilters  []any             // HTTP filters before the plugin
+	Filters       []any             // HTTP filters between the plugin and the router
+	Manager       map[string]any    // fields of the HTTP connection manager in place of the harness' own, or in addition
+	Services      []Service         // further ones, or others in the place of the harness' own
+	Place         Place             // of the plugin; before the router when empty
+	LogTo         io.Writer         // also gets Envoy's log while it runs; may be nil
+	KeepLog       int               // bytes of the log's end that are kept; 0 means all
 }
 
 // Place is where in Envoy's filter chains the plugin is.
@@ -145,14 +142,13 @@ func launch(t testing.TB, options Options) *Gateway {
 	if options.SetClock {
 		g.clock = newWallClock(t, g.files.dir)
 	}
-	if err := g.files.write(g.options, g.withServices(g.clusters()), g.tokenClusters(!options.NoTokenCluster)); err != nil {
+	if err := g.files.write(g.options, g.withServices(g.clusters()), g.tokenClusters(true)); err != nil {
 		t.Fatal(err)
 	}
 	process, err := envoy.Start(envoy.Options{
 		Binary:      binary(t, options.Envoy),
 		Config:      g.files.bootstrap(),
 		Concurrency: options.Workers,
-		LogLevel:    options.LogLevel,
 		WasmLog:     options.WasmLog,
 		Ready:       readyLimit,
 		Output:      options.LogTo,
@@ -181,12 +177,9 @@ func newGateway(t testing.TB, options Options) *Gateway {
 	if options.Token == nil {
 		options.Token = NewTokenService(t)
 	}
-	if options.Upstream == nil {
-		options.Upstream = NewUpstream(t)
-	}
 	return &Gateway{
 		Token:    options.Token,
-		Upstream: options.Upstream,
+		Upstream: newUpstream(t),
 		options:  options,
 		files:    files{dir: filepath.Clean(t.TempDir())},
 	}

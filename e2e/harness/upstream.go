@@ -34,8 +34,8 @@ type Upstream struct {
 	status func(*http.Request) int
 }
 
-// NewUpstream starts an upstream that answers 200 until Respond says otherwise.
-func NewUpstream(t testing.TB) *Upstream {
+// newUpstream starts an upstream that answers 200 until Respond says otherwise.
+func newUpstream(t testing.TB) *Upstream {
 	t.Helper()
 	u := &Upstream{status: func(*http.Request) int { return http.StatusOK }}
 	u.server = startServer(t, http.HandlerFunc(u.serve))

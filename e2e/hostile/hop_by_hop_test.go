@@ -158,24 +158,20 @@ func TestNextHopHeedsConnection(t *testing.T) {
 	}
 	proxy := httptest.NewServer(httputil.NewSingleHostReverseProxy(target))
 	t.Cleanup(proxy.Close)
-	for name, config := range map[string]harness.Config{
-		"uncached": hopConfig(nil),
-		"cached":   hopConfig(harness.Config{"cache": harness.Config{}}),
-	} {
-		t.Run(name, func(t *testing.T) {
-			gateway := startForHops(t, config, strings.TrimPrefix(proxy.URL, "http://"))
-			client := http1Client{gateway: gateway}
-			for range 2 { // by a call, and by the cache
-				got := client.send(t, "GET / HTTP/1.1\r\nHost: a.com\r\nConnection: Upgrade, X-Token, X-User\r\nUpgrade: websocket\r\n\r\n")
-				if got.status != http.StatusSwitchingProtocols {
-					t.Fatalf("answered %d %s, want 101", got.status, got.details)
-				}
-				header := <-received
-				if token, user := header.Get("X-Token"), header.Get("X-User"); token != "token-1" || user != "user-1" {
-					t.Errorf("the server received the token %q and the user %q, want both", token, user)
-				}
-			}
-		})
+	gateway := startForHops(t, harness.ByHost(map[string]harness.Config{
+		"uncached.com": hopConfig(nil),
+		"cached.com":   hopConfig(harness.Config{"cache": harness.Config{}}),
+	}), strings.TrimPrefix(proxy.URL, "http://"))
+	client := http1Client{gateway: gateway}
+	for _, host := range []string{"uncached.com", "cached.com", "cached.com"} { // by a call, and by the cache
+		got := client.send(t, "GET / HTTP/1.1\r\nHost: "+host+"\r\nConnection: Upgrade, X-Token, X-User\r\nUpgrade: websocket\r\n\r\n")
+		if got.status != http.StatusSwitchingProtocols {
+			t.Fatalf("%s: answered %d %s, want 101", host, got.status, got.details)
+		}
+		header := <-received
+		if token, user := header.Get("X-Token"), header.Get("X-User"); token != "token-1" || user != "user-1" {
+			t.Errorf("%s: the server received the token %q and the user %q, want both", host, token, user)
+		}
 	}
 }
 

@@ -1,3 +1,4 @@
+// Package memory_test watches the memory of Envoy while thousands of callers come.
 package memory_test
 
 import (
@@ -37,36 +38,6 @@ func askSubject(t *testing.T, gateway *harness.Gateway, host, subject string, he
 		t.Errorf("a request failed: %v", result.Err)
 	}
 	return result
-}
-
-// TestRefusedCallersTakeNoPlace has clients without a good token send many bad ones. Those of the others must stay, also
-// when there are more bad ones than places. Good ones do take places.
-func TestRefusedCallersTakeNoPlace(t *testing.T) {
-	t.Parallel()
-	const places = 50
-	gateway := harness.Start(t, harness.Options{WasmLog: "warn", Config: harness.ByHost(map[string]map[string]any{
-		"refused": exchanging(map[string]any{"maxEntries": places}),
-		"good":    exchanging(map[string]any{"maxEntries": places, "shared": false}), // else it would be found there
-	})})
-	gateway.Token.Handle(exchangeGood("exchanged"))
-	for host, calls := range map[string]int{"refused": 0, "good": 1} {
-		harness.CheckStatus(t, askSubject(t, gateway, host, "good").Answer, 200)
-		for _, others := range []int{1, places - 1, places, places + 10, 20 * places} {
-			if host == "good" && others < places {
-				continue
-			}
-			for i := range others {
-				if status := askSubject(t, gateway, host, fmt.Sprintf("%s-%d-of-%d", host, i, others)).Status; (status == http.StatusOK) != (host == "good") {
-					t.Fatalf("%s: another caller was answered %d", host, status)
-				}
-			}
-			gateway.Token.Forget()
-			harness.CheckStatus(t, askSubject(t, gateway, host, "good").Answer, 200)
-			if got := len(gateway.Token.Calls()); got != calls {
-				t.Errorf("%s: %d exchanges for the good caller after %d others, want %d", host, got, others, calls)
-			}
-		}
-	}
 }
 
 // TestRefusedCallersNeedNoMemory has 6,000 of them, or as many as E2E_CALLERS says, with large tokens.

@@ -43,9 +43,6 @@ const (
 	webSecret = awkward
 	redirect  = "http://localhost:9999/auth/callback" // of the web client; nothing listens there
 
-	publicID = "public" // has nothing to show
-	signerID = "signer" // signs with harness.ClientKeys, which are named after their algorithms
-
 	tokenPath = "/oauth/token"
 )
 
@@ -64,8 +61,6 @@ func startAuthorizationServer(t *testing.T) *authorizationServer {
 	clients := map[string]*storage.Client{
 		webID:     storage.WebClient(webID, webSecret, redirect),
 		serviceID: storage.WebClient(serviceID, serviceSecret), // so that it may introspect
-		signerID:  storage.WebClient(signerID, ""),
-		publicID:  storage.WebClient(publicID, ""),
 	}
 	key, good := newSigner(t)
 	_, bad := newSigner(t)

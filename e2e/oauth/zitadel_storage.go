@@ -3,53 +3,34 @@ package oauth
 import (
 	"context"
 	"crypto/rsa"
-	"errors"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/example/server/storage"
-	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"token-fetch/e2e/harness"
 )
 
-// grantStorage gives JWTs where the example gives opaque tokens to all, knows the keys with which users and a client sign
+// grantStorage gives JWTs where the example gives opaque tokens to all, knows the keys with which users sign
 // assertions, and writes into an exchanged token who acts.
 type grantStorage struct {
 	*storage.Storage
 	key *rsa.PublicKey // of all users
 }
 
-// grantClient authenticates itself by a method.
-type grantClient struct {
-	op.Client
-	method oidc.AuthMethod
-}
+// grantClient gets JWTs.
+type grantClient struct{ op.Client }
 
 func (grantClient) AccessTokenType() op.AccessTokenType { return op.AccessTokenTypeJWT }
 
-func (c grantClient) AuthMethod() oidc.AuthMethod {
-	if c.method == "" {
-		return c.Client.AuthMethod()
-	}
-	return c.method
-}
-
 func (s grantStorage) GetClientByClientID(ctx context.Context, id string) (op.Client, error) {
 	client, err := s.Storage.GetClientByClientID(ctx, id)
-	return grantClient{client, map[string]oidc.AuthMethod{signerID: oidc.AuthMethodPrivateKeyJWT, publicID: oidc.AuthMethodNone}[id]}, err
+	return grantClient{client}, err
 }
 
-// GetKeyByIDAndClientID is asked for the key of an assertion's issuer: a client, or here a user.
-func (s grantStorage) GetKeyByIDAndClientID(_ context.Context, keyID, issuer string) (*jose.JSONWebKey, error) {
-	if issuer != signerID {
-		return &jose.JSONWebKey{KeyID: keyID, Use: "sig", Key: s.key}, nil
-	}
-	key, found := harness.ClientKeys()[keyID]
-	if !found {
-		return nil, errors.New("no such key")
-	}
-	return &jose.JSONWebKey{KeyID: keyID, Use: "sig", Key: key.Public()}, nil
+// GetKeyByIDAndClientID is asked for the key of an assertion's issuer: here a user.
+func (s grantStorage) GetKeyByIDAndClientID(_ context.Context, keyID, _ string) (*jose.JSONWebKey, error) {
+	return &jose.JSONWebKey{KeyID: keyID, Use: "sig", Key: s.key}, nil
 }
 
 func (grantStorage) JWTProfileTokenType(context.Context, op.TokenRequest) (op.AccessTokenType, error) {

@@ -1,3 +1,5 @@
+// Package operations_test is about what an operator sees and does: logs, metrics, and that no secret is in them; a gateway that
+// is stopped, a plugin that panics, and a VM that dies.
 package operations_test
 
 import (

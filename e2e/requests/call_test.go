@@ -13,17 +13,13 @@ import (
 
 func TestTokenCalls(t *testing.T) {
 	t.Parallel()
-	configs := map[string]map[string]any{
-		"forward": harness.PlainConfig(map[string]any{"cache": map[string]any{}, "forwardHeaders": forwarded}),
-		"in-body": harness.OAuth2Config("/token", map[string]any{"authStyle": "body"}, map[string]any{"tokenHeader": "X-Token", "forwardHeaders": forwarded}),
-	}
+	configs := map[string]map[string]any{}
 	for name, test := range tokenCalls {
 		configs[harness.HostName(name)] = harness.PlainConfig(test.config)
 	}
 	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(configs, retryConfigs)})
 	runOn(t, gateway, map[string]func(*testing.T, *harness.Gateway){
 		"what is sent": checkTokenCalls,
-		"forwarded":    checkForwarded,
 		"retries":      checkRetries,
 		"timeouts":     checkTimeouts,
 	})
@@ -98,23 +94,6 @@ func checkCall(t *testing.T, got, want harness.Call) {
 	for _, name := range []string{"X-Client", "Cookie", "Authorization", "X-Token", "X-Envoy-Retry-On", "X-Envoy-Max-Retries", "Transfer-Encoding"} {
 		if _, expected := want.Header[name]; !expected && got.Header.Values(name) != nil {
 			t.Errorf("the token service received %s %q", name, got.Header.Values(name))
-		}
-	}
-}
-
-// forwarded are headers that no call of its configurations sets itself.
-var forwarded = []string{"authorization", "X-User"}
-
-func checkForwarded(t *testing.T, gateway *harness.Gateway) {
-	gateway.Token.Handle(harness.Both(harness.HeaderToken("X-Token", "token-1"), harness.JSON(200, `{"access_token":"token-1"}`)))
-	for _, host := range []string{"forward", "in-body"} {
-		gateway.Token.Forget()
-		harness.CheckStatus(t, gateway.Get(t, "/", "Host: "+host, "Authorization: Bearer of-the-client", "X-User: alice"), 200)
-		call := gateway.Token.WaitCalls(t, 1)[0]
-		for name, want := range map[string]string{"Authorization": "Bearer of-the-client", "X-User": "alice"} {
-			if got := call.Header.Values(name); !slices.Equal(got, []string{want}) {
-				t.Errorf("%s: the token service received %s %q, want %q", host, name, got, want)
-			}
 		}
 	}
 }

@@ -26,18 +26,10 @@ var (
 	holdingBack    = map[string]any{"backoff": 30_000} // up to a fifth longer
 	askingFor      = func(seconds string) http.HandlerFunc { return harness.Busy(429, func() string { return seconds }) }
 	failureReplies = map[string]failureReply{
-		"backoff, 503":             {map[string]any{"cache": holdingBack, "failure": failure(503, nil)}, harness.Status(500), 503, 29, 36},
-		"backoff, 429":             {map[string]any{"cache": holdingBack, "failure": failure(429, nil)}, harness.Status(500), 429, 29, 36},
-		"backoff, 500":             {map[string]any{"cache": holdingBack}, harness.Status(500), 500, 0, 0},
-		"refused":                  {map[string]any{"cache": holdingBack, "failure": failure(503, nil)}, harness.Status(403), 503, 29, 36},
-		"no token":                 {map[string]any{"cache": holdingBack, "failure": failure(503, nil)}, harness.Status(200), 503, 29, 36},
-		"no answer":                {map[string]any{"cache": holdingBack, "failure": failure(503, nil)}, harness.Reset(), 503, 29, 36},
-		"unknown cluster":          {map[string]any{"serviceName": "unknown.static", "cache": holdingBack, "failure": failure(503, nil)}, nil, 503, 29, 36},
-		"Retry-After":              {map[string]any{"cache": map[string]any{"backoff": 1}, "failure": failure(503, nil)}, askingFor("60"), 503, 58, 60},
-		"Retry-After, absurd":      {map[string]any{"cache": map[string]any{"backoff": 1}, "failure": failure(503, nil)}, askingFor("999999999999"), 503, 298, 300},
-		"of a caller":              {map[string]any{"forwardHeaders": []string{"X-User"}, "cache": holdingBack, "failure": failure(503, nil)}, harness.Status(403), 503, 29, 36},
-		"without a cache":          {map[string]any{"failure": failure(503, nil)}, askingFor("7"), 503, 7, 7},
-		"without a cache, nothing": {map[string]any{"failure": failure(503, nil)}, harness.Status(500), 503, 0, 0},
+		"backoff, 503":    {map[string]any{"cache": holdingBack, "failure": failure(503, nil)}, harness.Status(500), 503, 29, 36},
+		"backoff, 500":    {map[string]any{"cache": holdingBack}, harness.Status(500), 500, 0, 0},
+		"Retry-After":     {map[string]any{"cache": map[string]any{"backoff": 1}, "failure": failure(503, nil)}, askingFor("60"), 503, 58, 60},
+		"without a cache": {map[string]any{"failure": failure(503, nil)}, askingFor("7"), 503, 7, 7},
 		"configured": {map[string]any{"cache": holdingBack, "failure": failure(503, map[string]any{"retry-after": "5"})},
 			harness.Status(500), 503, 5, 5},
 	}

@@ -10,7 +10,7 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// trailerCases are requests whose client sends the protected names as trailers too.
+// trailerCases are requests whose client sends the protected names, those of upstreamHeaders too, as headers and as trailers.
 var trailerCases = map[string]struct {
 	config  map[string]any
 	headers []string         // of the request, as "Name: value"
@@ -71,12 +71,13 @@ func TestTrailers(t *testing.T) {
 }
 
 // sendTrailers sends a request over HTTP/2 with each protected name as a trailer, one of
-// them twice, and one more.
+// them twice, and one more; the names of upstreamHeaders are among its headers as well.
 func sendTrailers(t *testing.T, gateway *harness.Gateway, host, body string, headers ...string) *harness.Parallel {
 	t.Helper()
 	request := gateway.Request(t, http.MethodPost, "/", "", append(headers, "Host: "+host)...)
 	// Of unknown length: without a body net/http would send no trailers.
 	request.Body, request.ContentLength = io.NopCloser(strings.NewReader(body)), -1
+	request.Header["X-User"], request.Header["X-Role"] = []string{"forged"}, []string{"forged", "forged"}
 	request.Trailer = http.Header{"X-Token": {"forged-1", "forged-2"}, "X-User": {"forged"}, "X-Role": {"forged"}, "X-Other": {"passes"}}
 	return harness.SendParallel(gateway.HTTP2Client(), request)
 }
@@ -87,6 +88,14 @@ func checkTrailers(t *testing.T, gateway *harness.Gateway, answer *harness.Paral
 	received := gateway.Upstream.Last(t)
 	if got := strings.Join(received.Header.Values("X-Token"), ","); got != token {
 		t.Errorf("the upstream received the token %q, want %q", got, token)
+	}
+	// What the answer brings besides the token comes with it or not at all, unless the plugin leaves the request alone.
+	user, role := map[string]string{"token-1": "user-1"}[token], map[string]string{"token-1": "role-1"}[token]
+	if slices.Contains(passes, "X-User") {
+		user, role = "forged", "forged,forged"
+	}
+	if got := []string{strings.Join(received.Header.Values("X-User"), ","), strings.Join(received.Header.Values("X-Role"), ",")}; !slices.Equal(got, []string{user, role}) {
+		t.Errorf("the upstream received X-User and X-Role %q, want %q", got, []string{user, role})
 	}
 	if received.BodyLength != int64(len(body)) {
 		t.Errorf("the upstream received a body of %d bytes, want %d", received.BodyLength, len(body))

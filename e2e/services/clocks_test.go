@@ -44,28 +44,6 @@ func TestIssuersClockIsOff(t *testing.T) {
 	}
 }
 
-// A caller whose token has just expired by the gateway's clock is not refused by the gateway: the server decides.
-func TestCallersClockIsOff(t *testing.T) {
-	t.Parallel()
-	gateway := harness.Start(t, harness.Options{Config: harness.PlainConfig(harness.Config{
-		"tokenPath": "access_token", "oauth2": harness.Config{"grantType": harness.TokenExchange, "clientId": "id", "clientSecret": "secret"},
-	})})
-	gateway.Token.Handle(func(w http.ResponseWriter, _ *http.Request) {
-		answers(200, `{"access_token": "t1", "token_type": "Bearer", "expires_in": 3600}`)(w)
-	})
-	for after, want := range map[time.Duration]int{-time.Minute: 200, 40 * time.Second: 200, 400 * time.Second: 401} {
-		for range 3 {
-			answer := gateway.Get(t, "/", "Authorization: Bearer "+jwtOf(-time.Hour, time.Hour-after))
-			if answer.Status != want {
-				t.Errorf("%s after its end: answered %d, want %d", after, answer.Status, want)
-			}
-		}
-	}
-	if calls := len(gateway.Token.Calls()); calls > 4 {
-		t.Errorf("%d token calls for two callers, want one or, where a second passed between, two each", calls)
-	}
-}
-
 // What is wrong with the answers of a service is said once, with what to set.
 func TestWarningsAboutAnswers(t *testing.T) {
 	t.Parallel()

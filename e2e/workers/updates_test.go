@@ -1,7 +1,6 @@
 package workers_test
 
 import (
-	"net/http"
 	"testing"
 	"time"
 
@@ -50,35 +49,6 @@ func TestUpdates(t *testing.T) {
 		})
 	}
 
-	t.Run("with a call under way", func(t *testing.T) {
-		gateway.Update(t, harness.Merge(config, map[string]any{"requestPath": "/third"}))
-		release := make(chan struct{})
-		gateway.Token.Handle(harness.Hold(release, tokens.Answer(300)))
-		before := harness.SendParallel(gateway.Client(), gateway.Requests(t, "old", 1)...)
-		gateway.Token.WaitCallsOf(t, "third", 1)
-		gateway.Token.Handle(harness.ByPath(map[string]http.HandlerFunc{"fourth": tokens.Answer(300)}, harness.Status(http.StatusTeapot)))
-		// The old call ends while both configurations are there.
-		go func() {
-			for len(gateway.Token.CallsOf("fourth")) == 0 && t.Context().Err() == nil {
-				knock(gateway)
-			}
-			close(release)
-		}()
-		gateway.Update(t, harness.Merge(config, map[string]any{"requestPath": "/fourth"}))
-		before.Wait()[0].CheckToken(t, harness.IssuedToken("third", 1))
-		if after := checkAllWorkers(t, gateway); after != harness.IssuedToken("fourth", 1) {
-			t.Errorf("after the update the token is %q, want %q", after, harness.IssuedToken("fourth", 1))
-		}
-	})
-}
-
-// knock sends a request on a connection of its own, and leaves when the old
-// configuration has taken it.
-func knock(gateway *harness.Gateway) {
-	client := &http.Client{Timeout: 100 * time.Millisecond, Transport: &http.Transport{DisableKeepAlives: true}}
-	if response, err := client.Get(gateway.URL); err == nil {
-		response.Body.Close()
-	}
 }
 
 // checkAllWorkers checks that all workers have the same token, and returns it.

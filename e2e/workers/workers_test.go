@@ -2,7 +2,6 @@
 package workers_test
 
 import (
-	"fmt"
 	"maps"
 	"net/http"
 	"testing"
@@ -18,8 +17,6 @@ func TestWorkers(t *testing.T) {
 	configs := harness.CachedConfigs([]string{"warm", "cold", "refused", "refused-at-once", "renewed"}, map[string]any{})
 	maps.Copy(configs, harness.CachedConfigs([]string{"alone"}, map[string]any{"shared": false}))
 	maps.Copy(configs, harness.CachedConfigs([]string{"never-good"}, map[string]any{"backoff": 500}))
-	maps.Copy(configs, harness.CachedConfigs([]string{"recovered"}, map[string]any{"backoff": 2_000}))
-	maps.Copy(configs, harness.CachedConfigs([]string{"revived"}, map[string]any{"refreshBefore": 2}))
 	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs), Workers: workers})
 	clients := gateway.WorkerClients(t)
 	tokens := &harness.TokenIssuer{}
@@ -111,38 +108,6 @@ func TestWorkers(t *testing.T) {
 		gateway.WaitGrowth(t, before, harness.Counters{"invalidated": 1})
 	})
 
-	// A worker that has not seen the refusal is renewing the refused token. It must not
-	// give it back to the one that has, which does not wait for a call from before.
-	t.Run("refused during a renewal", func(t *testing.T) {
-		// Renewed 1.6 to 2 seconds after its call, if it was used in the second half of that time.
-		gateway.Token.Handle(tokens.Answer(4))
-		first := harness.IssuedToken("revived", 1)
-		called := time.Now()
-		for _, client := range clients[:2] {
-			gateway.AskBy(t, client, "revived").CheckToken(t, first)
-		}
-		time.Sleep(time.Until(called.Add(1200 * time.Millisecond)))
-		gateway.AskBy(t, clients[1], "revived").CheckToken(t, first)
-		release := make(chan struct{})
-		gateway.Token.Handle(harness.Hold(release, tokens.Answer(300)))
-		gateway.Token.WaitCallsOf(t, "revived", 2)
-		gateway.Upstream.Respond(refuseToken(first))
-		if result := gateway.AskBy(t, clients[0], "revived"); result.Status != http.StatusUnauthorized {
-			t.Fatalf("answered %d, want the upstream's 401", result.Status)
-		}
-		// The first worker needs a new token, which the other is fetching already.
-		arrived := gateway.Stat(t, "http.gateway.downstream_rq_total")
-		waiting := harness.SendParallel(clients[0], gateway.Requests(t, "revived", 2)...)
-		gateway.WaitStatChange(t, "http.gateway.downstream_rq_total", arrived)
-		close(release)
-		for _, result := range waiting.Wait() {
-			if result.Status != http.StatusOK || result.Token() == first {
-				t.Errorf("answered %d with the token %q, want 200 with another than %q", result.Status, result.Token(), first)
-			}
-		}
-		gateway.Token.CheckCallsOf(t, "revived", 2)
-	})
-
 	t.Run("refused on all workers at once", func(t *testing.T) {
 		const count = 20
 		gateway.Token.Handle(tokens.Answer(300))
@@ -196,32 +161,6 @@ func TestWorkers(t *testing.T) {
 				t.Errorf("calls %d and %d are %s apart, want at least %s", i, i+1, gap, backoff)
 			}
 		}
-	})
-
-	t.Run("token service back", func(t *testing.T) {
-		gateway.Upstream.Respond(func(*http.Request) int { return http.StatusOK })
-		gateway.Token.Handle(harness.Status(http.StatusServiceUnavailable))
-		for _, client := range clients[1:] {
-			if result := gateway.AskBy(t, client, "recovered"); result.Status != http.StatusInternalServerError {
-				t.Errorf("answered %d, want 500", result.Status)
-			}
-		}
-		// One failure holds for all workers. When the wait is over, one call brings the token for all.
-		gateway.Token.Handle(tokens.Answer(300))
-		if result := gateway.AskBy(t, clients[0], "recovered"); result.Status != http.StatusInternalServerError {
-			t.Errorf("during the wait: answered %d, want 500", result.Status)
-		}
-		for _, client := range clients {
-			harness.Eventually(t, harness.Limit, func() error {
-				result := gateway.AskBy(t, client, "recovered")
-				if result.Status != http.StatusOK {
-					return fmt.Errorf("a worker answers %d %q, though another has a token", result.Status, result.Body)
-				}
-				result.CheckToken(t, harness.IssuedToken("recovered", 1))
-				return nil
-			})
-		}
-		gateway.Token.CheckCallsOf(t, "recovered", 2)
 	})
 }
 

@@ -83,32 +83,6 @@ func TestDroppedCallerIsFoundAgain(t *testing.T) {
 	}
 }
 
-func TestRefusalHoldsForAllWorkers(t *testing.T) {
-	clock, workers := sharingWorkers(defaults(), 3)
-	a, b, c := workers[0], workers[1], workers[2]
-	a.fetchFor(t, named("bad"), refusal())
-	for range 3 {
-		if _, reply := b.askFor(named("bad")); !failedAs(reply.Err, errRefused) {
-			t.Errorf("another worker: got %s, expected to be denied without a fetch", told(reply))
-		}
-	}
-	if _, reply := b.askFor(named("good")); !reply.Waiting {
-		t.Errorf("another caller: got %s, expected a fetch", told(reply))
-	}
-	clock.pass(1300 * time.Millisecond)
-	b.fetchFor(t, named("bad"), refusal()) // the second
-	clock.pass(1900 * time.Millisecond)
-	for i, w := range []*worker{a, c} {
-		if _, reply := w.askFor(named("bad")); !failedAs(reply.Err, errRefused) {
-			t.Errorf("worker %d, after the second refusal: got %s, expected its wait to have doubled", i, told(reply))
-		}
-	}
-	clock.pass(time.Second)
-	c.fetchFor(t, named("bad"), good("t", time.Minute))
-	a.servesCaller(t, named("bad"), "t")
-	b.servesCaller(t, named("bad"), "t")
-}
-
 // A caller who is refused again and again does not make the worker read the cells each time.
 func TestRefusedCallerSparesTheStore(t *testing.T) {
 	_, workers := sharingWorkers(defaults(), 1)
@@ -122,35 +96,6 @@ func TestRefusedCallerSparesTheStore(t *testing.T) {
 	if loads > 1 {
 		t.Errorf("the cells was read %d times for 1000 requests at once, expected 1", loads)
 	}
-}
-
-func TestRejectionHoldsForAllWorkers(t *testing.T) {
-	clock, workers := sharingWorkers(defaults(), 3)
-	a, b, c := workers[0], workers[1], workers[2]
-	a.fetchFor(t, named("a"), good("t1", time.Hour))
-	b.servesCaller(t, named("a"), "t1")
-	for _, w := range []*worker{a, b} {
-		w.reject(named("a"))
-	}
-	_, first := a.askFor(named("a")) // it says so to the others
-	a.run()
-	r, third := c.askFor(named("a"))
-	c.run()
-	if !first.Waiting || !third.Waiting || len(c.fetches) != 0 {
-		t.Fatalf("got %s and %s, expected both to wait for the first one's call", told(first), told(third))
-	}
-	a.answer(t, good("t2", time.Hour))
-	clock.pass(poll)
-	c.tick()
-	checkTold(t, r, "t2", nil)
-	a.servesCaller(t, named("a"), "t2")
-	b.servesCaller(t, named("a"), "t2")
-	if n := a.stats.Invalidated + b.stats.Invalidated; n != 1 {
-		t.Errorf("invalidations: got %d, expected 1", n)
-	}
-	clock.pass(10 * time.Millisecond)
-	b.reject(named("a"))
-	b.servesCaller(t, named("a"), "t2") // within the wait that the first rejection began, in another worker
 }
 
 // However an upstream rejects one token after the other, all workers together ask for as many as one would.
@@ -262,23 +207,4 @@ func TestTokenThatIsTooLargeToBeShared(t *testing.T) {
 	workers[0].fetchFor(t, named("a"), good(huge, time.Hour))
 	workers[1].fetchFor(t, named("a"), good(huge, time.Hour))
 	workers[0].servesCaller(t, named("a"), huge)
-}
-
-// The authorization server refuses the caller, whose token the upstream has rejected: both agree.
-func TestWorkersAgreeOnARejectedTokenOfARefusedCaller(t *testing.T) {
-	clock, cells := newFakeClock(), newFakeCells()
-	a, b := newSharingWorker(defaults(), clock, cells), newSharingWorker(defaults(), clock, cells)
-	a.fetchFor(t, named("caller"), good("t1", time.Hour))
-	b.askFor(named("caller"))
-	for _, w := range []*worker{a, b} {
-		w.reject(named("caller"))
-	}
-	if r := a.fetchFor(t, named("caller"), result{err: &token.Error{Reason: token.SubjectRefused}}); r.err == nil {
-		t.Errorf("got %+v, expected the refusal", r)
-	}
-	for i, w := range []*worker{a, b} {
-		if _, reply := w.askFor(named("caller")); reply.Err == nil || reply.Err.Reason != token.SubjectRefused {
-			t.Errorf("worker %d, after the refusal: got %s, expected it", i, told(reply))
-		}
-	}
 }

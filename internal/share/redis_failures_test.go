@@ -3,7 +3,6 @@ package share
 import (
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -37,17 +36,6 @@ func TestKilledWithLease(t *testing.T) {
 	}
 	if calls := s.calls.Load(); calls != 1 {
 		t.Errorf("got %d calls after the first gateway was killed, expected 1", calls)
-	}
-}
-
-// A call that takes as long as it may keeps its lease.
-func TestSlowCallKeepsLease(t *testing.T) {
-	redis := redistest.Start(t)
-	s := &service{lifetime: time.Minute, takes: realTimeout * 2 / 3}
-	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 10, service: s})
-	checkAnswers(t, askAll(fleet))
-	if calls := s.calls.Load(); calls != 1 {
-		t.Errorf("got %d calls, expected 1", calls)
 	}
 }
 
@@ -156,103 +144,6 @@ func TestRestartedRedis(t *testing.T) {
 	checkAnswers(t, askAll(fleet))
 	if calls := s.calls.Load() - before; calls != 1 {
 		t.Errorf("got %d calls after the restart, expected 1", calls)
-	}
-}
-
-// A failed call holds back the whole fleet, as long as the service asks for or ever longer.
-func TestFleetBacksOff(t *testing.T) {
-	redis := redistest.Start(t)
-	s := &service{lifetime: time.Minute, takes: time.Millisecond, retry: 5 * time.Second}
-	s.failing.Store(true)
-	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 20, service: s})
-	for began := time.Now(); time.Since(began) < 1500*time.Millisecond; {
-		for _, a := range askAll(fleet) {
-			if a.err == nil {
-				t.Fatalf("got the token %q, expected an error", a.token)
-			}
-		}
-	}
-	if calls := s.calls.Load(); calls != 1 {
-		t.Errorf("got %d calls while the service had asked to be left alone, expected 1", calls)
-	}
-	s.failing.Store(false)
-	waitFor(t, "a token after Retry-After", func() bool { return fleet[3].ask().err == nil })
-	waitFor(t, "the same token everywhere", func() bool {
-		for _, a := range askAll(fleet) {
-			if a.token != "token-2" {
-				return false
-			}
-		}
-		return true
-	})
-	if calls := s.calls.Load(); calls != 2 {
-		t.Errorf("got %d calls, expected 2", calls)
-	}
-}
-
-// A token that an upstream has rejected is fetched once for the fleet; further rejections are spaced.
-func TestRejectedToken(t *testing.T) {
-	redis := redistest.Start(t)
-	s := &service{lifetime: time.Minute, takes: 5 * time.Millisecond}
-	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 20, service: s, backoff: 5 * time.Second})
-	checkAnswers(t, askAll(fleet))
-	// The upstream rejects a token in all gateways that have it.
-	reject := func(rejected string) {
-		var group sync.WaitGroup
-		for _, g := range fleet {
-			group.Add(1)
-			g.post(func() {
-				defer group.Done()
-				e := g.cache.Common()
-				if token := e.Fresh(g.Monotonic()); token != nil && token.Values[0] == rejected {
-					g.cache.Reject(e, token.ID)
-				}
-			})
-		}
-		group.Wait()
-	}
-	reject("token-1")
-	if token := checkAnswers(t, askAll(fleet)); token != "token-2" {
-		t.Errorf("got %q after a rejection, expected token-2", token)
-	}
-	reject("token-2") // at once: the rejections are spaced
-	checkAnswers(t, askAll(fleet))
-	if calls := s.calls.Load(); calls != 2 {
-		t.Errorf("got %d calls, expected 2: a second rejection right after the first changes nothing", calls)
-	}
-	waitFor(t, "a new token after the wait", func() bool {
-		reject("token-2")
-		askAll(fleet)
-		return s.calls.Load() == 3
-	})
-	waitFor(t, "the third token in all gateways", func() bool {
-		reject("token-2") // it did not count while the rejections were spaced
-		for _, a := range askAll(fleet) {
-			if a.token != "token-3" {
-				return false
-			}
-		}
-		return true
-	})
-}
-
-// Tokens that must not be kept are fetched by each gateway, without waiting for the others.
-func TestTokensOfFleetThatMayNotBeKept(t *testing.T) {
-	redis := redistest.Start(t)
-	s := &service{takes: 300 * time.Millisecond}
-	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 10, service: s})
-	for _, a := range askAll(fleet) {
-		if a.err != nil || a.took > realTimeout {
-			t.Errorf("got the error %v after %s, expected a token within %s", a.err, a.took, realTimeout)
-		}
-	}
-	for _, a := range askAll(fleet) {
-		if a.err != nil || a.took > realTimeout/2 {
-			t.Errorf("got the error %v after %s, expected a token without a wait for the others", a.err, a.took)
-		}
-	}
-	if calls := s.calls.Load(); calls != 20 {
-		t.Errorf("got %d calls, expected one for each of 20 requests", calls)
 	}
 }
 

@@ -10,69 +10,6 @@ func twoWorkers() (a, b *worker) {
 	return a, newPeer(defaults(), a.clock, a.cells)
 }
 
-func TestWorkersShare(t *testing.T) {
-	a, b := twoWorkers()
-	a.fetchOnce(t, good("t1", 100*time.Second))
-	b.serves(t, "t1")
-	if len(b.fetches) != 0 {
-		t.Errorf("the colleague made %d fetches, expected none", len(b.fetches))
-	}
-	a.clock.pass(90 * time.Second)
-	a.serves(t, "t1")
-	b.serves(t, "t1")
-	b.tick()
-	a.tick()
-	if len(a.fetches)+len(b.fetches) != 2 {
-		t.Fatalf("renewal: got %d and %d fetches, expected one more of one of them", len(a.fetches), len(b.fetches))
-	}
-	b.answer(t, good("t2", 100*time.Second))
-	a.tick()
-	a.clock.pass(10 * time.Second)
-	a.serves(t, "t2")
-
-	b.clock.pass(200 * time.Millisecond)
-	b.tick()
-	b.serves(t, "t2")
-	a.reject(nil)
-	b.reject(nil)
-	a.fetchOnce(t, good("t3", 100*time.Second))
-	b.serves(t, "t3")
-	if n := a.stats.Invalidated + b.stats.Invalidated; n != 1 {
-		t.Errorf("one token rejected in two workers: got %d invalidations, expected 1", n)
-	}
-}
-
-func TestFailedRenewalHoldsColleaguesBack(t *testing.T) {
-	a, b := twoWorkers()
-	a.fetchOnce(t, good("t1", 100*time.Second))
-	a.clock.pass(90 * time.Second)
-	a.serves(t, "t1")
-	b.serves(t, "t1")
-	a.tick()
-	a.answer(t, unavailable())
-	b.tick()
-	if len(b.fetches) != 0 {
-		t.Errorf("right after a failed renewal the colleague made %d fetches, expected none", len(b.fetches))
-	}
-	a.clock.pass(2 * time.Second)
-	b.tick()
-	if len(b.fetches) != 1 {
-		t.Errorf("after the backoff the colleague made %d fetches, expected 1", len(b.fetches))
-	}
-}
-
-func TestOutageEndsForAllWorkers(t *testing.T) {
-	a, b := twoWorkers()
-	b.fetchOnce(t, unavailable())
-	if _, reply := a.ask(); !failedAs(reply.Err, errUnavailable) {
-		t.Errorf("the other worker, right after a failure: got %s, expected no call before the wait is over", told(reply))
-	}
-	a.clock.pass(1300 * time.Millisecond)
-	a.fetchOnce(t, good("t1", 100*time.Second))
-	b.tick()
-	b.serves(t, "t1")
-}
-
 // The wall clock of the machine is set back before the colleague looks at the record.
 func TestSharedTokenAfterTheClockWasSet(t *testing.T) {
 	for name, jump := range map[string]time.Duration{"back": -time.Hour, "ahead": time.Hour} {

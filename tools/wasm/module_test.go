@@ -3,7 +3,6 @@ package wasm
 import (
 	"bytes"
 	"errors"
-	"os"
 	"slices"
 	"testing"
 )
@@ -224,52 +223,4 @@ func TestOverrideExportsErrors(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestMainWasm takes the plugin apart, when it has been built.
-func TestMainWasm(t *testing.T) {
-	data, err := os.ReadFile("../../main.wasm")
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skip("main.wasm is not built: the test of the plugin fails without it, this one need not")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	const removed = "proxy_on_request_headers"
-	out, err := RemoveExports(data, []string{removed})
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, err := Parse(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	after, err := Parse(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkRemoved(t, before, after, removed)
-	checkOtherSections(t, data, out, before, after)
-}
-
-func checkRemoved(t *testing.T, before, after *Module, removed string) {
-	t.Helper()
-	want := slices.DeleteFunc(names(before), func(name string) bool { return name == removed })
-	if got := names(after); !slices.Equal(got, want) {
-		t.Errorf("exports are %q, want %q", got, want)
-	}
-	if !slices.Equal(after.Imports, before.Imports) {
-		t.Errorf("imports are %v, want %v", after.Imports, before.Imports)
-	}
-	if got, want := len(after.Sections), len(before.Sections); got != want {
-		t.Fatalf("%d sections, want %d", got, want)
-	}
-}
-
-func names(m *Module) []string {
-	var list []string
-	for _, e := range m.Exports {
-		list = append(list, e.Name)
-	}
-	return list
 }
