@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -62,16 +63,27 @@ type fetch struct {
 	caller   *tokenservice.Caller // nil where the token does not depend on it
 	sentAt   time.Duration
 	hasEnded bool
-	done     func(token.Token, *token.Error)
+	// repeats makes the call once more and reports so, if that may help after such a failure; nil: it never does.
+	repeats func(*token.Error) bool
+	done    func(token.Token, *token.Error)
 }
 
 var _ token.Source = (*client)(nil)
 
 // Fetch calls the token service; done is told the result, now or later.
 func (c *client) Fetch(q token.Query, done func(token.Token, *token.Error)) {
+	c.call(q, nil, nil, done)
+}
+
+// call is Fetch with the named tokens that the call refers to.
+func (c *client) call(q token.Query, named []string, repeats func(*token.Error) bool, done func(token.Token, *token.Error)) {
 	caller, _ := q.Caller.(*tokenservice.Caller)
-	f := &fetch{client: c, caller: caller, sentAt: c.host.Monotonic(), done: done}
-	if err := f.send(); err != nil {
+	if c.part.service.IsSigned() {
+		c.sign(caller, named, done)
+		return
+	}
+	f := &fetch{client: c, caller: caller, sentAt: c.host.Monotonic(), repeats: repeats, done: done}
+	if err := f.send(q.Cause, named); err != nil {
 		c.fail(err)
 		done(token.Token{}, err)
 		return
@@ -80,13 +92,38 @@ func (c *client) Fetch(q token.Query, done func(token.Token, *token.Error)) {
 	c.open = append(c.open, f)
 }
 
-func (f *fetch) send() *token.Error {
-	c := f.client
-	call, err := c.part.service.Call(f.caller, c.host.Wall())
+// sign makes a token that no service is called for.
+func (c *client) sign(caller *tokenservice.Caller, named []string, done func(token.Token, *token.Error)) {
+	t, err := c.part.service.Sign(caller, named, c.host.Wall())
 	if err != nil {
-		return &token.Error{Reason: token.NotSent, Detail: err.Error()}
+		failure := notMade(err)
+		c.fail(failure)
+		done(token.Token{}, failure)
+		return
+	}
+	c.failures.succeeded(c.host)
+	done(t, nil)
+}
+
+func (f *fetch) send(cause token.Cause, named []string) *token.Error {
+	c := f.client
+	var trace [][2]string
+	if names := c.part.service.TraceHeaders(); len(names) > 0 && cause != nil {
+		trace = cause.Headers(names)
+	}
+	call, err := c.part.service.Call(f.caller, named, trace, c.host.Wall())
+	if err != nil {
+		return notMade(err)
 	}
 	return c.host.dispatch(c.cluster, call, f)
+}
+
+// notMade is why there is no call, nor a signature.
+func notMade(err error) *token.Error {
+	if missing := (*tokenservice.MissingError)(nil); errors.As(err, &missing) {
+		return &token.Error{Reason: token.Missing, Detail: "is not called: " + err.Error()}
+	}
+	return &token.Error{Reason: token.NotSent, Detail: err.Error()}
 }
 
 func (f *fetch) answered(a *tokenservice.Answer) {
@@ -101,6 +138,9 @@ func (f *fetch) answered(a *tokenservice.Answer) {
 	a.Took = took
 	grant, err := f.client.part.service.Grant(a, f.caller, f.wallSentAt())
 	if err != nil {
+		if f.repeats != nil && f.repeats(err) {
+			return
+		}
 		f.client.callFailed(err)
 		f.done(token.Token{}, err)
 		return

@@ -26,7 +26,9 @@ type part struct {
 	service   *tokenservice.Service
 	cache     *cachePolicy // nil: a token call for every request
 	failure   failurePolicy
+	challenge string    // of a 401, but for the error
 	identity  token.Key // of what its tokens depend on
+	named     []*part   // tokens that its calls refer to, in the order of the service's Links
 
 	callerHeaders []callerHeader
 }
@@ -45,11 +47,19 @@ func newPart(of *config.Part, name string) *part {
 	if of == nil {
 		return nil
 	}
-	return &part{
-		name: name, enabled: of.Enabled, overwrite: of.Overwrite, bypass: of.BypassMethods, service: of.Service,
-		cache: newCachePolicy(of.Cache), failure: failurePolicy(of.Failure), identity: of.Identity,
-		callerHeaders: callerHeaders(of.Service),
+	p := newSource(&of.Source, name, failurePolicy(of.Failure))
+	p.enabled, p.overwrite, p.bypass, p.challenge = of.Enabled, of.Overwrite, of.BypassMethods, of.Challenge
+	p.callerHeaders = callerHeaders(of.Service)
+	return p
+}
+
+// newSource is what a part has in common with a named token, which is a part without requests.
+func newSource(of *config.Source, name string, failure failurePolicy) *part {
+	p := &part{name: name, enabled: true, service: of.Service, cache: newCachePolicy(of.Cache), failure: failure, identity: of.Identity}
+	for _, named := range of.Named {
+		p.named = append(p.named, newSource(&named.Source, "token "+named.Name, failure))
 	}
+	return p
 }
 
 // hostGrace is how much later than its timeout a call is given up that the host
@@ -99,7 +109,7 @@ func (p *pluginContext) shareByGateways(of *part, inside token.Source) token.Sou
 		Log:    p.redisLogOf(fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)),
 		Values: len(of.service.Protected), IsHeaderValue: tokenservice.IsHeaderValue,
 	}
-	timeout := of.service.Timeout
+	timeout := of.service.LongestFetch()
 	options := p.shareOptions(of)
 	options.Lease = max(timeout/2, shortestLease)
 	options.Longest, options.Wait = timeout, timeout
@@ -119,7 +129,7 @@ func (p *pluginContext) shareByWorkers(of *part, inside token.Source) token.Sour
 	if of.service.DependsOnCaller() {
 		store = share.NewSharedDataOfCallers(p, p, values, of.cache.MaxEntries)
 	}
-	timeout := of.service.Timeout
+	timeout := of.service.LongestFetch()
 	options := p.shareOptions(of)
 	options.AnswersAtOnce = true
 	options.Lease, options.Longest = timeout+workerGrace, timeout
@@ -147,6 +157,10 @@ const shortestLease = 200 * time.Millisecond
 func (p *part) cacheIdentity() token.Key {
 	h := schema.NewHasher()
 	h.Add(string(p.identity[:]), fmt.Sprintf("%+v", p.cache.Policy), fmt.Sprintf("%v %q %v", p.cache.invalidateOn, p.cache.invalidateWhen, p.cache.shared),
-		p.cache.redis.Identity(), fmt.Sprint(p.service.Retries, p.service.Timeout))
+		p.cache.redis.Identity(), fmt.Sprint(p.service.Retries, p.service.Timeout, p.service.TraceHeaders()))
+	for _, named := range p.named {
+		id := named.cacheIdentity()
+		h.Add(string(id[:]))
+	}
 	return h.Sum()
 }

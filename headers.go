@@ -29,7 +29,16 @@ func (r *requestContext) setHeaders(values []string) bool {
 			return false
 		}
 	}
-	return removeAll(r.part.service.Removed)
+	return r.removeSpent()
+}
+
+// removeSpent takes off what was exchanged.
+func (r *requestContext) removeSpent() bool {
+	service := r.part.service
+	if len(service.RemovedCookies) > 0 && service.Cookies == nil && r.setCookies("") != nil {
+		return false
+	}
+	return removeAll(service.Removed)
 }
 
 // setCookies sets the token's cookies among the client's others; without a token it only takes the client's own of these
@@ -37,9 +46,9 @@ func (r *requestContext) setHeaders(values []string) bool {
 func (r *requestContext) setCookies(token string) error {
 	cookies := r.part.service.CookieHeader(r.cookieLines(), token)
 	if cookies == "" {
-		return proxywasm.RemoveHttpRequestHeader(r.part.service.TokenHeader())
+		return proxywasm.RemoveHttpRequestHeader("cookie")
 	}
-	return proxywasm.ReplaceHttpRequestHeader(r.part.service.TokenHeader(), cookies)
+	return proxywasm.ReplaceHttpRequestHeader("cookie", cookies)
 }
 
 // cookieLines are the values of the client's Cookie headers.
@@ -56,17 +65,17 @@ func (r *requestContext) cookieLines() (lines []string) {
 func (r *requestContext) removeProtected() bool {
 	service := r.part.service
 	if service.Cookies == nil {
-		return r.removeHeaders(service.Protected, service.Removed)
+		return r.removeHeaders(service.Protected)
 	}
-	return r.removeHeaders(service.Protected[1:], service.Removed) && r.setCookies("") == nil
+	return r.removeHeaders(service.Protected[1:]) && r.setCookies("") == nil
 }
 
-// removeHeaders takes two lists of headers off the request.
-func (r *requestContext) removeHeaders(names, more []string) bool {
-	if len(names)+len(more) > 0 {
+// removeHeaders takes headers off the request, and what was exchanged.
+func (r *requestContext) removeHeaders(names []string) bool {
+	if len(names)+len(r.part.service.Removed)+len(r.part.service.RemovedCookies) > 0 {
 		r.keepRoute()
 	}
-	return removeAll(names) && removeAll(more)
+	return removeAll(names) && r.removeSpent()
 }
 
 func removeAll(names []string) bool {

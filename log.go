@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"token-fetch/internal/cache"
+	"token-fetch/internal/token"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -189,20 +190,45 @@ func (l *refusalLog) tick(h logger) {
 type rejectionLog struct {
 	source *sourceName
 	pace   pacer
+	who    string
 	how    string
 }
 
-// add takes a rejection and what the upstream did.
-func (l *rejectionLog) add(h logger, how string) {
+// add takes a rejection, by the upstream or by a token service that the token was for, and what that did.
+func (l *rejectionLog) add(h logger, who, how string) {
 	l.pace.unsaid++
-	l.how = how
+	l.who, l.how = who, how
 	l.tick(h)
 }
 
 func (l *rejectionLog) tick(h logger) {
 	if l.pace.isDue(h) {
-		h.logf(logWarn, "upstream %s to a request with a token of token service %s%s; fetching a new token, after repeated rejections at most every %s; "+
-			"check the token's audience and scope, the clocks, or cache.invalidateOn", l.how, l.source, l.pace.more("more"), cache.MaxBackoff)
+		h.logf(logWarn, "%s %s to a request with a token of token service %s%s; fetching a new token, after repeated rejections at most every %s; "+
+			"check the token's audience and scope, the clocks, or cache.invalidateOn", l.who, l.how, l.source, l.pace.more("more"), cache.MaxBackoff)
+		l.pace.written(h)
+	}
+}
+
+// missingLog writes about requests that lack what their token call refers to, in sums.
+type missingLog struct {
+	pace pacer
+	line string
+}
+
+// add takes what a request of a part lacks.
+func (l *missingLog) add(h logger, of *part, missing error) {
+	l.pace.unsaid++
+	rule := ""
+	if of.name != "" {
+		rule = " (" + of.name + ")"
+	}
+	l.line = fmt.Sprintf("no call of token service %s%s: %v%%s; %s", of.service.Address(), rule, missing, of.failure.consequence(token.OutcomeMissing))
+	l.tick(h)
+}
+
+func (l *missingLog) tick(h logger) {
+	if l.pace.isDue(h) {
+		h.logf(logWarn, "%s", strings.Replace(l.line, "%s", l.pace.more("more"), 1))
 		l.pace.written(h)
 	}
 }

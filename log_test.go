@@ -108,7 +108,7 @@ func TestRejectionLog(t *testing.T) {
 	h := newFakeHost()
 	l := rejectionLog{source: &sourceName{address: "idp.dns:443", parts: []string{"rule 2"}, oauthClient: "gateway"}}
 	for range 100 {
-		l.add(h, "answered 401")
+		l.add(h, "upstream", "answered 401")
 	}
 	l.tick(h)
 	h.pass(lineInterval)

@@ -233,7 +233,7 @@ func testBadConfigurationDoesNotStart(t *testing.T) {
 		`{"clientSecret": "s3cr3t" oops`:                                                     "not JSON at line 1, column 27",
 		extended(`"timeout": 0, "_rules_": [{"_match_route_": ["a"], "timeout": 5}]`):        "invalid timeout in config: 0 (want 1 to 60000)",
 		extended(`"_rules_": [{"_match_route_": ["a"], "tokenHeadr": "s3cr3t"}]`):            "unknown key tokenHeadr in config (did you mean tokenHeader?)",
-		extended(`"oauth2": {"clientId": "id", "clientSecret": "s3cr3t", "authStyle": "x"}`): `invalid oauth2.authStyle in config: "x" (want header, body, none, client_secret_jwt, private_key_jwt)`,
+		extended(`"oauth2": {"clientId": "id", "clientSecret": "s3cr3t", "authStyle": "x"}`): `invalid oauth2.authStyle in config: "x" (want header, body, none, client_secret_jwt, private_key_jwt, client_assertion)`,
 	} {
 		host, status := test.NewTestHost(json.RawMessage(config))
 		if status == types.OnPluginStartStatusOK {

@@ -35,7 +35,7 @@ const (
 // metrics are what is counted for one token service, in the VM: the root context's tick writes them to the
 // host, so that they cost a request nothing.
 type metrics struct {
-	calls, callFailures, denied, allowedWithoutToken, subjectsRefused, subjectsMissing, authoritiesRefused uint64
+	calls, callFailures, denied, allowedWithoutToken, subjectsRefused, subjectsMissing, referencesMissing, authoritiesRefused uint64
 
 	failures     [token.Reasons]uint64 // also of calls that could not be made
 	cache        cache.Stats
@@ -62,6 +62,7 @@ func (m *metrics) counters() []namedCounter {
 		{"allowed_without_token", &m.allowedWithoutToken},
 		{"subjects_refused", &m.subjectsRefused},
 		{"subjects_missing", &m.subjectsMissing},
+		{"references_missing", &m.referencesMissing},
 		{"authorities_refused", &m.authoritiesRefused},
 	}
 	for r := range token.Reason(token.Reasons) {

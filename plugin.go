@@ -88,6 +88,7 @@ type pluginContext struct {
 
 	unused  []*requestContext // for new requests, so that one with a cached token allocates nothing
 	callers callerRoom
+	missing missingLog
 	// now is the monotonic clock as it was read last, at most a tick ago: exact
 	// enough for tokens that are far from their end, and free.
 	now    time.Duration
@@ -180,22 +181,42 @@ func (p *pluginContext) newMode(of *part, shared map[token.Key]cached) mode {
 	if of == nil || !of.enabled {
 		return bypass{}
 	}
+	if of.cache == nil {
+		p.metricsOf[of] = &p.vm.metrics.of(of.service.Address()).metrics
+		_, source := p.newSource(of, shared)
+		return uncached{of, source}
+	}
+	return p.newCached(of, shared)
+}
+
+// newCached makes what keeps the tokens of a part, or a named token.
+func (p *pluginContext) newCached(of *part, shared map[token.Key]cached) cached {
 	service := p.vm.metrics.of(of.service.Address())
 	p.metricsOf[of] = &service.metrics
-	if of.cache == nil {
-		return uncached{of, p.newClient(of)}
-	}
 	id := of.cacheIdentity()
 	m, found := shared[id]
 	if !found {
-		c := p.newClient(of)
-		m = cached{of, c, p.newCache(of, c)}
+		c, source := p.newSource(of, shared)
+		m = cached{of, c, p.newCache(of, source)}
 		service.caches = append(service.caches, m.cache)
 		shared[id] = m
 	}
 	m.part = of
 	m.client.name.addPart(of.name)
 	return m
+}
+
+// newSource makes what obtains the tokens of a part: the client, with the named tokens that its calls refer to.
+func (p *pluginContext) newSource(of *part, shared map[token.Key]cached) (*client, token.Source) {
+	c := p.newClient(of)
+	if len(of.named) == 0 {
+		return c, c
+	}
+	with := &chain{client: c}
+	for _, named := range of.named {
+		with.links = append(with.links, p.newCached(named, shared))
+	}
+	return c, with
 }
 
 func (p *pluginContext) newClient(of *part) *client {

@@ -148,7 +148,7 @@ func (p *cachePolicy) rejection(status int) string {
 
 func (r *requestContext) rejectToken(how string) {
 	if r.token != nil && isFromUpstream() {
-		r.client.rejected.add(r.client.host, how)
+		r.client.rejected.add(r.client.host, "upstream", how)
 		r.cache.Reject(r.entry, r.token.ID)
 	}
 	r.token = nil // one verdict is enough

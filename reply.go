@@ -18,7 +18,7 @@ import (
 
 // forwardWithOwn lets the client's token pass, but not what it says the token service said.
 func (r *requestContext) forwardWithOwn() types.Action {
-	if !r.removeHeaders(r.protected(), r.part.service.Removed) {
+	if !r.removeHeaders(r.protected()) {
 		r.ownToken = false
 		return r.forwardWithout(errInternal)
 	}
@@ -68,8 +68,10 @@ func (r *requestContext) Fail(err *token.Error) {
 	}
 }
 
-// errInternal is the plugin's own fault.
-var errInternal = &token.Error{Reason: token.Internal}
+var (
+	errInternal = &token.Error{Reason: token.Internal} // the plugin's own fault
+	errMissing  = &token.Error{Reason: token.Missing}  // the client's
+)
 
 // enter makes the request the one that host calls are about, and reports whether it is
 // still there and paused.
@@ -128,7 +130,7 @@ var (
 // refuseSubject answers a request whose token can't be exchanged.
 func (r *requestContext) refuseSubject(e subjectError) types.Action {
 	r.metrics().subjectsRefused++
-	r.challenge(e.detail, e.body, `Bearer realm="`+pluginName+`", error="invalid_token"`)
+	r.challenge(e.detail, e.body, r.part.challenge+`, error="invalid_token"`)
 	return types.HeaderStopAllIterationAndWatermark
 }
 
@@ -141,8 +143,13 @@ func (r *requestContext) forwardBare() types.Action {
 	return types.ActionContinue
 }
 
-// demandToken answers a request that brings no token to be exchanged, or none of the actor.
+// demandToken answers a request that brings no token to be exchanged, or none of the actor, or nothing else that a call refers to.
 func (r *requestContext) demandToken(missing error) types.Action {
+	if reference := (*tokenservice.MissingError)(nil); errors.As(missing, &reference) {
+		r.metrics().referencesMissing++
+		r.plugin.missing.add(r.plugin, r.part, missing)
+		return r.forwardWithout(errMissing)
+	}
 	if errors.Is(missing, tokenservice.ErrAnonymous) {
 		r.metrics().allowedWithoutToken++
 		return r.forwardBare()
@@ -152,7 +159,7 @@ func (r *requestContext) demandToken(missing error) types.Action {
 	if errors.Is(missing, tokenservice.ErrNoActorToken) {
 		detail, body = "token_fetch.no_actor_token", "actor token required"
 	}
-	r.challenge(detail, body, `Bearer realm="`+pluginName+`"`)
+	r.challenge(detail, body, r.part.challenge)
 	return types.HeaderStopAllIterationAndWatermark
 }
 

@@ -47,6 +47,7 @@ const (
 var (
 	_ cache.Waiter = (*requestContext)(nil)
 	_ abi.Request  = (*requestContext)(nil)
+	_ token.Cause  = (*requestContext)(nil)
 )
 
 // mode is how the requests of a part come to their token.
@@ -132,14 +133,21 @@ func (m uncached) take(r *requestContext) types.Action {
 		if err != nil {
 			return r.demandToken(err)
 		}
-		caller = m.part.service.Caller(values)
+		of := m.part.service.Caller(values)
+		if of.HasExpired(r.plugin.Wall()) {
+			return r.refuseSubject(errorExpired)
+		}
+		caller = of
 	}
 	r.pause()
 	call := &requestCall{request: r}
-	m.source.Fetch(token.Query{Caller: caller}, call.end)
+	m.source.Fetch(token.Query{Caller: caller, Cause: r}, call.end)
 	call.isUnderWay = true
-	if call.failed != nil {
+	switch {
+	case call.failed != nil:
 		return r.forwardWithout(call.failed)
+	case call.token != nil:
+		return r.forward(call.token)
 	}
 	return types.HeaderStopAllIterationAndWatermark
 }
@@ -148,13 +156,17 @@ func (m uncached) take(r *requestContext) types.Action {
 type requestCall struct {
 	request    *requestContext
 	isUnderWay bool
-	failed     *token.Error // at once, so that there is no paused request to be resumed
+	// What came at once, so that there is no paused request to be resumed.
+	token  *token.Token
+	failed *token.Error
 }
 
 func (c *requestCall) end(t token.Token, err *token.Error) {
 	switch {
-	case !c.isUnderWay:
+	case !c.isUnderWay && err != nil:
 		c.failed = err
+	case !c.isUnderWay:
+		c.token = &t
 	case err != nil:
 		c.request.Fail(err)
 	default:
@@ -209,6 +221,19 @@ func (m cached) ask(r *requestContext, caller token.Caller) types.Action {
 }
 
 func (r *requestContext) pause() { r.state, r.wasPaused = paused, true }
+
+// Headers are those that a call sends along which the request causes.
+func (r *requestContext) Headers(names []string) (found [][2]string) {
+	if r.state != paused || proxywasm.SetEffectiveContext(r.id) != nil {
+		return nil
+	}
+	for _, header := range abi.RequestHeaders(nil) {
+		if slices.Contains(names, header[0]) {
+			found = append(found, header)
+		}
+	}
+	return found
+}
 
 // OnHttpRequestTrailers takes the names that must not go on out of the trailers, where an upstream could take them
 // for headers. Envoy calls it for requests that have trailers, and not before the request goes on.

@@ -83,6 +83,7 @@ func (p *pluginContext) lookAfter(now time.Duration) {
 	for _, c := range p.clients {
 		c.tick()
 	}
+	p.missing.tick(p)
 	p.vm.metrics.flush(now)
 }
 

@@ -67,16 +67,23 @@ func targets(parsed *config.Config) (all []target) {
 		if p == nil || !p.Enabled {
 			continue
 		}
-		t := target{p.Service.Name, p.Service.Port, p.Service.ClusterName()}
-		if match := outbound.FindStringSubmatch(p.Service.Cluster); match != nil {
+		p.Each(func(_ string, of *config.Source) { all = append(all, targetsOf(of)...) })
+	}
+	return all
+}
+
+func targetsOf(of *config.Source) (all []target) {
+	if !of.Service.IsSigned() {
+		t := target{of.Service.Name, of.Service.Port, of.Service.ClusterName()}
+		if match := outbound.FindStringSubmatch(of.Service.Cluster); match != nil {
 			t.port, _ = strconv.Atoi(match[1])
 			t.name = match[2]
 		}
 		all = append(all, t)
-		if p.Cache != nil && p.Cache.Redis != nil {
-			r := p.Cache.Redis
-			all = append(all, target{r.ServiceName, r.ServicePort, fmt.Sprintf("outbound|%d||%s", r.ServicePort, r.ServiceName)})
-		}
+	}
+	if of.Cache != nil && of.Cache.Redis != nil {
+		r := of.Cache.Redis
+		all = append(all, target{r.ServiceName, r.ServicePort, fmt.Sprintf("outbound|%d||%s", r.ServicePort, r.ServiceName)})
 	}
 	return all
 }

@@ -7,6 +7,7 @@ import (
 
 	"token-fetch/internal/config"
 	"token-fetch/internal/rules"
+	"token-fetch/internal/tokenservice"
 )
 
 // summary is what a configuration does.
@@ -57,14 +58,37 @@ func (s *summary) effect(p *config.Part) string {
 	if !p.Enabled {
 		return leftAlone
 	}
-	cluster := p.Service.ClusterName()
-	s.clusters = append(s.clusters, cluster)
+	p.Each(func(_ string, of *config.Source) {
+		if !of.Service.IsSigned() {
+			s.clusters = append(s.clusters, of.Service.ClusterName())
+		}
+		if of.Cache != nil && of.Cache.Redis != nil {
+			s.redis = append(s.redis, fmt.Sprintf("outbound|%d||%s", of.Cache.Redis.ServicePort, of.Cache.Redis.ServiceName))
+		}
+	})
 	how := "a call for each request"
 	if p.Cache != nil {
 		how = "cached"
 	}
-	if p.Cache != nil && p.Cache.Redis != nil {
-		s.redis = append(s.redis, fmt.Sprintf("outbound|%d||%s", p.Cache.Redis.ServicePort, p.Cache.Redis.ServiceName))
+	return fmt.Sprintf("%s from %s, %s%s", p.Service.TokenHeader(), whence(p.Service), how, chain(p.Named))
+}
+
+// whence is where a token comes from.
+func whence(s *tokenservice.Service) string {
+	if s.IsSigned() {
+		return "a signature"
 	}
-	return fmt.Sprintf("%s from %s, %s", p.Service.TokenHeader(), cluster, how)
+	return s.ClusterName()
+}
+
+// chain is what calls refer to: each named token, where it comes from, and what that call refers to.
+func chain(named []*config.Named) string {
+	var links []string
+	for _, n := range named {
+		links = append(links, fmt.Sprintf("token %s from %s%s", n.Name, whence(n.Service), chain(n.Named)))
+	}
+	if len(links) == 0 {
+		return ""
+	}
+	return " ← " + strings.Join(links, " and ")
 }

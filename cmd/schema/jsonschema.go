@@ -57,8 +57,12 @@ func complete(root *schema.Key) object {
 	required, alternatives, properties := list{}, list{}, object{}
 	for _, k := range root.Keys {
 		switch {
-		case k.Required && k.Unless != "":
-			alternatives = append(alternatives, object{{"anyOf", list{object{{"required", list{k.Name}}}, object{{"required", list{k.Unless}}}}}})
+		case k.Required && len(k.Unless) > 0:
+			either := list{object{{"required", list{k.Name}}, {"properties", object{{k.Name, object{{"minLength", 1}}}}}}}
+			for _, other := range k.Unless {
+				either = append(either, object{{"required", list{other}}})
+			}
+			alternatives = append(alternatives, object{{"anyOf", either}})
 		case k.Required:
 			required = append(required, k.Name)
 			properties = append(properties, member{k.Name, object{{"type", "string"}, {"minLength", 1}}})
@@ -92,7 +96,10 @@ func completeObject(k *schema.Key) object {
 	}
 	var rules list
 	for _, n := range neededBy {
-		if !slices.ContainsFunc(k.Keys, func(inner *schema.Key) bool { return inner.Name == n.key && !inner.Required }) {
+		has := func(name string) bool {
+			return slices.ContainsFunc(k.Keys, func(inner *schema.Key) bool { return inner.Name == name && !inner.Required })
+		}
+		if !has(n.key) || !has(n.other) {
 			continue
 		}
 		given := object{{"properties", object{{n.other, object{{"enum", n.values}}}}}}
@@ -110,7 +117,7 @@ func completeObject(k *schema.Key) object {
 func requiredKeys(k *schema.Key) list {
 	var names list
 	for _, inner := range k.Keys {
-		if inner.Required && inner.Unless == "" {
+		if inner.Required && len(inner.Unless) == 0 {
 			names = append(names, inner.Name)
 		}
 	}

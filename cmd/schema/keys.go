@@ -64,6 +64,15 @@ func (g *generator) value(k *schema.Key, path string) object {
 		return object{{"type", list{"string", "array", "null"}}, {"items", text}}
 	case schema.Object:
 		return g.members(k, path+".", list{"object", "null"})
+	case schema.JSONObject:
+		return object{{"type", list{"object", "null"}}}
+	case schema.ObjectMap: // of keys that the configuration has itself
+		var properties object
+		for _, inner := range k.Keys {
+			properties = append(properties, member{inner.Name, object{{"$ref", "#/$defs/" + inner.Name}}})
+		}
+		return object{{"type", list{"object", "null"}}, {"propertyNames", object{{"pattern", "^[A-Za-z0-9_-]+$"}}},
+			{"additionalProperties", object{{"type", list{"object", "null"}}, {"properties", properties}, {"additionalProperties", false}}}}
 	case schema.Integers:
 		return object{{"type", list{"array", "null"}}, {"items", object{{"type", "integer"}, {"minimum", k.Min}, {"maximum", k.Max}}}}
 	case schema.Objects:

@@ -100,6 +100,7 @@ func setObject(node *yaml.Node, k *schema.Key) {
 // types are those of JSON; a key with alternatives has none.
 var types = map[schema.Kind]string{
 	schema.Text: "string", schema.Integer: "integer", schema.Boolean: "boolean", schema.TextMap: "object", schema.Object: "object",
+	schema.ObjectMap: "object", schema.JSONObject: "object",
 	schema.TextList: "array", schema.Integers: "array", schema.Objects: "array",
 }
 
@@ -121,6 +122,8 @@ func setKey(node *yaml.Node, k *schema.Key) {
 		setMember(items, "type", "integer")
 		setMember(items, "minimum", k.Min)
 		setMember(items, "maximum", k.Max)
+	case schema.ObjectMap:
+		setMissing(node, "additionalProperties", map[string]any{"type": "object"})
 	case schema.Object:
 		setObject(node, k)
 	case schema.Objects:

@@ -88,7 +88,7 @@ spec:
 		{Name: "count", Kind: schema.Integer, Min: 1, Max: 9, Default: 2},
 		{Name: "map", Kind: schema.TextMap},
 		{Name: "mode", Kind: schema.Text, Required: true, OneOf: []string{"a", "b"}},
-		{Name: "other", Kind: schema.Text, Required: true, Unless: "count"},
+		{Name: "other", Kind: schema.Text, Required: true, Unless: []string{"count"}},
 		{Name: "list", Kind: schema.Objects, Keys: []*schema.Key{{Name: "inside", Kind: schema.Boolean, Required: true}}},
 	}})
 	got, err := s.text()

@@ -175,7 +175,7 @@ func (c *Cache) askForFetch(e *Entry, now time.Duration, w Waiter) Reply {
 	case !hasEnded:
 		return Reply{Waiting: true, Ticket: ticket}
 	case d.token != nil:
-		return Reply{Token: &d.token.Token}
+		return Reply{Token: &d.token.Token, IsNew: !d.token.IsShared}
 	default:
 		return Reply{Err: d.err}
 	}

@@ -3,6 +3,8 @@ package cache
 import (
 	"container/list"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 // fetchState is where a fetch stands.
@@ -62,6 +64,15 @@ func (f *fetch) waiting() int {
 		return 0
 	}
 	return f.waiters.Len()
+}
+
+// cause is the first request that waits.
+func (f *fetch) cause() token.Cause {
+	if f.waiting() == 0 {
+		return nil
+	}
+	cause, _ := f.waiters.Front().Value.(token.Cause)
+	return cause
 }
 
 // join lets a request wait for the fetch that is wanted or under way.

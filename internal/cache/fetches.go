@@ -71,7 +71,9 @@ func (c *Cache) begin(e *Entry) (d delivery, hasEnded bool) {
 	}
 	func() {
 		defer c.failOnPanic(done) // the fetches after this one must be begun
-		c.source.Fetch(e.query(now), done)
+		q := e.query(now)
+		q.Cause = e.fetch.cause()
+		c.source.Fetch(q, done)
 	}()
 	hasBegun = true
 	return d, hasEnded
@@ -144,11 +146,14 @@ func (c *Cache) succeed(e *Entry, now time.Duration, t token.Token, d *delivery)
 }
 
 func (c *Cache) fail(e *Entry, now time.Duration, err *token.Error, d *delivery) {
-	if err.Reason.IsUnavailable() {
+	switch {
+	case err.Reason == token.TooMany: // what the source waits for is what has too many, and no fetch is the worse for it
+		d.err = err
+	case err.Reason.IsUnavailable():
 		c.outage.failed(e.fetch.sentAt, now, err, c.common != nil) // others count the failures of one caller
 		c.noAnswer = err
 		d.err = c.outage.wrap(err, now)
-	} else {
+	default:
 		c.outage.succeeded(e.fetch.sentAt) // it answers, if not as one would like
 		e.refuse(now, err)
 		d.err = e.retry.wrap(err, now)

@@ -39,6 +39,7 @@ type Stats struct {
 // Reply is what a request is told when it asks for a token: one of the three.
 type Reply struct {
 	Token   *token.Token
+	IsNew   bool         // the token was fetched for this request, and not by another worker
 	Err     *token.Error // there is none, and no fetch for this request
 	Waiting bool         // for a fetch: the Waiter will be told
 	Ticket  Ticket       // of one that waits

@@ -50,13 +50,26 @@ func (c *Config) Conditions() []rules.Rule {
 
 // Part is what the global part or one rule says about its requests.
 type Part struct {
+	Source
 	Enabled       bool     // false: its requests are left alone
 	Overwrite     bool     // false: a client's own token header goes on upstream
 	BypassMethods []string // whose requests are left alone but for the headers that only the plugin may set
-	Service       *tokenservice.Service
-	Cache         *Cache // nil: a token call for every request
 	Failure       Failure
-	Identity      [16]byte // of what its tokens depend on
+	Challenge     string // what a 401 says beside the error (RFC 9110 section 11.6.1)
+}
+
+// Source is where a token comes from.
+type Source struct {
+	Service  *tokenservice.Service
+	Cache    *Cache   // nil: a token call for every request
+	Identity [16]byte // of what its tokens depend on
+	Named    []*Named // tokens that its calls refer to, in the order of Service.Links
+}
+
+// Named is a token with a name, to which calls refer.
+type Named struct {
+	Source
+	Name string
 }
 
 // Features are what the file that reads the configuration can do.
@@ -68,13 +81,14 @@ type Features struct {
 func Parse(data []byte, env schema.LookupEnv, has Features) (*Config, error) {
 	global := schema.Parse(data, Root, env)
 	listed, hasRules := global.Own(RulesKey)
-	c := &Config{}
+	c, r := &Config{}, newReader(global, has)
 	if global.HasOwnKeys() || !hasRules {
-		c.Global = readPart(global, has)
+		c.Global = r.part(global, r.tokens)
 	}
 	if hasRules {
-		c.Rules = readRules(listed, global, has)
+		c.Rules = r.rules(listed, global)
 	}
+	r.warnOfUnused()
 	c.checkRedis(global)
 	c.Warnings, c.Unchecked = global.Warnings(), global.Unchecked()
 	if err := global.Err(); err != nil {
@@ -88,11 +102,11 @@ func Parse(data []byte, env schema.LookupEnv, has Features) (*Config, error) {
 // and break its connections.
 func (c *Config) checkRedis(global schema.Section) {
 	addresses := map[string]share.Address{}
-	check := func(s schema.Section, p *Part) {
-		if p == nil || !p.Enabled || p.Cache == nil || p.Cache.Redis == nil {
+	checkCache := func(s schema.Section, c *Cache) {
+		if c == nil || c.Redis == nil {
 			return
 		}
-		redis := p.Cache.Redis
+		redis := c.Redis
 		at := fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)
 		if known, isKnown := addresses[at]; isKnown && known != redis.Address {
 			s.Fail("invalid %s in config: another username, password, database or timeout for %s than elsewhere in it (want the same, as the gateway has one client for it)", keyCache.Name+"."+share.RedisKey.Name, at)
@@ -100,14 +114,45 @@ func (c *Config) checkRedis(global schema.Section) {
 		}
 		addresses[at] = redis.Address
 	}
+	check := func(s schema.Section, p *Part) {
+		if p != nil && p.Enabled {
+			p.Each(func(_ string, of *Source) { checkCache(s, of.Cache) })
+		}
+	}
 	check(global, c.Global)
 	for i, rule := range c.Rules {
 		check(global.Named(fmt.Sprintf("%s[%d]", RulesKey, i)), rule.Part)
 	}
 }
 
-// readPart reads one part, with what it inherits.
-func readPart(s schema.Section, has Features) *Part {
+// Each visits the sources of a part's tokens, its own first, whose name is empty. A named token that several refer to is visited
+// for each of them.
+func (s *Source) Each(visit func(name string, of *Source)) { s.each("", visit) }
+
+func (s *Source) each(name string, visit func(name string, of *Source)) {
+	visit(name, s)
+	for _, named := range s.Named {
+		named.each(named.Name, visit)
+	}
+}
+
+// reader reads the parts of a configuration.
+type reader struct {
+	has    Features
+	global schema.Section
+	tokens definitions     // of the global part
+	used   map[string]bool // names of tokens that something refers to
+}
+
+func newReader(global schema.Section, has Features) *reader {
+	r := &reader{has: has, global: global, used: map[string]bool{}}
+	r.tokens = r.define(global, nil)
+	return r
+}
+
+// part reads one part, with what it inherits and the tokens that it may refer to.
+func (r *reader) part(s schema.Section, tokens definitions) *Part {
+	s = s.WithTokens(tokens.names())
 	_, isSet := s.Own(keyEnabled.Name)
 	cache := s.Object(keyCache)
 	p := &Part{
@@ -117,17 +162,28 @@ func readPart(s schema.Section, has Features) *Part {
 		BypassMethods: readMethods(s),
 	}
 	p.Service = tokenservice.Read(s, tokenservice.Part{Enabled: p.Enabled, Cache: cache, IsCached: s.Has(keyCache)})
+	if s.Has(keyCache) || tokenservice.KeepsTokens(s) {
+		p.Cache = readCache(cache, p.Enabled, r.has)
+	}
+	p.Identity = s.Identity()
+	chain := linker{reader: r, section: s, tokens: tokens, linked: map[string]*Named{}}
+	if p.Cache != nil {
+		chain.redis = p.Cache.Redis
+	}
+	chain.link(&p.Source, nil)
 	if p.Enabled && !p.Overwrite && p.Service.ExchangesTokenHeader() {
 		s.Wrong(keyOverwrite, "true: tokenHeader also carries the caller's token, so no request would ever be exchanged")
 	}
-	if s.Has(keyCache) || tokenservice.IsOAuth2(s) {
-		p.Cache = readCache(cache, p.Enabled, has)
-		if p.Cache.WarmUp && p.Enabled && p.Service.DependsOnCaller() {
-			cache.Wrong(keyWarmUp, "false: tokens are per caller, so there is nothing to fetch ahead")
-		}
+	if p.Cache != nil && p.Cache.WarmUp && p.Enabled && p.Service.DependsOnCaller() {
+		cache.Wrong(keyWarmUp, "false: tokens are per caller, so there is nothing to fetch ahead")
 	}
 	p.Failure = readFailure(s, p.Cache != nil)
-	p.Identity = s.Identity()
+	p.Challenge = readChallenge(s.Object(keyChallenge))
+	if p.Enabled {
+		for _, doubt := range p.Service.Doubts() {
+			s.Warn(doubt)
+		}
+	}
 	return p
 }
 

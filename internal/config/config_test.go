@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -200,11 +201,24 @@ func TestRuleInheritance(t *testing.T) {
 	}
 }
 
-// callHeaders are those of the part's call for nobody in particular.
+// callHeaders are those of the part's call for a request that brings what it needs; nil where that is more than one can guess.
 func callHeaders(t *testing.T, of *Part) [][2]string {
 	t.Helper()
-	call, err := of.Service.Call(nil, time.Unix(1795435200, 0))
-	if err != nil {
+	var request, named = [][2]string{{":authority", "a.example.com:80"}, {":path", "/a/b?c=d"}, {":method", "GET"}}, []string(nil)
+	for _, name := range of.Service.CallerHeaders() {
+		if !strings.HasPrefix(name, ":") {
+			request = append(request, [2]string{name, "Bearer e30.eyJhIjoiYiJ9.e30"})
+		}
+	}
+	for range of.Service.Links() {
+		named = append(named, "t1")
+	}
+	values, err := of.Service.AppendCaller(nil, request)
+	if err != nil || of.Service.IsSigned() {
+		return nil
+	}
+	call, err := of.Service.Call(of.Service.Caller(values), named, nil, time.Unix(1795435200, 0))
+	if missing := (*tokenservice.MissingError)(nil); err != nil && !errors.As(err, &missing) {
 		t.Fatal(err)
 	}
 	return call.Headers

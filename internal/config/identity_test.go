@@ -1,7 +1,12 @@
 package config
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"slices"
 	"strings"
 	"testing"
@@ -29,9 +34,19 @@ var changed = map[string]any{
 	"cache.ttl": 301, "cache.expiresInPath": "other", "cache.expiresAtPath": "other", "cache.ignoreCacheControl": true, "cache.maxTtl": 60, "cache.refreshBefore": 5, "cache.staleIfError": 60, "cache.backoff": 2000,
 	"cache.maxEntries": 5, "cache.maxWaiting": 5, "cache.invalidateOn": []any{403}, "cache.invalidateWhen": []any{map[string]any{"status": []any{400}}}, "bypassMethods": []any{"OPTIONS"}, "cache.shared": false, "cache.warmUp": true,
 
+	"traceHeaders": []any{"traceparent"}, "tokens": map[string]any{"other": map[string]any{"jwt": map[string]any{"secret": "0123456789abcdef0123456789abcdef"}}},
+	"oauth2.clientAssertion": "other", "oauth2.clientAssertionType": "urn:other", "oauth2.subjectToken": "${request.header.X-Other}",
+	"oauth2.actorToken": "${request.header.X-Other}", "oauth2.assertion": "${request.header.X-Other}",
+	"jwt.privateKey": newKey(), "jwt.keyId": "other", "jwt.algorithm": "ES256", "jwt.secret": "fedcba9876543210fedcba9876543210", "jwt.claims": map[string]any{"a": 2},
+	"jwt.lifetime": 60, "jwt.header": map[string]any{"a": "b"},
+	"challenge.resourceMetadata": "https://a.example.com", "challenge.scope": "a", "challenge.realm": "a",
+
 	"failure.mode": "allow", "failure.status": 503, "failure.body": "other", "failure.contentType": "text/html",
 	"failure.headers": map[string]any{"X-Reason": "no token"},
 }
+
+// keptKey has algorithm ES256.
+var keptKey = newKey()
 
 const exchangeGrant = "urn:ietf:params:oauth:grant-type:token-exchange"
 
@@ -78,10 +93,16 @@ func identityWith(t *testing.T, key string, value any) any {
 	oauth2 := map[string]any{"clientId": "id", "clientSecret": "s", "grantType": exchangeGrant, "params": map[string]any{"a": "1"}}
 	written := map[string]any{
 		"serviceName": "token.dns", "requestPath": "/token", "tokenHeader": "X-Token", "requestHeaders": map[string]any{"A": "1"},
-		"cache": map[string]any{}, "failure": map[string]any{}, "oauth2": oauth2,
+		"cache": map[string]any{}, "failure": map[string]any{}, "challenge": map[string]any{}, "oauth2": oauth2,
 	}
 	// Those that do not go with the other keys.
 	hasOwnBase := true
+	if name, isJWT := strings.CutPrefix(key, "jwt."); isJWT {
+		written = map[string]any{"tokenHeader": "X-Token", "cache": map[string]any{}, "jwt": map[string]any{"secret": "0123456789abcdef0123456789abcdef", "claims": map[string]any{}}}
+		if name == "privateKey" || name == "algorithm" {
+			written["jwt"] = map[string]any{"privateKey": keptKey}
+		}
+	}
 	switch key {
 	case "requestBody", "requestMethod", "cache.warmUp":
 		delete(written, "oauth2")
@@ -102,8 +123,18 @@ func identityWith(t *testing.T, key string, value any) any {
 	return identityOf(t, written)
 }
 
+// newKey is a new private key.
+func newKey() string {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	der, failed := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil || failed != nil {
+		panic("no key")
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}
+
 func set(written map[string]any, key string, value any) {
-	for _, object := range []string{"oauth2", "cache", "failure"} {
+	for _, object := range []string{"oauth2", "cache", "failure", "jwt", "challenge"} {
 		if name, found := strings.CutPrefix(key, object+"."); found {
 			written[object].(map[string]any)[name] = value
 			return

@@ -50,9 +50,18 @@ var (
 	keyContentType  = &schema.Key{Name: "contentType", Kind: schema.Text, Default: PlainText}
 	keyReplyHeaders = &schema.Key{Name: "headers", Kind: schema.TextMap, FoldCase: true}
 
+	// The plugin's own 401 (RFC 6750 section 3, RFC 9728 section 5.1).
+	keyChallenge        = &schema.Key{Name: "challenge", Kind: schema.Object, Keys: []*schema.Key{keyResourceMetadata, keyChallengeScope, keyRealm}}
+	keyResourceMetadata = &schema.Key{Name: "resourceMetadata", Kind: schema.Text}
+	keyChallengeScope   = &schema.Key{Name: "scope", Kind: schema.Text}
+	keyRealm            = &schema.Key{Name: "realm", Kind: schema.Text, Default: "token-fetch"}
+
+	// The identity of each is a part of that of what refers to it.
+	keyTokens = &schema.Key{Name: "tokens", Kind: schema.ObjectMap, Keys: slices.Concat(tokenservice.NamedKeys, []*schema.Key{keyCache})}
+
 	keyFailure = &schema.Key{Name: "failure", Kind: schema.Object, Keys: []*schema.Key{keyMode, keyStatus, keyBody, keyContentType, keyReplyHeaders}}
 )
 
 // Root is the configuration itself: the global part, and each rule.
 var Root = &schema.Key{Kind: schema.Object,
-	Keys: slices.Concat(tokenservice.Keys, []*schema.Key{keyEnabled, keyOverwrite, keyBypassMethods, keyCache, keyFailure})}
+	Keys: slices.Concat(tokenservice.Keys, []*schema.Key{keyTokens, keyEnabled, keyOverwrite, keyBypassMethods, keyCache, keyFailure, keyChallenge})}

@@ -9,16 +9,16 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// readRules reads _rules_: each rule has its conditions among its keys, and
+// rules reads _rules_: each rule has its conditions among its keys, and
 // inherits the global part.
-func readRules(listed gjson.Result, global schema.Section, has Features) []Rule {
+func (r *reader) rules(listed gjson.Result, global schema.Section) []Rule {
 	if !listed.IsArray() {
 		global.Fail("invalid %s in config (want a list of rules)", RulesKey)
 		return nil
 	}
 	var read []Rule
 	for i, entry := range listed.Array() {
-		read = append(read, readRule(entry, global.Named(fmt.Sprintf("%s[%d]", RulesKey, i)), has))
+		read = append(read, r.rule(entry, global.Named(fmt.Sprintf("%s[%d]", RulesKey, i))))
 	}
 	if len(read) == 0 && !global.HasOwnKeys() {
 		global.Fail("invalid %s in config: it has no rules and there is no global part (want at least one of them)", RulesKey)
@@ -26,25 +26,25 @@ func readRules(listed gjson.Result, global schema.Section, has Features) []Rule 
 	return read
 }
 
-func readRule(entry gjson.Result, global schema.Section, has Features) Rule {
+func (r *reader) rule(entry gjson.Result, global schema.Section) Rule {
 	if !entry.IsObject() {
 		global.Fail("invalid %s in config (want an object)", "rule")
 		return Rule{}
 	}
 	own := global.Over(entry)
-	r := Rule{Part: readPart(own, has)}
-	r.Routes = own.Conditions(RouteKey)
-	r.Domains = own.Conditions(DomainKey)
-	for _, domain := range r.Domains {
+	read := Rule{Part: r.part(own, r.define(own, r.tokens))}
+	read.Routes = own.Conditions(RouteKey)
+	read.Domains = own.Conditions(DomainKey)
+	for _, domain := range read.Domains {
 		if !rules.IsDomain(domain) {
 			own.InvalidCondition(DomainKey, domain, rules.DomainWanted)
 		}
 	}
-	r.Services = own.Conditions(ServiceKey)
-	r.RoutePrefixes = own.Conditions(RoutePrefixKey)
-	if len(r.Routes)+len(r.Domains)+len(r.Services)+len(r.RoutePrefixes) == 0 {
+	read.Services = own.Conditions(ServiceKey)
+	read.RoutePrefixes = own.Conditions(RoutePrefixKey)
+	if len(read.Routes)+len(read.Domains)+len(read.Services)+len(read.RoutePrefixes) == 0 {
 		own.Fail("missing %s in config (want %s, %s, %s or %s)", "condition",
 			RouteKey, DomainKey, ServiceKey, RoutePrefixKey)
 	}
-	return r
+	return read
 }

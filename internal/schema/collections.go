@@ -6,12 +6,16 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"token-fetch/internal/template"
 )
 
 // Member is a name with its value.
 type Member struct {
-	Name, Value string
-	Written     gjson.Result // the value before its variables were expanded, for errors
+	Name     string
+	Value    string            // but for references
+	Template template.Template // with them
+	Written  gjson.Result      // the value before its variables were expanded, for errors
 }
 
 // Members returns the object's members, in the order in which they are written. The layers are merged as the
@@ -62,7 +66,8 @@ func (s Section) appendMember(members []Member, k *Key, at, name string, member 
 	case gjson.Null:
 		return members
 	case gjson.String:
-		return append(members, Member{name, s.text(k, at, member, nil), member})
+		text := s.text(k, at, member, nil)
+		return append(members, Member{name, text.Text(), text, member})
 	default:
 		s.invalidAt(k, at, member, string(Text))
 		return members
@@ -70,19 +75,26 @@ func (s Section) appendMember(members []Member, k *Key, at, name string, member 
 }
 
 // Strings returns a list of strings; a single string is a list of one where the key allows it.
-func (s Section) Strings(k *Key) []string {
+func (s Section) Strings(k *Key) (list []string) {
+	for _, text := range s.Templates(k) {
+		list = append(list, text.Text())
+	}
+	return list
+}
+
+// Templates is Strings with the references that the key may have.
+func (s Section) Templates(k *Key) (list []template.Template) {
 	value, ok := s.Value(k)
 	if !ok {
 		return nil
 	}
 	if k.Kind == Texts && value.Type == gjson.String {
-		return []string{s.text(k, k.Name, value, nil)}
+		return []template.Template{s.text(k, k.Name, value, nil)}
 	}
 	if !value.IsArray() {
 		s.Invalid(k, value, string(k.Kind))
 		return nil
 	}
-	var list []string
 	for i, element := range value.Array() {
 		at := fmt.Sprintf("%s[%d]", k.Name, i)
 		if element.Type != gjson.String {
@@ -157,6 +169,47 @@ func (s Section) Objects(k *Key) []Section {
 		list = append(list, s.Element(k, i, entry))
 	}
 	return list
+}
+
+// NamedObjects returns the sections of an object's members that the section itself has, and takes away what null takes away.
+// Each is whole: a member replaces an inherited one of its name. Names have the characters of allowed only.
+func (s Section) NamedObjects(k *Key, allowed string) (list []NamedObject) {
+	value, ok := s.Own(k.Name)
+	if !ok {
+		return nil
+	}
+	if !value.IsObject() {
+		s.Invalid(k, value, string(k.Kind))
+		return nil
+	}
+	seen := map[string]bool{}
+	value.ForEach(func(name, member gjson.Result) bool {
+		at := k.Name + "." + printable(name.String())
+		switch {
+		case name.String() == "" || strings.Trim(name.String(), allowed) != "":
+			s.Fail("invalid %s in config: a name may have letters, digits, - and _ only", s.prefix+at)
+		case seen[name.String()]:
+			s.Fail("duplicate key %s in config", s.prefix+at)
+		case member.Type == gjson.Null:
+			list = append(list, NamedObject{Name: name.String(), IsNull: true})
+		case !member.IsObject():
+			s.invalidAt(k, at, member, string(Object))
+		default:
+			inner := s
+			inner.spec, inner.prefix = k, s.prefix+at+"."
+			list = append(list, NamedObject{name.String(), inner.with(member, nil), false})
+		}
+		seen[name.String()] = true
+		return !s.reader.errors.isFull()
+	})
+	return list
+}
+
+// NamedObject is a member of an object of objects.
+type NamedObject struct {
+	Name    string
+	Section Section
+	IsNull  bool // it takes an inherited one away
 }
 
 // Conditions reads a rule's own list of what it applies to, which is never inherited. A single

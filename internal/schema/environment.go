@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 
 	"token-fetch/internal/template"
@@ -13,28 +14,29 @@ type SyntaxOf func(template.Template) template.Syntax
 // a literal ${. at is the key's name below the section, for errors, which never
 // show the text or a variable's value.
 //
-// A name with dots belongs to Higress' control plane, which replaces it before the plugin sees it. Where
-// that fails, for example because there is no such Secret, it hands the text on as it is: a ${secret.…} that is
-// still there must not go out in the place of the secret, over a configuration that has worked. Any
-// other ${a.b} is left as it is.
-func (s Section) Expand(at, text string) string { return s.expandIn(at, text, nil) }
+// A name with dots is a reference to what is known only when a call is made, or belongs to Higress' control plane, which
+// replaces it before the plugin sees it. Where that fails, for example because there is no such Secret, it hands the text
+// on as it is: a ${secret.…} that is still there must not go out in the place of the secret, over a configuration that has
+// worked.
+func (s Section) Expand(at, text string) string { return s.expand(&Key{}, at, text, nil).Text() }
 
-// expandIn encodes the values for where they stand in a text of that syntax, but for ${NAME:raw} and a text
+// expand encodes the values for where they stand in a text of that syntax, but for ${NAME:raw} and a text
 // that is nothing but ${NAME}. nil: nothing is encoded.
-func (s Section) expandIn(at, text string, syntax SyntaxOf) string {
-	if !strings.Contains(text, "${") {
-		return text
-	}
+func (s Section) expand(k *Key, at, text string, syntax SyntaxOf) template.Template {
 	t, err := template.Parse(text)
 	if err != nil {
 		s.Fail("invalid %s in config: %s", s.prefix+at, err.Error())
-		return ""
+		return template.Template{}
 	}
 	of := template.Plain
 	if syntax != nil {
 		of = syntax(t)
 	}
-	return t.Expand(of, func(r template.Reference) template.Value { return s.variable(at, r) }).Text()
+	t = t.Expand(of, func(r template.Reference) template.Value { return s.variable(k, at, r) })
+	if err := t.Check(); err != nil {
+		s.Fail("invalid %s in config: %s", s.prefix+at, err.Error())
+	}
+	return t
 }
 
 // Unknown is what a LookupEnv returns for a variable that is set where the plugin runs, but whose value is not known here.
@@ -59,18 +61,20 @@ func asWritten(r template.Reference) template.Value {
 	return template.Value{Text: "${" + r.Name + suffix + "}", Raw: true}
 }
 
-func (s Section) variable(at string, r template.Reference) template.Value {
+func (s Section) variable(k *Key, at string, r template.Reference) template.Value {
 	name := r.Name
 	isDotted := strings.Contains(name, ".")
 	switch {
+	case r.Origin.Kind != template.None:
+		return s.reference(k, at, r.Origin)
 	case isDotted && s.isUnknown(name):
 		return asWritten(r)
 	case strings.HasPrefix(name, gatewaySecret):
 		s.failReplacement(at)
 		return template.Value{}
 	case isDotted:
-		s.warn(s.prefix + at + " holds a ${…} with dots that no gateway has replaced; it is used unchanged")
-		return asWritten(r)
+		s.Fail("invalid %s in config: %s", s.prefix+at, r.Err.Error())
+		return template.Value{}
 	case name == "" || strings.Trim(name, variableChars) != "":
 		s.Fail("invalid %s in config: a variable's name in ${…} may have letters, digits and _ only (write $${ for a literal ${)", s.prefix+at)
 		return template.Value{}
@@ -83,6 +87,42 @@ func (s Section) variable(at string, r template.Reference) template.Value {
 		}
 		return template.Value{Text: value}
 	}
+}
+
+// reference is one whose value comes when a call is made.
+func (s Section) reference(k *Key, at string, o template.Origin) template.Value {
+	switch {
+	case !k.References:
+		s.Fail("invalid %s in config: the value of ${%s} is not known before a call is made (want it in %s)", s.prefix+at,
+			printable(o.String()), strings.Join(s.reader.referring, ", "))
+		return template.Value{}
+	case o.Kind == template.Token && !slices.Contains(s.tokens, o.Name):
+		hint := ""
+		if meant := Nearest(o.Name, s.tokens, 1+len(o.Name)/3); meant != "" {
+			hint = " (did you mean ${" + template.Origin{Kind: template.Token, Name: meant}.String() + "}?)"
+		}
+		s.Fail("invalid %s in config: there is no token %s%s", s.prefix+at, printable(o.Name), hint)
+	}
+	return template.Value{Later: true}
+}
+
+// WithTokens is the section whose references may be to tokens with these names.
+func (s Section) WithTokens(names []string) Section {
+	s.tokens = names
+	return s
+}
+
+// referring are the names of the keys whose texts may have references.
+func referring(k *Key, prefix string) (names []string) {
+	for _, inner := range k.Keys {
+		switch {
+		case inner.References:
+			names = append(names, prefix+inner.Name)
+		case inner.Kind == Object:
+			names = append(names, referring(inner, prefix+inner.Name+".")...)
+		}
+	}
+	return names
 }
 
 // gatewaySecret is how names begin that stand for a key of a Kubernetes Secret: secret.namespace/name.key.

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -18,8 +19,10 @@ func TestExpand(t *testing.T) {
 		"empty":                    {"a${EMPTY}b", "ab", ``},
 		"escaped":                  {"$${NAME}", "${NAME}", ``},
 		"escaped beside one":       {"$${NAME} ${NAME}", "${NAME} value", ``},
-		"with dots":                {"${a.b} ${NAME}", "${a.b} value", ``},
-		"with a dot before secret": {"${.secret.a}", "${.secret.a}", ``},
+		"with dots":                {"${a.b} ${NAME}", " value", unknownOrigin},
+		"with a dot before secret": {"${.secret.a}", "", unknownOrigin},
+		"a reference":              {"${request.host}", "", "invalid text in config: the value of ${request.host} is not known before a call is made (want it in words, references)"},
+		"almost a reference":       {"${request.headers.x}", "", "invalid text in config: an unknown ${…} with dots (did you mean ${request.header.x}?)"},
 		"of the gateway":           {"s3cr3t ${secret.ns/name.key} ${NAME}", "s3cr3t  value", notReplaced},
 		"of the gateway, no name":  {"${secret.}", "", notReplaced},
 		"of the gateway, escaped":  {"$${secret.ns/name.key}", "${secret.ns/name.key}", ``},
@@ -85,13 +88,29 @@ func TestSecretThatIsNotReplaced(t *testing.T) {
 const wantReplaced = "the gateway has not replaced its ${secret.…} (want ${secret.namespace/name.key} of a Secret that it can read, " +
 	"without quotes and line ends in its value)"
 
-// Only Higress' control plane knows what it stands for.
-func TestVariableWithDotsIsWarnedOf(t *testing.T) {
-	s := parse(`{"object": {"inside": "${gateway.name}"}}`)
-	s.Object(keyObject).String(keyInside)
-	want := []string{"object.inside holds a ${…} with dots that no gateway has replaced; it is used unchanged"}
-	if got := s.Warnings(); !slices.Equal(got, want) {
-		t.Errorf("got %q, expected %q", got, want)
+const unknownOrigin = "invalid text in config: an unknown ${…} with dots (want ${token.NAME}, ${request.header.NAME}, ${request.cookie.NAME}, " +
+	"${request.query.NAME}, ${request.host}, ${request.path}, ${request.method}, ${caller.claim.NAME}, or $${ for a literal ${)"
+
+// A reference is taken where it may be, with its token among those that there are.
+func TestReferences(t *testing.T) {
+	for name, test := range map[string]struct {
+		text, identity string
+		err            string
+	}{
+		"request":         {"a ${request.header.X} ${NAME}", "a \x00request.header.x\x00 value", ""},
+		"literal":         {"$${request.header.X}", "${request.header.X}", ""},
+		"token":           {"${token.login}", "\x00token.login\x00", ""},
+		"misspelt token":  {"${token.logni}", "\x00token.logni\x00", "invalid references in config: there is no token logni (did you mean ${token.login}?)"},
+		"no such token":   {"${token.x}", "\x00token.x\x00", "invalid references in config: there is no token x"},
+		"raw":             {"${request.header.x:raw}", "\x00request.header.x\x00", "invalid references in config: what comes from outside can't be put in raw"},
+		"of the gateway":  {"${secret.a/b.c} ${request.host}", " \x00request.host\x00", "invalid references in config: " + wantReplaced},
+		"no known origin": {"${request.body}", "", "invalid references in config: " + strings.TrimPrefix(unknownOrigin, "invalid text in config: ")},
+	} {
+		s := parse(`{"references": ` + strconv.Quote(test.text) + `}`).WithTokens([]string{"login", "other"})
+		if got := s.Template(keyReferences, nil).Identity(); got != test.identity {
+			t.Errorf("%s: got %q, expected %q", name, got, test.identity)
+		}
+		checkErr(t, s, test.err)
 	}
 }
 

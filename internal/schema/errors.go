@@ -179,6 +179,9 @@ func (s Section) Doubt(k *Key, why string) {
 	s.warn(s.Name(k) + " is " + Shown(value) + ": " + why)
 }
 
+// Warn warns of what the section says as a whole; at most once with the same words.
+func (s Section) Warn(text string) { s.warn(text) }
+
 // warn says it once: a key is read more than once, and thousands of rules inherit it.
 func (s Section) warn(text string) {
 	if !s.reader.warned[text] {

@@ -29,7 +29,11 @@ func (s Section) addValue(h Hasher, k *Key) {
 	switch k.Kind {
 	case Text:
 		// An empty one may mean something else than none, where the default depends on other keys.
-		h.Add(s.String(k), strconv.FormatBool(k.Default == nil && s.Has(k)))
+		text := s.String(k)
+		if k.References {
+			text = s.Template(k, nil).Identity()
+		}
+		h.Add(text, strconv.FormatBool(k.Default == nil && s.Has(k)))
 	case Integer:
 		value, ok := s.Value(k)
 		if !ok {
@@ -40,13 +44,19 @@ func (s Section) addValue(h Hasher, k *Key) {
 	case Boolean:
 		h.Add(strconv.FormatBool(s.Bool(k)))
 	case TextList, Texts:
-		h.Add(s.Strings(k)...)
+		var list []string
+		for _, text := range s.Templates(k) {
+			list = append(list, text.Identity())
+		}
+		h.Add(list...)
 	case TextMap:
 		for _, member := range s.Members(k) {
-			h.Add(member.Name, member.Value)
+			h.Add(member.Name, member.Template.Identity())
 		}
 	case Object:
 		s.Object(k).addIdentity(h)
+	case JSONObject:
+		h.Add(s.JSON(k).Identity())
 	default:
 		value, _ := s.Value(k)
 		h.Add(s.Expand(k.Name, value.Raw))

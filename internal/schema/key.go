@@ -15,6 +15,9 @@ const (
 	Object   Kind = "an object"
 	Integers Kind = "a list of integers"
 	Objects  Kind = "a list of objects"
+	// ObjectMap is an object whose members, with names of the user's choice, are objects with the key's own keys.
+	ObjectMap  Kind = "an object of objects"
+	JSONObject Kind = "an object of any values"
 )
 
 // Key describes one key of the configuration. It is the only place for its name, default and limits: the
@@ -24,7 +27,7 @@ type Key struct {
 	Kind     Kind
 	Want     string   // what an error of a list says that it wants; empty: the Kind
 	Required bool     // must be there and not be empty
-	Unless   string   // the key that makes a required one needless; empty: none
+	Unless   []string // keys of which each makes a required one needless
 	Default  any      // nil where there is none or it depends on other keys
 	Min, Max int64    // of an integer and of a list's, inclusive
 	OneOf    []string // of a string, when only these are allowed
@@ -32,9 +35,11 @@ type Key struct {
 	// Identity: another value makes other tokens, so that one fetched with the old value must not be
 	// used with the new one.
 	Identity bool
-	IsProse  bool   // people read it: typographic quotes around it may be meant
-	FoldCase bool   // of an object's members: their names are headers, which know no case
-	Keys     []*Key // of an object, and of a list's
+	// References: its texts may refer to what is known only when a call is made: ${token.…}, ${request.…}, ${caller.claim.…}.
+	References bool
+	IsProse    bool   // people read it: typographic quotes around it may be meant
+	FoldCase   bool   // of an object's members: their names are headers, which know no case
+	Keys       []*Key // of an object, and of a list's
 }
 
 func (k *Key) want() string {

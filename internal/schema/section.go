@@ -37,18 +37,20 @@ type LookupEnv func(name string) (string, bool)
 // reads all its keys and asks once, at the end.
 type Section struct {
 	spec   *Key
-	at     string // its rule in errors, for example "_rules_[3]: "
-	prefix string // of its keys in errors, for example "cache."
+	at     string   // its rule in errors, for example "_rules_[3]: "
+	prefix string   // of its keys in errors, for example "cache."
+	tokens []string // to which references may be
 	layers []map[string]gjson.Result
 	reader *reader // shared by the sections of one configuration
 }
 
 type reader struct {
-	env      LookupEnv
-	errors   errorLog
-	warnings []string // about what is allowed but probably not meant
-	warned   map[string]bool
-	once     map[readOnce]any
+	env       LookupEnv
+	referring []string // keys that may have references
+	errors    errorLog
+	warnings  []string // about what is allowed but probably not meant
+	warned    map[string]bool
+	once      map[readOnce]any
 }
 
 // readOnce is a value of a key that has been read.
@@ -59,7 +61,7 @@ type readOnce struct {
 
 // Parse begins to read a configuration whose keys are those of root. What is wrong with it shows in Err.
 func Parse(data []byte, root *Key, env LookupEnv) Section {
-	s := Section{spec: root, reader: &reader{env: env, errors: newErrorLog(), warned: map[string]bool{}, once: map[readOnce]any{}}}
+	s := Section{spec: root, reader: &reader{env: env, referring: referring(root, ""), errors: newErrorLog(), warned: map[string]bool{}, once: map[readOnce]any{}}}
 	whole, err := parseJSON(data)
 	if err != nil {
 		s.report("", "", err.Error())
@@ -119,7 +121,7 @@ func (s Section) Element(k *Key, index int, object gjson.Result) Section {
 
 // Object returns the section of a key whose value is an object. It is empty when the key is absent or no object.
 func (s Section) Object(k *Key) Section {
-	child := Section{spec: k, at: s.at, prefix: s.prefix + k.Name + ".", reader: s.reader}
+	child := Section{spec: k, at: s.at, prefix: s.prefix + k.Name + ".", tokens: s.tokens, reader: s.reader}
 	for _, layer := range slices.Backward(s.layers) {
 		value, set := layer[k.Name]
 		switch {

@@ -9,22 +9,23 @@ import (
 
 // The keys of the tests: one of each kind, one whose value is secret, and one inside an object.
 var (
-	keyText    = &Key{Name: "text", Kind: Text, Default: "default", Identity: true}
-	keyMode    = &Key{Name: "mode", Kind: Text, OneOf: []string{"a", "b"}}
-	keyCount   = &Key{Name: "count", Kind: Integer, Default: 5, Min: 1, Max: 100, Identity: true}
-	keySpare   = &Key{Name: "spare", Kind: Integer, Max: 9}
-	keyFlag    = &Key{Name: "flag", Kind: Boolean, Default: true, Identity: true}
-	keyHeaders = &Key{Name: "headers", Kind: TextMap, Identity: true}
-	keySecrets = &Key{Name: "secrets", Kind: TextMap, Secret: true}
-	keyNames   = &Key{Name: "names", Kind: TextList, Identity: true}
-	keyWords   = &Key{Name: "words", Kind: Texts, Identity: true}
-	keyPath    = &Key{Name: "path", Kind: Text, Identity: true}
-	keyOdd     = &Key{Name: "odd", Kind: "a list of objects", Identity: true, Keys: []*Key{keyInside}}
-	keyInside  = &Key{Name: "inside", Kind: Text, Secret: true, Identity: true}
-	keyObject  = &Key{Name: "object", Kind: Object, Identity: true, Keys: []*Key{keyInside}}
+	keyText       = &Key{Name: "text", Kind: Text, Default: "default", Identity: true}
+	keyMode       = &Key{Name: "mode", Kind: Text, OneOf: []string{"a", "b"}}
+	keyCount      = &Key{Name: "count", Kind: Integer, Default: 5, Min: 1, Max: 100, Identity: true}
+	keySpare      = &Key{Name: "spare", Kind: Integer, Max: 9}
+	keyFlag       = &Key{Name: "flag", Kind: Boolean, Default: true, Identity: true}
+	keyHeaders    = &Key{Name: "headers", Kind: TextMap, Identity: true}
+	keySecrets    = &Key{Name: "secrets", Kind: TextMap, Secret: true}
+	keyNames      = &Key{Name: "names", Kind: TextList, Identity: true}
+	keyWords      = &Key{Name: "words", Kind: Texts, References: true, Identity: true}
+	keyReferences = &Key{Name: "references", Kind: Text, References: true, Identity: true}
+	keyPath       = &Key{Name: "path", Kind: Text, Identity: true}
+	keyOdd        = &Key{Name: "odd", Kind: "a list of objects", Identity: true, Keys: []*Key{keyInside}}
+	keyInside     = &Key{Name: "inside", Kind: Text, Secret: true, Identity: true}
+	keyObject     = &Key{Name: "object", Kind: Object, Identity: true, Keys: []*Key{keyInside}}
 
 	keyRoot = &Key{Kind: Object, Keys: []*Key{
-		keyText, keyMode, keyCount, keySpare, keyFlag, keyHeaders, keySecrets, keyNames, keyWords, keyPath, keyOdd, keyObject,
+		keyText, keyMode, keyCount, keySpare, keyFlag, keyHeaders, keySecrets, keyNames, keyWords, keyPath, keyOdd, keyObject, keyReferences,
 	}}
 )
 

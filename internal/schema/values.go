@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"token-fetch/internal/template"
 )
 
 // String returns a string with its variables expanded, the key's default when it is absent.
@@ -15,20 +17,42 @@ func (s Section) String(k *Key) string { return s.StringIn(k, nil) }
 
 // StringIn is String for a text that has a syntax: the variables' values are encoded for where they stand in it.
 func (s Section) StringIn(k *Key, syntax SyntaxOf) string {
-	value, ok := s.Value(k)
-	if !ok {
+	if !s.Has(k) {
 		fallback, _ := k.Default.(string)
 		return fallback
 	}
+	return s.Template(k, syntax).Text()
+}
+
+// Template returns a string with its variables expanded, and its references as far as the key may have such. It is empty when
+// the key is absent.
+func (s Section) Template(k *Key, syntax SyntaxOf) template.Template {
+	value, ok := s.Value(k)
+	if !ok {
+		return template.Template{}
+	}
 	if value.Type != gjson.String {
 		s.Invalid(k, value, string(Text))
-		return ""
+		return template.Template{}
 	}
 	text := s.text(k, k.Name, value, syntax)
-	if len(k.OneOf) > 0 && !slices.Contains(k.OneOf, text) {
+	if len(k.OneOf) > 0 && !slices.Contains(k.OneOf, text.Text()) {
 		s.Invalid(k, value, strings.Join(k.OneOf, ", "))
 	}
 	return text
+}
+
+// JSON returns an object, with variables and references in its texts.
+func (s Section) JSON(k *Key) template.Template {
+	value, ok := s.Value(k)
+	if !ok {
+		return template.Template{}
+	}
+	if !value.IsObject() {
+		s.Invalid(k, value, string(k.Kind))
+		return template.Template{}
+	}
+	return s.expand(k, k.Name, value.Raw, func(template.Template) template.Syntax { return template.JSON })
 }
 
 // typographicQuotes are what word processors and chats make of " and '.
@@ -38,13 +62,13 @@ const typographicQuotes = "“”„‟‘’‚‛«»「」『』"
 const wantStraightQuotes = `no typographic quotes around it: write " or ', or none`
 
 // text is a string with its variables expanded.
-func (s Section) text(k *Key, at string, value gjson.Result, syntax SyntaxOf) string {
+func (s Section) text(k *Key, at string, value gjson.Result, syntax SyntaxOf) template.Template {
 	if text := value.String(); !k.IsProse && strings.IndexAny(text, typographicQuotes) == 0 &&
 		strings.TrimRight(text, typographicQuotes) != text {
 		s.invalidAt(k, at, value, wantStraightQuotes)
-		return ""
+		return template.Template{}
 	}
-	return s.expandIn(at, value.String(), syntax)
+	return s.expand(k, at, value.String(), syntax)
 }
 
 // Bool returns the value, or the key's default when it is absent.

@@ -38,8 +38,10 @@ type part struct {
 
 // Reference is what stands between ${ and }.
 type Reference struct {
-	Name string
-	Raw  bool // ${NAME:raw}: its value is put in as it is
+	Name   string
+	Raw    bool   // ${NAME:raw}: its value is put in as it is
+	Origin Origin // of a value that comes when a call is made
+	Err    error  // of a name with dots that is of no Origin
 }
 
 // ErrOpen is of a ${ that nothing closes.
@@ -64,9 +66,17 @@ func Parse(text string) (Template, error) {
 		}
 		name, isRaw := strings.CutSuffix(name, ":raw")
 		t = t.literal(literal + before)
-		t.parts = append(t.parts, part{reference: &Reference{Name: name, Raw: isRaw}})
+		t.parts = append(t.parts, part{reference: newReference(name, isRaw)})
 		literal, text = "", rest
 	}
+}
+
+func newReference(name string, isRaw bool) *Reference {
+	r := &Reference{Name: name, Raw: isRaw}
+	if strings.Contains(name, ".") {
+		r.Origin, r.Err = parseOrigin(name)
+	}
+	return r
 }
 
 func (t Template) literal(text string) Template {
@@ -118,14 +128,65 @@ func (t Template) Text() string {
 	return text.String()
 }
 
-// References are those that Render will ask for.
-func (t Template) References() (list []Reference) {
+// Of is the template of a text without references.
+func Of(text string) Template { return Template{}.literal(text) }
+
+// IsEmpty reports whether there is neither text nor reference.
+func (t Template) IsEmpty() bool { return len(t.parts) == 0 }
+
+// HasPrefix reports whether the text begins so, whatever the references stand for.
+func (t Template) HasPrefix(prefix string) bool {
+	return len(t.parts) > 0 && strings.HasPrefix(t.parts[0].text, prefix)
+}
+
+// After is the template after a literal text.
+func (t Template) After(text string) Template {
+	return Template{append([]part{{text: text}}, t.parts...)}
+}
+
+// Skeleton is the text with a character in the place of each reference.
+func (t Template) Skeleton() string {
+	var text strings.Builder
 	for _, p := range t.parts {
 		if p.reference != nil {
-			list = append(list, *p.reference)
+			text.WriteByte('x')
+		}
+		text.WriteString(p.text)
+	}
+	return text.String()
+}
+
+// Identity is the text with its references, told apart from a literal text that looks the same.
+func (t Template) Identity() string {
+	var text strings.Builder
+	for _, p := range t.parts {
+		text.WriteString(p.text)
+		if p.reference != nil {
+			text.WriteString("\x00" + p.reference.Origin.String() + "\x00")
+		}
+	}
+	return text.String()
+}
+
+// Origins are those of the values that Render will ask for.
+func (t Template) Origins() (list []Origin) {
+	for _, p := range t.parts {
+		if p.reference != nil {
+			list = append(list, p.reference.Origin)
 		}
 	}
 	return list
+}
+
+// IsFixed reports whether there is nothing to be put in any more.
+func (t Template) IsFixed() bool { return len(t.Origins()) == 0 }
+
+// Whole is the origin of a template that is nothing but one reference.
+func (t Template) Whole() (o Origin, ok bool) {
+	if len(t.parts) != 1 || t.parts[0].reference == nil {
+		return o, false
+	}
+	return t.parts[0].reference.Origin, true
 }
 
 // Why what comes from outside can't be put in.
@@ -150,7 +211,7 @@ func (t Template) Check() error {
 }
 
 // Render puts in what comes from outside. The error is value's, that of Check, or ErrSegment.
-func (t Template) Render(value func(Reference) (string, error)) (string, error) {
+func (t Template) Render(value func(Origin) (string, error)) (string, error) {
 	if err := t.Check(); err != nil {
 		return "", err
 	}
@@ -161,7 +222,7 @@ func (t Template) Render(value func(Reference) (string, error)) (string, error) 
 			text.WriteString(p.text)
 			continue
 		}
-		v, err := value(*p.reference)
+		v, err := value(p.reference.Origin)
 		if err != nil {
 			return "", err
 		}
@@ -177,14 +238,7 @@ func (t Template) Render(value func(Reference) (string, error)) (string, error) 
 // movesPath reports whether a path has more segments of dots than what was written. Servers may read an encoded slash as
 // one, and a backslash too.
 func (t Template) movesPath(rendered string) bool {
-	var written strings.Builder
-	for _, p := range t.parts {
-		if p.reference != nil {
-			written.WriteByte('x')
-		}
-		written.WriteString(p.text)
-	}
-	return dotSegments(rendered) > dotSegments(written.String())
+	return dotSegments(rendered) > dotSegments(t.Skeleton())
 }
 
 func dotSegments(target string) (count int) {

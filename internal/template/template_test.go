@@ -121,7 +121,7 @@ func TestEveryPlace(t *testing.T) {
 					t.Errorf("a variable: got %q from %q, expected %q", got, variable.Text(), value)
 				}
 				later := parsed.Expand(test.syntax, func(Reference) Value { return Value{Later: true} })
-				text, err := later.Render(func(Reference) (string, error) { return value, nil })
+				text, err := later.Render(func(Origin) (string, error) { return value, nil })
 				if moves := place == "path" && (kind == "dots" || kind == "a dot"); moves != errors.Is(err, ErrSegment) || !moves && err != nil {
 					t.Fatalf("from outside: got %q and %v", text, err)
 				} else if moves {
@@ -210,41 +210,41 @@ func TestOutsideIsData(t *testing.T) {
 		if r.Name == "V" {
 			return Value{Text: "a/../b"}
 		}
-		return Value{Later: true}
+		return Value{Later: r.Origin.Kind == Header}
 	}
 	for _, test := range []struct {
 		syntax      Syntax
 		text, value string
 		want        error
 	}{
-		{Plain, "${in:raw}", "x", ErrRaw},
-		{JSON, `{"a": ${in}}`, "x", ErrSyntax},
-		{JSON, `{"a": "${in}"}`, "x", nil},
-		{Target, "/a/${in}/b", ".", ErrSegment},
-		{Target, "/a/${in}.", ".", ErrSegment},
-		{Target, "/a/${in}${in}/b", ".", ErrSegment},
-		{Target, "/a/${in}", "x/..", ErrSegment},
-		{Target, "/a/${in}", `x\..\y`, ErrSegment},
-		{Target, "/a/../${in}", "..", ErrSegment},
-		{Target, "/a/../${in}", "x..y", nil},
-		{Target, "/${V}/${in}", "...", nil},
-		{Target, "/a?b=${in}", "../..", nil},
+		{Plain, "${request.header.in:raw}", "x", ErrRaw},
+		{JSON, `{"a": ${request.header.in}}`, "x", ErrSyntax},
+		{JSON, `{"a": "${request.header.in}"}`, "x", nil},
+		{Target, "/a/${request.header.in}/b", ".", ErrSegment},
+		{Target, "/a/${request.header.in}.", ".", ErrSegment},
+		{Target, "/a/${request.header.in}${request.header.in}/b", ".", ErrSegment},
+		{Target, "/a/${request.header.in}", "x/..", ErrSegment},
+		{Target, "/a/${request.header.in}", `x\..\y`, ErrSegment},
+		{Target, "/a/../${request.header.in}", "..", ErrSegment},
+		{Target, "/a/../${request.header.in}", "x..y", nil},
+		{Target, "/${V}/${request.header.in}", "...", nil},
+		{Target, "/a?b=${request.header.in}", "../..", nil},
 	} {
 		parsed, err := Parse(test.text)
 		if err != nil {
 			t.Fatal(err)
 		}
 		expanded := parsed.Expand(test.syntax, later)
-		if names := expanded.References(); !slices.ContainsFunc(names, func(r Reference) bool { return r.Name == "in" }) {
-			t.Errorf("%s: got the references %v, expected in", test.text, names)
+		if got, want := expanded.Origins(), (Origin{Header, "in"}); !slices.Contains(got, want) {
+			t.Errorf("%s: got the origins %v, expected %v", test.text, got, want)
 		}
-		if _, err := expanded.Render(func(Reference) (string, error) { return test.value, nil }); !errors.Is(err, test.want) || test.want == nil && err != nil {
+		if _, err := expanded.Render(func(Origin) (string, error) { return test.value, nil }); !errors.Is(err, test.want) || test.want == nil && err != nil {
 			t.Errorf("%s with %q: got %v, expected %v", test.text, test.value, err, test.want)
 		}
 	}
 	missing := errors.New("missing")
-	parsed, _ := Parse("a ${in}")
-	if _, err := parsed.Expand(Plain, later).Render(func(Reference) (string, error) { return "", missing }); !errors.Is(err, missing) {
+	parsed, _ := Parse("a ${request.header.in}")
+	if _, err := parsed.Expand(Plain, later).Render(func(Origin) (string, error) { return "", missing }); !errors.Is(err, missing) {
 		t.Errorf("got %v, expected the error of the value", err)
 	}
 }

@@ -10,7 +10,10 @@ type Error struct {
 	RetryAfter time.Duration
 	// IsHeld: nobody who shares the Source makes a call before RetryAfter is over, and one may be made then.
 	IsHeld bool
-	Detail string // for the log: a verb phrase whose subject is the token service; no secret
+	// IsUnauthorized: the call was answered 401, or 400 with invalid_grant or invalid_token. A token that it was made with may
+	// have been revoked.
+	IsUnauthorized bool
+	Detail         string // for the log: a verb phrase whose subject is the token service; no secret
 	// StandIn is a token that an upstream has rejected, and that serves until there is a new one; nil: none is known.
 	StandIn *Token
 }
@@ -35,6 +38,7 @@ const (
 	NoCluster                        // no call: the gateway knows no such cluster
 	NotSent                          // no call: the cluster has no healthy host, or the call could not be signed
 	SubjectRefused                   // the caller's own token was refused, which is the caller's fault
+	Missing                          // no call: the request lacks what the call refers to
 	TooMany                          // no call: too many requests are waiting for one
 	Internal                         // the plugin's own fault
 )
@@ -47,6 +51,7 @@ const (
 	OutcomeNoToken        Outcome = "no_token"
 	OutcomeCallFailed     Outcome = "call_failed"
 	OutcomeNoCluster      Outcome = "no_cluster"
+	OutcomeMissing        Outcome = "missing_reference"
 	OutcomeTooMany        Outcome = "too_many_waiting"
 	OutcomeSubjectRefused Outcome = "subject_refused"
 	OutcomeInternalError  Outcome = "internal_error"
@@ -74,6 +79,7 @@ var reasons = [...]struct {
 	NoCluster:      {"no_cluster", OutcomeNoCluster, true, true, false},
 	NotSent:        {"not_sent", OutcomeCallFailed, true, true, false},
 	SubjectRefused: {"subject_refused", OutcomeSubjectRefused, false, false, true},
+	Missing:        {"missing_reference", OutcomeMissing, false, false, true},
 	TooMany:        {"too_many", OutcomeTooMany, true, false, false},
 	Internal:       {"internal_error", OutcomeInternalError, false, false, false},
 }

@@ -22,6 +22,7 @@ func TestReasons(t *testing.T) {
 		NoCluster:      {"no_cluster", "token_fetch.no_cluster", true, true, false},
 		NotSent:        {"not_sent", "token_fetch.call_failed", true, true, false},
 		SubjectRefused: {"subject_refused", "token_fetch.subject_refused", false, false, true},
+		Missing:        {"missing_reference", "token_fetch.missing_reference", false, false, true},
 		TooMany:        {"too_many", "token_fetch.too_many_waiting", true, false, false},
 		Internal:       {"internal_error", "token_fetch.internal_error", false, false, false},
 	}

@@ -61,6 +61,14 @@ type Query struct {
 	Have ID
 	// IsRejected: the upstream has rejected Have. Otherwise it is only due for renewal.
 	IsRejected bool
+	// Cause is the request that waits for the token, the first of them; nil: none does, as with a renewal.
+	Cause Cause
+}
+
+// Cause is a request for which a call is made.
+type Cause interface {
+	// Headers are those of the request with these names, which are in lower case. There are none once it is gone.
+	Headers(names []string) [][2]string
 }
 
 // Source obtains tokens. done is called exactly once, before Fetch returns or later.

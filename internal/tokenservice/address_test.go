@@ -80,7 +80,7 @@ func TestAddressOfARule(t *testing.T) {
 			if test.err != "" {
 				return
 			}
-			call, err := service.Call(nil, time.Time{})
+			call, err := service.Call(nil, nil, nil, time.Time{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -38,6 +38,7 @@ type answerReader struct {
 	cookies        []string // names
 	asCookies      bool     // they go upstream as cookies
 	prefix, suffix string
+	isBare         bool // of a named token: a scheme that the answer has before it is no part of it
 	isBearer       bool // token_type must agree with the prefix, which is bearerPrefix
 	upstream       []upstreamHeader
 	conditions     []condition
@@ -103,6 +104,7 @@ func (r *answerReader) refusal(a *Answer, now time.Time) *token.Error {
 		Reason: reasonOf(a.Status),
 		Detail: fmt.Sprintf("answered %d%s%s", a.Status, inParentheses(code), r.statusHint(a.Status)),
 	}
+	e.IsUnauthorized = a.Status == 401 || a.Status == 400 && (code == "invalid_grant" || code == "invalid_token")
 	switch {
 	case e.Reason.IsUnavailable():
 		e.RetryAfter = retryAfter(a, now)

@@ -20,10 +20,18 @@ func (r reader) answerReader(token string, auth *oauth2, upstream []upstreamHead
 		isBearer:       auth != nil && !r.Has(keyTokenPrefix),
 		upstream:       upstream,
 		conditions:     conditions,
-		hasSubject:     auth != nil && auth.exchange != nil,
+		hasSubject:     auth != nil && len(auth.form.tokens) > 0,
 	}
 	a.asCookies = in == tokenInCookie && strings.EqualFold(token, "Cookie")
-	if a.isBearer && !a.asCookies {
+	switch {
+	case r.isNamed:
+		a.prefix, a.suffix, a.isBearer, a.isBare = "", "", false, true
+		for _, k := range []*schema.Key{keyTokenPrefix, keyTokenSuffix} {
+			if r.Has(k) {
+				r.Unused(k, "a reference stands for the token without it")
+			}
+		}
+	case a.isBearer && !a.asCookies:
 		a.prefix = bearerPrefix
 	}
 	r.checkAround(a)
@@ -89,6 +97,9 @@ func (r reader) tokenPath(in string, isOAuth2 bool) string {
 
 func (r reader) responseHeader(in, tokenHeader string) string {
 	if !r.Has(keyResponseHeader) {
+		if r.isNamed && in == tokenInHeader && r.isEnabled {
+			r.Fail("missing %s in config (want it, or %s for a token in a JSON answer)", r.Name(keyResponseHeader), keyTokenPath.Name)
+		}
 		return tokenHeader
 	}
 	name := r.String(keyResponseHeader)

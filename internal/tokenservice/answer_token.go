@@ -41,6 +41,9 @@ func (r *answerReader) coding(a *Answer) (shown string, isCoded bool) {
 func (r *answerReader) token(a *Answer, now time.Time) (value, instead string) {
 	token, instead := r.bareToken(a, now)
 	token = strings.Trim(token, " ")
+	if r.isBare && len(token) > len(bearerPrefix) && strings.EqualFold(token[:len(bearerPrefix)], bearerPrefix) {
+		token = strings.Trim(token[len(bearerPrefix):], " ")
+	}
 	switch {
 	case instead != "":
 		return "", instead

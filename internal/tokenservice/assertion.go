@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"token-fetch/internal/schema"
 )
 
 const (
@@ -40,19 +42,23 @@ type signingKey struct {
 
 // assertion reads what its header says; nil without a key.
 func (r reader) assertion(client string, key signingKey) *assertion {
-	keyID := r.String(keyKeyID)
-	audience := r.String(keyAssertionAudience)
+	header, audience := r.joseHeader(key), r.String(keyAssertionAudience)
 	if key.sign == nil {
 		return nil
 	}
+	return &assertion{header: encodeJWT(jsonObject(header)), client: client, audience: audience, key: key}
+}
+
+// joseHeader is the header of what the key signs (RFC 7515 section 4).
+func (r reader) joseHeader(key signingKey) [][2]string {
 	members := [][2]string{{"alg", key.algorithm}, {"typ", "JWT"}}
-	if keyID != "" {
+	if keyID := r.String(keyKeyID); keyID != "" {
 		members = append(members, [2]string{"kid", keyID})
 	}
 	if key.thumbprint[0] != "" {
 		members = append(members, key.thumbprint)
 	}
-	return &assertion{header: encodeJWT(jsonObject(members)), client: client, audience: audience, key: key}
+	return members
 }
 
 // forEndpoint is the assertion for the server that is called, by its URL unless the configuration says otherwise.
@@ -72,8 +78,13 @@ func (a *assertion) forEndpoint(call Call) *assertion {
 func (a *assertion) signed(now time.Time) (string, error) {
 	claims := jsonObject([][2]string{{"iss", a.client}, {"sub", a.client}, {"aud", a.audience}, {"jti", rand.Text()}})
 	claims = claims[:len(claims)-1] + `,"iat":` + unixSeconds(now) + `,"exp":` + unixSeconds(now.Add(assertionLifetime)) + "}"
-	message := a.header + "." + encodeJWT(claims)
-	signature, err := a.key.sign([]byte(message))
+	return a.key.jwt(a.header, claims)
+}
+
+// jwt is a signed JWT. The header is encoded already.
+func (k signingKey) jwt(header, claims string) (string, error) {
+	message := header + "." + encodeJWT(claims)
+	signature, err := k.sign([]byte(message))
 	if err != nil {
 		return "", errUnsigned
 	}
@@ -101,13 +112,13 @@ func jsonObject(members [][2]string) string {
 // servers refuse it.
 const minSecretBytes = sha256.Size
 
-// secretKey signs with the secret that client and server share.
-func (r reader) secretKey(secret string) signingKey {
+// secretKey signs with the secret of that key, which both sides share.
+func (r reader) secretKey(k *schema.Key, secret, why string) signingKey {
 	if secret == "" {
 		return signingKey{}
 	}
 	if len(secret) < minSecretBytes {
-		r.Wrong(keyClientSecret, "at least "+strconv.Itoa(minSecretBytes)+" bytes with "+keyAuthStyle.Name+" "+authStyleSecretJWT)
+		r.Wrong(k, "at least "+strconv.Itoa(minSecretBytes)+" bytes"+why)
 	}
 	return signingKey{algorithm: "HS256", sign: func(message []byte) ([]byte, error) {
 		code := hmac.New(sha256.New, []byte(secret))

@@ -108,7 +108,7 @@ func TestEachCallHasItsOwnAssertion(t *testing.T) {
 	seen := map[any]bool{}
 	for i := range 100 {
 		at := now.Add(time.Duration(i) * time.Second)
-		call, err := service.Call(nil, at)
+		call, err := service.Call(nil, nil, nil, at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +141,7 @@ func TestAssertionOfAnExchange(t *testing.T) {
 func TestSignatureThatFails(t *testing.T) {
 	service := mustRead(t, oauth2Config(secretJWT(""), ""))
 	service.assertion.key.sign = func([]byte) ([]byte, error) { return nil, errors.New("of a key that is s3cr3t") }
-	call, err := service.Call(nil, now)
+	call, err := service.Call(nil, nil, nil, now)
 	if got, want := fmt.Sprint(err), "can't be called: the client's assertion can't be signed"; got != want || call.Headers != nil || call.Body != nil {
 		t.Errorf("got %v and %q, expected %q and no call", call, got, want)
 	}

@@ -13,12 +13,12 @@ func (r reader) authenticate(request *oauth2) {
 	style, id := r.String(keyAuthStyle), r.String(keyClientID)
 	written, _ := r.Value(keyClientID)
 	request.clientID = written.String()
-	if id == "" && style != authStyleNone && r.isEnabled {
+	if id == "" && style != authStyleNone && style != authStyleAssertion && r.isEnabled {
 		r.Missing(keyClientID)
 	}
 	secret := ""
 	switch style {
-	case authStyleNone, authStyleKeyJWT:
+	case authStyleNone, authStyleKeyJWT, authStyleAssertion:
 		if r.Has(keyClientSecret) {
 			r.Wrong(keyClientSecret, "none with "+keyAuthStyle.Name+" "+style)
 		}
@@ -39,9 +39,15 @@ func (r reader) authenticate(request *oauth2) {
 	case authStyleBody:
 		request.form.Set("client_secret", secret)
 	case authStyleSecretJWT:
-		request.sign(r.assertion(id, r.secretKey(secret)))
+		request.sign(r.assertion(id, r.secretKey(keyClientSecret, secret, " with "+keyAuthStyle.Name+" "+authStyleSecretJWT)))
 	case authStyleKeyJWT:
-		request.sign(r.assertion(id, r.privateKey()))
+		request.sign(r.assertion(id, r.privateKey(keySigningAlgorithm)))
+	case authStyleAssertion:
+		request.form.Set("client_assertion_type", r.String(keyClientAssertionType))
+		if r.isEnabled && !r.Has(keyClientAssertion) {
+			r.Fail("missing %s in config (%s %s needs it)", r.Name(keyClientAssertion), keyAuthStyle.Name, style)
+		}
+		request.form.add("client_assertion", r.Template(keyClientAssertion, nil))
 	}
 }
 
@@ -56,6 +62,11 @@ func (r reader) warnOfUnused(style string) {
 	of := map[*schema.Key]string{
 		keyPrivateKey: authStyleKeyJWT, keySigningAlgorithm: authStyleKeyJWT,
 		keyKeyID: authStyleKeyJWT + " and " + authStyleSecretJWT, keyAssertionAudience: authStyleKeyJWT + " and " + authStyleSecretJWT,
+	}
+	for _, k := range []*schema.Key{keyClientAssertion, keyClientAssertionType} {
+		if _, isOwn := r.Own(k.Name); isOwn && style != authStyleAssertion {
+			r.Unused(k, "it belongs to "+keyAuthStyle.Name+" "+authStyleAssertion)
+		}
 	}
 	for _, k := range []*schema.Key{keyPrivateKey, keyKeyID, keySigningAlgorithm, keyAssertionAudience} {
 		isUsed := style == authStyleKeyJWT || style == authStyleSecretJWT && of[k] != authStyleKeyJWT

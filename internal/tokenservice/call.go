@@ -1,6 +1,7 @@
 package tokenservice
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,22 +40,34 @@ func (s *Service) addDefaults() {
 	}
 }
 
-// Call is what the service is asked for the caller's token; c is nil where tokens do not depend on the caller. now
-// is the time of day, which a signed assertion bears; the error says that it could not be signed.
-func (s *Service) Call(c *Caller, now time.Time) (Call, error) {
+// lateHeader is a header of the call, by its index, whose value has references.
+type lateHeader struct {
+	index int
+	text  template.Template
+}
+
+// Call is what the service is asked for the caller's token; c is nil where tokens do not depend on the caller, named are the
+// tokens that the call refers to, in the order of Links, and trace what the request that causes it sends along. now
+// is the time of day, which a signed assertion bears. The error is *MissingError, or says that the call could not be signed.
+func (s *Service) Call(c *Caller, named []string, trace [][2]string, now time.Time) (Call, error) {
 	// The service's own slices are shared by all calls and stay unchanged.
 	call := s.call
-	if c != nil {
-		call.Headers = append(call.Headers[:len(call.Headers):len(call.Headers)], c.forwarded...)
-		for _, header := range s.fallback {
-			if _, isForwarded := FirstHeader(c.forwarded, header[0]); !isForwarded {
-				call.Headers = append(call.Headers, header)
-			}
+	v := &values{service: s, caller: c, named: named}
+	if err := s.renderHeaders(&call, v); err != nil {
+		return Call{}, err
+	}
+	forwarded := s.forwarded(c)
+	call.Headers = slices.Concat(call.Headers, forwarded, trace)
+	for _, header := range s.fallback {
+		if _, isForwarded := FirstHeader(forwarded, header[0]); !isForwarded {
+			call.Headers = append(call.Headers, header)
 		}
 	}
-	if c != nil && s.exchange != nil {
-		call.Body = s.exchange.body(c)
+	body, err := s.body(v)
+	if err != nil {
+		return Call{}, err
 	}
+	call.Body = body
 	if s.assertion == nil {
 		return call, nil
 	}
@@ -66,19 +79,48 @@ func (s *Service) Call(c *Caller, now time.Time) (Call, error) {
 	return call, nil
 }
 
+func (s *Service) renderHeaders(call *Call, v *values) error {
+	if len(s.late) == 0 {
+		return nil
+	}
+	call.Headers = slices.Clone(call.Headers)
+	for _, header := range s.late {
+		text, err := header.text.Render(v.find)
+		if err == nil && !IsHeaderValue(text) || errors.Is(err, template.ErrSegment) {
+			err = &MissingError{header.text.Origins()[0]}
+		}
+		if err != nil {
+			return err
+		}
+		call.Headers[header.index][1] = text
+	}
+	return nil
+}
+
+func (s *Service) body(v *values) ([]byte, error) {
+	switch {
+	case s.form != nil && !s.form.isFixed():
+		text, err := s.form.body(v)
+		return []byte(text), err
+	case !s.lateBody.IsFixed():
+		text, err := s.lateBody.Render(v.find)
+		return []byte(text), err
+	default:
+		return s.call.Body, nil
+	}
+}
+
 // call reads the request but for what comes from the caller, and the service's address.
-func (r reader) call(service *Service, auth *oauth2) Call {
+func (r reader) call(service *Service, auth *oauth2) {
 	// In the order in which the guide's sample checked them.
 	path := r.requestPath()
 	host := r.address(service)
-	body := r.requestBody(auth)
-	method := r.requestMethod(auth != nil || body != nil)
-	headers := append([][2]string{
-		{":method", method},
-		{":path", path},
-		{":authority", host},
-	}, r.requestHeaders(auth)...)
-	if body == nil && (method == "POST" || method == "PUT" || method == "PATCH") {
+	body, hasBody := r.requestBody(auth)
+	method := r.requestMethod(auth != nil || hasBody)
+	headers := [][2]string{{":method", method}, {":path", ""}, {":authority", host}}
+	headers[1][1] = service.textOf(1, path)
+	headers = r.requestHeaders(service, headers, auth)
+	if !hasBody && (method == "POST" || method == "PUT" || method == "PATCH") {
 		// Envoy's client sends no length for an empty body; some servers answer 411 then.
 		headers = append(headers, [2]string{"content-length", "0"})
 	}
@@ -88,7 +130,18 @@ func (r reader) call(service *Service, auth *oauth2) Call {
 			[2]string{"x-envoy-retry-on", "connect-failure,reset,5xx"},
 			[2]string{"x-envoy-max-retries", strconv.Itoa(service.Retries)})
 	}
-	return Call{Headers: headers, Body: body}
+	service.call.Headers = headers
+	if hasBody {
+		service.call.Body, service.lateBody = []byte(body.Text()), body
+	}
+}
+
+// textOf is the text of the header with that index. One with references is known when a call is made.
+func (s *Service) textOf(index int, text template.Template) string {
+	if !text.IsFixed() {
+		s.late = append(s.late, lateHeader{index, text})
+	}
+	return text.Text()
 }
 
 // isVisible reports whether a text can stand in a request's path or authority: its characters are
@@ -98,9 +151,10 @@ func isVisible(text string) bool {
 }
 
 // requestPath is sent as it is written, but for a leading slash.
-func (r reader) requestPath() string {
-	path := r.StringIn(keyRequestPath, func(template.Template) template.Syntax { return template.Target })
-	if path == "" && r.isEnabled {
+func (r reader) requestPath() template.Template {
+	text := r.Template(keyRequestPath, func(template.Template) template.Syntax { return template.Target })
+	path := text.Text()
+	if text.IsEmpty() && r.isEnabled {
 		r.Missing(keyRequestPath)
 	}
 	if !isVisible(path) || strings.Contains(path, "#") {
@@ -109,10 +163,10 @@ func (r reader) requestPath() string {
 	if strings.HasPrefix(path, "http://") || strings.HasPrefix(path, "https://") {
 		r.Wrong(keyRequestPath, "path and query only; the host goes to serviceHost")
 	}
-	if !strings.HasPrefix(path, "/") {
-		path = "/" + path
+	if !text.HasPrefix("/") {
+		return text.After("/")
 	}
-	return path
+	return text
 }
 
 func (r reader) requestMethod(hasBody bool) string {
@@ -127,28 +181,36 @@ func (r reader) requestMethod(hasBody bool) string {
 	}
 }
 
-func (r reader) requestBody(auth *oauth2) []byte {
+func (r reader) requestBody(auth *oauth2) (body template.Template, ok bool) {
 	contentType := ""
 	for _, header := range r.Members(keyRequestHeaders) {
 		if strings.EqualFold(header.Name, "content-type") {
 			contentType = header.Value
 		}
 	}
-	body := r.StringIn(keyRequestBody, func(t template.Template) template.Syntax { return t.BodySyntax(contentType) })
+	syntax := template.Plain
+	body = r.Template(keyRequestBody, func(t template.Template) template.Syntax {
+		syntax = t.BodySyntax(contentType)
+		return syntax
+	})
 	switch {
-	case body == "" && auth == nil:
-		return nil
-	case body == "":
-		return auth.body()
+	case body.IsEmpty() && auth == nil:
+		return body, false
+	case body.IsEmpty():
+		return template.Of(auth.form.Encode()), true
 	case auth != nil:
 		r.Fail("invalid %s in config: oauth2 makes the body itself (want more form fields in oauth2.params)", r.Name(keyRequestBody))
 	}
-	return []byte(body)
+	if _, isWhole := body.Whole(); syntax == template.Plain && !body.IsFixed() && !isWhole && contentType == "" {
+		// Whoever reads it decides what it is, and a value could be more than a value then.
+		r.Fail("invalid %s in config: it has references, and nothing says what its syntax is (want a Content-Type in %s, or JSON)",
+			r.Name(keyRequestBody), keyRequestHeaders.Name)
+	}
+	return body, true
 }
 
-// requestHeaders are the configured ones, then those that OAuth 2.0 needs.
-func (r reader) requestHeaders(auth *oauth2) [][2]string {
-	var headers [][2]string
+// requestHeaders appends the configured ones, then those that OAuth 2.0 needs.
+func (r reader) requestHeaders(service *Service, headers [][2]string, auth *oauth2) [][2]string {
 	for _, header := range r.Members(keyRequestHeaders) {
 		name := strings.ToLower(header.Name)
 		switch {
@@ -159,7 +221,7 @@ func (r reader) requestHeaders(auth *oauth2) [][2]string {
 		case !IsHeaderValue(header.Value):
 			r.WrongMember(keyRequestHeaders, header.Name, WantHeaderValue)
 		}
-		headers = append(headers, [2]string{name, header.Value})
+		headers = append(headers, [2]string{name, service.textOf(len(headers), header.Template)})
 	}
 	return auth.addHeaders(headers)
 }

@@ -63,7 +63,7 @@ func TestCall(t *testing.T) {
 		"DELETE without a body":         {extended(`"requestMethod": "DELETE"`), ":method=DELETE :path=/token :authority=token.dns", ""},
 		"headers in lower case":         {extended(`"requestHeaders": {"X-B": "${SECRET}", "X-A": ""}`), get + " x-b=s3cr3t x-a=", ""},
 		"retries":                       {extended(`"retries": 3`), get + " x-envoy-retry-on=connect-failure,reset,5xx x-envoy-max-retries=3", ""},
-		"variables":                     {extended(`"requestBody": "${NAME} $${NAME} ${gateway.name} $NAME"`), post, "value ${NAME} ${gateway.name} $NAME"},
+		"variables":                     {extended(`"requestBody": "${NAME} $${NAME} $NAME"`), post, "value ${NAME} $NAME"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -17,10 +17,16 @@ var (
 
 // Caller is what a token depends on beside the configuration: values of the client's request.
 type Caller struct {
-	values    string // as AppendCaller writes them; those below are parts of it
-	key       [16]byte
-	forwarded [][2]string
-	tokens    [2]string // to be exchanged: the subject's, and the actor's; empty without
+	service *Service
+	values  string // as AppendCaller writes them; those below are parts of it
+	key     [16]byte
+	given   []given
+}
+
+// given is a value of the request, and the number of its input.
+type given struct {
+	input int
+	text  string
 }
 
 // Values tells callers apart. It has their secrets.
@@ -31,8 +37,8 @@ func (c *Caller) Key() [16]byte { return c.key }
 
 // Size is what the caller keeps in memory, in bytes.
 func (c *Caller) Size() int {
-	const headerStrings = 32 // of a name and a value
-	return len(c.values) + len(c.forwarded)*headerStrings
+	const sizeOfGiven = 24
+	return len(c.values) + len(c.given)*sizeOfGiven
 }
 
 // subjectLeeway is how long after its exp a caller's token still goes to the authorization server, whose clock decides.
@@ -47,8 +53,11 @@ func (c *Caller) HasExpired(now time.Time) bool {
 
 // expiry is when the first of the caller's tokens expires, as far as they say so.
 func (c *Caller) expiry() (first time.Time, ok bool) {
-	for _, token := range c.tokens {
-		if expiry, says := jwtExpiry(token); says && (!ok || expiry.Before(first)) {
+	for _, g := range c.given {
+		if c.service.inputs[g.input].reading != bearer {
+			continue
+		}
+		if expiry, says := jwtExpiry(g.text); says && (!ok || expiry.Before(first)) {
 			first, ok = expiry, true
 		}
 	}
@@ -56,60 +65,28 @@ func (c *Caller) expiry() (first time.Time, ok bool) {
 }
 
 // AppendCaller appends the values of the request headers that the token depends on. The error is
-// ErrNoSubjectToken, ErrNoActorToken or ErrAnonymous. It is apart from Caller for requests that find their token: they need no more.
+// ErrNoSubjectToken, ErrNoActorToken, ErrAnonymous or *MissingError. It is apart from Caller for requests that find their token: they need no more.
 //
-// Each value has the number of its header in the configuration and its length before it, so that
+// Each value has the number of its input and its length before it, so that
 // different values can't look the same, wherever one ends and the next begins.
-func (s *Service) AppendCaller(to []byte, headers [][2]string) ([]byte, error) {
-	for number, name := range s.forward {
-		for _, header := range headers {
-			if header[0] == name {
-				to = appendValue(to, number, header[1])
-			}
+func (s *Service) AppendCaller(to []byte, headers [][2]string) (_ []byte, err error) {
+	for number := range s.inputs {
+		if to, err = s.inputs[number].append(to, number, headers); err != nil {
+			return nil, err
 		}
-	}
-	if s.exchange == nil {
-		return to, nil
-	}
-	for i, token := range s.exchange.tokens {
-		value, isOne := onlyHeader(headers, token.header)
-		text, ok := token.bearer(value)
-		switch {
-		case !isOne:
-			return nil, token.missing
-		case ok:
-		case i == 0 && s.exchange.allowsMissing && token.isAbsent(value):
-			return nil, ErrAnonymous
-		default:
-			return nil, token.missing
-		}
-		to = appendValue(to, len(s.forward)+i, text)
 	}
 	return to, nil
 }
 
-// onlyHeader is the value of the header, "" without one. isOne is false for several lines of it: of two tokens one would be
-// exchanged, and the upstream could take the other.
-func onlyHeader(headers [][2]string, name string) (value string, isOne bool) {
-	isOne = true
-	found := false
-	for _, header := range headers {
-		if header[0] == name {
-			value, isOne, found = header[1], !found, true
-		}
-	}
-	return value, isOne
-}
-
 func appendValue(to []byte, number int, value string) []byte {
-	to = binary.AppendUvarint(to, uint64(number)) //nolint:gosec // of a configured header
+	to = binary.AppendUvarint(to, uint64(number)) //nolint:gosec // of an input
 	to = binary.AppendUvarint(to, uint64(len(value)))
 	return append(to, value...)
 }
 
 // Caller is the one whose values AppendCaller has written. What the token service is sent comes from nothing else.
 func (s *Service) Caller(values []byte) *Caller {
-	c := &Caller{values: string(values)}
+	c := &Caller{service: s, values: string(values)}
 	digest := sha256.Sum256(values)
 	copy(c.key[:], digest[:]) // half of it tells apart whatever there will be
 	for at := 0; at < len(values); {
@@ -119,11 +96,33 @@ func (s *Service) Caller(values []byte) *Caller {
 		at += size
 		value := c.values[at : at+int(length)] //nolint:gosec // of what AppendCaller has appended
 		at += len(value)
-		if forwarded := uint64(len(s.forward)); number >= forwarded {
-			c.tokens[number-forwarded] = value
-			continue
-		}
-		c.forwarded = append(c.forwarded, [2]string{s.forward[number], value})
+		c.given = append(c.given, given{int(number), value}) //nolint:gosec // of an input
 	}
 	return c
+}
+
+// text is the caller's value for an input that has one.
+func (c *Caller) text(in input) (string, bool) {
+	if c == nil {
+		return "", false
+	}
+	for _, g := range c.given {
+		if c.service.inputs[g.input] == in {
+			return g.text, true
+		}
+	}
+	return "", false
+}
+
+// forwarded are the headers of the caller's request that the call sends along.
+func (s *Service) forwarded(c *Caller) (headers [][2]string) {
+	if c == nil {
+		return nil
+	}
+	for _, g := range c.given {
+		if in := s.inputs[g.input]; in.reading == lines && g.input < s.own {
+			headers = append(headers, [2]string{in.origin.Name, g.text})
+		}
+	}
+	return headers
 }

@@ -81,8 +81,14 @@ func TestCallerHasWhatItsRequestBrings(t *testing.T) {
 	}
 	for name, c := range tests {
 		got := callerOf(t, c.service, c.headers)
-		if !slices.Equal(got.forwarded, c.forwarded) || got.tokens != [2]string{c.subject, c.actor} {
-			t.Errorf("%s: got %.80q and %q, expected %.80q and %q", name, got.forwarded, got.tokens, c.forwarded, [2]string{c.subject, c.actor})
+		var tokens [2]string
+		if c.service.form != nil {
+			for i, token := range c.service.form.tokens {
+				tokens[i], _ = got.text(token.input)
+			}
+		}
+		if forwarded := c.service.forwarded(got); !slices.Equal(forwarded, c.forwarded) || tokens != [2]string{c.subject, c.actor} {
+			t.Errorf("%s: got %.80q and %q, expected %.80q and %q", name, forwarded, tokens, c.forwarded, [2]string{c.subject, c.actor})
 		}
 	}
 }
@@ -129,17 +135,17 @@ func TestCallersWithForwardedHeadersAndASubject(t *testing.T) {
 
 // The memory for callers is bounded by what they say of themselves.
 func TestSizeOfACaller(t *testing.T) {
-	// Each value has its number and its length before it, and a forwarded one is two strings.
+	// Each value has its number and its length before it, and is found by 24 bytes.
 	tests := map[string]struct {
 		config  string
 		headers [][2]string
 		want    int
 	}{
 		"nothing forwarded":    {extended(`"forwardHeaders": ["a"]`), [][2]string{{"b", "123"}}, 0},
-		"a header":             {extended(`"forwardHeaders": ["a"]`), [][2]string{{"a", "123"}}, 2 + 3 + 32},
-		"two values":           {extended(`"forwardHeaders": ["a"]`), [][2]string{{"a", "123"}, {"a", "1234"}}, 4 + 7 + 2*32},
-		"a subject":            {oauth2Config(exchange, ""), [][2]string{{"authorization", "Bearer 12345"}}, 2 + 5},
-		"subject and a header": {oauth2Config(exchange, `, "forwardHeaders": ["a"]`), [][2]string{{"a", "123"}, {"authorization", "Bearer 12345"}}, 4 + 5 + 3 + 32},
+		"a header":             {extended(`"forwardHeaders": ["a"]`), [][2]string{{"a", "123"}}, 2 + 3 + 24},
+		"two values":           {extended(`"forwardHeaders": ["a"]`), [][2]string{{"a", "123"}, {"a", "1234"}}, 4 + 7 + 2*24},
+		"a subject":            {oauth2Config(exchange, ""), [][2]string{{"authorization", "Bearer 12345"}}, 2 + 5 + 24},
+		"subject and a header": {oauth2Config(exchange, `, "forwardHeaders": ["a"]`), [][2]string{{"a", "123"}, {"authorization", "Bearer 12345"}}, 4 + 5 + 3 + 2*24},
 	}
 	for name, test := range tests {
 		if got := callerOf(t, mustRead(t, test.config), test.headers).Size(); got != test.want {
@@ -164,8 +170,9 @@ func TestExpiredSubject(t *testing.T) {
 		"exp is a text":  {jwt(`{"exp": "1795435139"}`), false},
 		"exp is no time": {jwt(`{"exp": "soon"}`), false},
 	}
+	service := mustRead(t, oauth2Config(exchange, ""))
 	for name, test := range tests {
-		if got := (&Caller{tokens: [2]string{test.subject}}).HasExpired(now); got != test.want {
+		if got := callerWith(service, test.subject).HasExpired(now); got != test.want {
 			t.Errorf("%s: got %v, expected %v", name, got, test.want)
 		}
 	}
@@ -232,11 +239,12 @@ func TestCallersWithAnActor(t *testing.T) {
 func TestExpiredActor(t *testing.T) {
 	now := time.Unix(1795435200, 0)
 	good, expired, opaque := jwt(`{"exp": 1795435141}`), jwt(`{"exp": 1795435140}`), "abc"
+	service := mustRead(t, oauth2Config(delegation, ""))
 	for tokens, want := range map[[2]string]bool{
 		{good, good}: false, {opaque, good}: false, {good, opaque}: false, {opaque, opaque}: false,
 		{good, expired}: true, {expired, good}: true, {opaque, expired}: true, {expired, opaque}: true,
 	} {
-		if got := (&Caller{tokens: tokens}).HasExpired(now); got != want {
+		if got := callerWith(service, tokens[0], tokens[1]).HasExpired(now); got != want {
 			t.Errorf("%s: got %v, expected %v", tokens, got, want)
 		}
 	}

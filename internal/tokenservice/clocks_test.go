@@ -94,7 +94,7 @@ func (c clockTrial) call(now time.Time, callerToken string) (Grant, time.Time) {
 		a.Headers = [][2]string{{"date", issuedAt.UTC().Format(http.TimeFormat)}}
 	}
 	a.Body = []byte(body + "}")
-	grant, failed := c.service.Grant(a, &Caller{tokens: [2]string{callerToken}}, now.Add(c.gateway))
+	grant, failed := c.service.Grant(a, callerWith(c.service, callerToken), now.Add(c.gateway))
 	if failed != nil {
 		panic(failed)
 	}
@@ -161,6 +161,7 @@ func (c clockTrial) check(t *testing.T, got tally) {
 // A caller's token is taken for as long as its issuer's clock and the gateway's differ by no more than the leeway, and
 // never for longer than the leeway past its end by the gateway's.
 func TestCallersClocks(t *testing.T) {
+	service := mustRead(t, oauth2Config(exchange, ""))
 	start := time.Unix(1795435200, 0)
 	for _, gateway := range clockOffsets {
 		for _, caller := range clockOffsets {
@@ -170,7 +171,7 @@ func TestCallersClocks(t *testing.T) {
 				for at := time.Duration(0); at < 2*life; at += life / requestsEach {
 					now := start.Add(at + time.Duration(gateway)*time.Second)
 					isOver := at >= life // by its issuer's clock
-					isRefused := (&Caller{tokens: [2]string{token}}).HasExpired(now)
+					isRefused := callerWith(service, token).HasExpired(now)
 					if isRefused && !isOver {
 						refusedEarly++
 					}

@@ -95,7 +95,7 @@ func unquoted(value string) string {
 }
 
 // CookieHeader is the value of the Cookie header that goes upstream: the token's cookies, then the client's but for
-// those of the same names. Servers that know no case, or take the first of two, must find no other.
+// those of the same names and those that were exchanged. Servers that know no case, or take the first of two, must find no other.
 func (s *Service) CookieHeader(client []string, token string) string {
 	var pairs []string
 	if token != "" {
@@ -104,7 +104,7 @@ func (s *Service) CookieHeader(client []string, token string) string {
 	for _, line := range client {
 		for pair := range strings.SplitSeq(line, ";") {
 			pair = strings.TrimSpace(pair)
-			if pair != "" && !s.isTokenCookie(pair) {
+			if pair != "" && !isCookieOf(s.Cookies, pair) && !isCookieOf(s.RemovedCookies, pair) {
 				pairs = append(pairs, pair)
 			}
 		}
@@ -125,9 +125,9 @@ func (s *Service) BringsCookie(client []string) bool {
 	return false
 }
 
-func (s *Service) isTokenCookie(pair string) bool {
+func isCookieOf(names []string, pair string) bool {
 	name, _, _ := strings.Cut(pair, "=")
-	for _, own := range s.Cookies {
+	for _, own := range names {
 		if strings.EqualFold(strings.TrimSpace(name), own) {
 			return true
 		}

@@ -1,167 +1,137 @@
 package tokenservice
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 
 	"token-fetch/internal/schema"
+	"token-fetch/internal/template"
 )
 
-// callerExchange is how a caller's own tokens become one for the upstream: by a token exchange (RFC 8693) or
-// as an authorization grant (RFC 7523 section 2.1).
-type callerExchange struct {
-	allowsMissing bool          // a request without a subject's token goes on without one for the upstream
-	form          url.Values    // but for the caller's tokens
-	tokens        []callerToken // the subject's, then the actor's if there is one
-}
-
-// callerToken is a token that the caller's request brings.
-type callerToken struct {
-	header  string // lower-case name of the request header that carries it
-	field   string // of the form
-	missing error  // of a request without it
-}
-
-// exchange reads the keys of grants that exchange the caller's token; nil for another grant.
-func (r reader) exchange(grant string, form url.Values) *callerExchange {
+// exchange reads the keys of grants by which a token becomes another one: a token exchange (RFC 8693), or
+// an authorization grant (RFC 7523 section 2.1).
+func (r reader) exchange(grant string, f *form) {
 	r.warnOfOtherGrants(grant)
-	allowsMissing := r.Bool(keyAllowMissing)
+	r.Bool(keyAllowMissing) // its type is checked with any grant
 	switch grant {
 	case grantTokenExchange:
-		form.Set("subject_token_type", r.String(keySubjectTokenType))
+		f.Set("subject_token_type", r.String(keySubjectTokenType))
 		if requested := r.String(keyRequestedTokenType); requested != "" {
-			form.Set("requested_token_type", requested)
+			f.Set("requested_token_type", requested)
 		}
-		subject := r.subjectToken("subject_token")
-		return &callerExchange{allowsMissing, form, append([]callerToken{subject}, r.actorToken(form, subject.header)...)}
+		r.subjectToken(f, keySubjectToken, "subject_token")
+		r.actorToken(f)
 	case grantJWTBearer:
-		return &callerExchange{allowsMissing, form, []callerToken{r.subjectToken("assertion")}}
-	default:
-		return nil
+		if r.Has(keyAssertion) && (r.says(keySubjectToken) || r.says(keySubjectTokenHeader)) {
+			r.Wrong(keyAssertion, "none with "+keySubjectToken.Name+" or "+keySubjectTokenHeader.Name+", which say where the assertion comes from")
+		}
+		if r.Has(keyAssertion) {
+			r.subjectToken(f, keyAssertion, "assertion")
+		} else {
+			r.subjectToken(f, keySubjectToken, "assertion")
+		}
 	}
 }
 
 // warnOfOtherGrants warns of keys that belong to another grant; in a rule, only of what it says itself.
 func (r reader) warnOfOtherGrants(grant string) {
-	for _, k := range []*schema.Key{keySubjectTokenHeader, keyKeepSubjectToken, keyAllowMissing} {
+	for _, k := range []*schema.Key{keySubjectToken, keySubjectTokenHeader, keyKeepSubjectToken, keyAllowMissing} {
 		if _, own := r.Own(k.Name); own && grant != grantTokenExchange && grant != grantJWTBearer {
 			r.Unused(k, "it belongs to grantTypes "+grantTokenExchange+" and "+grantJWTBearer)
 		}
 	}
-	for _, k := range []*schema.Key{keySubjectTokenType, keyRequestedTokenType, keyActorTokenHeader, keyActorTokenType} {
+	for _, k := range []*schema.Key{keySubjectTokenType, keyRequestedTokenType, keyActorToken, keyActorTokenHeader, keyActorTokenType} {
 		if _, own := r.Own(k.Name); own && grant != grantTokenExchange {
 			r.Unused(k, "it belongs to grantType "+grantTokenExchange)
 		}
 	}
-	if _, own := r.Own(keyActorTokenType.Name); own && grant == grantTokenExchange && r.String(keyActorTokenHeader) == "" {
+	if _, own := r.Own(keyAssertion.Name); own && grant != grantJWTBearer {
+		r.Unused(keyAssertion, "it belongs to grantType "+grantJWTBearer)
+	}
+	if _, own := r.Own(keyActorTokenType.Name); own && grant == grantTokenExchange && r.String(keyActorTokenHeader) == "" && !r.Has(keyActorToken) {
 		r.Unused(keyActorTokenType, "there is no "+keyActorTokenHeader.Name)
 	}
 }
 
-func (r reader) subjectToken(field string) callerToken {
+// subjectToken reads where the token comes from that becomes another one.
+func (r reader) subjectToken(f *form, k *schema.Key, field string) {
+	in := input{reading: bearer, missing: ErrNoSubjectToken, allowsMissing: r.Bool(keyAllowMissing)}
+	if r.Has(k) {
+		r.reference(f, k, keySubjectTokenHeader, in, field)
+		return
+	}
 	name := r.String(keySubjectTokenHeader)
 	if !IsSettableHeader(name) {
 		r.Wrong(keySubjectTokenHeader, WantSettableHeader)
 	}
-	return callerToken{header: strings.ToLower(name), field: field, missing: ErrNoSubjectToken}
+	in.origin = template.Origin{Kind: template.Header, Name: strings.ToLower(name)}
+	f.tokens = append(f.tokens, callerToken{in, field})
 }
 
 // actorToken is who acts for the subject. A client that could leave it out would get a token that does not say so:
 // where it is configured, each request must bring it, although RFC 8693 section 2.1 has it optional.
-func (r reader) actorToken(form url.Values, subjectHeader string) []callerToken {
+func (r reader) actorToken(f *form) {
+	in := input{reading: bearer, missing: ErrNoActorToken}
 	name := r.String(keyActorTokenHeader)
-	if name == "" {
-		return nil
+	if name == "" && !r.Has(keyActorToken) {
+		return
+	}
+	f.Set("actor_token_type", r.String(keyActorTokenType))
+	if r.Has(keyActorToken) {
+		r.reference(f, keyActorToken, keyActorTokenHeader, in, "actor_token")
+		return
 	}
 	switch {
 	case !IsSettableHeader(name):
 		r.Wrong(keyActorTokenHeader, WantSettableHeader)
-	case strings.EqualFold(name, subjectHeader):
+	case f.carries(strings.ToLower(name)):
 		r.Wrong(keyActorTokenHeader, "another header than "+keySubjectTokenHeader.Name)
 	}
-	form.Set("actor_token_type", r.String(keyActorTokenType))
-	return []callerToken{{header: strings.ToLower(name), field: "actor_token", missing: ErrNoActorToken}}
+	in.origin = template.Origin{Kind: template.Header, Name: strings.ToLower(name)}
+	f.tokens = append(f.tokens, callerToken{in, "actor_token"})
 }
 
-// removed are the request headers, in lower case, that have done their duty and don't go on to the upstream. One that
+// reference reads a token that comes by a reference, and of which the header's key says nothing then.
+func (r reader) reference(f *form, k, header *schema.Key, in input, field string) {
+	text := r.Template(k, nil)
+	origin, isWhole := text.Whole()
+	switch {
+	case r.says(header):
+		r.Wrong(k, "none with "+header.Name+", or that one not")
+	case !isWhole:
+		r.Wrong(k, wantTokenReference)
+	case origin.Kind == template.Token:
+		f.add(field, text)
+	case origin.Kind == template.Header || origin.Kind == template.Cookie || origin.Kind == template.Query:
+		if origin.Kind == template.Header && !IsSettableHeader(origin.Name) || slices.ContainsFunc(f.tokens, func(t callerToken) bool { return t.origin == origin }) {
+			r.Wrong(k, wantTokenReference+", of a header that may be set, and each only once")
+		}
+		in.origin = origin
+		f.tokens = append(f.tokens, callerToken{in, field})
+	default:
+		r.Wrong(k, wantTokenReference)
+	}
+}
+
+const wantTokenReference = "one reference and nothing else: ${token.NAME}, ${request.header.NAME}, ${request.cookie.NAME} or ${request.query.NAME}"
+
+// spent are the headers and cookies, headers in lower case, that have done their duty and don't go on to the upstream. A header that
 // the plugin sets is replaced or removed anyway.
-func (r reader) removed(e *callerExchange, protected []string) []string {
-	o := reader{r.Object(keyOAuth2), r.isEnabled}
-	keepsSubject := o.Bool(keyKeepSubjectToken)
-	if e == nil {
+func (r reader) spent(f *form, protected []string) (spent []template.Origin) {
+	if f == nil {
 		return nil
 	}
-	var names []string
-	for i, token := range e.tokens {
-		isSet := slices.ContainsFunc(protected, func(name string) bool { return strings.EqualFold(name, token.header) })
-		isKept := i == 0 && keepsSubject
+	o := reader{Section: r.Object(keyOAuth2), isEnabled: r.isEnabled}
+	keepsSubject := o.Bool(keyKeepSubjectToken)
+	for _, token := range f.tokens {
+		isSet := token.origin.Kind == template.Header && slices.ContainsFunc(protected, func(name string) bool { return strings.EqualFold(name, token.origin.Name) })
+		isKept := token.field != "actor_token" && keepsSubject
 		switch {
 		case isSet && isKept:
 			o.Unused(keyKeepSubjectToken, "what the token service answers takes the place of the "+keySubjectTokenHeader.Name)
-		case !isSet && !isKept:
-			names = append(names, token.header)
+		case !isSet && !isKept && token.origin.Kind != template.Query:
+			spent = append(spent, token.origin)
 		}
 	}
-	return names
+	return spent
 }
-
-// has reports whether a form field comes with each request.
-func (e *callerExchange) has(field string) bool {
-	return e != nil && slices.ContainsFunc(e.tokens, func(t callerToken) bool { return t.field == field })
-}
-
-// headers are those of the caller's tokens.
-func (e *callerExchange) headers() (names []string) {
-	if e == nil {
-		return nil
-	}
-	for _, token := range e.tokens {
-		names = append(names, token.header)
-	}
-	return names
-}
-
-// carries reports whether the header, in lower case, has one of the caller's tokens.
-func (e *callerExchange) carries(header string) bool { return slices.Contains(e.headers(), header) }
-
-// body is the form with the caller's tokens.
-func (e *callerExchange) body(c *Caller) []byte {
-	form := url.Values{}
-	for i, token := range e.tokens {
-		form.Set(token.field, c.tokens[i])
-	}
-	return []byte(e.form.Encode() + "&" + form.Encode())
-}
-
-// bearer takes the token out of the header's value: after the scheme Bearer, or the whole value of
-// another header than Authorization. What has other characters than a token's (RFC 6750 section 2.1) is
-// none, for example two tokens in one value.
-func (t callerToken) bearer(value string) (string, bool) {
-	scheme, token, hasScheme := strings.Cut(strings.TrimSpace(value), " ")
-	switch {
-	case hasScheme && strings.EqualFold(scheme, "bearer"):
-		token = strings.TrimSpace(token)
-	case hasScheme || t.header == "authorization":
-		return "", false
-	default:
-		token = scheme
-	}
-	return token, len(token) <= maxTokenBytes && bearerBytes.isOf(token)
-}
-
-// isAbsent reports whether the header's value has no token at all, rather than a bad one: none, only the scheme, or
-// credentials of another one. So must each part between commas, by which a host joins several lines.
-func (t callerToken) isAbsent(value string) bool {
-	for part := range strings.SplitSeq(value, ",") {
-		scheme, token, hasScheme := strings.Cut(strings.TrimSpace(part), " ")
-		isBearer := strings.EqualFold(scheme, "bearer")
-		isOther := scheme == "" || hasScheme || t.header == "authorization"
-		if isBearer && strings.TrimSpace(token) != "" || !isBearer && !isOther {
-			return false
-		}
-	}
-	return true
-}
-
-var bearerBytes = newByteSet(letters + digits + "-._~+/=")

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"testing"
+
+	"token-fetch/internal/template"
 )
 
 func TestExchangeErrors(t *testing.T) {
@@ -139,10 +141,10 @@ func TestKeysOfAnotherGrant(t *testing.T) {
 }
 
 func TestBearer(t *testing.T) {
-	own := callerToken{header: "authorization"}
-	custom := callerToken{header: "x-user-token"}
+	own := template.Origin{Kind: template.Header, Name: "authorization"}
+	custom := template.Origin{Kind: template.Header, Name: "x-user-token"}
 	tests := map[string]struct {
-		token callerToken
+		from  template.Origin
 		value string
 		want  string
 	}{
@@ -159,7 +161,7 @@ func TestBearer(t *testing.T) {
 		"own header, two words":  {custom, "Token abc", ""},
 	}
 	for name, test := range tests {
-		got, ok := test.token.bearer(test.value)
+		got, ok := bearerToken(test.value, test.from)
 		if ok != (test.want != "") || ok && got != test.want {
 			t.Errorf("%s: got %q and %v, expected %q", name, got, ok, test.want)
 		}

@@ -71,12 +71,21 @@ func mustRead(t testing.TB, config string) *Service {
 	return service
 }
 
+// callerWith is a caller whose request brings nothing but these tokens to be exchanged.
+func callerWith(s *Service, tokens ...string) *Caller {
+	var to []byte
+	for i, token := range tokens {
+		to = appendValue(to, i, token)
+	}
+	return s.Caller(to)
+}
+
 // now is the time of the tests' calls.
 var now = time.Unix(1795435200, 0)
 
 func mustCall(t testing.TB, s *Service, c *Caller) Call {
 	t.Helper()
-	call, err := s.Call(c, now)
+	call, err := s.Call(c, nil, nil, now)
 	if err != nil {
 		t.Fatalf("the call can't be made: %v", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"token-fetch/internal/fuzzing"
+	"token-fetch/internal/template"
 )
 
 // What a client's header has in place of a token to be exchanged is refused, and a token arrives in the
@@ -17,13 +18,13 @@ func FuzzBearer(f *testing.F) {
 		f.Add(value, false)
 	}
 	f.Fuzz(func(t *testing.T, value string, inAuthorization bool) {
-		subject := callerToken{header: "x-user-token", field: "subject_token"}
+		from := template.Origin{Kind: template.Header, Name: "x-user-token"}
 		if inAuthorization {
-			subject.header = "authorization"
+			from.Name = "authorization"
 		}
 		var token string
 		var ok bool
-		fuzzing.InTime(t, len(value), func() { token, ok = subject.bearer(value) })
+		fuzzing.InTime(t, len(value), func() { token, ok = bearerToken(value, from) })
 		if !ok {
 			return
 		}
@@ -35,8 +36,13 @@ func FuzzBearer(f *testing.F) {
 		if !strings.HasSuffix(trimmed, token) || !hasScheme && (inAuthorization || trimmed != token) {
 			t.Errorf("%.100q: got %.100q, expected all that follows Bearer", value, token)
 		}
-		exchange := &callerExchange{form: url.Values{"client_id": {"gateway"}}, tokens: []callerToken{subject}}
-		form, err := url.ParseQuery(string(exchange.body(&Caller{tokens: [2]string{token}})))
+		in := input{reading: bearer, origin: from}
+		caller := (&Service{inputs: []input{in}}).Caller(appendValue(nil, 0, token))
+		body, err := (&form{Values: url.Values{"client_id": {"gateway"}}, tokens: []callerToken{{in, "subject_token"}}}).body(&values{caller: caller})
+		if err != nil {
+			t.Fatal(err)
+		}
+		form, err := url.ParseQuery(body)
 		if err != nil || len(form) != 2 || len(form["client_id"]) != 1 || form.Get("client_id") != "gateway" || form.Get("subject_token") != token {
 			t.Errorf("%.100q: got the form %v, %v", value, form, err)
 		}

@@ -34,14 +34,25 @@ func (s *Service) Grant(a *Answer, c *Caller, sentAt time.Time) (Grant, *token.E
 	}
 	found := s.lifetime.of(a, values[0], sentAt)
 	g.Lifetime, g.LifetimeFrom, g.Uncached, g.Unreadable = found.length, found.from, found.uncached, found.unreadable
-	if c == nil {
-		return g, nil
-	}
-	if expiry, ok := c.expiry(); ok {
-		g.SubjectLifetime = min(max(expiry.Add(subjectLeeway).Sub(sentAt), 1), maxSubjectLifetime)
-		if g.SubjectLifetime < g.Lifetime {
-			g.Lifetime, g.LifetimeFrom = g.SubjectLifetime, "the caller's token"
-		}
+	if s.limitToCaller(&g.Token, c, sentAt) {
+		g.LifetimeFrom = "the caller's token"
 	}
 	return g, nil
+}
+
+// limitToCaller has a token live no longer than those of the caller that it was given for, and reports whether it would have.
+func (s *Service) limitToCaller(t *token.Token, c *Caller, sentAt time.Time) bool {
+	if c == nil {
+		return false
+	}
+	expiry, ok := c.expiry()
+	if !ok {
+		return false
+	}
+	t.SubjectLifetime = min(max(expiry.Add(subjectLeeway).Sub(sentAt), 1), maxSubjectLifetime)
+	if t.SubjectLifetime >= t.Lifetime {
+		return false
+	}
+	t.Lifetime = t.SubjectLifetime
+	return true
 }

@@ -51,10 +51,11 @@ func TestReasonsOfFailures(t *testing.T) {
 
 func checkFailed(t *testing.T, service *Service, a *Answer, want token.Error) {
 	t.Helper()
-	granted, failed := service.Grant(a, &Caller{tokens: [2]string{"abc"}}, fuzzNow)
+	granted, failed := service.Grant(a, callerWith(service, "abc"), fuzzNow)
 	if failed == nil {
 		t.Fatalf("got %+v, expected a failure", granted)
 	}
+	want.IsUnauthorized = a.Status == 401 || strings.Contains(want.Detail, "answered 400 (invalid_grant)")
 	if *failed != want || failed.Error() != want.Detail {
 		t.Errorf("got      %+v\nexpected %+v", *failed, want)
 	}
@@ -96,32 +97,37 @@ func TestGrant(t *testing.T) {
 	tests := map[string]struct {
 		config string
 		answer Answer
-		caller *Caller
+		tokens []string // of the caller; nil: there is none
 		want   Grant
 	}{
 		"not cached":         {sampleJSON, inHeader([2]string{"cache-control", "max-age=20"}), nil, Grant{}},
-		"not cached, caller": {sampleJSON, inHeader(), &Caller{tokens: [2]string{jwt(`{"exp": 1795435220}`)}}, Grant{}},
+		"not cached, caller": {extended(`"forwardHeaders": ["a"]`), inHeader(), []string{"b"}, Grant{}},
 		"cached":             {extended(`"cache": {}`), inHeader([2]string{"cache-control", "max-age=20"}), nil, Grant{Token: token.Token{Lifetime: 20 * time.Second}}},
 		"its default":        {extended(`"cache": {}`), inHeader(), nil, Grant{Token: token.Token{Lifetime: 300 * time.Second}}},
 		"configured":         {extended(`"cache": {"ttl": 7}`), inHeader(), nil, Grant{Token: token.Token{Lifetime: 7 * time.Second}}},
 		"capped":             {extended(`"cache": {"maxTtl": 7}`), inHeader([2]string{"cache-control", "max-age=20"}), nil, Grant{Token: token.Token{Lifetime: 7 * time.Second}}},
 		"path":               {extended(`"cache": {"expiresInPath": "a.b"}`), Answer{Status: 200, Headers: inHeader().Headers, Body: []byte(`{"a": {"b": 9}}`)}, nil, Grant{Token: token.Token{Lifetime: 9 * time.Second}}},
 		"no-store":           {extended(`"cache": {}`), inHeader([2]string{"cache-control", "no-store"}), nil, Grant{Uncached: "yes"}},
-		"forwarding":         {extended(`"cache": {}, "forwardHeaders": ["a"]`), inHeader([2]string{"cache-control", "max-age=20"}), &Caller{}, Grant{Token: token.Token{Lifetime: 20 * time.Second}}},
+		"forwarding":         {extended(`"cache": {}, "forwardHeaders": ["a"]`), inHeader([2]string{"cache-control", "max-age=20"}), []string{"b"}, Grant{Token: token.Token{Lifetime: 20 * time.Second}}},
 		"OAuth's no-store":   {oauth2Config(`"clientId": "id", "clientSecret": "s"`, ""), Answer{Status: 200, Headers: [][2]string{{"cache-control", "no-store"}, {"expires", "0"}}, Body: []byte(`{"access_token": "t1"}`)}, nil, Grant{Token: token.Token{Lifetime: 300 * time.Second}}},
-		"opaque subject":     {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{"abc"}}, Grant{Token: token.Token{Lifetime: time.Hour}}},
-		"subject ends first": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435220}`)}}, Grant{Token: token.Token{Lifetime: 80 * time.Second, SubjectLifetime: 80 * time.Second}}},
-		"subject ends later": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795442400}`)}}, Grant{Token: token.Token{Lifetime: time.Hour, SubjectLifetime: 2*time.Hour + time.Minute}}},
-		"subject, year 2286": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 9999999999}`)}}, Grant{Token: token.Token{Lifetime: time.Hour, SubjectLifetime: maxSubjectLifetime}}},
-		"subject, year 5138": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 99999999999}`)}}, Grant{Token: token.Token{Lifetime: time.Hour, SubjectLifetime: maxSubjectLifetime}}},
-		"actor ends first":   {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795442400}`), jwt(`{"exp": 1795435220}`)}}, Grant{Token: token.Token{Lifetime: 80 * time.Second, SubjectLifetime: 80 * time.Second}}},
-		"jwt-bearer":         {oauth2Config(jwtBearer, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435220}`)}}, Grant{Token: token.Token{Lifetime: 80 * time.Second, SubjectLifetime: 80 * time.Second}}},
-		"subject just ended": {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435170}`)}}, Grant{Token: token.Token{Lifetime: 30 * time.Second, SubjectLifetime: 30 * time.Second}}},
-		"subject has ended":  {oauth2Config(exchange, ""), exchanged, &Caller{tokens: [2]string{jwt(`{"exp": 1795435100}`)}}, Grant{Token: token.Token{Lifetime: 1, SubjectLifetime: 1}}},
+		"opaque subject":     {oauth2Config(exchange, ""), exchanged, []string{"abc"}, Grant{Token: token.Token{Lifetime: time.Hour}}},
+		"subject ends first": {oauth2Config(exchange, ""), exchanged, []string{jwt(`{"exp": 1795435220}`)}, Grant{Token: token.Token{Lifetime: 80 * time.Second, SubjectLifetime: 80 * time.Second}}},
+		"subject ends later": {oauth2Config(exchange, ""), exchanged, []string{jwt(`{"exp": 1795442400}`)}, Grant{Token: token.Token{Lifetime: time.Hour, SubjectLifetime: 2*time.Hour + time.Minute}}},
+		"subject, year 2286": {oauth2Config(exchange, ""), exchanged, []string{jwt(`{"exp": 9999999999}`)}, Grant{Token: token.Token{Lifetime: time.Hour, SubjectLifetime: maxSubjectLifetime}}},
+		"subject, year 5138": {oauth2Config(exchange, ""), exchanged, []string{jwt(`{"exp": 99999999999}`)}, Grant{Token: token.Token{Lifetime: time.Hour, SubjectLifetime: maxSubjectLifetime}}},
+		"actor ends first":   {oauth2Config(delegation, ""), exchanged, []string{jwt(`{"exp": 1795442400}`), jwt(`{"exp": 1795435220}`)}, Grant{Token: token.Token{Lifetime: 80 * time.Second, SubjectLifetime: 80 * time.Second}}},
+		"jwt-bearer":         {oauth2Config(jwtBearer, ""), exchanged, []string{jwt(`{"exp": 1795435220}`)}, Grant{Token: token.Token{Lifetime: 80 * time.Second, SubjectLifetime: 80 * time.Second}}},
+		"subject just ended": {oauth2Config(exchange, ""), exchanged, []string{jwt(`{"exp": 1795435170}`)}, Grant{Token: token.Token{Lifetime: 30 * time.Second, SubjectLifetime: 30 * time.Second}}},
+		"subject has ended":  {oauth2Config(exchange, ""), exchanged, []string{jwt(`{"exp": 1795435100}`)}, Grant{Token: token.Token{Lifetime: 1, SubjectLifetime: 1}}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, failed := mustRead(t, test.config).Grant(&test.answer, test.caller, now)
+			service := mustRead(t, test.config)
+			var caller *Caller
+			if test.tokens != nil {
+				caller = callerWith(service, test.tokens...)
+			}
+			got, failed := service.Grant(&test.answer, caller, now)
 			if failed != nil {
 				t.Fatal(failed)
 			}

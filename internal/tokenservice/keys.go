@@ -1,6 +1,10 @@
 package tokenservice
 
-import "token-fetch/internal/schema"
+import (
+	"slices"
+
+	"token-fetch/internal/schema"
+)
 
 // Grants and ways of authentication.
 const (
@@ -14,6 +18,7 @@ const (
 	authStyleNone      = "none"              // RFC 6749 section 2.1: public clients
 	authStyleSecretJWT = "client_secret_jwt" // OpenID Connect Core section 9, and so is private_key_jwt
 	authStyleKeyJWT    = "private_key_jwt"
+	authStyleAssertion = "client_assertion" // RFC 7521 section 4.2: somebody else has signed it
 
 	accessTokenType = "urn:ietf:params:oauth:token-type:access_token" //nolint:gosec // no credential: RFC 8693 section 3
 )
@@ -21,14 +26,14 @@ const (
 // The keys of a configuration that say what the token service is asked, and what its answer means.
 var (
 	keyServiceCluster  = &schema.Key{Name: "serviceCluster", Kind: schema.Text, Identity: true}
-	keyServiceName     = &schema.Key{Name: "serviceName", Kind: schema.Text, Required: true, Unless: "serviceCluster", Identity: true}
+	keyServiceName     = &schema.Key{Name: "serviceName", Kind: schema.Text, Required: true, Unless: []string{"serviceCluster", "jwt"}, Identity: true}
 	keyServicePort     = &schema.Key{Name: "servicePort", Kind: schema.Integer, Default: 80, Min: 1, Max: 65535, Identity: true}
-	keyRequestPath     = &schema.Key{Name: "requestPath", Kind: schema.Text, Required: true, Identity: true}
-	keyTokenHeader     = &schema.Key{Name: "tokenHeader", Kind: schema.Text, Required: true, Unless: "oauth2", Identity: true}
+	keyRequestPath     = &schema.Key{Name: "requestPath", Kind: schema.Text, Required: true, Unless: []string{"jwt"}, References: true, Identity: true}
+	keyTokenHeader     = &schema.Key{Name: "tokenHeader", Kind: schema.Text, Required: true, Unless: []string{"oauth2", "jwt"}, Identity: true}
 	keyServiceHost     = &schema.Key{Name: "serviceHost", Kind: schema.Text, Identity: true}
 	keyRequestMethod   = &schema.Key{Name: "requestMethod", Kind: schema.Text, OneOf: []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, Identity: true}
-	keyRequestHeaders  = &schema.Key{Name: "requestHeaders", Kind: schema.TextMap, Secret: true, FoldCase: true, Identity: true}
-	keyRequestBody     = &schema.Key{Name: "requestBody", Kind: schema.Text, Secret: true, Identity: true}
+	keyRequestHeaders  = &schema.Key{Name: "requestHeaders", Kind: schema.TextMap, Secret: true, FoldCase: true, References: true, Identity: true}
+	keyRequestBody     = &schema.Key{Name: "requestBody", Kind: schema.Text, Secret: true, References: true, Identity: true}
 	keyTimeout         = &schema.Key{Name: "timeout", Kind: schema.Integer, Default: 500, Min: 1, Max: 60000}
 	keyRetries         = &schema.Key{Name: "retries", Kind: schema.Integer, Default: 0, Min: 0, Max: 5}
 	keyTokenPath       = &schema.Key{Name: "tokenPath", Kind: schema.Text, Identity: true}
@@ -47,31 +52,49 @@ var (
 	keyConditionPath   = &schema.Key{Name: "path", Kind: schema.Text}
 	keyConditionEquals = &schema.Key{Name: "equals", Kind: schema.Texts, Required: true}
 
-	keyClientID           = &schema.Key{Name: "clientId", Kind: schema.Text, Identity: true}
-	keyClientSecret       = &schema.Key{Name: "clientSecret", Kind: schema.Text, Secret: true, Identity: true}
-	keyGrantType          = &schema.Key{Name: "grantType", Kind: schema.Text, Default: grantClientCredentials, Identity: true}
-	keyScopes             = &schema.Key{Name: "scopes", Kind: schema.TextList, Identity: true}
-	keyAudience           = &schema.Key{Name: "audience", Kind: schema.Texts, Identity: true}
-	keyResource           = &schema.Key{Name: "resource", Kind: schema.Texts, Identity: true}
-	keyAuthStyle          = &schema.Key{Name: "authStyle", Kind: schema.Text, Default: authStyleHeader, OneOf: []string{authStyleHeader, authStyleBody, authStyleNone, authStyleSecretJWT, authStyleKeyJWT}, Identity: true}
-	keyPrivateKey         = &schema.Key{Name: "privateKey", Kind: schema.Text, Secret: true, Identity: true}
-	keyKeyID              = &schema.Key{Name: "keyId", Kind: schema.Text, Identity: true}
-	keySigningAlgorithm   = &schema.Key{Name: "signingAlgorithm", Kind: schema.Text, OneOf: []string{algES256, algES384, algRS256, algPS256, algEdDSA}, Identity: true}
-	keyAssertionAudience  = &schema.Key{Name: "assertionAudience", Kind: schema.Text, Identity: true}
-	keySubjectTokenHeader = &schema.Key{Name: "subjectTokenHeader", Kind: schema.Text, Default: "Authorization", Identity: true}
-	keyKeepSubjectToken   = &schema.Key{Name: "keepSubjectToken", Kind: schema.Boolean, Default: false}
-	keyAllowMissing       = &schema.Key{Name: "allowMissing", Kind: schema.Boolean, Default: false}
-	keySubjectTokenType   = &schema.Key{Name: "subjectTokenType", Kind: schema.Text, Default: accessTokenType, Identity: true}
-	keyRequestedTokenType = &schema.Key{Name: "requestedTokenType", Kind: schema.Text, Identity: true}
-	keyActorTokenHeader   = &schema.Key{Name: "actorTokenHeader", Kind: schema.Text, Identity: true}
-	keyActorTokenType     = &schema.Key{Name: "actorTokenType", Kind: schema.Text, Default: accessTokenType, Identity: true}
-	keyParams             = &schema.Key{Name: "params", Kind: schema.TextMap, Secret: true, Identity: true}
+	keyClientID            = &schema.Key{Name: "clientId", Kind: schema.Text, Identity: true}
+	keyClientSecret        = &schema.Key{Name: "clientSecret", Kind: schema.Text, Secret: true, Identity: true}
+	keyGrantType           = &schema.Key{Name: "grantType", Kind: schema.Text, Default: grantClientCredentials, Identity: true}
+	keyScopes              = &schema.Key{Name: "scopes", Kind: schema.TextList, References: true, Identity: true}
+	keyAudience            = &schema.Key{Name: "audience", Kind: schema.Texts, References: true, Identity: true}
+	keyResource            = &schema.Key{Name: "resource", Kind: schema.Texts, References: true, Identity: true}
+	keyAuthStyle           = &schema.Key{Name: "authStyle", Kind: schema.Text, Default: authStyleHeader, OneOf: []string{authStyleHeader, authStyleBody, authStyleNone, authStyleSecretJWT, authStyleKeyJWT, authStyleAssertion}, Identity: true}
+	keyPrivateKey          = &schema.Key{Name: "privateKey", Kind: schema.Text, Secret: true, Identity: true}
+	keyKeyID               = &schema.Key{Name: "keyId", Kind: schema.Text, Identity: true}
+	keySigningAlgorithm    = &schema.Key{Name: "signingAlgorithm", Kind: schema.Text, OneOf: []string{algES256, algES384, algRS256, algPS256, algEdDSA}, Identity: true}
+	keyAssertionAudience   = &schema.Key{Name: "assertionAudience", Kind: schema.Text, Identity: true}
+	keySubjectTokenHeader  = &schema.Key{Name: "subjectTokenHeader", Kind: schema.Text, Default: "Authorization", Identity: true}
+	keyKeepSubjectToken    = &schema.Key{Name: "keepSubjectToken", Kind: schema.Boolean, Default: false}
+	keyAllowMissing        = &schema.Key{Name: "allowMissing", Kind: schema.Boolean, Default: false}
+	keySubjectTokenType    = &schema.Key{Name: "subjectTokenType", Kind: schema.Text, Default: accessTokenType, Identity: true}
+	keyRequestedTokenType  = &schema.Key{Name: "requestedTokenType", Kind: schema.Text, Identity: true}
+	keyActorTokenHeader    = &schema.Key{Name: "actorTokenHeader", Kind: schema.Text, Identity: true}
+	keyActorTokenType      = &schema.Key{Name: "actorTokenType", Kind: schema.Text, Default: accessTokenType, Identity: true}
+	keySubjectToken        = &schema.Key{Name: "subjectToken", Kind: schema.Text, References: true, Identity: true}
+	keyActorToken          = &schema.Key{Name: "actorToken", Kind: schema.Text, References: true, Identity: true}
+	keyAssertion           = &schema.Key{Name: "assertion", Kind: schema.Text, References: true, Identity: true}
+	keyClientAssertion     = &schema.Key{Name: "clientAssertion", Kind: schema.Text, Secret: true, References: true, Identity: true}
+	keyClientAssertionType = &schema.Key{Name: "clientAssertionType", Kind: schema.Text, Default: assertionType, Identity: true}
+	keyParams              = &schema.Key{Name: "params", Kind: schema.TextMap, Secret: true, References: true, Identity: true}
 
 	keyOAuth2 = &schema.Key{Name: "oauth2", Kind: schema.Object, Identity: true, Keys: []*schema.Key{
 		keyClientID, keyClientSecret, keyGrantType, keyScopes, keyAudience, keyResource,
 		keyAuthStyle, keyPrivateKey, keyKeyID, keySigningAlgorithm, keyAssertionAudience,
-		keySubjectTokenHeader, keyKeepSubjectToken, keyAllowMissing, keySubjectTokenType, keyRequestedTokenType,
-		keyActorTokenHeader, keyActorTokenType, keyParams,
+		keyClientAssertion, keyClientAssertionType,
+		keySubjectTokenHeader, keySubjectToken, keyKeepSubjectToken, keyAllowMissing, keySubjectTokenType, keyRequestedTokenType,
+		keyActorTokenHeader, keyActorToken, keyActorTokenType, keyAssertion, keyParams,
+	}}
+
+	keyTraceHeaders = &schema.Key{Name: "traceHeaders", Kind: schema.TextList}
+
+	keyAlgorithm  = &schema.Key{Name: "algorithm", Kind: schema.Text, OneOf: keySigningAlgorithm.OneOf, Identity: true}
+	keySecret     = &schema.Key{Name: "secret", Kind: schema.Text, Secret: true, Identity: true}
+	keyClaims     = &schema.Key{Name: "claims", Kind: schema.JSONObject, References: true, Identity: true}
+	keyLifetime   = &schema.Key{Name: "lifetime", Kind: schema.Integer, Default: 300, Min: 10, Max: 86400, Identity: true}
+	keyJOSEHeader = &schema.Key{Name: "header", Kind: schema.TextMap, Identity: true}
+
+	keyJWT = &schema.Key{Name: "jwt", Kind: schema.Object, Identity: true, Keys: []*schema.Key{
+		keyPrivateKey, keyKeyID, keyAlgorithm, keySecret, keyClaims, keyLifetime, keyJOSEHeader,
 	}}
 
 	keyTTL                = &schema.Key{Name: "ttl", Kind: schema.Integer, Default: 300, Min: 1, Max: schema.MaxSeconds, Identity: true}
@@ -86,8 +109,11 @@ var Keys = []*schema.Key{
 	keyServiceCluster, keyServiceName, keyServicePort, keyRequestPath, keyTokenHeader, keyServiceHost,
 	keyRequestMethod, keyRequestHeaders, keyRequestBody, keyTimeout, keyRetries,
 	keyTokenIn, keyTokenPath, keyResponseHeader, keyTokenCookie, keyUpstreamHeaders, keySuccessStatus, keySuccessWhen,
-	keyTokenPrefix, keyTokenSuffix, keyForwardHeaders, keyOAuth2,
+	keyTokenPrefix, keyTokenSuffix, keyForwardHeaders, keyTraceHeaders, keyOAuth2, keyJWT,
 }
+
+// NamedKeys are those of a named token, which is set as no header.
+var NamedKeys = slices.DeleteFunc(slices.Clone(Keys), func(k *schema.Key) bool { return k == keyTokenHeader || k == keyUpstreamHeaders })
 
 // LifetimeKeys are those of the object cache that say how long a token lives.
 var LifetimeKeys = []*schema.Key{keyTTL, keyExpiresAtPath, keyExpiresInPath, keyIgnoreCacheControl, keyMaxTTL}

@@ -297,7 +297,8 @@ func TestWhatDecidesOnALifetime(t *testing.T) {
 		}
 		var caller *Caller
 		if test.subject != 0 {
-			caller = &Caller{tokens: [2]string{jwt(fmt.Sprintf(`{"exp": %d}`, test.subject))}}
+			service = mustRead(t, oauth2Config(exchange, `, "tokenPath": "t"`))
+			caller = callerWith(service, jwt(fmt.Sprintf(`{"exp": %d}`, test.subject)))
 		}
 		g, err := service.Grant(a, caller, fuzzNow)
 		if err != nil || g.LifetimeFrom != test.want {

@@ -14,10 +14,10 @@ var knownGrants = []string{grantClientCredentials, grantTokenExchange, grantJWTB
 // oauth2 is the form and the client's authentication of a token request.
 type oauth2 struct {
 	clientID      string
-	form          url.Values
-	authorization string          // value of the Authorization header; empty: the credentials are in the form
-	assertion     *assertion      // signed for each call; nil: the client authenticates in another way
-	exchange      *callerExchange // nil for a token that does not depend on the caller's own
+	form          form
+	authorization string     // value of the Authorization header; empty: the credentials are in the form
+	assertion     *assertion // signed for each call; nil: the client authenticates in another way
+	isExchange    bool       // of a token that is another party's
 }
 
 // oauth2 reads the key oauth2; nil when it is absent.
@@ -25,23 +25,26 @@ func (r reader) oauth2() *oauth2 {
 	if !r.Has(keyOAuth2) {
 		return nil
 	}
-	o := reader{r.Object(keyOAuth2), r.isEnabled}
+	o := reader{Section: r.Object(keyOAuth2), isEnabled: r.isEnabled}
 	grant := o.grantType()
-	request := &oauth2{form: url.Values{"grant_type": {grant}}}
-	if scopes := o.Strings(keyScopes); len(scopes) > 0 {
-		request.form.Set("scope", strings.Join(scopes, " "))
+	request := &oauth2{
+		form:       form{Values: url.Values{"grant_type": {grant}}},
+		isExchange: grant == grantTokenExchange || grant == grantJWTBearer,
 	}
-	for _, audience := range o.Strings(keyAudience) {
-		if audience != "" {
-			request.form.Add("audience", audience)
+	if scopes := o.Templates(keyScopes); len(scopes) > 0 {
+		request.form.add("scope", scopes...)
+	}
+	for _, audience := range o.Templates(keyAudience) {
+		if !audience.IsFixed() || audience.Text() != "" {
+			request.form.add("audience", audience)
 		}
 	}
-	for _, resource := range o.Strings(keyResource) {
-		request.form.Add("resource", resource)
+	for _, resource := range o.Templates(keyResource) {
+		request.form.add("resource", resource)
 	}
 	o.authenticate(request)
 	r.refuseAuthorizationBeside(request)
-	request.exchange = o.exchange(grant, request.form)
+	o.exchange(grant, &request.form)
 	o.params(request)
 	if method := r.String(keyRequestMethod); method != "" && method != "POST" {
 		r.Wrong(keyRequestMethod, "POST with oauth2")
@@ -87,16 +90,16 @@ var reservedParams = []string{"client_secret", "subject_token"}
 func (r reader) params(request *oauth2) {
 	for _, param := range r.Members(keyParams) {
 		isSigned := request.assertion != nil && param.Name == "client_assertion"
-		if request.form.Has(param.Name) || slices.Contains(reservedParams, param.Name) || request.exchange.has(param.Name) || isSigned {
+		if request.form.has(param.Name) || slices.Contains(reservedParams, param.Name) || isSigned {
 			r.Fail("invalid %s in config: another key sets it", r.Name(keyParams, param.Name))
 		}
-		request.form.Set(param.Name, param.Value)
+		request.form.add(param.Name, param.Template)
 	}
 	if request.form.Get("grant_type") != grantPassword || !r.isEnabled {
 		return
 	}
 	for _, name := range []string{"username", "password"} {
-		if request.form.Get(name) == "" {
+		if request.form.Get(name) == "" && !slices.ContainsFunc(request.form.late, func(f lateField) bool { return f.name == name }) {
 			r.Fail("missing %s in config (grantType %s needs it)", r.Name(keyParams, name), grantPassword)
 		}
 	}
@@ -121,6 +124,3 @@ func (request *oauth2) addHeaders(headers [][2]string) [][2]string {
 	}
 	return headers
 }
-
-// body is the form without what comes with each request.
-func (request *oauth2) body() []byte { return []byte(request.form.Encode()) }

@@ -20,7 +20,7 @@ func TestOAuth2Errors(t *testing.T) {
 		"grant, control":        {inOAuth2(client + `, "grantType": "urn:a\n"`), `invalid oauth2.grantType in config: "urn:a�" (want the name of a grant, or an absolute URI: client_credentials, urn:ietf:params:oauth:grant-type:token-exchange, urn:ietf:params:oauth:grant-type:jwt-bearer, password, or another, with its fields in params)`},
 		"audience":              {inOAuth2(client + `, "audience": {}`), `invalid oauth2.audience in config: an object (want a string or a list of strings)`},
 		"allowMissing":          {inOAuth2(client + `, "allowMissing": "yes"`), `invalid oauth2.allowMissing in config: "yes" (want true or false)`},
-		"style":                 {inOAuth2(client + `, "authStyle": "basic"`), `invalid oauth2.authStyle in config: "basic" (want header, body, none, client_secret_jwt, private_key_jwt)`},
+		"style":                 {inOAuth2(client + `, "authStyle": "basic"`), `invalid oauth2.authStyle in config: "basic" (want header, body, none, client_secret_jwt, private_key_jwt, client_assertion)`},
 		"scopes":                {inOAuth2(client + `, "scopes": "a b"`), `invalid oauth2.scopes in config: "a b" (want a list of strings)`},
 		"resource":              {inOAuth2(client + `, "resource": 5`), `invalid oauth2.resource in config: 5 (want a string or a list of strings)`},
 		"params":                {inOAuth2(client + `, "params": {"a": 5}`), `invalid oauth2.params.a in config (want a string)`},

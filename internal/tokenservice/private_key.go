@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"token-fetch/internal/schema"
 )
 
 // The algorithms of RFC 7518 and RFC 8037 that a private key may sign with.
@@ -76,8 +78,8 @@ type privateKey struct {
 
 // privateKey reads the key and the algorithm. It is parsed once, as rules by the thousand may inherit it, and an
 // RSA key is checked and prepared at length.
-func (r reader) privateKey() signingKey {
-	algorithm := r.String(keySigningAlgorithm)
+func (r reader) privateKey(ofAlgorithm *schema.Key) signingKey {
+	algorithm := r.String(ofAlgorithm)
 	text := r.required(keyPrivateKey)
 	if text == "" {
 		return signingKey{}
@@ -92,7 +94,7 @@ func (r reader) privateKey() signingKey {
 	case algorithm == "":
 		algorithm = fitting[0]
 	case !slices.Contains(fitting, algorithm):
-		r.Wrong(keySigningAlgorithm, strings.Join(fitting, " or ")+" with this "+keyPrivateKey.Name)
+		r.Wrong(ofAlgorithm, strings.Join(fitting, " or ")+" with this "+keyPrivateKey.Name)
 	}
 	return signingKey{algorithm: algorithm, sign: found.signer(algorithm), thumbprint: found.thumbprint(algorithm)}
 }

@@ -81,7 +81,7 @@ func keyForms(t testing.TB, name string) map[string]string {
 	return forms
 }
 
-func keyJWT(pem, more string) string {
+func keyJWTOf(pem, more string) string {
 	return `"clientId": "id", "authStyle": "private_key_jwt", "privateKey": ` + quoted(pem) + more
 }
 
@@ -103,7 +103,7 @@ func TestSignatures(t *testing.T) {
 				more = `, "signingAlgorithm": "` + test.configured + `"`
 			}
 			for form, text := range keyForms(t, test.key) {
-				parts := readAssertion(t, mustCall(t, mustRead(t, oauth2Config(keyJWT(text, more), "")), nil))
+				parts := readAssertion(t, mustCall(t, mustRead(t, oauth2Config(keyJWTOf(text, more), "")), nil))
 				if parts.header["alg"] != test.algorithm {
 					t.Errorf("%s: alg: got %v, expected %s", form, parts.header["alg"], test.algorithm)
 				}
@@ -169,7 +169,7 @@ func TestCertificateInTheHeader(t *testing.T) {
 		"ES256": {"P-256", "", "x5t#S256", "x5t"},
 	}
 	for name, test := range tests {
-		header := readAssertion(t, mustCall(t, mustRead(t, oauth2Config(keyJWT(pemOf(t, test.key)+certificate, test.more), "")), nil)).header
+		header := readAssertion(t, mustCall(t, mustRead(t, oauth2Config(keyJWTOf(pemOf(t, test.key)+certificate, test.more), "")), nil)).header
 		if _, found := header[test.other]; header[test.member] != digests[test.member] || found {
 			t.Errorf("%s: got %v, expected only %s %s", name, header, test.member, digests[test.member])
 		}
@@ -216,7 +216,7 @@ func TestKeysThatCannotBeUsed(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := read(oauth2Config(keyJWT(test.text, ""), ""))
+			_, err := read(oauth2Config(keyJWTOf(test.text, ""), ""))
 			if want := "invalid oauth2.privateKey in config (want " + test.want + ")"; err == nil || err.Error() != want {
 				t.Errorf("got %v, expected %s", err, want)
 			}
@@ -333,7 +333,7 @@ func TestZerosOfASecret(t *testing.T) {
 // Rules inherit the key, and the first one has read it.
 func TestKeyIsParsedOnce(t *testing.T) {
 	text := pemOf(t, "RSA")
-	_, s := readPart(oauth2Config(keyJWT(text, ""), ""), true)
+	_, s := readPart(oauth2Config(keyJWTOf(text, ""), ""), true)
 	found, _ := s.Once(keyPrivateKey, text, func() any { return privateKey{want: "not parsed yet"} }).(privateKey)
 	if s.Err() != nil || found.key == nil {
 		t.Errorf("got %q and %v, expected a key that has been parsed", found.want, s.Err())

@@ -1,0 +1,244 @@
+// Package chains has what calls come to that are made of other tokens, and of what a client's request brings.
+package chains
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"token-fetch/e2e/harness"
+)
+
+type config = harness.Config
+
+// chainOf three: a login, an exchange of its token, and the token call that needs the exchanged one. Each has calls of its own path below the
+// name.
+func chainOf(name string, more config) config {
+	call := func(link string, headers config) config {
+		return config{"serviceName": harness.TokenName, "requestPath": "/" + name + "/" + link, "tokenPath": "token", "timeout": 10_000, "requestHeaders": headers}
+	}
+	top := call("call", config{"X-Link": "${token.exchange}"})
+	top["tokenHeader"], top["cache"] = "X-Token", config{}
+	top["tokens"] = config{
+		"login":    call("login", config{"X-Link": harness.SecretMark + "-credential"}),
+		"exchange": call("exchange", config{"X-Link": "${token.login}"}),
+	}
+	return harness.Merge(top, more)
+}
+
+// before says which link's token a link's calls are made with.
+var before = map[string]string{"exchange": "login", "call": "exchange"}
+
+// linkServer issues the tokens of chains, and answers 401 to a call whose own link it does not know.
+type linkServer struct {
+	mu      sync.Mutex
+	issued  map[string]int    // by the path
+	good    map[string]string // the latest token of the path
+	answers map[string]http.HandlerFunc
+	end     map[string]int // expires_in by the path
+}
+
+func newLinkServer() *linkServer {
+	return &linkServer{issued: map[string]int{}, good: map[string]string{}, answers: map[string]http.HandlerFunc{}, end: map[string]int{}}
+}
+
+func (s *linkServer) answer(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	path := r.URL.Path
+	chain, link := path[:strings.LastIndex(path, "/")+1], path[strings.LastIndex(path, "/")+1:]
+	if answer := s.answers[path]; answer != nil {
+		s.mu.Unlock()
+		answer(w, r)
+		return
+	}
+	defer s.mu.Unlock()
+	if needed, needs := before[link]; needs && r.Header.Get("X-Link") != s.good[chain+needed] {
+		harness.Status(http.StatusUnauthorized)(w, r)
+		return
+	}
+	s.issued[path]++
+	s.good[path] = fmt.Sprintf("%s-%s-%d", harness.SecretMark, link, s.issued[path])
+	end := s.end[path]
+	if end == 0 {
+		end = 3600
+	}
+	harness.JSON(http.StatusOK, config{"token": s.good[path], "expires_in": end})(w, r)
+}
+
+// revoke has the service not take the latest token of a path any more.
+func (s *linkServer) revoke(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.good[path] = "revoked"
+}
+
+// set has calls of a path answered in another way; nil: as ever.
+func (s *linkServer) set(path string, answer http.HandlerFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answers[path] = answer
+}
+
+// checkCalls expects so many calls of each link since the last check.
+func checkCalls(t *testing.T, gateway *harness.Gateway, name string, want map[string]int) {
+	t.Helper()
+	got := map[string]int{}
+	for _, call := range gateway.Token.Calls() {
+		if link, found := strings.CutPrefix(call.URI, "/"+name+"/"); found {
+			got[link]++
+		}
+	}
+	for _, link := range []string{"login", "exchange", "call"} {
+		if got[link] != want[link] {
+			t.Errorf("%s: got %d calls of %s, expected %d", name, got[link], link, want[link])
+		}
+	}
+	gateway.Token.Forget()
+}
+
+func TestChain(t *testing.T) {
+	t.Parallel()
+	server := newLinkServer()
+	short := config{"refreshBefore": 0}
+	gateway := harness.Start(t, harness.Options{Details: true, Config: harness.ByHost(map[string]config{
+		"cold": chainOf("cold", nil), "revoked": chainOf("revoked", nil), "refusing": chainOf("refusing", nil), "down": chainOf("down", nil),
+		"ends": chainOf("ends", config{"cache": short}), "uncached": chainOf("uncached", config{"cache": nil}),
+		"stale": chainOf("stale", config{"cache": config{"refreshBefore": 0, "staleIfError": 600}}),
+		"slow":  chainOf("slow", nil),
+	})})
+	gateway.Token.Handle(server.answer)
+	for name, test := range map[string]func(*testing.T, *harness.Gateway, *linkServer){
+		"cold": checkCold, "revoked": checkRevoked, "refusing": checkRefusing, "down": checkDown, "ends": checkEnds, "uncached": checkUncached, "stale": checkStale,
+		"slow": checkSlow,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, gateway, server) })
+	}
+}
+
+func get(t *testing.T, gateway *harness.Gateway, host string, status int, headers ...string) harness.Answer {
+	t.Helper()
+	answer := gateway.Get(t, "/", append([]string{"Host: " + host}, headers...)...)
+	harness.CheckStatus(t, answer, status)
+	return answer
+}
+
+// A cold chain makes a call for each link, whoever asks at once, and a warm one none.
+func checkCold(t *testing.T, gateway *harness.Gateway, _ *linkServer) {
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() { get(t, gateway, "cold", 200) })
+	}
+	all.Wait()
+	gateway.Upstream.CheckHeader(t, "X-Token", harness.SecretMark+"-call-1")
+	checkCalls(t, gateway, "cold", map[string]int{"login": 1, "exchange": 1, "call": 1})
+	get(t, gateway, "cold", 200)
+	checkCalls(t, gateway, "cold", nil)
+}
+
+// A link that was revoked is fetched again, and the call that needs it repeated: the client sees nothing of it.
+func checkRevoked(t *testing.T, gateway *harness.Gateway, server *linkServer) {
+	get(t, gateway, "revoked", 200)
+	checkCalls(t, gateway, "revoked", map[string]int{"login": 1, "exchange": 1, "call": 1})
+	server.revoke("/revoked/exchange")
+	server.revoke("/revoked/login")
+	gateway.Upstream.Respond(func(*http.Request) int { return http.StatusUnauthorized })
+	get(t, gateway, "revoked", 401)
+	gateway.Upstream.Respond(func(*http.Request) int { return http.StatusOK })
+	get(t, gateway, "revoked", 200)
+	checkCalls(t, gateway, "revoked", map[string]int{"login": 1, "exchange": 2, "call": 2})
+	gateway.WaitLog(t, "answered 401 to a request with a token of token service "+harness.TokenName)
+}
+
+// A service that takes no link is called once with the one that there is, and once with a new one.
+func checkRefusing(t *testing.T, gateway *harness.Gateway, server *linkServer) {
+	server.set("/refusing/exchange", harness.Status(http.StatusUnauthorized))
+	harness.CheckReply(t, get(t, gateway, "refusing", 500), harness.Reply(500, "http call failed", "text/plain; charset=utf-8"))
+	checkCalls(t, gateway, "refusing", map[string]int{"login": 1, "exchange": 1}) // the login was fetched for this very request
+	for range 20 {
+		get(t, gateway, "refusing", 500)
+	}
+	calls := len(gateway.Token.Calls())
+	if calls > 4 {
+		t.Errorf("got %d calls for 20 requests, expected them to be spaced", calls)
+	}
+	server.set("/refusing/exchange", nil)
+	harness.Eventually(t, 30*time.Second, func() error {
+		if answer := gateway.Get(t, "/", "Host: refusing"); answer.Status != 200 {
+			return fmt.Errorf("got %d", answer.Status)
+		}
+		return nil
+	})
+	gateway.WaitLog(t, "(token exchange) answered 401")
+}
+
+// A link that is down has the requests treated as if the last one were.
+func checkDown(t *testing.T, gateway *harness.Gateway, server *linkServer) {
+	server.set("/down/login", harness.Status(http.StatusServiceUnavailable))
+	get(t, gateway, "down", 500)
+	checkCalls(t, gateway, "down", map[string]int{"login": 1})
+	gateway.WaitLog(t, "(token login) answered 503")
+	server.set("/down/login", nil)
+	harness.Eventually(t, 30*time.Second, func() error {
+		if answer := gateway.Get(t, "/", "Host: down"); answer.Status != 200 {
+			return fmt.Errorf("got %d", answer.Status)
+		}
+		return nil
+	})
+}
+
+// A last link that has ended makes one call, and what was obtained with a link outlives it.
+func checkEnds(t *testing.T, gateway *harness.Gateway, server *linkServer) {
+	server.end["/ends/exchange"], server.end["/ends/call"] = 1, 4
+	get(t, gateway, "ends", 200)
+	checkCalls(t, gateway, "ends", map[string]int{"login": 1, "exchange": 1, "call": 1})
+	began := time.Now()
+	harness.Eventually(t, 30*time.Second, func() error {
+		get(t, gateway, "ends", 200)
+		if calls := len(gateway.Token.Calls()); calls < 2 {
+			return fmt.Errorf("got %d calls", calls)
+		}
+		return nil
+	})
+	if took := time.Since(began); took < 2*time.Second {
+		t.Errorf("the token was fetched again after %s, expected it to outlive its middle link", took)
+	}
+	checkCalls(t, gateway, "ends", map[string]int{"exchange": 1, "call": 1})
+}
+
+// Without a cache each request has a call of its own, but not its links.
+func checkUncached(t *testing.T, gateway *harness.Gateway, _ *linkServer) {
+	for range 3 {
+		get(t, gateway, "uncached", 200)
+	}
+	checkCalls(t, gateway, "uncached", map[string]int{"login": 1, "exchange": 1, "call": 3})
+}
+
+// While a link can't be had, the last token stands in.
+func checkStale(t *testing.T, gateway *harness.Gateway, server *linkServer) {
+	server.end["/stale/call"], server.end["/stale/exchange"] = 1, 1
+	get(t, gateway, "stale", 200)
+	server.set("/stale/exchange", harness.Status(http.StatusServiceUnavailable))
+	until := time.Now().Add(3 * time.Second)
+	for time.Now().Before(until) {
+		get(t, gateway, "stale", 200)
+	}
+}
+
+// A request waits no longer than for the sum of the timeouts.
+func checkSlow(t *testing.T, gateway *harness.Gateway, server *linkServer) {
+	for _, link := range []string{"login", "exchange"} {
+		path := "/slow/" + link
+		server.set(path, harness.Delay(300*time.Millisecond, func(w http.ResponseWriter, r *http.Request) {
+			server.set(path, nil)
+			server.answer(w, r)
+		}))
+	}
+	began := time.Now()
+	get(t, gateway, "slow", 200)
+	if took := time.Since(began); took < 600*time.Millisecond {
+		t.Errorf("answered after %s, expected one link after the other", took)
+	}
+}

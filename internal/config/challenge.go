@@ -1,0 +1,34 @@
+package config
+
+import (
+	"net/url"
+	"strings"
+
+	"token-fetch/internal/schema"
+)
+
+// readChallenge reads what a 401 says of where a token is to be had.
+func readChallenge(s schema.Section) string {
+	challenge := `Bearer realm="` + quoted(s, keyRealm, `no control characters, " or \`) + `"`
+	if s.Has(keyChallengeScope) {
+		challenge += `, scope="` + quoted(s, keyChallengeScope, `scopes with spaces between them, without " and \`) + `"`
+	}
+	if s.Has(keyResourceMetadata) {
+		const want = "an absolute URL, https://HOST/PATH"
+		text := quoted(s, keyResourceMetadata, want)
+		if u, err := url.Parse(text); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.Fragment != "" {
+			s.Wrong(keyResourceMetadata, want)
+		}
+		challenge += `, resource_metadata="` + text + `"`
+	}
+	return challenge
+}
+
+// quoted is a text that needs no escapes between quotes.
+func quoted(s schema.Section, k *schema.Key, want string) string {
+	text := s.String(k)
+	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) || text == "" {
+		s.Wrong(k, want)
+	}
+	return text
+}

@@ -1,0 +1,261 @@
+package tokenservice
+
+import (
+	"encoding/base64"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"token-fetch/internal/schema"
+	"token-fetch/internal/template"
+)
+
+// input is a value of the client's request that tokens depend on.
+type input struct {
+	reading reading
+	origin  template.Origin
+	// jwt brings the token whose claim it is: a header or a cookie. The zero Origin for what is no claim.
+	jwt template.Origin
+	// Of a token to be exchanged: the error of a request without it, and whether such a request goes on without a token.
+	missing       error
+	allowsMissing bool
+}
+
+type reading uint8
+
+const (
+	// lines are all of a header's, as they are; there may be none.
+	lines reading = iota
+	// bearer is a token to be exchanged. There must be one.
+	bearer
+	// value is what a reference stands for. There must be one.
+	value
+)
+
+// maxValueBytes limits what a reference brings from a request.
+const maxValueBytes = 16 << 10
+
+// header is the request header that has the value, in lower case.
+func (in *input) header() string {
+	origin := in.origin
+	if origin.Kind == template.Claim {
+		origin = in.jwt
+	}
+	switch origin.Kind {
+	case template.Cookie:
+		return "cookie"
+	case template.Query, template.Path:
+		return ":path"
+	case template.Host:
+		return ":authority"
+	case template.Method:
+		return ":method"
+	default:
+		return origin.Name
+	}
+}
+
+// append appends the value, with a number that tells it apart from others.
+func (in *input) append(to []byte, number int, headers [][2]string) ([]byte, error) {
+	switch in.reading {
+	case lines:
+		for _, header := range headers {
+			if header[0] == in.origin.Name {
+				to = appendValue(to, number, header[1])
+			}
+		}
+		return to, nil
+	case bearer:
+		found, isOne := onlyValue(headers, in.origin)
+		text, ok := bearerToken(found, in.origin)
+		switch {
+		case ok && isOne:
+			return appendValue(to, number, text), nil
+		case isOne && in.allowsMissing && isAbsent(found, in.origin):
+			return nil, ErrAnonymous
+		}
+		return nil, in.missing
+	default:
+		text, ok := in.value(headers)
+		if !ok || text == "" || len(text) > maxValueBytes {
+			return nil, &MissingError{in.origin}
+		}
+		return appendValue(to, number, text), nil
+	}
+}
+
+// value is what a reference stands for.
+func (in *input) value(headers [][2]string) (string, bool) {
+	switch in.origin.Kind {
+	case template.Header:
+		return allHeaders(headers, in.origin.Name)
+	case template.Cookie:
+		if found := cookieValues(headers, in.origin.Name); len(found) > 0 {
+			return found[0], true
+		}
+		return "", false
+	case template.Query:
+		return queryValue(headerIn(headers, ":path"), in.origin.Name)
+	case template.Host:
+		return hostName(headerIn(headers, ":authority"))
+	case template.Path:
+		path, _, _ := strings.Cut(headerIn(headers, ":path"), "?")
+		return path, true
+	case template.Method:
+		return headerIn(headers, ":method"), true
+	default:
+		found, isOne := onlyValue(headers, in.jwt)
+		text, ok := bearerToken(found, in.jwt)
+		if !ok || !isOne {
+			return "", false
+		}
+		return claim(text, in.origin.Name)
+	}
+}
+
+func headerIn(headers [][2]string, name string) string {
+	text, _ := FirstHeader(headers, name)
+	return text
+}
+
+// onlyValue is that of the header, cookie or parameter, "" without one. isOne is false for several: of two tokens one would
+// be exchanged, and the upstream could take the other.
+func onlyValue(headers [][2]string, o template.Origin) (text string, isOne bool) {
+	switch o.Kind {
+	case template.Cookie:
+		found := cookieValues(headers, o.Name)
+		if len(found) == 0 {
+			return "", true
+		}
+		return found[0], len(found) == 1
+	case template.Query:
+		text, _ := queryValue(headerIn(headers, ":path"), o.Name)
+		return text, true
+	}
+	isOne = true
+	isFound := false
+	for _, header := range headers {
+		if header[0] == o.Name {
+			text, isOne, isFound = header[1], !isFound, true
+		}
+	}
+	return text, isOne
+}
+
+// cookieValues are those of the request's cookies of that name (RFC 6265 section 5.4).
+func cookieValues(headers [][2]string, name string) (found []string) {
+	for _, header := range headers {
+		if header[0] != "cookie" {
+			continue
+		}
+		for pair := range strings.SplitSeq(header[1], ";") {
+			if own, text, _ := strings.Cut(strings.TrimSpace(pair), "="); own == name {
+				found = append(found, unquoted(text))
+			}
+		}
+	}
+	return found
+}
+
+// queryValue is the first parameter of that name, as forms are read.
+func queryValue(target, name string) (string, bool) {
+	_, query, _ := strings.Cut(target, "?")
+	query, _, _ = strings.Cut(query, "#")
+	for pair := range strings.SplitSeq(query, "&") {
+		own, text, _ := strings.Cut(pair, "=")
+		if own, err := url.QueryUnescape(own); err != nil || own != name {
+			continue
+		}
+		text, err := url.QueryUnescape(text)
+		return text, err == nil
+	}
+	return "", false
+}
+
+// hostName is an authority without its port, in lower case. One that two readers could take for different hosts is none.
+func hostName(authority string) (string, bool) {
+	host := authority
+	if colon := strings.LastIndexByte(authority, ':'); colon > strings.LastIndexByte(authority, ']') {
+		host = authority[:colon]
+		if port := authority[colon+1:]; port == "" || strings.Trim(port, digits) != "" {
+			return "", false
+		}
+	}
+	inside, isV6 := strings.CutPrefix(host, "[")
+	if isV6 {
+		inside, closed := strings.CutSuffix(inside, "]")
+		return strings.ToLower(host), closed && strings.Trim(inside, digits+"abcdefABCDEF:.") == ""
+	}
+	return strings.ToLower(host), strings.Trim(host, letters+digits+"-._") == ""
+}
+
+// claim is one of a JWT, which is not verified: a text, a number or true or false.
+func claim(token, path string) (string, bool) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return "", false
+	}
+	claims, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	if err != nil || !schema.ValidJSON(claims) {
+		return "", false
+	}
+	switch found := gjson.GetBytes(claims, path); found.Type {
+	case gjson.String:
+		return found.Str, true
+	case gjson.Number, gjson.True, gjson.False:
+		return found.Raw, true // a number as it is written, whatever its size
+	default:
+		return "", false
+	}
+}
+
+// MissingError is of a request that lacks what the call refers to, or has it in a form that can't be sent on.
+type MissingError struct{ Origin template.Origin }
+
+func (e *MissingError) Error() string {
+	return "the request has no usable ${" + e.Origin.String() + "}"
+}
+
+// bearerToken takes the token out of a value: after the scheme Bearer, or the whole value of anything but
+// Authorization. What has other characters than a token's (RFC 6750 section 2.1) is none, for example two tokens in one value.
+func bearerToken(text string, o template.Origin) (string, bool) {
+	scheme, token, hasScheme := strings.Cut(strings.TrimSpace(text), " ")
+	switch {
+	case hasScheme && strings.EqualFold(scheme, "bearer"):
+		token = strings.TrimSpace(token)
+	case hasScheme || isAuthorization(o):
+		return "", false
+	default:
+		token = scheme
+	}
+	return token, len(token) <= maxTokenBytes && bearerBytes.isOf(token)
+}
+
+// isAbsent reports whether a value has no token at all, rather than a bad one: none, only the scheme, or
+// credentials of another one. So must each part between commas, by which a host joins several lines.
+func isAbsent(text string, o template.Origin) bool {
+	for part := range strings.SplitSeq(text, ",") {
+		scheme, token, hasScheme := strings.Cut(strings.TrimSpace(part), " ")
+		isBearer := strings.EqualFold(scheme, "bearer")
+		isOther := scheme == "" || hasScheme || isAuthorization(o)
+		if isBearer && strings.TrimSpace(token) != "" || !isBearer && !isOther {
+			return false
+		}
+	}
+	return true
+}
+
+func isAuthorization(o template.Origin) bool {
+	return o == template.Origin{Kind: template.Header, Name: "authorization"}
+}
+
+var bearerBytes = newByteSet(letters + digits + "-._~+/=")
+
+// addInput has the token depend on one more value.
+func (s *Service) addInput(in input) {
+	if !slices.Contains(s.inputs, in) {
+		s.inputs = append(s.inputs, in)
+	}
+}

@@ -1,0 +1,174 @@
+package tokenservice
+
+import (
+	"crypto/rand"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"token-fetch/internal/schema"
+	"token-fetch/internal/template"
+	"token-fetch/internal/token"
+)
+
+// signedToken is a JWT that the plugin signs itself.
+type signedToken struct {
+	header   string            // encoded
+	claims   template.Template // an object
+	adds     []string          // the claims that it has not
+	lifetime time.Duration
+	key      signingKey
+	prefix   string
+	suffix   string
+}
+
+// isSigned reports whether the section signs its tokens. A rule that says how its token comes does not inherit another way.
+func (r reader) isSigned() bool {
+	isCall := r.says(keyServiceName) || r.says(keyServiceCluster)
+	switch _, says := r.Own(keyJWT.Name); {
+	case says && isCall:
+		r.Wrong(keyJWT, "either it, or a token service")
+		return true
+	case says:
+		return true
+	case isCall:
+		return false
+	default:
+		return r.Has(keyJWT)
+	}
+}
+
+// signed reads a token that no service is called for.
+func (r reader) signed(part Part) *Service {
+	for _, k := range Keys {
+		if _, isOwn := r.Own(k.Name); isOwn && k != keyJWT && k != keyTokenHeader && k != keyTokenPrefix && k != keyTokenSuffix && !r.says(keyServiceName) && !r.says(keyServiceCluster) {
+			r.Unused(k, "no token service is called where "+keyJWT.Name+" signs the token")
+		}
+	}
+	o := reader{r.Object(keyJWT), r.isEnabled, r.isNamed}
+	s := &Service{
+		Protected: []string{r.tokenHeader(true)},
+		Timeout:   time.Millisecond, // nobody is waited for
+		lifetime:  readLifetimes(part.Cache, false),
+		isCached:  true,
+		jwt:       &signedToken{lifetime: o.Seconds(keyLifetime), claims: o.claims()},
+	}
+	for _, name := range []string{"iat", "exp", "jti"} {
+		if !gjson.Get(s.jwt.claims.Skeleton(), name).Exists() {
+			s.jwt.adds = append(s.jwt.adds, name)
+		}
+	}
+	s.jwt.key = o.signingKey()
+	if s.jwt.key.sign != nil {
+		s.jwt.header = encodeJWT(jsonObject(o.moreHeader(o.joseHeader(s.jwt.key))))
+	}
+	if !r.isNamed {
+		r.checkAround(answerReader{})
+		s.jwt.prefix, s.jwt.suffix = bearerPrefix, r.String(keyTokenSuffix)
+		if r.Has(keyTokenPrefix) {
+			s.jwt.prefix = r.String(keyTokenPrefix)
+		}
+	}
+	s.readInputs()
+	return s
+}
+
+func (r reader) signingKey() signingKey {
+	switch {
+	case r.Has(keySecret) && r.Has(keyPrivateKey):
+		r.Wrong(keySecret, "either it or "+keyPrivateKey.Name)
+		return signingKey{}
+	case r.Has(keySecret):
+		if _, isOwn := r.Own(keyAlgorithm.Name); isOwn {
+			r.Wrong(keyAlgorithm, "none with "+keySecret.Name+", which signs by HS256")
+		}
+		return r.secretKey(keySecret, r.required(keySecret), "")
+	case !r.Has(keyPrivateKey) && r.isEnabled:
+		r.Fail("missing %s in config (want it, or %s for HS256)", r.Name(keyPrivateKey), keySecret.Name)
+		return signingKey{}
+	default:
+		return r.privateKey(keyAlgorithm)
+	}
+}
+
+// moreHeader appends what the configuration has of the header, which can't replace what the key says.
+func (r reader) moreHeader(members [][2]string) [][2]string {
+	for _, more := range r.Members(keyJOSEHeader) {
+		isKnown := false
+		for i, known := range members {
+			if known[0] == more.Name {
+				isKnown = true
+				members[i][1] = more.Value
+			}
+		}
+		switch {
+		case more.Name == "alg" || more.Name == "kid":
+			r.Fail("invalid %s in config: another key sets it", r.Name(keyJOSEHeader, more.Name))
+		case !isKnown:
+			members = append(members, [2]string{more.Name, more.Value})
+		}
+	}
+	return members
+}
+
+// claims reads the claims. Values come from outside, but no names.
+func (r reader) claims() template.Template {
+	text := r.JSON(keyClaims)
+	if text.IsEmpty() {
+		return template.Of("{}")
+	}
+	if !schema.ValidJSON([]byte(text.Skeleton())) {
+		r.Fail("invalid %s in config: with its variables it is not JSON (want them inside strings)", r.Name(keyClaims))
+	}
+	written, _ := r.Value(keyClaims)
+	if hasReferenceInName(written) {
+		r.Fail("invalid %s in config: a claim's name has a ${…} (want it in values only)", r.Name(keyClaims))
+	}
+	return text
+}
+
+func hasReferenceInName(value gjson.Result) (has bool) {
+	if !value.IsObject() && !value.IsArray() {
+		return false
+	}
+	value.ForEach(func(name, inner gjson.Result) bool {
+		has = has || strings.Contains(name.String(), "${") && value.IsObject() || hasReferenceInName(inner)
+		return !has
+	})
+	return has
+}
+
+// IsSigned reports whether no service is called: Sign makes the tokens.
+func (s *Service) IsSigned() bool { return s.jwt != nil }
+
+// Sign makes a token. The arguments are those of Call, and so is the error.
+func (s *Service) Sign(c *Caller, named []string, now time.Time) (token.Token, error) {
+	claims, err := s.jwt.claims.Render((&values{service: s, caller: c, named: named}).find)
+	if err != nil {
+		return token.Token{}, err
+	}
+	claims = strings.TrimSpace(claims)
+	lifetime := s.jwt.lifetime
+	added := map[string]string{"iat": unixSeconds(now), "exp": unixSeconds(now.Add(lifetime)), "jti": `"` + rand.Text() + `"`}
+	for _, name := range s.jwt.adds {
+		separator := ","
+		if strings.TrimSpace(claims[1:len(claims)-1]) == "" {
+			separator = ""
+		}
+		claims = claims[:len(claims)-1] + separator + `"` + name + `":` + added[name] + "}"
+	}
+	signed, err := s.jwt.key.jwt(s.jwt.header, claims)
+	if err != nil {
+		return token.Token{}, err
+	}
+	t := token.Token{Values: []string{s.jwt.prefix + signed + s.jwt.suffix}, Lifetime: lifetime}
+	if exp := gjson.Get(claims, "exp"); exp.Type == gjson.Number {
+		t.Lifetime = min(max(instant(exp.Num).Sub(now), 0), schema.MaxSeconds*time.Second)
+	}
+	if s.lifetime.maxTTL > 0 {
+		t.Lifetime = min(t.Lifetime, s.lifetime.maxTTL)
+	}
+	s.limitToCaller(&t, c, now)
+	return t, nil
+}

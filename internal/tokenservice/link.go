@@ -1,0 +1,232 @@
+package tokenservice
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"token-fetch/internal/template"
+)
+
+// link is a named token that a call refers to.
+type link struct {
+	name    string
+	service *Service // nil before Link
+	inputs  []int    // of the service that refers to it, by the numbers of the token's own
+}
+
+// readInputs finds what of a request the service's own call depends on, and which named tokens it refers to.
+func (s *Service) readInputs() {
+	for _, name := range s.forward {
+		s.addInput(input{reading: lines, origin: template.Origin{Kind: template.Header, Name: name}})
+	}
+	s.claimsOf = template.Origin{Kind: template.Header, Name: "authorization"}
+	if s.form != nil {
+		for _, token := range s.form.tokens {
+			s.addInput(token.input)
+		}
+		s.claimsOf = s.form.subject(s.claimsOf)
+	}
+	for _, text := range s.templates() {
+		for _, origin := range text.Origins() {
+			s.addOrigin(origin)
+		}
+	}
+	s.own = len(s.inputs)
+}
+
+// subject is where the token comes from that becomes another one, if there is one.
+func (f *form) subject(otherwise template.Origin) template.Origin {
+	for _, token := range f.tokens {
+		if token.field != "actor_token" {
+			return token.origin
+		}
+	}
+	for _, field := range f.late {
+		if field.name == "subject_token" || field.name == "assertion" {
+			if origin, ok := field.texts[0].Whole(); ok {
+				return origin
+			}
+		}
+	}
+	return otherwise
+}
+
+// templates are all texts of the call that may have references.
+func (s *Service) templates() (texts []template.Template) {
+	for _, header := range s.late {
+		texts = append(texts, header.text)
+	}
+	texts = append(texts, s.lateBody)
+	if s.form != nil {
+		for _, field := range s.form.late {
+			texts = append(texts, field.texts...)
+		}
+	}
+	if s.jwt != nil {
+		texts = append(texts, s.jwt.claims)
+	}
+	return texts
+}
+
+func (s *Service) addOrigin(o template.Origin) {
+	switch {
+	case o.Kind == template.Token:
+		s.addLink(o.Name)
+	case o.Kind == template.Claim && s.claimsOf.Kind == template.Token:
+		s.addLink(s.claimsOf.Name)
+	default:
+		s.addInput(s.inputOf(o))
+	}
+}
+
+func (s *Service) addLink(name string) {
+	if !slices.ContainsFunc(s.links, func(l link) bool { return l.name == name }) {
+		s.links = append(s.links, link{name: name})
+	}
+}
+
+// inputOf is the input that a reference to the request stands for.
+func (s *Service) inputOf(o template.Origin) input {
+	in := input{reading: value, origin: o}
+	if o.Kind == template.Claim {
+		in.jwt = s.claimsOf
+	}
+	return in
+}
+
+// Links are the names of the tokens that the call refers to.
+func (s *Service) Links() (names []string) {
+	for _, l := range s.links {
+		names = append(names, l.name)
+	}
+	return names
+}
+
+// Link returns the service whose calls refer to the named tokens of these services, which are linked themselves, in the order
+// of Links. Its tokens depend on all that theirs depend on.
+func (s *Service) Link(named []*Service) *Service {
+	linked := *s
+	linked.inputs, linked.links = slices.Clone(s.inputs), nil
+	linked.Removed, linked.RemovedCookies = slices.Clone(s.Removed), slices.Clone(s.RemovedCookies)
+	for i, service := range named {
+		l := link{name: s.links[i].name, service: service}
+		for _, in := range service.inputs {
+			linked.addInput(in)
+			l.inputs = append(l.inputs, slices.Index(linked.inputs, in))
+		}
+		linked.removeAsWell(service)
+		linked.links = append(linked.links, l)
+	}
+	linked.answer.hasSubject = s.isExchange && slices.ContainsFunc(linked.inputs, func(in input) bool { return in.reading == bearer })
+	return &linked
+}
+
+// removeAsWell has what a named token has exchanged not go on to the upstream either, unless it is set there.
+func (s *Service) removeAsWell(of *Service) {
+	for _, name := range of.Removed {
+		if !slices.ContainsFunc(s.Protected, func(own string) bool { return strings.EqualFold(own, name) }) {
+			s.remove([]template.Origin{{Kind: template.Header, Name: name}})
+		}
+	}
+	for _, name := range of.RemovedCookies {
+		s.remove([]template.Origin{{Kind: template.Cookie, Name: name}})
+	}
+}
+
+// LongestFetch is the longest time until a token is there, or an error: that of the call and of those that it refers to, and
+// once more where they are repeated as a service does not take a named token any more.
+func (s *Service) LongestFetch() time.Duration {
+	if len(s.links) == 0 {
+		return s.Timeout
+	}
+	return 2 * s.sumOfTimeouts()
+}
+
+func (s *Service) sumOfTimeouts() time.Duration {
+	sum := s.Timeout
+	for _, l := range s.links {
+		sum += l.service.sumOfTimeouts()
+	}
+	return sum
+}
+
+// CallerOf is the caller of the named token with that number, whom nothing else belongs to than what that token depends on; nil
+// where it depends on no caller.
+func (s *Service) CallerOf(number int, c *Caller) *Caller {
+	l := s.links[number]
+	if len(l.inputs) == 0 {
+		return nil
+	}
+	var to []byte
+	for own, of := range l.inputs {
+		for _, g := range c.given {
+			if g.input == of {
+				to = appendValue(to, own, g.text)
+			}
+		}
+	}
+	return l.service.Caller(to)
+}
+
+// values are what the references of one call stand for.
+type values struct {
+	service *Service
+	caller  *Caller
+	named   []string // the tokens, in the order of the service's links
+}
+
+// find is the value that a reference stands for.
+func (v *values) find(o template.Origin) (string, error) {
+	switch {
+	case o.Kind == template.Token:
+		return v.token(o.Name), nil
+	case o.Kind == template.Claim && v.service.claimsOf.Kind == template.Token:
+		text, ok := claim(v.token(v.service.claimsOf.Name), o.Name)
+		if !ok || text == "" || len(text) > maxValueBytes {
+			return "", &MissingError{o}
+		}
+		return text, nil
+	default:
+		return v.of(v.service.inputOf(o))
+	}
+}
+
+func (v *values) token(name string) string {
+	for i, l := range v.service.links {
+		if l.name == name {
+			return v.named[i]
+		}
+	}
+	return ""
+}
+
+// of is the caller's value.
+func (v *values) of(in input) (string, error) {
+	text, ok := v.caller.text(in)
+	if !ok {
+		return "", &MissingError{in.origin}
+	}
+	return text, nil
+}
+
+// Doubts are warnings of what a client can do by what the chain of calls refers to.
+func (s *Service) Doubts() (texts []string) {
+	for i := range s.inputs {
+		switch in := &s.inputs[i]; {
+		case in.reading != value:
+		case in.origin.Kind == template.Claim && !s.isSent(in.jwt):
+			texts = append(texts, "${"+in.origin.String()+"} is read from a token that no call sends to a service that verifies it: "+
+				"any client could write the claim, and get another one's token (let a filter before this one verify the token)")
+		case in.origin.Kind == template.Header || in.origin.Kind == template.Cookie || in.origin.Kind == template.Query:
+			texts = append(texts, "${"+in.origin.String()+"} is what the client writes: it chooses whose token it gets "+
+				"(let only clients reach this rule that may, or have a filter before this one set it)")
+		}
+	}
+	return texts
+}
+
+// isSent reports whether a call sends on what comes from there.
+func (s *Service) isSent(from template.Origin) bool {
+	return slices.ContainsFunc(s.inputs, func(in input) bool { return in.origin == from })
+}
