@@ -9,15 +9,15 @@ import (
 // chain is a client whose calls refer to named tokens. These come first: each from its own cache, and so by a call of its own
 // only where that has none.
 type chain struct {
-	*client
-	links []cached // of the named tokens, in the order of the service's Links
+	client *client
+	links  []cached // of the named tokens, in the order of the service's Links
 }
 
 var _ token.Source = (*chain)(nil)
 
 // Fetch has done told what came of the call, or of the first named token that is not to be had.
 func (c *chain) Fetch(q token.Query, done func(token.Token, *token.Error)) {
-	f := &chainFetch{chain: c, query: q, done: done}
+	f := &chainFetch{of: c, query: q, done: done}
 	f.caller, _ = q.Caller.(*tokenservice.Caller)
 	for i := range c.links {
 		f.links = append(f.links, &chainLink{fetch: f, number: i})
@@ -31,7 +31,7 @@ func (c *chain) Fetch(q token.Query, done func(token.Token, *token.Error)) {
 //	   ▲                     │ the service does not take a named token any more
 //	   └──────── once ───────┘
 type chainFetch struct {
-	*chain
+	of       *chain
 	query    token.Query
 	caller   *tokenservice.Caller // nil where the token does not depend on it
 	done     func(token.Token, *token.Error)
@@ -71,9 +71,9 @@ func (f *chainFetch) collect() {
 
 func (l *chainLink) ask() {
 	f := l.fetch
-	of := f.chain.links[l.number]
+	of := f.of.links[l.number]
 	var caller token.Caller
-	if c := f.client.part.service.CallerOf(l.number, f.caller); c != nil {
+	if c := f.of.client.part.service.CallerOf(l.number, f.caller); c != nil {
 		caller = c
 	}
 	entry, reply := of.cache.Ask(caller, l)
@@ -133,11 +133,11 @@ func (f *chainFetch) call() {
 		hasNew = hasNew || l.rejected != 0 && l.token.ID != l.rejected
 	}
 	if !hasNew { // there is none yet: the same call would be answered in the same way
-		f.client.callFailed(f.refusal)
+		f.of.client.callFailed(f.refusal)
 		f.end(token.Token{}, f.refusal)
 		return
 	}
-	f.client.call(f.query, named, f.repeats, f.end)
+	f.of.client.call(f.query, named, f.repeats, f.end)
 }
 
 // repeats reports whether the call is made once more, as the service may have refused named tokens that were good when they
@@ -150,8 +150,8 @@ func (f *chainFetch) repeats(err *token.Error) bool {
 		if l.isNew {
 			continue
 		}
-		of := f.chain.links[l.number]
-		of.client.rejected.add(f.client.host, "token service "+f.client.name.String(), err.Detail)
+		of := f.of.links[l.number]
+		of.client.rejected.add(f.of.client.host, "token service "+f.of.client.name.String(), err.Detail)
 		of.cache.Reject(l.entry, l.token.ID)
 		l.rejected, l.token = l.token.ID, nil
 		f.refusal = err
@@ -177,7 +177,7 @@ func (f *chainFetch) end(t token.Token, err *token.Error) {
 // failOnPanic leaves nobody waiting when the plugin panics with a named token.
 func (f *chainFetch) failOnPanic() {
 	if cause := recover(); cause != nil {
-		logPanic(f.client.host, cause)
+		logPanic(f.of.client.host, cause)
 		f.end(token.Token{}, errInternal)
 	}
 }

@@ -48,12 +48,12 @@ func parseOrigin(text string) (Origin, error) {
 		switch {
 		case form == "" || !found:
 		case !strings.HasSuffix(form, ".") && name == "":
-			return Origin{Kind: Kind(kind)}, nil //nolint:gosec // an index of forms
-		case strings.HasSuffix(form, ".") && isName(Kind(kind), name): //nolint:gosec // an index of forms
-			if Kind(kind) == Header { //nolint:gosec // an index of forms
+			return Origin{Kind: Kind(kind)}, nil
+		case strings.HasSuffix(form, ".") && isName(Kind(kind), name):
+			if Kind(kind) == Header {
 				name = strings.ToLower(name)
 			}
-			return Origin{Kind(kind), name}, nil //nolint:gosec // an index of forms
+			return Origin{Kind(kind), name}, nil
 		}
 	}
 	return Origin{}, errors.New(suggestion(text))
