@@ -69,7 +69,7 @@ push: image ## build the OCI image IMAGE=registry/name:tag and push it, with the
 
 .PHONY: dist
 dist: IMAGE := $(or $(IMAGE),registry.example.com/token-fetch:$(VERSION))
-dist: build redis image ## what is published of a version, in dist/: plugin, image, SBOM, market bundles, checksums
+dist: build redis image ## put what a release publishes into dist/: plugin, image, SBOM, market bundles, checksums
 	@GOBIN=$(abspath $(BUILD)) $(GO) install $(CYCLONEDX)
 	@SOURCE="$(SOURCE)" .ci/dist "$(VERSION)" "$(BUILD)" "$(DIST)"
 
@@ -214,7 +214,7 @@ reliability: build redis ## the tests of sizes, updates, traps, memory and fleet
 FUZZ_TIME  ?= 2m
 FUZZ_FLAGS ?=
 .PHONY: fuzz
-fuzz: build ## fuzz whatever reads input from outside, for FUZZ_TIME each (2m)
+fuzz: build ## fuzz everything that reads input from outside, for FUZZ_TIME each (2m)
 	@find . -path './.*' -prune -o -name '*_test.go' -exec grep -Ho '^func Fuzz[A-Za-z0-9_]*' {} + | \
 		sed 's|/[^/]*:func | |' | sort | while read -r folder target; do \
 		echo "$$folder $$target"; \
@@ -254,4 +254,4 @@ needs-go:
 
 .PHONY: help
 help: ## this text
-	@sed -n 's/^\([a-z0-9-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
