@@ -143,14 +143,14 @@ func (f *chainFetch) call() {
 // repeats reports whether the call is made once more, as the service may have refused named tokens that were good when they
 // were fetched: these are rejected. What was fetched for this very call is not to blame.
 func (f *chainFetch) repeats(err *token.Error) bool {
-	if f.refusal != nil || !err.IsUnauthorized || f.hasEnded {
+	if f.refusal != nil || f.hasEnded {
 		return false
 	}
 	for _, l := range f.links {
-		if l.isNew {
+		of := f.of.links[l.number]
+		if l.isNew || !of.client.part.cache.rejectsByCall(err) {
 			continue
 		}
-		of := f.of.links[l.number]
 		of.client.rejected.add(f.of.client.host, "token service "+f.of.client.name.String(), err.Detail)
 		of.cache.Reject(l.entry, l.token.ID)
 		l.rejected, l.token = l.token.ID, nil

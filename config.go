@@ -36,7 +36,7 @@ type part struct {
 // cachePolicy is how the tokens of a part are kept.
 type cachePolicy struct {
 	cache.Policy
-	invalidateOn   []int              // statuses of the upstream that reject a token
+	invalidateOn   []int              // statuses of the upstream that reject a token; of a named one, those of calls made with it
 	invalidateWhen []config.Rejection // other answers that do
 	shared         bool               // by the workers of the gateway
 	redis          *share.RedisConfig // of the gateways that share tokens; nil: this one is by itself

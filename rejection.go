@@ -12,6 +12,7 @@ import (
 
 	"token-fetch/internal/abi"
 	"token-fetch/internal/config"
+	"token-fetch/internal/token"
 )
 
 // upstreamAnswer is what an upstream has answered. What no entry of invalidateWhen names is not asked for.
@@ -33,6 +34,11 @@ func (p *cachePolicy) rejectsByHeaders(a upstreamAnswer, isWhole bool, suspicion
 	status := a.Status()
 	return slices.Contains(p.invalidateOn, status) ||
 		p.rejects(func(r *config.Rejection) bool { return isWhole || !isLate(r) }, status, a, suspicions)
+}
+
+// rejectsByCall reports whether a call that was made with a named token has failed in a way that says that the token is no longer good.
+func (p *cachePolicy) rejectsByCall(err *token.Error) bool {
+	return err.IsUnauthorized || slices.Contains(p.invalidateOn, err.Status)
 }
 
 // rejectsByTrailers is rejectsByHeaders for the entries that had to wait for the trailers.

@@ -2,6 +2,7 @@
 package chains
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -16,7 +17,7 @@ type config = harness.Config
 
 // chainOf three: a login, an exchange of its token, and the token call that needs the exchanged one. Each has calls of its own path below the
 // name.
-func chainOf(name string, more config) config {
+func chainOf(name string, more config, linkCache ...config) config {
 	call := func(link string, headers config) config {
 		return config{"serviceName": harness.TokenName, "requestPath": "/" + name + "/" + link, "tokenPath": "token", "timeout": 10_000, "requestHeaders": headers}
 	}
@@ -25,6 +26,9 @@ func chainOf(name string, more config) config {
 	top["tokens"] = config{
 		"login":    call("login", config{"X-Link": harness.SecretMark + "-credential"}),
 		"exchange": call("exchange", config{"X-Link": "${token.login}"}),
+	}
+	for _, cache := range linkCache {
+		top["tokens"].(config)["exchange"].(config)["cache"] = cache
 	}
 	return harness.Merge(top, more)
 }
@@ -39,10 +43,11 @@ type linkServer struct {
 	good    map[string]string // the latest token of the path
 	answers map[string]http.HandlerFunc
 	end     map[string]int // expires_in by the path
+	refusal map[string]int // status for another link's token than the latest, by the chain; 401 if it is not there
 }
 
 func newLinkServer() *linkServer {
-	return &linkServer{issued: map[string]int{}, good: map[string]string{}, answers: map[string]http.HandlerFunc{}, end: map[string]int{}}
+	return &linkServer{issued: map[string]int{}, good: map[string]string{}, answers: map[string]http.HandlerFunc{}, end: map[string]int{}, refusal: map[string]int{"/forbidden/": http.StatusForbidden}}
 }
 
 func (s *linkServer) answer(w http.ResponseWriter, r *http.Request) {
@@ -56,7 +61,7 @@ func (s *linkServer) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.mu.Unlock()
 	if needed, needs := before[link]; needs && r.Header.Get("X-Link") != s.good[chain+needed] {
-		harness.Status(http.StatusUnauthorized)(w, r)
+		harness.Status(cmp.Or(s.refusal[chain], http.StatusUnauthorized))(w, r)
 		return
 	}
 	s.issued[path]++
@@ -106,13 +111,14 @@ func TestChain(t *testing.T) {
 	gateway := harness.Start(t, harness.Options{Details: true, Config: harness.ByHost(map[string]config{
 		"cold": chainOf("cold", nil), "revoked": chainOf("revoked", nil), "refusing": chainOf("refusing", nil), "down": chainOf("down", nil),
 		"ends": chainOf("ends", config{"cache": short}), "uncached": chainOf("uncached", config{"cache": nil}),
-		"stale": chainOf("stale", config{"cache": config{"refreshBefore": 0, "staleIfError": 600}}),
-		"slow":  chainOf("slow", nil),
+		"stale":     chainOf("stale", config{"cache": config{"refreshBefore": 0, "staleIfError": 600}}),
+		"slow":      chainOf("slow", nil),
+		"forbidden": chainOf("forbidden", config{"cache": short}, config{"invalidateOn": []int{401, 403}}),
 	})})
 	gateway.Token.Handle(server.answer)
 	for name, test := range map[string]func(*testing.T, *harness.Gateway, *linkServer){
 		"cold": checkCold, "revoked": checkRevoked, "refusing": checkRefusing, "down": checkDown, "ends": checkEnds, "uncached": checkUncached, "stale": checkStale,
-		"slow": checkSlow,
+		"slow": checkSlow, "forbidden": checkForbidden,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, gateway, server) })
 	}
@@ -150,6 +156,21 @@ func checkRevoked(t *testing.T, gateway *harness.Gateway, server *linkServer) {
 	get(t, gateway, "revoked", 200)
 	checkCalls(t, gateway, "revoked", map[string]int{"login": 1, "exchange": 2, "call": 2})
 	gateway.WaitLog(t, "answered 401 to a request with a token of token service "+harness.TokenName)
+}
+
+// Some services answer 403 to a token that is no longer good: a link's own invalidateOn says so.
+func checkForbidden(t *testing.T, gateway *harness.Gateway, server *linkServer) {
+	server.end["/forbidden/call"] = 1
+	get(t, gateway, "forbidden", 200)
+	server.revoke("/forbidden/exchange")
+	harness.Eventually(t, 30*time.Second, func() error {
+		get(t, gateway, "forbidden", 200)
+		if calls := len(gateway.Token.Calls()); calls < 6 {
+			return fmt.Errorf("got %d calls", calls)
+		}
+		return nil
+	})
+	checkCalls(t, gateway, "forbidden", map[string]int{"login": 1, "exchange": 2, "call": 3})
 }
 
 // A service that takes no link is called once with the one that there is, and once with a new one.

@@ -190,7 +190,7 @@ func (r *reader) part(s schema.Section, tokens definitions) *Part {
 // Cache is the key cache, but for how long tokens live, which Service knows.
 type Cache struct {
 	cache.Policy
-	InvalidateOn   []int              // statuses of the upstream that reject a token
+	InvalidateOn   []int              // statuses of the upstream that reject a token; of a named one, those of calls made with it
 	InvalidateWhen []Rejection        // other answers that do
 	Shared         bool               // by the workers of the gateway
 	Redis          *share.RedisConfig // of the gateways that share tokens; nil: this one is by itself

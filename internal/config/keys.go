@@ -43,6 +43,9 @@ var (
 
 	keyCache = &schema.Key{Name: "cache", Kind: schema.Object, Identity: true,
 		Keys: slices.Concat(tokenservice.LifetimeKeys, cache.Keys, []*schema.Key{keyInvalidateOn, keyInvalidateWhen, keyShared, keyWarmUp, share.RedisKey})}
+	// A named token goes into a call, of whose answer the status alone can reject it.
+	keyNamedCache = &schema.Key{Name: keyCache.Name, Kind: keyCache.Kind, Identity: true,
+		Keys: slices.DeleteFunc(slices.Clone(keyCache.Keys), func(k *schema.Key) bool { return k == keyInvalidateWhen })}
 
 	keyMode         = &schema.Key{Name: "mode", Kind: schema.Text, Default: "deny", OneOf: []string{"deny", "allow"}}
 	keyStatus       = &schema.Key{Name: "status", Kind: schema.Integer, Default: 500, Min: 400, Max: 599}
@@ -57,7 +60,7 @@ var (
 	keyRealm            = &schema.Key{Name: "realm", Kind: schema.Text, Default: "token-fetch"}
 
 	// The identity of each is a part of that of what refers to it.
-	keyTokens = &schema.Key{Name: "tokens", Kind: schema.ObjectMap, Keys: slices.Concat(tokenservice.NamedKeys, []*schema.Key{keyCache})}
+	keyTokens = &schema.Key{Name: "tokens", Kind: schema.ObjectMap, Keys: slices.Concat(tokenservice.NamedKeys, []*schema.Key{keyNamedCache})}
 
 	keyFailure = &schema.Key{Name: "failure", Kind: schema.Object, Keys: []*schema.Key{keyMode, keyStatus, keyBody, keyContentType, keyReplyHeaders}}
 )

@@ -61,7 +61,7 @@ func (r *reader) define(s schema.Section, inherited definitions) definitions {
 
 // named reads a token with a name, which is always cached.
 func (r *reader) named(s schema.Section) Source {
-	cache := s.Object(keyCache)
+	cache := s.Object(keyNamedCache)
 	return Source{
 		Service:  tokenservice.Read(s, tokenservice.Part{Enabled: true, Cache: cache, IsCached: true, IsNamed: true}),
 		Cache:    readCache(cache, true, r.has),

@@ -10,8 +10,8 @@ type Error struct {
 	RetryAfter time.Duration
 	// IsHeld: nobody who shares the Source makes a call before RetryAfter is over, and one may be made then.
 	IsHeld bool
-	// IsUnauthorized: the call was answered 401, or 400 with invalid_grant or invalid_token. A token that it was made with may
-	// have been revoked.
+	Status int // of the answer; 0 where there is none, or a good one without a token
+	// IsUnauthorized: the answer is 400 with invalid_grant or invalid_token. A token that the call was made with may have been revoked.
 	IsUnauthorized bool
 	Detail         string // for the log: a verb phrase whose subject is the token service; no secret
 	// StandIn is a token that an upstream has rejected, and that serves until there is a new one; nil: none is known.

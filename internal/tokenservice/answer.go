@@ -101,10 +101,11 @@ func (r *answerReader) read(a *Answer, now time.Time) (values []string, failed *
 func (r *answerReader) refusal(a *Answer, now time.Time) *token.Error {
 	code := oauthError(a)
 	e := &token.Error{
-		Reason: reasonOf(a.Status),
-		Detail: fmt.Sprintf("answered %d%s%s", a.Status, inParentheses(code), r.statusHint(a.Status)),
+		Reason:         reasonOf(a.Status),
+		Status:         a.Status,
+		IsUnauthorized: a.Status == 400 && (code == "invalid_grant" || code == "invalid_token"),
+		Detail:         fmt.Sprintf("answered %d%s%s", a.Status, inParentheses(code), r.statusHint(a.Status)),
 	}
-	e.IsUnauthorized = a.Status == 401 || a.Status == 400 && (code == "invalid_grant" || code == "invalid_token")
 	switch {
 	case e.Reason.IsUnavailable():
 		e.RetryAfter = retryAfter(a, now)
