@@ -3,6 +3,7 @@ package operations_test
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -87,11 +88,14 @@ var brokenConfigs = map[string]any{
 }
 
 func TestSecrets(t *testing.T) {
+	signed, signedWith := signedConfigs(t)
+	hidden := slices.Concat(secrets, signedWith)
 	gateway := harness.Start(t, harness.Options{
-		Config:  harness.ByHost(secretConfigs),
+		Config:  harness.ByHost(secretConfigs, signed),
 		WasmLog: "trace",
 		Env: map[string]string{
 			"SECRET":   "environment-secret-f3b6",
+			"LITERAL":  strings.ReplaceAll(harness.PrivatePEM(t, "ES256"), "\n", `\n`),
 			"BROKEN":   "broken-secret-a93e/ is not allowed@here",
 			"BREAKING": "broken-secret-a93e\n",
 		},
@@ -99,7 +103,7 @@ func TestSecrets(t *testing.T) {
 	var replies []string
 	for answer, handle := range secretAnswers {
 		gateway.Token.Handle(handle)
-		for host := range secretConfigs {
+		for _, host := range slices.Concat(slices.Collect(maps.Keys(secretConfigs)), slices.Collect(maps.Keys(signed))) {
 			for path, status := range map[string]int{"/": 200, "/refused": 401} {
 				gateway.Upstream.Respond(func(*http.Request) int { return status })
 				got := gateway.Post(t, path, "value-of-client-d04b", "Host: "+host, "X-Token: forged-by-client-55c3",
@@ -113,25 +117,38 @@ func TestSecrets(t *testing.T) {
 	if len(replies) == 0 || gateway.Counter(t, "calls") == 0 {
 		t.Errorf("%d replies and %d calls", len(replies), gateway.Counter(t, "calls"))
 	}
-	checkNoSecret(t, "a reply to a client", strings.Join(replies, "\n"))
-	checkNoSecret(t, "the log", gateway.Log())
+	for host := range signed {
+		sent := signaturesOf(t, gateway.Token.CallsOf(host))
+		if len(sent) < 2 {
+			t.Errorf("%s: %d assertions were sent, want several", host, len(sent))
+		}
+		hidden = append(hidden, sent...)
+	}
+	checkNoSecret(t, "a reply to a client", strings.Join(replies, "\n"), hidden)
+	checkNoSecret(t, "the log", gateway.Log(), hidden)
 	if !strings.Contains(gateway.Log(), "[trace][wasm]") {
 		t.Error("Envoy does not log at trace level")
 	}
-	for name, config := range brokenConfigs {
+	broken := maps.Clone(brokenConfigs)
+	for name, oauth2 := range brokenKeys(t) {
+		broken["key, "+name] = harness.OAuth2Config("/signed", oauth2, nil)
+		text, _ := oauth2["privateKey"].(string)
+		hidden = append(hidden, keyLines(text)...)
+	}
+	for name, config := range broken {
 		t.Run(name, func(t *testing.T) {
 			log := gateway.UpdateRefused(t, config)
 			if !strings.Contains(log, "the plugin does not start: ") {
 				t.Errorf("Envoy logged no reason:\n%s", log)
 			}
-			checkNoSecret(t, "the log", log)
+			checkNoSecret(t, "the log", log, hidden)
 		})
 	}
 	var stats []string
 	for name, value := range gateway.Stats(t, ".*") {
 		stats = append(stats, name+" "+value)
 	}
-	checkNoSecret(t, "the statistics", strings.Join(stats, "\n"))
+	checkNoSecret(t, "the statistics", strings.Join(stats, "\n"), hidden)
 }
 
 // Envoy shows the values of key_values to whoever reaches its admin interface, but not those of host_env_keys.
@@ -152,11 +169,11 @@ func TestSecretsInConfigDump(t *testing.T) {
 }
 
 // checkNoSecret looks for secrets line by line, for a short message.
-func checkNoSecret(t *testing.T, where, text string) {
+func checkNoSecret(t *testing.T, where, text string, hidden []string) {
 	t.Helper()
 	for line := range strings.Lines(text) {
 		isIn := func(secret string) bool { return strings.Contains(line, secret) }
-		if slices.ContainsFunc(secrets, isIn) {
+		if slices.ContainsFunc(hidden, isIn) {
 			t.Errorf("in %s: %s", where, line)
 		}
 	}

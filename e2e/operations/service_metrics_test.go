@@ -1,12 +1,9 @@
 package operations_test
 
 import (
-	"fmt"
 	"net/http"
 	"regexp"
-	"strconv"
 	"testing"
-	"time"
 
 	"token-fetch/e2e/harness"
 )
@@ -54,50 +51,6 @@ func TestFailuresByReason(t *testing.T) {
 	if noAnswer := total["failures_no_answer"]; noAnswer+total["failures_server_error"] != 2 || noAnswer != down["service.dead_static_8080.failures_no_answer"] {
 		t.Errorf("got %v of the service that is down, and %v in all, want one, and one more of the server that answers 500", down, total)
 	}
-}
-
-// TestTokenExpiryGauge: of two tokens, the gauge shows the end of the one that ends first, and each new token moves it.
-func TestTokenExpiryGauge(t *testing.T) {
-	t.Parallel()
-	const short, long = 4, 3600
-	tokens := &harness.TokenIssuer{}
-	hosts := harness.CachedConfigs([]string{"short", "long"}, map[string]any{"refreshBefore": 2})
-	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(hosts)})
-	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) {
-		tokens.Answer(map[string]float64{"/short": short, "/long": long}[r.URL.Path])(w, r)
-	})
-	const gauge = "wasmcustom.token_fetch.service.token_static_80.token_expiry_timestamp_seconds"
-	shown := func() time.Time {
-		seconds, err := strconv.ParseInt(gateway.Stat(t, gauge), 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return time.Unix(seconds, 0)
-	}
-	gateway.WaitStat(t, gauge, "0")
-	began := time.Now()
-	gateway.Ask(t, "long")
-	waitShown(t, shown, began.Add(long*time.Second))
-	gateway.Ask(t, "short")
-	waitShown(t, shown, time.Now().Add(short*time.Second))
-	for renewed := began.Add(2 * short * time.Second); time.Now().Before(renewed); time.Sleep(50 * time.Millisecond) {
-		gateway.Ask(t, "short")
-		gateway.Ask(t, "long")
-	}
-	if left := time.Until(shown()); left < 0 || left > short*time.Second {
-		t.Errorf("while the token is renewed, got an end in %s, want within %d s", left, short)
-	}
-}
-
-// waitShown returns when the gauge shows the time, which the plugin knows to a second.
-func waitShown(t *testing.T, shown func() time.Time, want time.Time) {
-	t.Helper()
-	harness.Eventually(t, harness.Limit, func() error {
-		if off := shown().Sub(want); off.Abs() > 2*time.Second {
-			return fmt.Errorf("the gauge shows a time %s after the token's end", off)
-		}
-		return nil
-	})
 }
 
 // TestAccessLogTellsWhy has Envoy write an access log in the format that docs/operations.md gives, and expects the lines that

@@ -3,7 +3,6 @@
 package rules_test
 
 import (
-	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,110 +10,59 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// ruled is a request and what becomes of it. It brings "X-Token: own" and
-// "X-Other: own" along.
-type ruled struct {
-	path     string
-	upstream map[string]string // headers that it reaches the upstream with
-}
-
-var (
-	leftAlone = map[string]string{"X-Token": "own", "X-Other": "own"}
-	global    = map[string]string{"X-Token": "/token", "X-Other": "own"}
-)
-
-// rule is a rule whose matching requests get another token.
+// rule is a rule whose matching requests get the token of a path.
 func rule(path string, conditions map[string]any) map[string]any {
 	return harness.Merge(map[string]any{"requestPath": path}, conditions)
 }
 
-// ruleTests have configurations whose tokens are the paths of their calls.
+// ruleTests have configurations, and what token the requests of each path come to the upstream with; they bring "own".
 var ruleTests = map[string]struct {
-	config   map[string]any
-	requests []ruled
+	config map[string]any
+	want   map[string]string
 }{
-	"routes without a global part": {
-		harness.WithRules(map[string]any{},
-			harness.PlainConfig(map[string]any{"requestPath": "/for-a", "_match_route_": []string{"route-a"}}),
-			harness.PlainConfig(map[string]any{"requestPath": "/for-b", "tokenHeader": "X-Other", "_match_route_": []string{"none", "route-b"}})),
-		[]ruled{
-			{path: "/a/x", upstream: map[string]string{"X-Token": "/for-a", "X-Other": "own"}},
-			{path: "/b", upstream: map[string]string{"X-Token": "own", "X-Other": "/for-b"}},
-			{path: "/c", upstream: leftAlone},
-		},
-	},
-	"services": {
+	"beside a global part": {
 		harness.WithRules(harness.PlainConfig(nil),
+			rule("/both", map[string]any{"_match_route_": []string{"none", "route-b"}, "_match_service_": []string{"upstream.dns"}}),
+			rule("/other-service", map[string]any{"_match_route_": []string{"route-a"}, "_match_service_": []string{"upstream.dns"}}),
+			rule("/other-port", map[string]any{"_match_service_": []string{"upstream-a.dns:81"}}),
 			rule("/with-port", map[string]any{"_match_service_": []string{"upstream-a.dns:80"}}),
-			rule("/other-port", map[string]any{"_match_service_": []string{"upstream.dns:81"}}),
-			rule("/name", map[string]any{"_match_service_": []string{"dns", "upstream.dns"}})),
-		[]ruled{
-			{path: "/a", upstream: map[string]string{"X-Token": "/with-port"}},
-			{path: "/b", upstream: map[string]string{"X-Token": "/name"}},
-		},
+			rule("/never", map[string]any{"_match_route_prefix_": []string{"route-a"}})),
+		map[string]string{"/a/x": "/with-port", "/b": "/both", "/c": "/token"},
 	},
-	"route and service": {
-		harness.WithRules(harness.PlainConfig(nil),
-			rule("/both", map[string]any{"_match_route_": []string{"route-a", "route-b"}, "_match_service_": []string{"upstream.dns"}})),
-		[]ruled{
-			{path: "/a", upstream: global},
-			{path: "/b", upstream: map[string]string{"X-Token": "/both"}},
-			{path: "/c", upstream: global},
-		},
-	},
-	"route prefix": {
-		harness.WithRules(harness.PlainConfig(nil), rule("/prefix", map[string]any{"_match_route_prefix_": []string{"route-"}})),
-		[]ruled{
-			{path: "/a", upstream: map[string]string{"X-Token": "/prefix"}},
-			{path: "/b", upstream: map[string]string{"X-Token": "/prefix"}},
-			{path: "/c", upstream: global},
-		},
+	"without a global part": {
+		harness.WithRules(map[string]any{},
+			harness.PlainConfig(map[string]any{"requestPath": "/for-b", "_match_route_": []string{"none", "route-b"}}),
+			harness.PlainConfig(map[string]any{"requestPath": "/prefix", "_match_route_prefix_": []string{"route-"}})),
+		map[string]string{"/a": "/prefix", "/b": "/for-b", "/c": "own"},
 	},
 	"exemption": {
-		harness.WithRules(harness.PlainConfig(nil),
-			map[string]any{"_match_route_": []string{"route-a"}, "enabled": false},
-			rule("/for-b", map[string]any{"_match_route_": []string{"route-b"}, "enabled": true})),
-		[]ruled{
-			{path: "/a", upstream: leftAlone},
-			{path: "/b", upstream: map[string]string{"X-Token": "/for-b"}},
-			{path: "/c", upstream: global},
-		},
+		harness.WithRules(harness.PlainConfig(nil), map[string]any{"_match_route_": []string{"route-a"}, "enabled": false}),
+		map[string]string{"/a": "own", "/b": "/token"},
 	},
 	"global part as defaults only": {
-		harness.WithRules(map[string]any{"enabled": false, "serviceName": harness.TokenName, "timeout": 10_000},
-			map[string]any{"_match_route_": []string{"route-a"}, "requestPath": "/for-a", "tokenHeader": "X-Other"}),
-		[]ruled{
-			{path: "/a", upstream: map[string]string{"X-Token": "own", "X-Other": "/for-a"}},
-			{path: "/b", upstream: leftAlone},
-		},
+		harness.WithRules(map[string]any{"enabled": false, "serviceName": harness.TokenName, "timeout": 10_000, "tokenHeader": "X-Token"},
+			map[string]any{"_match_route_": []string{"route-a"}, "requestPath": "/for-a"}),
+		map[string]string{"/a": "/for-a", "/b": "own"},
 	},
 }
 
 func TestRules(t *testing.T) {
 	t.Parallel()
 	gateway := harness.Start(t, harness.Options{Config: harness.PlainConfig(nil)})
-	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Token", r.URL.Path)
-		w.Header().Set("X-Other", r.URL.Path)
-	})
+	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X-Token", r.URL.Path) })
 	for name, test := range ruleTests {
 		t.Run(name, func(t *testing.T) {
 			gateway.Update(t, test.config)
-			for _, request := range test.requests {
-				t.Run(strings.Trim(request.path, "/"), func(t *testing.T) { checkRuled(t, gateway, request) })
+			for path, want := range test.want {
+				t.Run(strings.Trim(path, "/"), func(t *testing.T) {
+					gateway.Token.Forget()
+					harness.CheckStatus(t, gateway.Get(t, path, "X-Token: own"), 200)
+					gateway.Upstream.CheckHeader(t, "X-Token", want)
+					if calls := len(gateway.Token.Calls()); want == "own" && calls != 0 {
+						t.Errorf("the token service was called %d times", calls)
+					}
+				})
 			}
 		})
-	}
-}
-
-func checkRuled(t *testing.T, gateway *harness.Gateway, request ruled) {
-	gateway.Token.Forget()
-	harness.CheckStatus(t, gateway.Get(t, request.path, "X-Token: own", "X-Other: own"), 200)
-	for name, want := range request.upstream {
-		gateway.Upstream.CheckHeader(t, name, want)
-	}
-	isLeftAlone := maps.Equal(request.upstream, leftAlone)
-	if calls := len(gateway.Token.Calls()); isLeftAlone && calls != 0 {
-		t.Errorf("the token service was called %d times", calls)
 	}
 }

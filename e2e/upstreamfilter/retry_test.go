@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,12 +25,10 @@ import (
 // revocationCases are two protocols with three bodies each.
 const revocationCases = 6
 
-var places = []harness.Place{harness.InRouter, harness.InCluster}
-
 // hosts are the configurations of the tests, by the host of their requests. Each calls the path that its host names.
 func hosts() harness.Config {
 	configs := harness.CachedConfigs(harness.Numbered("revoked", revocationCases), harness.Config{})
-	maps.Copy(configs, harness.CachedConfigs([]string{"revoked", "volley", "always", "streamed", "busy", "leaving", "hedged", "load"}, harness.Config{}))
+	maps.Copy(configs, harness.CachedConfigs([]string{"revoked", "volley", "always", "streamed", "busy", "leaving", "left", "hedged", "load"}, harness.Config{}))
 	denied := harness.CachedConfigs([]string{"refused"}, harness.Config{})["refused"]
 	configs["refused"] = harness.Merge(denied, harness.Config{"failure": map[string]any{"status": 503, "body": "no token"}})
 	hanging := harness.CachedConfigs([]string{"hanging"}, harness.Config{})["hanging"]
@@ -68,68 +67,113 @@ func retries() []any {
 	}
 }
 
-// start runs a gateway whose upstream rejects what reject says.
-func start(t *testing.T, place harness.Place, reject func(r *http.Request) int) (*harness.Gateway, *harness.TokenIssuer) {
+// start runs a gateway whose upstream answers as it says.
+func start(t *testing.T, place harness.Place, upstream func(r *http.Request) int) *harness.Gateway {
 	t.Helper()
 	gateway := harness.Start(t, harness.Options{Config: hosts(), Place: place, VirtualHosts: retries(), Details: true})
-	tokens := &harness.TokenIssuer{}
-	gateway.Token.Handle(tokens.Answer(300))
-	gateway.Upstream.Respond(reject)
-	return gateway, tokens
+	gateway.Token.Handle((&harness.TokenIssuer{}).Answer(300))
+	gateway.Upstream.Respond(upstream)
+	return gateway
 }
 
 // revocations is an upstream that takes none of the tokens that were revoked.
-type revocations struct{ revoked atomic.Pointer[string] }
+type revocations struct{ tokens sync.Map }
 
 func (v *revocations) status(r *http.Request) int {
-	if revoked := v.revoked.Load(); revoked != nil && r.Header.Get("X-Token") == *revoked {
+	if _, isRevoked := v.tokens.Load(r.Header.Get("X-Token")); isRevoked {
 		return http.StatusUnauthorized
 	}
 	return http.StatusOK
 }
 
-func (v *revocations) revoke(token string) { v.revoked.Store(&token) }
+func (v *revocations) revoke(token string) { v.tokens.Store(token, true) }
 
-// A token that is revoked while it is cached costs the client nothing: the attempt that is rejected with it is repeated
-// with a new one, and with its body.
-func TestRevokedTokenCostsNoRequest(t *testing.T) {
-	for _, place := range places {
-		t.Run(string(place), func(t *testing.T) {
-			upstream := &revocations{}
-			gateway, _ := start(t, place, upstream.status)
-			number := 0
-			for _, protocol := range []string{"HTTP/1.1", "HTTP/2"} {
-				client := gateway.Client()
-				if protocol == "HTTP/2" {
-					client = gateway.HTTP2Client()
-				}
-				for _, size := range []int{0, 1, 1 << 20} {
-					body, host := strings.Repeat("x", size), harness.Numbered("revoked", revocationCases)[number]
-					number++
-					request := func() *http.Request {
-						return gateway.Request(t, http.MethodPost, "/", body, "Host: "+host, "X-Token: forged")
-					}
-					old := harness.IssuedToken(host, 1)
-					harness.SendTimed(client, request()).CheckToken(t, old)
-					upstream.revoke(old)
-					harness.SendTimed(client, request()).CheckToken(t, harness.IssuedToken(host, 2))
-					gateway.Token.CheckCallsOf(t, host, 2)
-					requests := gateway.Upstream.Requests()
-					sum := sha256.Sum256([]byte(body))
-					if got := requests[len(requests)-1]; got.BodySHA256 != hex.EncodeToString(sum[:]) {
-						t.Errorf("%s, %d bytes: got another body of %d bytes at the second attempt", protocol, size, got.BodyLength)
-					}
-				}
-			}
+// attempts is an upstream for all that a retry does and does not mend.
+type attempts struct {
+	revocations
+	busy, hedged atomic.Int32
+	release      chan struct{} // of the first attempt for hedged
+}
+
+func (u *attempts) status(r *http.Request) int {
+	switch r.Host {
+	case "always", "streamed", "leaving":
+		return http.StatusUnauthorized
+	case "busy":
+		if u.busy.Add(1) == 2 {
+			return http.StatusServiceUnavailable
+		}
+	case "hedged":
+		if u.hedged.Add(1) == 1 {
+			<-u.release
+		}
+	}
+	return u.revocations.status(r)
+}
+
+// TestAttempts has the plugin among the router's upstream filters, where it sees each attempt.
+func TestAttempts(t *testing.T) {
+	upstream := &attempts{release: make(chan struct{})}
+	gateway := start(t, harness.InRouter, upstream.status)
+	for _, test := range []struct {
+		name string
+		do   func(*testing.T, *harness.Gateway, *attempts)
+	}{
+		{"a revoked token costs no request", func(t *testing.T, g *harness.Gateway, u *attempts) { checkRevoked(t, g, &u.revocations) }},
+		{"many that are rejected together make one call", checkRejectedTogether},
+		{"an upstream that always says 401", checkAlwaysRejected},
+		{"a body beyond the retry buffer", checkLongBody},
+		{"a retry for another reason drops no token", checkOtherRetry},
+		{"rules by domain see the final host", checkFinalHost},
+		{"tokens of callers", checkCallers},
+		{"attempts that overlap", checkOverlap},
+		{"a token service that fails", checkFailures},
+		{"clients that leave between two attempts", checkLeaving},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			gateway.Upstream.Forget()
+			test.do(t, gateway, upstream)
 		})
 	}
 }
 
-// Many requests that are rejected with one token make one call for a new one.
-func TestRejectedTogetherMakesOneCall(t *testing.T) {
-	const count = 1000
+// TestRevokedTokenInCluster has it among the filters of the upstream's cluster.
+func TestRevokedTokenInCluster(t *testing.T) {
 	upstream := &revocations{}
-	gateway, _ := start(t, harness.InRouter, upstream.status)
+	checkRevoked(t, start(t, harness.InCluster, upstream.status), upstream)
+}
+
+// checkRevoked: a token that is revoked while it is cached costs the client nothing: the attempt that is rejected with it is
+// repeated with a new one, and with its body.
+func checkRevoked(t *testing.T, gateway *harness.Gateway, upstream *revocations) {
+	number := 0
+	for _, protocol := range []string{"HTTP/1.1", "HTTP/2"} {
+		client := gateway.Client()
+		if protocol == "HTTP/2" {
+			client = gateway.HTTP2Client()
+		}
+		for _, size := range []int{0, 1, 1 << 20} {
+			body, host := strings.Repeat("x", size), harness.Numbered("revoked", revocationCases)[number]
+			number++
+			request := func() *http.Request {
+				return gateway.Request(t, http.MethodPost, "/", body, "Host: "+host, "X-Token: forged")
+			}
+			old := harness.IssuedToken(host, 1)
+			harness.SendTimed(client, request()).CheckToken(t, old)
+			upstream.revoke(old)
+			harness.SendTimed(client, request()).CheckToken(t, harness.IssuedToken(host, 2))
+			gateway.Token.CheckCallsOf(t, host, 2)
+			requests := gateway.Upstream.Requests()
+			sum := sha256.Sum256([]byte(body))
+			if got := requests[len(requests)-1]; got.BodySHA256 != hex.EncodeToString(sum[:]) {
+				t.Errorf("%s, %d bytes: got another body of %d bytes at the second attempt", protocol, size, got.BodyLength)
+			}
+		}
+	}
+}
+
+func checkRejectedTogether(t *testing.T, gateway *harness.Gateway, upstream *attempts) {
+	const count = 1000
 	old := harness.IssuedToken("volley", 1)
 	gateway.Ask(t, "volley").CheckToken(t, old)
 	upstream.revoke(old)
@@ -139,70 +183,58 @@ func TestRejectedTogetherMakesOneCall(t *testing.T) {
 	gateway.Token.CheckCallsOf(t, "volley", 2)
 }
 
-// What a retry does not mend comes to the client, and nothing goes on for ever.
-func TestWhatComesToTheClient(t *testing.T) {
-	var busy atomic.Int32
-	gateway, _ := start(t, harness.InRouter, func(r *http.Request) int {
-		switch {
-		case strings.HasPrefix(r.Host, "always"), strings.HasPrefix(r.Host, "streamed"):
-			return http.StatusUnauthorized
-		case r.Host == "busy" && busy.Add(1) == 2:
-			return http.StatusServiceUnavailable
-		default:
-			return http.StatusOK
+func checkAlwaysRejected(t *testing.T, gateway *harness.Gateway, _ *attempts) {
+	for range 20 {
+		if got := gateway.Ask(t, "always"); got.Status != http.StatusUnauthorized {
+			t.Fatalf("got %d, expected the upstream's second 401", got.Status)
 		}
-	})
-
-	t.Run("an upstream that always says 401", func(t *testing.T) {
-		for range 20 {
-			if got := gateway.Ask(t, "always"); got.Status != http.StatusUnauthorized {
-				t.Fatalf("got %d, expected the upstream's second 401", got.Status)
-			}
-		}
-		if calls := len(gateway.Token.CallsOf("always")); calls > 3 {
-			t.Errorf("got %d token calls for 20 requests within a second, expected at most 3: rejections are spaced", calls)
-		}
-	})
-	t.Run("a body beyond the retry buffer", func(t *testing.T) {
-		before := len(gateway.Upstream.Requests())
-		body := io.LimitReader(neverEnding('x'), 8<<20)
-		request := gateway.Request(t, http.MethodPost, "/", "", "Host: streamed")
-		request.Body, request.ContentLength = io.NopCloser(body), -1
-		got := harness.SendTimed(gateway.HTTP2Client(), request)
-		if attempts := len(gateway.Upstream.Requests()) - before; got.Status != http.StatusUnauthorized || attempts != 1 {
-			t.Errorf("got %d (%v) after %d attempts, expected the 401 of the only one", got.Status, got.Err, attempts)
-		}
-	})
-	t.Run("a retry for another reason drops no token", func(t *testing.T) {
-		token := harness.IssuedToken("busy", 1)
-		gateway.Ask(t, "busy").CheckToken(t, token)
-		gateway.Ask(t, "busy").CheckToken(t, token)
-		if attempts := busy.Load(); attempts != 3 {
-			t.Errorf("got %d attempts, expected a third after the 503", attempts)
-		}
-		gateway.Token.CheckCallsOf(t, "busy", 1)
-	})
-	t.Run("rules by domain see the final host", func(t *testing.T) {
-		gateway.Ask(t, "first.example.com", "X-Token: forged").CheckToken(t, harness.IssuedToken("final", 1))
-	})
-	t.Run("tokens of callers", func(t *testing.T) {
-		first, second := gateway.Ask(t, "callers", "X-User: a"), gateway.Ask(t, "callers", "X-User: b")
-		first.CheckToken(t, harness.IssuedToken("callers", 1))
-		second.CheckToken(t, harness.IssuedToken("callers", 2))
-		gateway.Ask(t, "callers", "X-User: a").CheckToken(t, harness.IssuedToken("callers", 1))
-	})
+	}
+	if calls := len(gateway.Token.CallsOf("always")); calls > 3 {
+		t.Errorf("got %d token calls for 20 requests within a second, expected at most 3: rejections are spaced", calls)
+	}
 }
 
-// The failure table holds for an attempt as for a request.
-func TestTokenServiceThatFails(t *testing.T) {
-	gateway, _ := start(t, harness.InRouter, func(*http.Request) int { return http.StatusOK })
-	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/hanging" {
-			<-r.Context().Done()
-			return
-		}
-		w.WriteHeader(http.StatusForbidden)
-	})
+func checkLongBody(t *testing.T, gateway *harness.Gateway, _ *attempts) {
+	request := gateway.Request(t, http.MethodPost, "/", "", "Host: streamed")
+	request.Body, request.ContentLength = io.NopCloser(io.LimitReader(neverEnding('x'), 8<<20)), -1
+	got := harness.SendTimed(gateway.HTTP2Client(), request)
+	if attempts := len(gateway.Upstream.Requests()); got.Status != http.StatusUnauthorized || attempts != 1 {
+		t.Errorf("got %d (%v) after %d attempts, expected the 401 of the only one", got.Status, got.Err, attempts)
+	}
+}
+
+func checkOtherRetry(t *testing.T, gateway *harness.Gateway, upstream *attempts) {
+	token := harness.IssuedToken("busy", 1)
+	gateway.Ask(t, "busy").CheckToken(t, token)
+	gateway.Ask(t, "busy").CheckToken(t, token)
+	if attempts := upstream.busy.Load(); attempts != 3 {
+		t.Errorf("got %d attempts, expected a third after the 503", attempts)
+	}
+	gateway.Token.CheckCallsOf(t, "busy", 1)
+}
+
+func checkFinalHost(t *testing.T, gateway *harness.Gateway, _ *attempts) {
+	gateway.Ask(t, "first.example.com", "X-Token: forged").CheckToken(t, harness.IssuedToken("final", 1))
+}
+
+func checkCallers(t *testing.T, gateway *harness.Gateway, _ *attempts) {
+	for _, ask := range []struct {
+		user  string
+		token int
+	}{{"a", 1}, {"b", 2}, {"a", 1}} {
+		gateway.Ask(t, "callers", "X-User: "+ask.user).CheckToken(t, harness.IssuedToken("callers", ask.token))
+	}
+}
+
+func checkOverlap(t *testing.T, gateway *harness.Gateway, upstream *attempts) {
+	gateway.Ask(t, "hedged").CheckToken(t, harness.IssuedToken("hedged", 1))
+	close(upstream.release)
+	gateway.Token.CheckCallsOf(t, "hedged", 1)
+}
+
+// checkFailures: the failure table holds for an attempt as for a request.
+func checkFailures(t *testing.T, gateway *harness.Gateway, _ *attempts) {
+	gateway.Token.Handle(harness.ByPath(map[string]http.HandlerFunc{"hanging": harness.Hang()}, harness.Status(http.StatusForbidden)))
 	got := gateway.Ask(t, "refused", "X-Token: forged")
 	if got.Status != http.StatusServiceUnavailable || got.Body != "no token" {
 		t.Errorf("refused: got %d %q, expected the configured reply", got.Status, got.Body)
@@ -214,31 +246,12 @@ func TestTokenServiceThatFails(t *testing.T) {
 	gateway.Upstream.CheckNotReached(t)
 }
 
-// Attempts that overlap, and clients that leave between two attempts, leave nothing behind.
-func TestAttemptsThatOverlapAndClientsThatLeave(t *testing.T) {
-	release := make(chan struct{})
-	var attempts atomic.Int32
-	gateway, _ := start(t, harness.InRouter, func(r *http.Request) int {
-		switch {
-		case r.Host == "hedged" && attempts.Add(1) == 1:
-			<-release
-		case r.Host == "leaving":
-			return http.StatusUnauthorized
-		}
-		return http.StatusOK
-	})
-	gateway.Ask(t, "hedged").CheckToken(t, harness.IssuedToken("hedged", 1))
-	close(release)
-	gateway.Token.CheckCallsOf(t, "hedged", 1)
-
-	leaving := gateway.Client()
+// checkLeaving: clients that leave between two attempts leave nothing behind.
+func checkLeaving(t *testing.T, gateway *harness.Gateway, _ *attempts) {
 	hold := make(chan struct{})
-	gateway.Token.Handle(func(w http.ResponseWriter, _ *http.Request) {
-		<-hold
-		w.Header().Set("X-Token", "late")
-	})
+	gateway.Token.Handle(harness.Hold(hold, harness.HeaderToken("X-Token", "late")))
 	for range 20 {
-		client := *leaving
+		client := *gateway.Client()
 		client.Timeout = 100 * time.Millisecond
 		if got := gateway.AskBy(t, &client, "leaving"); got.Err == nil {
 			t.Fatalf("got %d, expected a client that has left", got.Status)
@@ -246,13 +259,14 @@ func TestAttemptsThatOverlapAndClientsThatLeave(t *testing.T) {
 	}
 	close(hold)
 	gateway.Token.Handle((&harness.TokenIssuer{}).Answer(300))
-	gateway.Ask(t, "volley").CheckToken(t, harness.IssuedToken("volley", 1))
+	gateway.Ask(t, "left").CheckToken(t, harness.IssuedToken("left", 1))
+	gateway.WaitActive(t, 0)
 }
 
 // The plugin can be in both chains of one gateway: the request's token is the attempt's.
 func TestBothChains(t *testing.T) {
 	upstream := &revocations{}
-	gateway, _ := start(t, harness.InBothChains, upstream.status)
+	gateway := start(t, harness.InBothChains, upstream.status)
 	old := harness.IssuedToken("revoked", 1)
 	gateway.Ask(t, "revoked", "X-Token: forged").CheckToken(t, old)
 	gateway.Token.CheckCallsOf(t, "revoked", 1)
@@ -374,7 +388,7 @@ func TestTokenRevokedUnderLoad(t *testing.T) {
 	const rate = 500
 	duration := 10 * time.Second
 	upstream := &revocations{}
-	gateway, _ := start(t, harness.InRouter, upstream.status)
+	gateway := start(t, harness.InRouter, upstream.status)
 	old := harness.IssuedToken("load", 1)
 	gateway.Ask(t, "load").CheckToken(t, old)
 	time.AfterFunc(duration/2, func() { upstream.revoke(old) })

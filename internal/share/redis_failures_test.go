@@ -1,7 +1,6 @@
 package share
 
 import (
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -165,37 +164,5 @@ func TestKeysHaveAnEnd(t *testing.T) {
 	}
 	if text := redis.Do("GET", keyAt(1)); strings.Contains(text, "token-1") {
 		t.Errorf("got the token itself in Redis, expected it sealed: %q", text)
-	}
-}
-
-// A sealed value that is moved to another key does not open, and costs one call.
-func TestMovedRecord(t *testing.T) {
-	redis := redistest.Start(t)
-	s := &service{lifetime: time.Minute, takes: time.Millisecond}
-	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 2, service: s, key: testKey})
-	for _, g := range fleet {
-		g.source.Identity = token.Key{2}
-	}
-	checkAnswers(t, askAll(fleet[:1]))
-	waitFor(t, "the token in Redis", func() bool { return redis.Do("EXISTS", keyOfFleet(2, 1)) == ":1" })
-	redis.Do("RENAME", keyOfFleet(2, 1), keyAt(1))
-	redis.Do("RENAME", keyOfFleet(2, 2), keyAt(2))
-	fleet[1].source.Identity = token.Key{1}
-	if a := fleet[1].ask(); a.token != "token-2" {
-		t.Errorf("got %q, expected a token of its own", a.token)
-	}
-	checkLog(t, fleet, "not sealed with this encryptionKey")
-}
-
-func TestNobodyListens(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and never answers
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	s := &service{lifetime: time.Minute, takes: time.Millisecond}
-	fleet := startFleet(t, listener.Addr().String(), fleetOptions{gateways: 1, service: s})
-	if a := fleet[0].ask(); a.err != nil || a.took > realTimeout+time.Second {
-		t.Errorf("got the error %v after %s, expected a token within %s", a.err, a.took, realTimeout)
 	}
 }

@@ -70,21 +70,7 @@ func TestOneWorkerWarmsUpAll(t *testing.T) {
 	}
 }
 
-// While it fails, all workers together try as often as one.
-func TestOneWorkerTriesForAll(t *testing.T) {
-	workers := warmingWorkers(4)
-	begun := answers(unavailable(), workers...)
-	tickAll(50*time.Second, workers...)
-	checkBackoff(t, *begun, 6)
-	begun = answers(good("t1", time.Hour), workers...)
-	tickAll(time.Minute, workers...)
-	checkBackoff(t, *begun, 1)
-	for _, w := range workers {
-		w.serves(t, "t1")
-	}
-}
-
-// Also when each time another one of them is the first to look.
+// While it fails, all workers together try as often as one, also when each time another one of them is the first to look.
 func TestWorkersInTurnTryForAll(t *testing.T) {
 	workers := warmingWorkers(4)
 	begun := answers(unavailable(), workers...)
