@@ -24,6 +24,10 @@ func (s Section) Expand(at, text string) string { return s.expand(&Key{}, at, te
 // that is nothing but ${NAME}. nil: nothing is encoded.
 func (s Section) expand(k *Key, at, text string, syntax SyntaxOf) template.Template {
 	t, err := template.Parse(text)
+	return s.expandTemplate(k, at, t, err, syntax)
+}
+
+func (s Section) expandTemplate(k *Key, at string, t template.Template, err error, syntax SyntaxOf) template.Template {
 	if err != nil {
 		s.Fail("invalid %s in config: %s", s.prefix+at, err.Error())
 		return template.Template{}

@@ -52,7 +52,8 @@ func (s Section) JSON(k *Key) template.Template {
 		s.Invalid(k, value, string(k.Kind))
 		return template.Template{}
 	}
-	return s.expand(k, k.Name, value.Raw, func(template.Template) template.Syntax { return template.JSON })
+	t, err := template.ParseJSON(value.Raw)
+	return s.expandTemplate(k, k.Name, t, err, func(template.Template) template.Syntax { return template.JSON })
 }
 
 // typographicQuotes are what word processors and chats make of " and '.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // Origin is where the value of a reference comes from when a call is made. The zero Origin is none: the reference is
@@ -67,9 +68,10 @@ func isName(kind Kind, name string) bool {
 	case Token:
 		return name != "" && strings.Trim(name, NameChars) == ""
 	case Header, Cookie: // RFC 9110 section 5.6.2
-		return name != "" && strings.Trim(name, NameChars+"!#$%&'*+.^`|~") == ""
+		isHost := kind == Header && strings.EqualFold(name, "host") // which is :authority to a gateway
+		return name != "" && strings.Trim(name, NameChars+"!#$%&'*+.^`|~") == "" && !isHost
 	default:
-		return strings.TrimSpace(name) != ""
+		return strings.TrimSpace(name) != "" && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 	}
 }
 
@@ -92,6 +94,8 @@ func suggestion(text string) string {
 		meant = "token.NAME"
 	case strings.HasPrefix(head, "caller") || strings.HasPrefix(kind, "claim") || head == "jwt":
 		meant = "caller.claim.PATH"
+	case singular == "header" && strings.EqualFold(name, "host"):
+		meant = "request.host"
 	case singular == "header" || singular == "cookie" || singular == "query" || kind == "queries" || kind == "param":
 		if singular != "header" && singular != "cookie" {
 			singular = "query"

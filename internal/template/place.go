@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 )
 
 // place is where in a text a value stands.
@@ -18,6 +19,7 @@ const (
 	inPath           //
 	inQuery          //
 	inElements       // of XML
+	inLine           // of a text
 )
 
 // scanner goes along a text and knows what comes next stands in.
@@ -61,6 +63,8 @@ func (s *scanner) place() place {
 		return inPath
 	case s.syntax == XML:
 		return inElements
+	case s.syntax == Text:
+		return inLine
 	default:
 		return asIs
 	}
@@ -71,6 +75,22 @@ const (
 	unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 	subDelims  = "!$&'()*+,;="
 )
+
+// takes reports whether a value from outside can stand in the place, in whatever form, and be read as it was.
+func (p place) takes(value string) bool {
+	switch p {
+	case inString: // RFC 8259 section 8.1: readers would each make something else of what is not UTF-8
+		return utf8.ValidString(value)
+	case inElements: // XML 1.0 section 2.2
+		return utf8.ValidString(value) && !strings.ContainsFunc(value, func(r rune) bool {
+			return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == '\uFFFE' || r == '\uFFFF'
+		})
+	case inLine:
+		return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+	default:
+		return true
+	}
+}
 
 // encode writes a value for the place. One of the operator's may have several segments of a path.
 func (p place) encode(value string, isFromOutside bool) string {
@@ -93,9 +113,10 @@ func (p place) encode(value string, isFromOutside bool) string {
 	}
 }
 
-var escapeXML = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;")
+var escapeXML = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;",
+	"\t", "&#9;", "\n", "&#10;", "\r", "&#13;") // which readers would take for spaces
 
-// escapeJSON leaves bytes that are not UTF-8 as they are: the service may know what they mean.
+// escapeJSON leaves the operator's bytes that are not UTF-8 as they are: the service may know what they mean.
 func escapeJSON(value string) string {
 	var escaped strings.Builder
 	for i := range len(value) {
@@ -136,6 +157,8 @@ func (t Template) BodySyntax(contentType string) Syntax {
 		return JSON
 	case strings.HasSuffix(media, "xml"):
 		return XML
+	case media == "text/plain" && len(t.parts) > 1:
+		return Text
 	default:
 		return Plain
 	}

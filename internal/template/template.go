@@ -10,6 +10,7 @@
 package template
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 )
@@ -24,6 +25,7 @@ const (
 	Form                 // application/x-www-form-urlencoded
 	Target               // path and query of a request
 	XML
+	Text // of lines that mean nothing
 )
 
 // Template is a text with references. Expand and Render return what they make of it and leave it as it is.
@@ -49,6 +51,21 @@ var ErrOpen = errors.New("${ without } (want ${NAME}, or $${ for a literal ${)")
 
 // Parse takes a text apart; $${ is a literal ${.
 func Parse(text string) (Template, error) {
+	return parse(text, func(name string) string { return name })
+}
+
+// ParseJSON is Parse for a text in which names stand as JSON has them in strings.
+func ParseJSON(text string) (Template, error) {
+	return parse(text, func(name string) string {
+		var unescaped string
+		if json.Unmarshal([]byte(`"`+name+`"`), &unescaped) != nil {
+			return name // it ends in another string than it begins in
+		}
+		return unescaped
+	})
+}
+
+func parse(text string, nameOf func(string) string) (Template, error) {
 	var t Template
 	literal := ""
 	for {
@@ -66,7 +83,7 @@ func Parse(text string) (Template, error) {
 		}
 		name, isRaw := strings.CutSuffix(name, ":raw")
 		t = t.literal(literal + before)
-		t.parts = append(t.parts, part{reference: newReference(name, isRaw)})
+		t.parts = append(t.parts, part{reference: newReference(nameOf(name), isRaw)})
 		literal, text = "", rest
 	}
 }
@@ -156,11 +173,12 @@ func (t Template) Skeleton() string {
 	return text.String()
 }
 
-// Identity is the text with its references, told apart from a literal text that looks the same.
+// Identity is the text with its references, told apart from a literal text that looks the same: no name has a zero byte, and
+// those of the text are doubled.
 func (t Template) Identity() string {
 	var text strings.Builder
 	for _, p := range t.parts {
-		text.WriteString(p.text)
+		text.WriteString(strings.ReplaceAll(p.text, "\x00", "\x00\x00"))
 		if p.reference != nil {
 			text.WriteString("\x00" + p.reference.Origin.String() + "\x00")
 		}
@@ -191,10 +209,16 @@ func (t Template) Whole() (o Origin, ok bool) {
 
 // Why what comes from outside can't be put in.
 var (
-	ErrRaw     = errors.New("what comes from outside can't be put in raw")
-	ErrSyntax  = errors.New("what comes from outside must stand inside a string of the JSON")
-	ErrSegment = errors.New("a value of . or .. would change the path")
+	ErrRaw    = errors.New("what comes from outside can't be put in raw")
+	ErrSyntax = errors.New("what comes from outside must stand inside a string of the JSON")
 )
+
+// MissingError is of a reference whose value is not there, or can't stand where it would have to.
+type MissingError struct{ Origin Origin }
+
+func (e *MissingError) Error() string {
+	return "the request has no usable ${" + e.Origin.String() + "}"
+}
 
 // Check reports a reference that Render can put in nowhere, whatever its value.
 func (t Template) Check() error {
@@ -210,13 +234,14 @@ func (t Template) Check() error {
 	return nil
 }
 
-// Render puts in what comes from outside. The error is value's, that of Check, or ErrSegment.
+// Render puts in what comes from outside. The error is value's, that of Check, or *MissingError of a value that would not be
+// the same there for whoever reads the text.
 func (t Template) Render(value func(Origin) (string, error)) (string, error) {
 	if err := t.Check(); err != nil {
 		return "", err
 	}
 	var text strings.Builder
-	isDotted := false
+	var inSegment *Reference
 	for _, p := range t.parts {
 		if p.reference == nil {
 			text.WriteString(p.text)
@@ -226,11 +251,16 @@ func (t Template) Render(value func(Origin) (string, error)) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		isDotted = isDotted || p.place == inPath && strings.Contains(v, ".")
+		if !p.place.takes(v) {
+			return "", &MissingError{p.reference.Origin}
+		}
+		if p.place == inPath {
+			inSegment = p.reference
+		}
 		text.WriteString(p.place.encode(v, true))
 	}
-	if isDotted && t.movesPath(text.String()) {
-		return "", ErrSegment
+	if inSegment != nil && t.movesPath(text.String()) {
+		return "", &MissingError{inSegment.Origin}
 	}
 	return text.String(), nil
 }

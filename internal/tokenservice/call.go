@@ -1,7 +1,6 @@
 package tokenservice
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,6 +38,9 @@ func (s *Service) addDefaults() {
 		}
 	}
 }
+
+// pathIndex is where a call has its path among the headers.
+const pathIndex = 1
 
 // lateHeader is a header of the call, by its index, whose value has references.
 type lateHeader struct {
@@ -85,10 +87,11 @@ func (s *Service) renderHeaders(call *Call, v *values) error {
 	}
 	call.Headers = slices.Clone(call.Headers)
 	for _, header := range s.late {
-		text, err := header.text.Render(v.find)
-		if err == nil && !IsHeaderValue(text) || errors.Is(err, template.ErrSegment) {
-			err = &MissingError{header.text.Origins()[0]}
+		find := v.findOf(IsHeaderValue)
+		if header.index == pathIndex {
+			find = v.find // where all is encoded
 		}
+		text, err := header.text.Render(find)
 		if err != nil {
 			return err
 		}
@@ -118,7 +121,7 @@ func (r reader) call(service *Service, auth *oauth2) {
 	body, hasBody := r.requestBody(auth)
 	method := r.requestMethod(auth != nil || hasBody)
 	headers := [][2]string{{":method", method}, {":path", ""}, {":authority", host}}
-	headers[1][1] = service.textOf(1, path)
+	headers[pathIndex][1] = service.textOf(pathIndex, path)
 	headers = r.requestHeaders(service, headers, auth)
 	if !hasBody && (method == "POST" || method == "PUT" || method == "PATCH") {
 		// Envoy's client sends no length for an empty body; some servers answer 411 then.
@@ -182,10 +185,10 @@ func (r reader) requestMethod(hasBody bool) string {
 }
 
 func (r reader) requestBody(auth *oauth2) (body template.Template, ok bool) {
-	contentType := ""
+	contentType, isFixed := "", true
 	for _, header := range r.Members(keyRequestHeaders) {
 		if strings.EqualFold(header.Name, "content-type") {
-			contentType = header.Value
+			contentType, isFixed = header.Value, header.Template.IsFixed()
 		}
 	}
 	syntax := template.Plain
@@ -201,9 +204,16 @@ func (r reader) requestBody(auth *oauth2) (body template.Template, ok bool) {
 	case auth != nil:
 		r.Fail("invalid %s in config: oauth2 makes the body itself (want more form fields in oauth2.params)", r.Name(keyRequestBody))
 	}
-	if _, isWhole := body.Whole(); syntax == template.Plain && !body.IsFixed() && !isWhole && contentType == "" {
-		// Whoever reads it decides what it is, and a value could be more than a value then.
-		r.Fail("invalid %s in config: it has references, and nothing says what its syntax is (want a Content-Type in %s, or JSON)",
+	// Whoever reads it decides what it is, and a value could be more than a value then.
+	_, isWhole := body.Whole()
+	isForwarded := slices.ContainsFunc(r.Strings(keyForwardHeaders), func(name string) bool { return strings.EqualFold(name, "content-type") })
+	switch {
+	case body.IsFixed():
+	case !isFixed || isForwarded:
+		r.Fail("invalid %s in config: it has references, and the request decides on the Content-Type (want one in %s, without references)",
+			r.Name(keyRequestBody), keyRequestHeaders.Name)
+	case syntax == template.Plain && !isWhole:
+		r.Fail("invalid %s in config: it has references, and nothing says how to write their values (want JSON, or as Content-Type in %s that of a form, XML or text/plain)",
 			r.Name(keyRequestBody), keyRequestHeaders.Name)
 	}
 	return body, true

@@ -69,11 +69,20 @@ func (c *Caller) expiry() (first time.Time, ok bool) {
 //
 // Each value has the number of its input and its length before it, so that
 // different values can't look the same, wherever one ends and the next begins.
-func (s *Service) AppendCaller(to []byte, headers [][2]string) (_ []byte, err error) {
+func (s *Service) AppendCaller(to []byte, headers [][2]string) ([]byte, error) {
+	var missing error
 	for number := range s.inputs {
-		if to, err = s.inputs[number].append(to, number, headers); err != nil {
+		switch values, err := s.inputs[number].append(to, number, headers); {
+		case err == nil:
+			to = values
+		case s.inputs[number].reading == bearer:
 			return nil, err
+		case missing == nil:
+			missing = err // unless there is no token to be exchanged either: that says more
 		}
+	}
+	if missing != nil {
+		return nil, missing
 	}
 	return to, nil
 }
@@ -107,7 +116,7 @@ func (c *Caller) text(in input) (string, bool) {
 		return "", false
 	}
 	for _, g := range c.given {
-		if c.service.inputs[g.input] == in {
+		if c.service.inputs[g.input].is(in) {
 			return g.text, true
 		}
 	}

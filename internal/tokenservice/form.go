@@ -79,14 +79,15 @@ func (f *form) body(v *values) (string, error) {
 		late.Set(token.field, text)
 	}
 	for _, field := range f.late {
+		find := v.find
+		if field.name == "scope" {
+			find = v.findOf(scopeBytes.isOf) // a space would be one more scope
+		}
 		var texts []string
 		for _, t := range field.texts {
-			text, err := t.Render(v.find)
+			text, err := t.Render(find)
 			if err != nil {
 				return "", err
-			}
-			if field.name == "scope" && !t.IsFixed() && !scopeBytes.isOf(text) {
-				return "", &MissingError{t.Origins()[0]} // a space in it would be one more scope
 			}
 			texts = append(texts, text)
 		}

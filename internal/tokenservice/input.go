@@ -17,10 +17,16 @@ type input struct {
 	reading reading
 	origin  template.Origin
 	// jwt brings the token whose claim it is: a header or a cookie. The zero Origin for what is no claim.
-	jwt template.Origin
-	// Of a token to be exchanged: the error of a request without it, and whether such a request goes on without a token.
-	missing       error
+	jwt     template.Origin
+	missing error // of a request without it, where it is a token to be exchanged
+	// allowsMissing: such a request goes on without a token. Tokens do not depend on it.
 	allowsMissing bool
+}
+
+// is reports whether both are the same value of a request.
+func (in input) is(other input) bool {
+	in.allowsMissing = other.allowsMissing
+	return in == other
 }
 
 type reading uint8
@@ -80,7 +86,7 @@ func (in *input) append(to []byte, number int, headers [][2]string) ([]byte, err
 	default:
 		text, ok := in.value(headers)
 		if !ok || text == "" || len(text) > maxValueBytes {
-			return nil, &MissingError{in.origin}
+			return nil, &MissingError{Origin: in.origin}
 		}
 		return appendValue(to, number, text), nil
 	}
@@ -97,7 +103,10 @@ func (in *input) value(headers [][2]string) (string, bool) {
 		}
 		return "", false
 	case template.Query:
-		return queryValue(headerIn(headers, ":path"), in.origin.Name)
+		if found := queryValues(headerIn(headers, ":path"), in.origin.Name); len(found) > 0 {
+			return found[0], true
+		}
+		return "", false
 	case template.Host:
 		return hostName(headerIn(headers, ":authority"))
 	case template.Path:
@@ -131,8 +140,11 @@ func onlyValue(headers [][2]string, o template.Origin) (text string, isOne bool)
 		}
 		return found[0], len(found) == 1
 	case template.Query:
-		text, _ := queryValue(headerIn(headers, ":path"), o.Name)
-		return text, true
+		found := queryValues(headerIn(headers, ":path"), o.Name)
+		if len(found) == 0 {
+			return "", true
+		}
+		return found[0], len(found) == 1
 	}
 	isOne = true
 	isFound := false
@@ -151,16 +163,16 @@ func cookieValues(headers [][2]string, name string) (found []string) {
 			continue
 		}
 		for pair := range strings.SplitSeq(header[1], ";") {
-			if own, text, _ := strings.Cut(strings.TrimSpace(pair), "="); own == name {
-				found = append(found, unquoted(text))
+			if own, text, _ := strings.Cut(pair, "="); strings.Trim(own, " \t") == name {
+				found = append(found, unquoted(strings.Trim(text, " \t")))
 			}
 		}
 	}
 	return found
 }
 
-// queryValue is the first parameter of that name, as forms are read.
-func queryValue(target, name string) (string, bool) {
+// queryValues are those of the parameters of that name, as forms are read. One that can't be decoded is empty.
+func queryValues(target, name string) (found []string) {
 	_, query, _ := strings.Cut(target, "?")
 	query, _, _ = strings.Cut(query, "#")
 	for pair := range strings.SplitSeq(query, "&") {
@@ -169,9 +181,12 @@ func queryValue(target, name string) (string, bool) {
 			continue
 		}
 		text, err := url.QueryUnescape(text)
-		return text, err == nil
+		if err != nil {
+			text = ""
+		}
+		found = append(found, text)
 	}
-	return "", false
+	return found
 }
 
 // hostName is an authority without its port, in lower case. One that two readers could take for different hosts is none.
@@ -212,11 +227,7 @@ func claim(token, path string) (string, bool) {
 }
 
 // MissingError is of a request that lacks what the call refers to, or has it in a form that can't be sent on.
-type MissingError struct{ Origin template.Origin }
-
-func (e *MissingError) Error() string {
-	return "the request has no usable ${" + e.Origin.String() + "}"
-}
+type MissingError = template.MissingError
 
 // bearerToken takes the token out of a value: after the scheme Bearer, or the whole value of anything but
 // Authorization. What has other characters than a token's (RFC 6750 section 2.1) is none, for example two tokens in one value.
@@ -255,7 +266,7 @@ var bearerBytes = newByteSet(letters + digits + "-._~+/=")
 
 // addInput has the token depend on one more value.
 func (s *Service) addInput(in input) {
-	if !slices.Contains(s.inputs, in) {
+	if !slices.ContainsFunc(s.inputs, in.is) {
 		s.inputs = append(s.inputs, in)
 	}
 }

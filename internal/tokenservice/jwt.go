@@ -47,8 +47,10 @@ func (r reader) signed(part Part) *Service {
 		}
 	}
 	o := reader{r.Object(keyJWT), r.isEnabled, r.isNamed}
+	token := r.tokenHeader(true)
 	s := &Service{
-		Protected: []string{r.tokenHeader(true)},
+		// What a rule inherits of upstreamHeaders has no value here, and is the client's still less.
+		Protected: append([]string{token}, names(r.upstreamHeaders(token))...),
 		Timeout:   time.Millisecond, // nobody is waited for
 		lifetime:  readLifetimes(part.Cache, false),
 		isCached:  true,
@@ -162,7 +164,8 @@ func (s *Service) Sign(c *Caller, named []string, now time.Time) (token.Token, e
 	if err != nil {
 		return token.Token{}, err
 	}
-	t := token.Token{Values: []string{s.jwt.prefix + signed + s.jwt.suffix}, Lifetime: lifetime}
+	t := token.Token{Values: make([]string, len(s.Protected)), Lifetime: lifetime}
+	t.Values[0] = s.jwt.prefix + signed + s.jwt.suffix
 	if exp := gjson.Get(claims, "exp"); exp.Type == gjson.Number {
 		t.Lifetime = min(max(instant(exp.Num).Sub(now), 0), schema.MaxSeconds*time.Second)
 	}

@@ -70,9 +70,9 @@ var (
 	keyRequestedTokenType  = &schema.Key{Name: "requestedTokenType", Kind: schema.Text, Identity: true}
 	keyActorTokenHeader    = &schema.Key{Name: "actorTokenHeader", Kind: schema.Text, Identity: true}
 	keyActorTokenType      = &schema.Key{Name: "actorTokenType", Kind: schema.Text, Default: accessTokenType, Identity: true}
-	keySubjectToken        = &schema.Key{Name: "subjectToken", Kind: schema.Text, References: true, Identity: true}
-	keyActorToken          = &schema.Key{Name: "actorToken", Kind: schema.Text, References: true, Identity: true}
-	keyAssertion           = &schema.Key{Name: "assertion", Kind: schema.Text, References: true, Identity: true}
+	keySubjectToken        = &schema.Key{Name: "subjectToken", Kind: schema.Text, Secret: true, References: true, Identity: true}
+	keyActorToken          = &schema.Key{Name: "actorToken", Kind: schema.Text, Secret: true, References: true, Identity: true}
+	keyAssertion           = &schema.Key{Name: "assertion", Kind: schema.Text, Secret: true, References: true, Identity: true}
 	keyClientAssertion     = &schema.Key{Name: "clientAssertion", Kind: schema.Text, Secret: true, References: true, Identity: true}
 	keyClientAssertionType = &schema.Key{Name: "clientAssertionType", Kind: schema.Text, Default: assertionType, Identity: true}
 	keyParams              = &schema.Key{Name: "params", Kind: schema.TextMap, Secret: true, References: true, Identity: true}

@@ -43,9 +43,11 @@ func (f *form) subject(otherwise template.Origin) template.Origin {
 		}
 	}
 	for _, field := range f.late {
-		if field.name == "subject_token" || field.name == "assertion" {
-			if origin, ok := field.texts[0].Whole(); ok {
+		if origin, isWhole := field.texts[0].Whole(); isWhole && (field.name == "subject_token" || field.name == "assertion") {
+			switch origin.Kind {
+			case template.Token, template.Header, template.Cookie, template.Query:
 				return origin
+			default: // what can have no token
 			}
 		}
 	}
@@ -112,14 +114,25 @@ func (s *Service) Link(named []*Service) *Service {
 	for i, service := range named {
 		l := link{name: s.links[i].name, service: service}
 		for _, in := range service.inputs {
-			linked.addInput(in)
-			l.inputs = append(l.inputs, slices.Index(linked.inputs, in))
+			l.inputs = append(l.inputs, linked.addInputOfLink(in))
 		}
 		linked.removeAsWell(service)
 		linked.links = append(linked.links, l)
 	}
 	linked.answer.hasSubject = s.isExchange && slices.ContainsFunc(linked.inputs, func(in input) bool { return in.reading == bearer })
 	return &linked
+}
+
+// addInputOfLink adds what a named token depends on, and returns its number. Whether a request may lack it is for the call
+// itself to say, or for all named tokens together.
+func (s *Service) addInputOfLink(in input) (number int) {
+	in.allowsMissing = in.allowsMissing || s.allowsMissing && in.missing == ErrNoSubjectToken
+	s.addInput(in)
+	number = slices.IndexFunc(s.inputs, in.is)
+	if number >= s.own {
+		s.inputs[number].allowsMissing = s.inputs[number].allowsMissing && in.allowsMissing
+	}
+	return number
 }
 
 // removeAsWell has what a named token has exchanged not go on to the upstream either, unless it is set there.
@@ -184,11 +197,22 @@ func (v *values) find(o template.Origin) (string, error) {
 	case o.Kind == template.Claim && v.service.claimsOf.Kind == template.Token:
 		text, ok := claim(v.token(v.service.claimsOf.Name), o.Name)
 		if !ok || text == "" || len(text) > maxValueBytes {
-			return "", &MissingError{o}
+			return "", &MissingError{Origin: o}
 		}
 		return text, nil
 	default:
 		return v.of(v.service.inputOf(o))
+	}
+}
+
+// findOf is find for values of which only some fit.
+func (v *values) findOf(fits func(string) bool) func(template.Origin) (string, error) {
+	return func(o template.Origin) (string, error) {
+		text, err := v.find(o)
+		if err == nil && !fits(text) {
+			err = &MissingError{Origin: o}
+		}
+		return text, err
 	}
 }
 
@@ -205,7 +229,7 @@ func (v *values) token(name string) string {
 func (v *values) of(in input) (string, error) {
 	text, ok := v.caller.text(in)
 	if !ok {
-		return "", &MissingError{in.origin}
+		return "", &MissingError{Origin: in.origin}
 	}
 	return text, nil
 }

@@ -18,6 +18,7 @@ type oauth2 struct {
 	authorization string     // value of the Authorization header; empty: the credentials are in the form
 	assertion     *assertion // signed for each call; nil: the client authenticates in another way
 	isExchange    bool       // of a token that is another party's
+	allowsMissing bool       // a request without such a token goes on without one
 }
 
 // oauth2 reads the key oauth2; nil when it is absent.
@@ -31,6 +32,7 @@ func (r reader) oauth2() *oauth2 {
 		form:       form{Values: url.Values{"grant_type": {grant}}},
 		isExchange: grant == grantTokenExchange || grant == grantJWTBearer,
 	}
+	request.allowsMissing = request.isExchange && o.Bool(keyAllowMissing)
 	if scopes := o.Templates(keyScopes); len(scopes) > 0 {
 		request.form.add("scope", scopes...)
 	}

@@ -43,6 +43,8 @@ type Service struct {
 	lifetime   lifetimes
 	isCached   bool // its tokens are kept, so that their lifetimes matter
 	isExchange bool // by OAuth 2.0, of a token that is another party's
+	// allowsMissing: a request without such a token goes on without one.
+	allowsMissing bool
 
 	inputs   []input         // of the client's request, that tokens depend on: its own, then those of the named tokens
 	own      int             // of the inputs
@@ -76,13 +78,13 @@ func Read(s schema.Section, part Part) *Service {
 		isCached:  part.IsCached || auth != nil,
 	}
 	if auth != nil {
-		service.form, service.isExchange = &auth.form, auth.isExchange
+		service.form, service.isExchange, service.allowsMissing = &auth.form, auth.isExchange, auth.allowsMissing
 		service.ClientID = auth.clientID
 	}
 	service.remove(r.spent(service.form, service.Protected))
 	r.call(service, auth)
 	if auth != nil {
-		if auth.assertion != nil && auth.assertion.audience == "" && slices.ContainsFunc(service.late, func(h lateHeader) bool { return h.index == 1 }) {
+		if auth.assertion != nil && auth.assertion.audience == "" && slices.ContainsFunc(service.late, func(h lateHeader) bool { return h.index == pathIndex }) {
 			r.Fail("missing %s in config (want it where %s has references)", r.Name(keyOAuth2, keyAssertionAudience.Name), keyRequestPath.Name)
 		}
 		service.assertion = auth.assertion.forEndpoint(service.call)

@@ -1,0 +1,134 @@
+package tokenservice
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"token-fetch/internal/template"
+)
+
+// What a request lacks, and what that means: a token to be exchanged comes before all else.
+func TestRequestsThatLackSomething(t *testing.T) {
+	claim := `"requestHeaders": {"X-Org": "${caller.claim.org}"}`
+	exchangeOf := func(more string) string { return oauth2Config(exchange+more, ", "+claim) }
+	token := [2]string{"authorization", "Bearer " + jwt(`{"org": "a"}`)}
+	missing := &MissingError{Origin: template.Origin{Kind: template.Claim, Name: "org"}}
+	for name, test := range map[string]struct {
+		config  string
+		headers [][2]string
+		want    error
+	}{
+		"all":                       {exchangeOf(""), [][2]string{token}, nil},
+		"no token":                  {exchangeOf(""), nil, ErrNoSubjectToken},
+		"no token, which may be":    {exchangeOf(`, "allowMissing": true`), nil, ErrAnonymous},
+		"no claim":                  {exchangeOf(`, "allowMissing": true`), [][2]string{{"authorization", "Bearer " + jwt(`{}`)}}, missing},
+		"no JWT":                    {exchangeOf(""), [][2]string{{"authorization", "Bearer abc"}}, missing},
+		"a claim that is an object": {exchangeOf(""), [][2]string{{"authorization", "Bearer " + jwt(`{"org": {"a": "b"}}`)}}, missing},
+		"an empty claim":            {exchangeOf(""), [][2]string{{"authorization", "Bearer " + jwt(`{"org": ""}`)}}, missing},
+		"two tokens in the query":   {oauth2Config(exchange+`, "subjectToken": "${request.query.t}"`, ""), [][2]string{{":path", "/?t=a&t=b"}}, ErrNoSubjectToken},
+		"one that can't be decoded": {oauth2Config(exchange+`, "subjectToken": "${request.query.t}"`, ""), [][2]string{{":path", "/?t=a&t=%zz"}}, ErrNoSubjectToken},
+		"two cookies":               {oauth2Config(exchange+`, "subjectToken": "${request.cookie.t}"`, ""), [][2]string{{"cookie", "t=a; t=b"}}, ErrNoSubjectToken},
+		"two lines of cookies":      {oauth2Config(exchange+`, "subjectToken": "${request.cookie.t}"`, ""), [][2]string{{"cookie", "t=a"}, {"cookie", "t=b"}}, ErrNoSubjectToken},
+		"a claim of no token":       {extended(claim), nil, missing},
+	} {
+		if _, err := mustRead(t, test.config).AppendCaller(nil, test.headers); fmt.Sprint(err) != fmt.Sprint(test.want) {
+			t.Errorf("%s: got %v, expected %v", name, err, test.want)
+		}
+	}
+}
+
+// Rules that differ only in what a request may lack share their tokens, and a caller of one is a caller of the other.
+func TestCallersOfRulesThatAllowMissing(t *testing.T) {
+	strict, lenient := mustRead(t, oauth2Config(exchange, "")), mustRead(t, oauth2Config(exchange+`, "allowMissing": true`, ""))
+	headers := [][2]string{{"authorization", "Bearer abc"}}
+	for name, links := range map[string][]*Service{"no link": nil, "a link": {strict}} {
+		a, b := strict, lenient
+		if links != nil {
+			a, b = a.withLinks(links), b.withLinks(links)
+		}
+		call, err := a.Call(callerOf(t, b, headers), nil, nil, now)
+		if form, _ := url.ParseQuery(string(call.Body)); err != nil || form.Get("subject_token") != "abc" {
+			t.Errorf("%s: got %v, %v", name, form, err)
+		}
+		if _, err := b.AppendCaller(nil, nil); !errors.Is(err, ErrAnonymous) {
+			t.Errorf("%s: without a token: got %v, expected %v", name, err, ErrAnonymous)
+		}
+		if _, err := a.AppendCaller(nil, nil); !errors.Is(err, ErrNoSubjectToken) {
+			t.Errorf("%s: without a token: got %v, expected %v", name, err, ErrNoSubjectToken)
+		}
+	}
+}
+
+// withLinks has the service refer to other ones.
+func (s *Service) withLinks(named []*Service) *Service {
+	of := *s
+	of.links = make([]link, len(named))
+	return of.Link(named)
+}
+
+// A link's caller has what the link depends on, and nothing else, whatever the order in which others depend on the same.
+func TestCallersOfLinks(t *testing.T) {
+	first := mustRead(t, extended(`"forwardHeaders": ["X-A", "X-B"]`))
+	second := mustRead(t, oauth2Config(exchange, `, "forwardHeaders": ["X-B"]`))
+	common := mustRead(t, sampleJSON)
+	top := mustRead(t, extended(`"forwardHeaders": ["X-B", "X-C"]`)).withLinks([]*Service{first, second, common})
+	headers := [][2]string{{"x-c", "c"}, {"x-b", "b1"}, {"x-a", "a"}, {"authorization", "Bearer t"}, {"x-b", "b2"}}
+	caller := callerOf(t, top, headers)
+	for i, of := range []*Service{first, second} {
+		want := callerOf(t, of, headers)
+		if got := top.CallerOf(i, caller); got.Values() != want.Values() || got.Key() != want.Key() {
+			t.Errorf("link %d: got %q, expected %q", i, got.Values(), want.Values())
+		}
+	}
+	if got := top.CallerOf(2, caller); got != nil {
+		t.Errorf("a link that depends on nobody: got %q, expected no caller", got.Values())
+	}
+	want := [][2]string{{"x-b", "b1"}, {"x-b", "b2"}, {"x-c", "c"}}
+	if got := top.forwarded(caller); !slices.Equal(got, want) {
+		t.Errorf("forwarded: got %q, expected %q", got, want)
+	}
+}
+
+// The names in a reference are read as the text that they stand in: claims are JSON.
+func TestNamesInClaims(t *testing.T) {
+	service := mustRead(t, `{"tokenHeader": "X-Token", "jwt": {"secret": "`+strings.Repeat("s", 32)+`", "claims": {"org": "${caller.claim.https://example\\.com/org}"}}}`)
+	token, err := service.Sign(callerOf(t, service, [][2]string{{"authorization", "Bearer " + jwt(`{"https://example.com/org": "a"}`)}}), nil, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, _ := base64.RawURLEncoding.DecodeString(strings.Split(token.Values[0], ".")[1])
+	if !strings.HasPrefix(string(payload), `{"org": "a"`) {
+		t.Errorf("got %s, expected the claim", payload)
+	}
+}
+
+// Headers that a rule inherits as the token service's stay the plugin's where the rule signs its tokens.
+func TestUpstreamHeadersBesideASignature(t *testing.T) {
+	service := mustRead(t, `{"tokenHeader": "X-Token", "upstreamHeaders": {"X-User": "header:user"}, "jwt": {"secret": "`+strings.Repeat("s", 32)+`"}}`)
+	token, err := service.Sign(nil, nil, now)
+	if want := []string{"X-Token", "X-User"}; err != nil || !slices.Equal(service.Protected, want) || len(token.Values) != 2 || token.Values[1] != "" {
+		t.Errorf("got %q protected and %d values, expected %q", service.Protected, len(token.Values), want)
+	}
+}
+
+func TestBodiesWithReferences(t *testing.T) {
+	const unknown = "invalid requestBody in config: it has references, and nothing says how to write their values (want JSON, or as Content-Type in requestHeaders that of a form, XML or text/plain)"
+	const chosen = "invalid requestBody in config: it has references, and the request decides on the Content-Type (want one in requestHeaders, without references)"
+	body := func(body, contentType string) string {
+		return extended(`"requestBody": "` + body + `", "requestHeaders": {"Content-Type": "` + contentType + `"}`)
+	}
+	checkErrors(t, map[string]errorCase{
+		"no Content-Type":       {extended(`"requestBody": "a=${request.host}"`), unknown},
+		"multipart":             {body(`--a ${request.host}`, "multipart/form-data; boundary=a"), unknown},
+		"YAML":                  {body(`a: ${request.host}`, "application/yaml"), unknown},
+		"the request's type":    {body(`{\"a\": \"${request.host}\"}`, "${request.header.content-type}"), chosen},
+		"the client's own type": {extended(`"requestBody": "{\"a\": \"${request.host}\"}", "forwardHeaders": ["Content-Type"]`), chosen},
+		"no string":             {body(`{\"a\": ${request.host}}`, "application/json"), "invalid requestBody in config: what comes from outside must stand inside a string of the JSON"},
+		"raw":                   {body(`{\"a\": \"${request.host:raw}\"}`, "application/json"), "invalid requestBody in config: what comes from outside can't be put in raw"},
+	})
+}
