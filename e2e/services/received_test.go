@@ -11,6 +11,12 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"token-fetch/e2e/harness"
 )
 
 // received is a token call with its body.
@@ -20,17 +26,17 @@ type received struct {
 }
 
 // check holds a call against all that the service wants.
-func (s service) check(r *http.Request) error {
+func (c call) check(r *http.Request) error {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return err
 	}
-	call := &received{r, body}
+	got := &received{r, body}
 	if agent := r.UserAgent(); !regexp.MustCompile(`^token-fetch/[0-9.]+$`).MatchString(agent) {
 		return fmt.Errorf("the firewall does not let %q pass", agent)
 	}
-	for _, takes := range s.takes {
-		if err := takes(call); err != nil {
+	for _, takes := range c.takes {
+		if err := takes(got); err != nil {
 			return err
 		}
 	}
@@ -109,7 +115,7 @@ func fillAll(value any) any {
 	return value
 }
 
-// form wants these fields, each as NAME=VALUE, and no others.
+// form wants these fields, each as NAME=VALUE, and no others. A VALUE that is * is left to another check.
 func form(fields ...string) func(*received) error {
 	want := url.Values{}
 	for _, field := range fields {
@@ -118,10 +124,53 @@ func form(fields ...string) func(*received) error {
 	}
 	return func(r *received) error {
 		got, err := url.ParseQuery(string(bytes.TrimSpace(r.body)))
+		for name := range want {
+			if want.Get(name) == "*" && len(got[name]) == 1 {
+				got.Set(name, "*")
+			}
+		}
 		if err != nil || !reflect.DeepEqual(got, want) || r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
 			return fmt.Errorf("the form is %v (%w, %s), want %v", got, err, r.Header.Get("Content-Type"), want)
 		}
 		return nil
+	}
+}
+
+// signed verifies a JWT by the recipes' public key. Its claims are these, and when it was signed, its end and an id.
+func signed(read func(*received) string, lifetime time.Duration, claims map[string]any) func(*received) error {
+	return func(r *received) error {
+		token, err := jwt.ParseSigned(read(r), []jose.SignatureAlgorithm{jose.RS256})
+		if err != nil {
+			return fmt.Errorf("%q is no JWT: %w", read(r), err)
+		}
+		var got map[string]any
+		if err := token.Claims(harness.ClientKeys()["RS256"].Public(), &got); err != nil {
+			return err
+		}
+		iat, _ := got["iat"].(float64)
+		exp, _ := got["exp"].(float64)
+		if age := time.Since(time.Unix(int64(iat), 0)); age < 0 || age > time.Minute || exp-iat != lifetime.Seconds() || got["jti"] == "" {
+			return fmt.Errorf("signed %s ago until %v, jti %q, want now and %s later", age, exp, got["jti"], lifetime)
+		}
+		for _, name := range []string{"iat", "exp", "jti"} {
+			delete(got, name)
+		}
+		if !reflect.DeepEqual(got, claims) {
+			return fmt.Errorf("the claims are %v, want %v", got, claims)
+		}
+		return nil
+	}
+}
+
+func bearer(r *received) string {
+	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return token
+}
+
+func field(name string) func(*received) string {
+	return func(r *received) string {
+		form, _ := url.ParseQuery(string(r.body))
+		return form.Get(name)
 	}
 }
 

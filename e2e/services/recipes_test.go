@@ -3,6 +3,9 @@
 package services_test
 
 import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"net/http"
@@ -27,6 +30,22 @@ var (
 // secretOf is what a variable holds: all that a JSON body, a form or a path could break at.
 func secretOf(name string) string { return harness.SecretMark + `-"` + name + `" 50%&x=y+\` }
 
+// valueOf is a secret, or what only a key can be.
+func valueOf(t *testing.T, name string) string {
+	switch {
+	case strings.HasSuffix(name, "_PRIVATE_KEY"):
+		return harness.PrivatePEM(t, "RS256")
+	case strings.HasSuffix(name, "_FINGERPRINT"):
+		der, err := x509.MarshalPKIXPublicKey(harness.ClientKeys()["RS256"].Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		hash := sha256.Sum256(der)
+		return base64.StdEncoding.EncodeToString(hash[:])
+	}
+	return secretOf(name)
+}
+
 // readRecipes returns what the documentation has of a kind, recipe or filter, by name, and a value for each variable.
 func readRecipes(t *testing.T, kind string) (found map[string]harness.Config, environment map[string]string) {
 	t.Helper()
@@ -49,15 +68,24 @@ func readRecipes(t *testing.T, kind string) (found map[string]harness.Config, en
 		}
 		found[string(match[2])] = config
 		for _, name := range variable.FindAllSubmatch(match[3], -1) {
-			environment[string(name[1])] = secretOf(string(name[1]))
+			environment[string(name[1])] = valueOf(t, string(name[1]))
 		}
 	}
 	return found, environment
 }
 
-// here has a recipe call the harness' token service. A busy machine may need longer than its timeout.
+// here has a recipe call the harness' token service, also for its named tokens. A busy machine may need longer than its timeout.
 func here(recipe harness.Config) harness.Config {
 	config := maps.Clone(recipe)
+	if named, ok := config["tokens"].(harness.Config); ok {
+		config["tokens"] = maps.Clone(named)
+		for name, token := range named {
+			config["tokens"].(harness.Config)[name] = here(token.(harness.Config))
+		}
+	}
+	if config["jwt"] != nil {
+		return config
+	}
 	if config["serviceHost"] == nil {
 		config["serviceHost"] = config["serviceName"]
 	}
@@ -71,14 +99,29 @@ func hostOf(recipe string) string {
 	return strings.Trim(regexp.MustCompile("[^a-z0-9]+").ReplaceAllString(strings.ToLower(recipe), "-"), "-") + ".test"
 }
 
-// service plays one token service.
+// service plays one token service, or those of a chain.
 type service struct {
 	recipe string
+	before []call // of named tokens, in their order
+	takes  []func(*received) error
+	answer func(w http.ResponseWriter) // nil: no service is called
+	client []string                    // headers of the client's request
+	header string                      // in which the upstream gets the token
+	want   string
+	signed func(*received) error // what the upstream gets, in place of want
+}
+
+// call is one that a service takes.
+type call struct {
 	takes  []func(*received) error
 	answer func(w http.ResponseWriter)
-	client []string // headers of the client's request
-	header string   // in which the upstream gets the token
-	want   string
+}
+
+func (s service) calls() []call {
+	if s.answer == nil {
+		return nil
+	}
+	return append(slices.Clone(s.before), call{s.takes, s.answer})
 }
 
 func services() []service {
@@ -172,7 +215,7 @@ func services() []service {
 func TestRecipesAsTheyStand(t *testing.T) {
 	t.Parallel()
 	recipes, environment := readRecipes(t, "recipe")
-	all := services()
+	all := append(services(), chains()...)
 	var rules []harness.Config
 	for _, s := range all {
 		if recipes[s.recipe] == nil {
@@ -184,12 +227,19 @@ func TestRecipesAsTheyStand(t *testing.T) {
 	for _, s := range all {
 		t.Run(s.recipe, func(t *testing.T) {
 			var problem error
+			calls := s.calls()
+			count := 0
 			gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) {
-				if problem = s.check(r); problem != nil {
+				if count++; count > len(calls) {
+					problem = fmt.Errorf("call %d, want %d", count, len(calls))
+				} else {
+					problem = calls[count-1].check(r)
+				}
+				if problem != nil {
 					w.WriteHeader(http.StatusTeapot)
 					return
 				}
-				s.answer(w)
+				calls[count-1].answer(w)
 			})
 			gateway.Token.Forget()
 			for range 2 {
@@ -197,10 +247,14 @@ func TestRecipesAsTheyStand(t *testing.T) {
 				if answer.Status != http.StatusOK {
 					t.Fatalf("answered %d %q, want 200; the service: %v", answer.Status, answer.Body, problem)
 				}
-				gateway.Upstream.CheckHeader(t, s.header, s.want)
+				if s.signed == nil {
+					gateway.Upstream.CheckHeader(t, s.header, s.want)
+				} else if err := s.signed(&received{Request: &http.Request{Header: gateway.Upstream.Last(t).Header}}); err != nil {
+					t.Errorf("the upstream: %v", err)
+				}
 			}
-			if calls := gateway.Token.Calls(); len(calls) != 1 {
-				t.Errorf("%d token calls for two requests, want 1", len(calls))
+			if count != len(calls) {
+				t.Errorf("%d token calls for two requests, want %d", count, len(calls))
 			}
 		})
 	}
