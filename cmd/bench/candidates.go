@@ -29,6 +29,7 @@ const (
 	sample             = "sample"
 	fewRules           = "start with 5 rules"
 	unsigned           = "token-fetch, not signed"
+	perCaller          = "token-fetch, cached per caller"
 )
 
 const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -78,12 +79,14 @@ func candidates() ([]candidate, error) {
 			rules(byRoute, 999), limit{cpu, cached, 1.12}),
 		plugin("token-fetch, cached, 1,000 domain rules", "the last of 1,000 `_match_domain_` rules matches, one in ten begins with `*`",
 			rules(byDomain, 999), limit{cpu, cached, 1.15}),
-		plugin("token-fetch, cached per caller", "`forwardHeaders: [x-user]`: a token for each user",
+		plugin(perCaller, "`forwardHeaders: [x-user]`: a token for each user",
 			settings{"cache": settings{}, "forwardHeaders": []string{userHeader}}, limit{cpu, cached, 1.12}),
 		exchange("token-fetch, cached exchange", fmt.Sprintf("`oauth2` with token exchange: a token for each bearer token, here of %d bytes", len(bearerToken())),
 			"Authorization", limit{cpu, cached, 1.15}),
 		exchange("token-fetch, cached exchange, removed header", "the same with the token in another header, so that the client's own is removed", "x-token"),
 		shared,
+		chain("token-fetch, cached chain", "its call refers to a named token, and that one's to another", "${token.exchange}", limit{cpu, cached, 1.03}),
+		chain("token-fetch, cached chain per caller", "the same with `${request.header.x-user}`: a token for each user", "${token.exchange} ${request.header."+userHeader+"}", limit{cpu, perCaller, 1.03}),
 	)...)
 	all = append(all, group("a token call for each request",
 		candidate{Name: extAuthz, About: "C++", filter: "ext_authz", Wants: "x-token: " + token, calls: true},
@@ -120,6 +123,16 @@ func exchange(name, about, header string, limits ...limit) candidate {
 		"grantType": tokenExchange, "clientId": "benchmark", "clientSecret": "benchmark",
 	}}, limits...)
 	c.Wants = strings.ToLower(header) + ": Bearer " + oauthToken
+	return c
+}
+
+// chain has three tokens, of which each call but the first refers to the one before.
+func chain(name, about, reference string, limits ...limit) candidate {
+	c := plugin(name, about, settings{"cache": settings{}, "requestHeaders": settings{"x-link": reference}}, limits...)
+	link := func(reference string) settings {
+		return settings{"serviceName": c.Service(), "requestPath": "/token", "responseHeader": "x-token", "timeout": 5000, "requestHeaders": settings{"x-link": reference}}
+	}
+	c.settings["tokens"] = settings{"login": link("benchmark"), "exchange": link("${token.login}")}
 	return c
 }
 

@@ -165,14 +165,17 @@ func parseDate(text string, now time.Time) (time.Time, bool) {
 }
 
 // allHeaders joins the values of one header (RFC 9110 section 5.3).
-func allHeaders(headers [][2]string, name string) (string, bool) {
-	var values []string
+func allHeaders(headers [][2]string, name string) (joined string, ok bool) {
 	for _, header := range headers {
-		if header[0] == name {
-			values = append(values, header[1])
+		switch {
+		case header[0] != name:
+		case !ok: // mostly the only one, which needs no memory of its own
+			joined, ok = header[1], true
+		default:
+			joined += "," + header[1]
 		}
 	}
-	return strings.Join(values, ","), len(values) > 0
+	return joined, ok
 }
 
 // maxAge reads Cache-Control (RFC 9111 section 5.2.2). What a proxy on the way
