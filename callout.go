@@ -18,6 +18,8 @@ type host interface {
 	// dispatch makes a call to a cluster. It returns an error when there is none under way; else
 	// done is told exactly once, unless the context that dispatched it goes before.
 	dispatch(to cluster, call tokenservice.Call, done answered) *token.Error
+	// lacks is told of a request that lacks what a call of the part refers to: its client's fault, and no failure of the service.
+	lacks(of *part, missing error)
 }
 
 // answered is told what came of a call.
@@ -84,7 +86,7 @@ func (c *client) call(q token.Query, named []string, repeats func(*token.Error) 
 	}
 	f := &fetch{client: c, caller: caller, sentAt: c.host.Monotonic(), repeats: repeats, done: done}
 	if err := f.send(q.Cause, named); err != nil {
-		c.fail(err)
+		c.callFailed(err)
 		done(token.Token{}, err)
 		return
 	}
@@ -97,7 +99,7 @@ func (c *client) sign(caller *tokenservice.Caller, named []string, done func(tok
 	t, err := c.part.service.Sign(caller, named, c.host.Wall())
 	if err != nil {
 		failure := notMade(err)
-		c.fail(failure)
+		c.callFailed(failure)
 		done(token.Token{}, failure)
 		return
 	}
@@ -121,7 +123,7 @@ func (f *fetch) send(cause token.Cause, named []string) *token.Error {
 // notMade is why there is no call, nor a signature.
 func notMade(err error) *token.Error {
 	if missing := (*tokenservice.MissingError)(nil); errors.As(err, &missing) {
-		return &token.Error{Reason: token.Missing, Detail: "is not called: " + err.Error()}
+		return &token.Error{Reason: token.Missing, Detail: err.Error()}
 	}
 	return &token.Error{Reason: token.NotSent, Detail: err.Error()}
 }
@@ -163,14 +165,19 @@ func (f *fetch) failOnPanic() {
 	}
 }
 
-// callFailed is for a call whose answer brought no token.
+// callFailed is for a call that brought no token, or was not made.
 func (c *client) callFailed(err *token.Error) {
-	if err.Reason == token.SubjectRefused {
+	switch err.Reason {
+	case token.SubjectRefused:
 		c.refusals.refused(c.host, err.Detail)
-		return
+	case token.Missing:
+		c.host.lacks(c.part, err)
+	case token.NoCluster, token.NotSent:
+		c.fail(err)
+	default:
+		c.metrics.callFailures++
+		c.fail(err)
 	}
-	c.metrics.callFailures++
-	c.fail(err)
 }
 
 func (c *client) fail(err *token.Error) {

@@ -37,6 +37,8 @@ func (h *fakeHost) pass(d time.Duration) {
 	h.wall = h.wall.Add(d)
 }
 
+func (h *fakeHost) lacks(*part, error) {}
+
 func (h *fakeHost) dispatch(_ cluster, call tokenservice.Call, done answered) *token.Error {
 	if h.refuses != nil {
 		return h.refuses

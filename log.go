@@ -226,6 +226,12 @@ func (l *missingLog) add(h logger, of *part, missing error) {
 	l.tick(h)
 }
 
+// lacks counts it and writes about it.
+func (p *pluginContext) lacks(of *part, missing error) {
+	p.metricsOf[of].referencesMissing++
+	p.missing.add(p, of, missing)
+}
+
 func (l *missingLog) tick(h logger) {
 	if l.pace.isDue(h) {
 		h.logf(logWarn, "%s", strings.Replace(l.line, "%s", l.pace.more("more"), 1))

@@ -146,8 +146,7 @@ func (r *requestContext) forwardBare() types.Action {
 // demandToken answers a request that brings no token to be exchanged, or none of the actor, or nothing else that a call refers to.
 func (r *requestContext) demandToken(missing error) types.Action {
 	if reference := (*tokenservice.MissingError)(nil); errors.As(missing, &reference) {
-		r.metrics().referencesMissing++
-		r.plugin.missing.add(r.plugin, r.part, missing)
+		r.plugin.lacks(r.part, missing)
 		return r.forwardWithout(errMissing)
 	}
 	if errors.Is(missing, tokenservice.ErrAnonymous) {
