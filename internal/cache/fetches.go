@@ -153,6 +153,9 @@ func (c *Cache) fail(e *Entry, now time.Duration, err *token.Error, d *delivery)
 		c.outage.failed(e.fetch.sentAt, now, err, c.common != nil) // others count the failures of one caller
 		c.noAnswer = err
 		d.err = c.outage.wrap(err, now)
+	case err.Reason == token.Missing: // no call was made, which says nothing of the service
+		e.refuse(now, err)
+		d.err = e.retry.wrap(err, now)
 	default:
 		c.outage.succeeded(e.fetch.sentAt) // it answers, if not as one would like
 		e.refuse(now, err)

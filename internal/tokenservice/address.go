@@ -7,12 +7,17 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// Address is the service's for log lines: its cluster, where that is what the configuration names.
+// Address is the service's for log lines and metrics: its cluster, where that is what the configuration names; jwt where the plugin signs
+// the tokens itself.
 func (s *Service) Address() string {
-	if s.Cluster != "" {
+	switch {
+	case s.IsSigned():
+		return keyJWT.Name
+	case s.Cluster != "":
 		return s.Cluster
+	default:
+		return s.Name + ":" + strconv.Itoa(s.Port)
 	}
-	return s.Name + ":" + strconv.Itoa(s.Port)
 }
 
 // ClusterName is what the gateway calls the service's cluster: the configured name or, as Higress and Istio name clusters,
