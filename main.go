@@ -8,6 +8,7 @@
 //	headers.go               what is done to its headers
 //	caller.go                what it brings of its caller
 //	config.go                from what is configured to what runs: cache, share and client, each a token.Source
+//	chain.go                 the named tokens that a call is made of, before it is made
 //	callout.go, host.go      the token call through the gateway
 //	failure.go               what happens to a request without a token
 //	rejection.go             which answers of the upstream reject a token

@@ -1,7 +1,7 @@
 // Package token is the vocabulary that all other packages share: a token, whose it is, who obtains it, and why there is
 // none. It has no logic but one table (reason.go), from which everything follows that a failure means.
 //
-//	request ──▶ cache ──▶ share ──▶ client ──▶ the token service
+//	request ──▶ cache ──▶ share ──▶ chain ──▶ client ──▶ the token service
 //	              each but the first is a Source, and all but the last have one inside
 //
 // Whoever adds a way to obtain tokens writes one more Source. Cache and share know no more of it than this package says.
