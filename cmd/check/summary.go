@@ -70,22 +70,22 @@ func (s *summary) effect(p *config.Part) string {
 	if p.Cache != nil {
 		how = "cached"
 	}
-	return fmt.Sprintf("%s from %s, %s%s", p.Service.TokenHeader(), whence(p.Service), how, chain(p.Named))
+	return fmt.Sprintf("%s %s, %s%s", p.Service.TokenHeader(), whence(p.Service), how, chain(p.Named))
 }
 
 // whence is where a token comes from.
 func whence(s *tokenservice.Service) string {
 	if s.IsSigned() {
-		return "a signature"
+		return "signed by the plugin"
 	}
-	return s.ClusterName()
+	return "from " + s.ClusterName()
 }
 
 // chain is what calls refer to: each named token, where it comes from, and what that call refers to.
 func chain(named []*config.Named) string {
 	var links []string
 	for _, n := range named {
-		links = append(links, fmt.Sprintf("token %s from %s%s", n.Name, whence(n.Service), chain(n.Named)))
+		links = append(links, fmt.Sprintf("token %s %s%s", n.Name, whence(n.Service), chain(n.Named)))
 	}
 	if len(links) == 0 {
 		return ""

@@ -19,11 +19,11 @@ var (
 
 const wantPlaceholder = "want ${secret.NAMESPACE/NAME.KEY}"
 
-// placeholders are those of Higress in a JSON text, each once.
+// placeholders are those of Secrets in a JSON text, each once.
 func placeholders(text []byte) []string {
 	var found []string
 	for _, match := range higressPlaceholder.FindAll(text, -1) {
-		if !slices.Contains(found, string(match)) {
+		if secret.Match(match) && !slices.Contains(found, string(match)) {
 			found = append(found, string(match))
 		}
 	}
@@ -42,6 +42,14 @@ func checkPlaceholders(text []byte) (errs []error) {
 			errs = append(errs, fmt.Errorf("malformed placeholder %s: Higress does not replace it (%s)", match, wantPlaceholder))
 		case len(parts[2]) == 0:
 			errs = append(errs, fmt.Errorf("malformed placeholder %s: it names no namespace (%s)", match, wantPlaceholder))
+		}
+	}
+	// Up to 2.2.4, one that it can't replace has it replace none.
+	if secrets := placeholders(text); len(secrets) > 0 {
+		for _, match := range higressPlaceholder.FindAll(text, -1) {
+			if !secret.Match(match) {
+				return append(errs, fmt.Errorf("%s has Higress replace no ${secret.…}, as it takes it for one that it can't replace (want the secrets as variables of vmConfig.env, valueFrom: HOST)", match))
+			}
 		}
 	}
 	return errs

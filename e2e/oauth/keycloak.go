@@ -62,7 +62,7 @@ func startKeycloak(t *testing.T) *keycloak {
 	k := &keycloak{address: fmt.Sprintf("127.0.0.1:%d", port)}
 	runKeycloak(t, home, port)
 	waitKeycloak(t, "http://"+k.address+"/realms/master")
-	public, signer := newSigner(t)
+	public, signer := signerOf(t, "RS256")
 	written, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
 		t.Fatal(err)

@@ -75,7 +75,7 @@ func checkKeycloakAssertion(t *testing.T, gateway *harness.Gateway, server *keyc
 	gateway.WaitGrowth(t, before, harness.Counters{"calls": 2, "call_failures": 0, "subjects_refused": 0, "allowed_without_token": 0})
 
 	gateway.Upstream.Forget()
-	_, forger := newSigner(t)
+	_, forger := signerOf(t, "another RS256")
 	for name, refused := range map[string]string{
 		"another's signature": server.assertion(t, forger, "alice", server.issuer()),
 		"another audience":    server.assertion(t, server.sign, "alice", "https://other.example.com"),

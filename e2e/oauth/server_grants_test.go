@@ -20,6 +20,8 @@ func TestAuthorizationServerGrants(t *testing.T) {
 	exchanged := harness.Merge(harness.Exchange, map[string]any{"audience": "orders", "requestedTokenType": harness.AccessTokenType})
 	gateway := harness.Start(t, harness.Options{Token: server.TokenService, Config: harness.ByHost(map[string]map[string]any{
 		"assertion":  of(harness.Assertion),
+		"signed":     harness.Merge(of(harness.Merge(harness.Assertion, map[string]any{"assertion": "${token.signed}"})), signedBy(t, "RS256", server.URL())),
+		"forged":     harness.Merge(of(harness.Merge(harness.Assertion, map[string]any{"assertion": "${token.signed}"})), signedBy(t, "another RS256", server.URL())),
 		"exchange":   of(exchanged),
 		"delegation": of(harness.Merge(exchanged, map[string]any{"actorTokenHeader": "X-Actor"})),
 		"id":         of(harness.Merge(exchanged, map[string]any{"requestedTokenType": "urn:ietf:params:oauth:token-type:id_token", "scopes": []string{"openid"}})),
@@ -54,7 +56,17 @@ func checkAssertions(t *testing.T, gateway *harness.Gateway, server *authorizati
 	for _, refused := range []string{assertionOf(t, "alice", server.URL(), server.bad), assertionOf(t, "alice", "https://other.example.com", server.good)} {
 		harness.CheckRefusedSubject(t, gateway.Get(t, "/alice", "Host: assertion", "Authorization: Bearer "+refused))
 	}
+	harness.CheckStatus(t, gateway.Get(t, "/alice", "Host: forged"), 500)
 	gateway.Upstream.CheckNotReached(t)
+	harness.CheckStatus(t, gateway.Get(t, "/alice", "Host: signed"), 200)
+}
+
+// signedBy are tokens with an assertion of alice's that the gateway signs.
+func signedBy(t *testing.T, key, audience string) map[string]any {
+	t.Helper()
+	return map[string]any{"tokens": map[string]any{"signed": map[string]any{"jwt": map[string]any{
+		"privateKey": harness.PrivatePEM(t, key), "keyId": "1", "claims": map[string]any{"iss": "alice", "sub": "alice", "aud": []string{audience, "orders"}},
+	}}}}
 }
 
 func checkDelegation(t *testing.T, gateway *harness.Gateway, server *authorizationServer) {

@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
@@ -62,8 +61,8 @@ func startAuthorizationServer(t *testing.T) *authorizationServer {
 		webID:     storage.WebClient(webID, webSecret, redirect),
 		serviceID: storage.WebClient(serviceID, serviceSecret), // so that it may introspect
 	}
-	key, good := newSigner(t)
-	_, bad := newSigner(t)
+	key, good := signerOf(t, "RS256")
+	_, bad := signerOf(t, "another RS256")
 	users := grantStorage{storage.NewStorageWithClients(users(t), clients), key}
 	service.Handle(exampleop.SetupServer(service.URL(), users, slog.Default(), true).ServeHTTP)
 	return &authorizationServer{service, rp.NewRemoteKeySet(http.DefaultClient, service.URL()+"/keys"), good, bad}
@@ -206,12 +205,10 @@ func bearerToken(request *http.Request) string {
 	return token
 }
 
-func newSigner(t *testing.T) (*rsa.PublicKey, jose.Signer) {
+// signerOf signs with one of the harness' keys.
+func signerOf(t *testing.T, name string) (*rsa.PublicKey, jose.Signer) {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := harness.ClientKeys()[name].(*rsa.PrivateKey)
 	written := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 	signer, err := client.NewSignerFromPrivateKeyByte(written, "1")
 	if err != nil {
