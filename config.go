@@ -29,6 +29,7 @@ type part struct {
 	challenge string    // of a 401, but for the error
 	identity  token.Key // of what its tokens depend on
 	named     []*part   // tokens that its calls refer to, in the order of the service's Links
+	cacheID   token.Key // of cacheIdentity, once it has been asked for
 
 	callerHeaders []callerHeader
 }
@@ -42,22 +43,25 @@ type cachePolicy struct {
 	redis          *share.RedisConfig // of the gateways that share tokens; nil: this one is by itself
 }
 
-// newPart is nil for a part that is not there.
-func newPart(of *config.Part, name string) *part {
+// newPart is nil for a part that is not there. made are the parts of named tokens, which rules by the thousand share.
+func newPart(of *config.Part, name string, made map[*config.Named]*part) *part {
 	if of == nil {
 		return nil
 	}
-	p := newSource(&of.Source, name, failurePolicy(of.Failure))
+	p := newSource(&of.Source, name, failurePolicy(of.Failure), made)
 	p.enabled, p.overwrite, p.bypass, p.challenge = of.Enabled, of.Overwrite, of.BypassMethods, of.Challenge
 	p.callerHeaders = callerHeaders(of.Service)
 	return p
 }
 
 // newSource is what a part has in common with a named token, which is a part without requests.
-func newSource(of *config.Source, name string, failure failurePolicy) *part {
+func newSource(of *config.Source, name string, failure failurePolicy, made map[*config.Named]*part) *part {
 	p := &part{name: name, enabled: true, service: of.Service, cache: newCachePolicy(of.Cache), failure: failure, identity: of.Identity}
 	for _, named := range of.Named {
-		p.named = append(p.named, newSource(&named.Source, "token "+named.Name, failure))
+		if made[named] == nil {
+			made[named] = newSource(&named.Source, "token "+named.Name, failure, made)
+		}
+		p.named = append(p.named, made[named])
 	}
 	return p
 }
@@ -155,6 +159,9 @@ const shortestLease = 200 * time.Millisecond
 
 // cacheIdentity tells apart parts that can't share a cache in the VM: other tokens, or kept in another way.
 func (p *part) cacheIdentity() token.Key {
+	if p.cacheID != (token.Key{}) {
+		return p.cacheID // rules by the thousand share a named token
+	}
 	h := schema.NewHasher()
 	h.Add(string(p.identity[:]), fmt.Sprintf("%+v", p.cache.Policy), fmt.Sprintf("%v %q %v", p.cache.invalidateOn, p.cache.invalidateWhen, p.cache.shared),
 		p.cache.redis.Identity(), fmt.Sprint(p.service.Retries, p.service.Timeout, p.service.TraceHeaders()))
@@ -162,5 +169,6 @@ func (p *part) cacheIdentity() token.Key {
 		id := named.cacheIdentity()
 		h.Add(string(id[:]))
 	}
-	return h.Sum()
+	p.cacheID = h.Sum()
+	return p.cacheID
 }

@@ -37,7 +37,7 @@ func mustParse(t testing.TB, json string) *config.Config {
 
 func globalPart(t testing.TB, json string) *part {
 	t.Helper()
-	return newPart(mustParse(t, json).Global, "")
+	return newPart(mustParse(t, json).Global, "", map[*config.Named]*part{})
 }
 
 // wasm-go strips and matches by the names of its matcher; the parser has them as constants, as it imports no host.

@@ -164,14 +164,14 @@ func (p *pluginContext) configure(c *config.Config) {
 	p.scheduler = cache.NewScheduler(p.wake)
 	p.rules = rules.NewIndex(c.Conditions())
 	p.metricsOf = map[*part]*metrics{}
-	shared := map[token.Key]cached{}
+	shared, made := map[token.Key]cached{}, map[*config.Named]*part{}
 	global := ""
 	if len(c.Rules) > 0 {
 		global = "global part"
 	}
-	p.global = p.newMode(newPart(c.Global, global), shared)
+	p.global = p.newMode(newPart(c.Global, global, made), shared)
 	for i, rule := range c.Rules {
-		p.modes = append(p.modes, p.newMode(newPart(rule.Part, fmt.Sprintf("rule %d", i+1)), shared))
+		p.modes = append(p.modes, p.newMode(newPart(rule.Part, fmt.Sprintf("rule %d", i+1), made), shared))
 	}
 }
 

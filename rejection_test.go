@@ -72,7 +72,7 @@ func TestAnswersThatRejectATokenBy(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		answer := test.answer
-		policy, suspicions := newPart(parsed.Global, "").cache, []*config.Rejection{}
+		policy, suspicions := newPart(parsed.Global, "", nil).cache, []*config.Rejection{}
 		got := policy.rejectsByHeaders(&answer, false, &suspicions) || policy.rejectsByTrailers(&answer, &suspicions) ||
 			slices.ContainsFunc(suspicions, func(r *config.Rejection) bool { return metadataConfirms(r, answer.Property) })
 		if got != test.want || answer.asked != test.asked {

@@ -48,6 +48,15 @@ func (c *Config) Conditions() []rules.Rule {
 	return conditions
 }
 
+// parts are the global one and those of the rules.
+func (c *Config) parts() []*Part {
+	parts := []*Part{c.Global}
+	for _, rule := range c.Rules {
+		parts = append(parts, rule.Part)
+	}
+	return parts
+}
+
 // Part is what the global part or one rule says about its requests.
 type Part struct {
 	Source
@@ -69,7 +78,9 @@ type Source struct {
 // Named is a token with a name, to which calls refer.
 type Named struct {
 	Source
-	Name string
+	Name       string
+	definition *definition
+	chain      []string // of names, the longest that begins with it
 }
 
 // Features are what the file that reads the configuration can do.
@@ -88,7 +99,7 @@ func Parse(data []byte, env schema.LookupEnv, has Features) (*Config, error) {
 	if hasRules {
 		c.Rules = r.rules(listed, global)
 	}
-	r.warnOfUnused()
+	r.warnOfUnused(c.parts())
 	c.checkRedis(global)
 	c.Warnings, c.Unchecked = global.Warnings(), global.Unchecked()
 	if err := global.Err(); err != nil {
@@ -125,34 +136,37 @@ func (c *Config) checkRedis(global schema.Section) {
 	}
 }
 
-// Each visits the sources of a part's tokens, its own first, whose name is empty. A named token that several refer to is visited
-// for each of them.
-func (s *Source) Each(visit func(name string, of *Source)) { s.each("", visit) }
+// Each visits the sources of a part's tokens, its own first, whose name is empty; a named token that several refer to once.
+func (s *Source) Each(visit func(name string, of *Source)) { s.each("", visit, map[*Source]bool{}) }
 
-func (s *Source) each(name string, visit func(name string, of *Source)) {
+func (s *Source) each(name string, visit func(name string, of *Source), seen map[*Source]bool) {
+	if seen[s] {
+		return
+	}
+	seen[s] = true
 	visit(name, s)
 	for _, named := range s.Named {
-		named.each(named.Name, visit)
+		named.each(named.Name, visit, seen)
 	}
 }
 
 // reader reads the parts of a configuration.
 type reader struct {
-	has    Features
-	global schema.Section
-	tokens definitions     // of the global part
-	used   map[string]bool // names of tokens that something refers to
+	has     Features
+	global  schema.Section
+	tokens  *namespace    // of the global part
+	defined []*definition // of all parts
 }
 
 func newReader(global schema.Section, has Features) *reader {
-	r := &reader{has: has, global: global, used: map[string]bool{}}
+	r := &reader{has: has, global: global}
 	r.tokens = r.define(global, nil)
 	return r
 }
 
 // part reads one part, with what it inherits and the tokens that it may refer to.
-func (r *reader) part(s schema.Section, tokens definitions) *Part {
-	s = s.WithTokens(tokens.names())
+func (r *reader) part(s schema.Section, tokens *namespace) *Part {
+	s = s.WithTokens(tokens.names)
 	_, isSet := s.Own(keyEnabled.Name)
 	cache := s.Object(keyCache)
 	p := &Part{
@@ -166,11 +180,14 @@ func (r *reader) part(s schema.Section, tokens definitions) *Part {
 		p.Cache = readCache(cache, p.Enabled, r.has)
 	}
 	p.Identity = s.Identity()
-	chain := linker{reader: r, section: s, tokens: tokens, linked: map[string]*Named{}}
+	var redis *share.RedisConfig
 	if p.Cache != nil {
-		chain.redis = p.Cache.Redis
+		redis = p.Cache.Redis
 	}
-	chain.link(&p.Source, nil)
+	if links := len(p.Service.Links()); links > maxLinks {
+		s.Fail("invalid %s in config: a call refers to %d of them (want at most %d)", s.Name(keyTokens), links, maxLinks)
+	}
+	tokens.complete(&p.Source, redis, nil)
 	if p.Enabled && !p.Overwrite && p.Service.ExchangesTokenHeader() {
 		s.Wrong(keyOverwrite, "true: tokenHeader also carries the caller's token, so no request would ever be exchanged")
 	}

@@ -38,6 +38,13 @@ func addConfigurations(add func(text string)) {
 		`{"` + strings.Repeat("a", 5000) + `": 1, "` + strings.Repeat("a", 5000) + `": 1}`,
 		extended(`"requestHeaders": {"A\n` + strings.Repeat("b", 5000) + `": 1}`), extended(`"requestBody": "${` + strings.Repeat("A", 5000) + `}"`),
 		extended(`"tokenPath": "\u2028\ud800", "timeout": ` + strings.Repeat("1", 5000)),
+		extended(refersTo + row("a", "b", "c", "d") + `, "_rules_": [{"_match_route_": ["a"], "tokens": {"b": null}}, {"_match_route_": ["b"], "tokens": null}, {"_match_route_": ["c"], "jwt": {"secret": "0123456789abcdef0123456789abcdef"}}]`),
+		extended(`"tokens": {` + named("a", "${token.b}") + `, ` + named("b", "${token.a}") + `}, "challenge": {"realm": "a", "scope": "b", "resourceMetadata": "https://a"}`),
+		extended(`"requestPath": "/${request.path}/${request.query.a b}?h=${request.host}", "requestBody": "{\"a\": \"${caller.claim.a\\\\.b}${ENV}\"}", "traceHeaders": ["traceparent"], "successStatus": [201]`),
+		`{"tokenHeader": "X", "jwt": {"secret": "${SECRET}", "keyId": "a", "claims": {"sub": "${caller.claim.sub}", "a": [{"b": "${NAME}"}], "exp": 1}, "header": {"x": "y"}}}`,
+		`{"serviceName": "a", "requestPath": "/", "tokens": {"a": {"serviceName": "a", "requestPath": "/", "oauth2": {"clientId": "a", "clientSecret": "b", "params": {"a": "${request.cookie.c}"}}}}, "oauth2": {"authStyle": "client_assertion",
+			"clientAssertion": "${token.a}", "grantType": "` + exchangeGrant + `", "subjectToken": "${request.cookie.s}", "actorToken": "${token.a}", "allowMissing": true}}`,
+		`{"serviceName": "a", "requestPath": "/", "oauth2": {"authStyle": "none", "grantType": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": "eyJ", "scopes": ["${request.header.a}"], "audience": "${request.method}"}}`,
 	} {
 		add(seed)
 	}
@@ -66,7 +73,15 @@ func FuzzParse(f *testing.F) {
 		}
 		for _, s := range parts {
 			checkPart(t, s)
+			if s != nil {
+				s.Each(func(_ string, of *Source) {
+					if len(of.Named) != len(of.Service.Links()) {
+						t.Errorf("%d named tokens for %v", len(of.Named), of.Service.Links())
+					}
+				})
+			}
 		}
+		checkErrorLine(t, strings.Join(parsed.Warnings, "; "))
 	})
 }
 
@@ -167,6 +182,11 @@ func hideSecrets(spec *schema.Key, written any) any {
 		}
 	case map[string]any:
 		for name, member := range value {
+			if spec.Kind == schema.ObjectMap {
+				object := &schema.Key{Kind: schema.Object, Keys: spec.Keys}
+				value[name] = hideSecrets(object, member)
+				continue
+			}
 			for _, known := range spec.Keys {
 				_, isObject := member.(map[string]any)
 				if known.Name == name && known.Secret && (known.Kind != schema.Object || !isObject) {

@@ -11,57 +11,77 @@ import (
 	"token-fetch/internal/tokenservice"
 )
 
-// maxChain is how many named tokens may refer to one another in a row.
-const maxChain = 4
+const (
+	// maxChain is how many named tokens may refer to one another in a row.
+	maxChain = 4
+	// maxLinks is how many a call may refer to.
+	maxLinks = 8
+	// maxWalk is how far a chain is followed to see whether it is a circle; whoever follows it for longer runs out of stack.
+	maxWalk = 64
+)
 
 // definition is a named token before it is known to which tokens its references are: a rule may have others of their names.
 type definition struct {
 	name    string
 	section schema.Section
 	source  Source
+	isUsed  bool
 }
 
-// definitions are those that a part may refer to, in the order in which they are written.
-type definitions []*definition
-
-func (all definitions) names() (names []string) {
-	for _, d := range all {
-		names = append(names, d.name)
-	}
-	return names
+// namespace are the named tokens that a part may refer to. Rules that say nothing else have that of the global part.
+type namespace struct {
+	section     schema.Section // that has the tokens, for errors
+	definitions map[string]*definition
+	names       map[string]bool
+	linked      map[linkedAs]*Named // nil: an error says why
+	isWrong     bool                // all of them are found wanting once one is
 }
 
-func (all definitions) find(name string) *definition {
-	for _, d := range all {
-		if d.name == name {
-			return d
-		}
-	}
-	return nil
-}
+// linkedAs is what a named token is linked for: it takes a Redis from the part, where it has none itself.
+type linkedAs struct{ name, redis string }
 
 // define reads the tokens that a section has, over those that it inherits.
-func (r *reader) define(s schema.Section, inherited definitions) definitions {
+func (r *reader) define(s schema.Section, inherited *namespace) *namespace {
 	own := s.NamedObjects(keyTokens, template.NameChars)
-	all := slices.DeleteFunc(slices.Clone(inherited), func(d *definition) bool {
-		return slices.ContainsFunc(own, func(o schema.NamedObject) bool { return o.Name == d.name })
-	})
-	first := len(all)
-	for _, o := range own {
-		if !o.IsNull {
-			all = append(all, &definition{name: o.Name, section: o.Section})
+	hasTokens := s.Has(keyTokens)
+	if len(own) == 0 && hasTokens && inherited != nil {
+		return inherited
+	}
+	n := &namespace{section: s, definitions: map[string]*definition{}, names: map[string]bool{}, linked: map[linkedAs]*Named{}}
+	if inherited != nil && hasTokens {
+		for name, d := range inherited.definitions {
+			n.definitions[name], n.names[name] = d, true
 		}
 	}
-	for _, d := range all[first:] {
-		d.section = d.section.WithTokens(all.names())
+	var read []*definition
+	for _, o := range own {
+		delete(n.definitions, o.Name)
+		delete(n.names, o.Name)
+		if !o.IsNull {
+			d := &definition{name: o.Name, section: o.Section}
+			n.definitions[o.Name], n.names[o.Name] = d, true
+			read = append(read, d)
+		}
+	}
+	r.defined = append(r.defined, read...)
+	for _, d := range read {
+		d.section = d.section.WithTokens(n.names)
 		d.source = r.named(d.section)
 	}
-	return all
+	for _, d := range read {
+		n.link(d.name, nil, nil)
+	}
+	return n
 }
 
 // named reads a token with a name, which is always cached.
 func (r *reader) named(s schema.Section) Source {
-	cache := s.Object(keyNamedCache)
+	cache := s.Object(keyCache)
+	for _, k := range []*schema.Key{keyInvalidateOn, keyInvalidateWhen} {
+		if cache.Has(k) {
+			cache.Unused(k, "no upstream gets a named token; a service that does rejects it by 401, or 400 with invalid_grant or invalid_token")
+		}
+	}
 	return Source{
 		Service:  tokenservice.Read(s, tokenservice.Part{Enabled: true, Cache: cache, IsCached: true, IsNamed: true}),
 		Cache:    readCache(cache, true, r.has),
@@ -69,29 +89,21 @@ func (r *reader) named(s schema.Section) Source {
 	}
 }
 
-// linker finds the tokens that the calls of one part refer to.
-type linker struct {
-	*reader
-	section schema.Section
-	tokens  definitions
-	redis   *share.RedisConfig // of the part; nil: none
-	linked  map[string]*Named
-}
-
-// link completes a source by the tokens that its calls refer to. above are the names on the way to it.
-func (l *linker) link(s *Source, above []string) {
+// complete completes a source by the tokens that its calls refer to. above are the names on the way to it. It reports false
+// where an error says why that can't be.
+func (n *namespace) complete(s *Source, redis *share.RedisConfig, above []string) bool {
 	var services []*tokenservice.Service
 	for _, name := range s.Service.Links() {
-		named := l.find(name, above)
+		named := n.link(name, redis, above)
 		if named == nil {
-			return // an error says why
+			return false
 		}
 		s.Named = append(s.Named, named)
 		services = append(services, named.Service)
 	}
 	s.Service = s.Service.Link(services)
 	if len(s.Named) == 0 {
-		return
+		return true
 	}
 	h := schema.NewHasher()
 	h.Add(string(s.Identity[:]))
@@ -99,55 +111,114 @@ func (l *linker) link(s *Source, above []string) {
 		h.Add(named.Name, string(named.Identity[:]))
 	}
 	s.Identity = h.Sum()
+	return true
 }
 
-func (l *linker) find(name string, above []string) *Named {
-	l.used[name] = true
+// link is a named token with those that it refers to; nil where an error says why there is none.
+func (n *namespace) link(name string, redis *share.RedisConfig, above []string) *Named {
+	d := n.definitions[name]
 	chain := append(slices.Clone(above), name)
-	d := l.tokens.find(name)
 	switch {
+	case n.isWrong:
+		return nil
+	case d == nil && len(above) == 0:
+		return nil // the part that refers to it has an error
 	case d == nil:
-		return nil
+		return n.fail("%s refers to %s, which is not there", shownName(above[len(above)-1]), shownName(name))
 	case slices.Contains(above, name):
-		l.section.Fail("invalid %s in config: they refer to one another in a circle: %s", l.section.Name(keyTokens),
-			strings.Join(chain[slices.Index(above, name):], " → "))
-		return nil
-	case len(chain) > maxChain:
-		l.section.Fail("invalid %s in config: %s is a chain of more than %d", l.section.Name(keyTokens), strings.Join(chain, " → "), maxChain)
-		return nil
+		return n.fail("they refer to one another in a circle: %s", shownChain(chain[slices.Index(above, name):]))
+	case len(chain) > maxWalk:
+		return n.failLength(chain)
+	case len(d.source.Service.Links()) > maxLinks:
+		return n.fail("%s refers to %d others (want at most %d)", shownName(name), len(d.source.Service.Links()), maxLinks)
 	}
-	if named, isLinked := l.linked[name]; isLinked && len(named.chain())+len(above) <= maxChain {
+	as := linkedAs{name, redis.Identity()}
+	if named, isLinked := n.linked[as]; isLinked {
 		return named
 	}
-	named := &Named{Source: d.source, Name: name}
+	named := &Named{Source: d.source, Name: name, definition: d}
 	if named.Cache.Redis == nil {
 		cache := *named.Cache
-		cache.Redis = l.redis
+		cache.Redis = redis
 		named.Cache = &cache
 	}
-	l.link(&named.Source, chain)
+	if !n.complete(&named.Source, redis, chain) {
+		return nil
+	}
+	named.chain = named.longest()
+	if len(named.chain) > maxChain {
+		return n.failLength(named.chain)
+	}
 	if named.Cache.WarmUp && named.Service.DependsOnCaller() {
 		d.section.Object(keyCache).Wrong(keyWarmUp, "false: tokens are per caller, so there is nothing to fetch ahead")
 	}
-	l.linked[name] = named
+	n.linked[as] = named
 	return named
 }
 
-// chain is the longest one that begins with the token.
-func (n *Named) chain() (names []string) {
-	for _, next := range n.Named {
-		if rest := next.chain(); len(rest) > len(names) {
-			names = rest
-		}
-	}
-	return append([]string{n.Name}, names...)
+func (n *namespace) failLength(chain []string) *Named {
+	return n.fail("%s is a chain of more than %d", shownChain(chain), maxChain)
 }
 
-// warnOfUnused warns of tokens that nothing refers to.
-func (r *reader) warnOfUnused() {
-	for _, name := range r.tokens.names() {
-		if !r.used[name] {
-			r.global.Warn(fmt.Sprintf("%s is not used: nothing has ${%s}", r.global.Name(keyTokens, name), template.Origin{Kind: template.Token, Name: name}))
+func (n *namespace) fail(format string, args ...any) *Named {
+	n.isWrong = true
+	n.section.Fail("invalid %s in config: %s", n.section.Name(keyTokens), fmt.Sprintf(format, args...))
+	return nil
+}
+
+// shownChain are names for an error, of which there may be too many.
+func shownChain(names []string) string {
+	var shown []string
+	for i, name := range names {
+		switch {
+		case i < 5 || i >= len(names)-2:
+			shown = append(shown, shownName(name))
+		case i == 5:
+			shown = append(shown, "…")
+		}
+	}
+	return strings.Join(shown, " → ")
+}
+
+func shownName(name string) string {
+	const longest = 60
+	if len(name) > longest {
+		return name[:longest] + "..."
+	}
+	return name
+}
+
+// longest is the longest chain that begins with the token.
+func (n *Named) longest() []string {
+	var rest []string
+	for _, next := range n.Named {
+		if len(next.chain) > len(rest) {
+			rest = next.chain
+		}
+	}
+	return append([]string{n.Name}, rest...)
+}
+
+// warnOfUnused warns of tokens that no part refers to.
+func (r *reader) warnOfUnused(parts []*Part) {
+	seen := map[*Named]bool{}
+	for _, p := range parts {
+		if p != nil {
+			p.markUsed(seen)
+		}
+	}
+	for _, d := range r.defined {
+		if !d.isUsed {
+			r.global.Warn(fmt.Sprintf("%s is not used: nothing has ${%s}", r.global.Name(keyTokens, d.name), template.Origin{Kind: template.Token, Name: d.name}))
+		}
+	}
+}
+
+func (s *Source) markUsed(seen map[*Named]bool) {
+	for _, named := range s.Named {
+		if !seen[named] {
+			seen[named], named.definition.isUsed = true, true
+			named.markUsed(seen)
 		}
 	}
 }

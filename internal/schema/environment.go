@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -100,9 +101,12 @@ func (s Section) reference(k *Key, at string, o template.Origin) template.Value 
 		s.Fail("invalid %s in config: the value of ${%s} is not known before a call is made (want it in %s)", s.prefix+at,
 			printable(o.String()), strings.Join(s.reader.referring, ", "))
 		return template.Value{}
-	case o.Kind == template.Token && !slices.Contains(s.tokens, o.Name):
+	case o.Kind == template.Token && !s.tokens[o.Name]:
+		if s.reader.errors.isFull() || s.reader.errors.follows(s.at, s.prefix+at, "") {
+			return template.Value{Later: true} // the look for what was meant takes its time
+		}
 		hint := ""
-		if meant := Nearest(o.Name, s.tokens, 1+len(o.Name)/3); meant != "" {
+		if meant := Nearest(o.Name, slices.Sorted(maps.Keys(s.tokens)), 1+len(o.Name)/3); meant != "" {
 			hint = " (did you mean ${" + template.Origin{Kind: template.Token, Name: meant}.String() + "}?)"
 		}
 		s.Fail("invalid %s in config: there is no token %s%s", s.prefix+at, printable(o.Name), hint)
@@ -111,7 +115,7 @@ func (s Section) reference(k *Key, at string, o template.Origin) template.Value 
 }
 
 // WithTokens is the section whose references may be to tokens with these names.
-func (s Section) WithTokens(names []string) Section {
+func (s Section) WithTokens(names map[string]bool) Section {
 	s.tokens = names
 	return s
 }

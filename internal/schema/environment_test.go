@@ -106,7 +106,7 @@ func TestReferences(t *testing.T) {
 		"of the gateway":  {"${secret.a/b.c} ${request.host}", " \x00request.host\x00", "invalid references in config: " + wantReplaced},
 		"no known origin": {"${request.body}", "", "invalid references in config: " + strings.TrimPrefix(unknownOrigin, "invalid text in config: ")},
 	} {
-		s := parse(`{"references": ` + strconv.Quote(test.text) + `}`).WithTokens([]string{"login", "other"})
+		s := parse(`{"references": ` + strconv.Quote(test.text) + `}`).WithTokens(map[string]bool{"login": true, "other": true})
 		if got := s.Template(keyReferences, nil).Identity(); got != test.identity {
 			t.Errorf("%s: got %q, expected %q", name, got, test.identity)
 		}

@@ -37,9 +37,9 @@ type LookupEnv func(name string) (string, bool)
 // reads all its keys and asks once, at the end.
 type Section struct {
 	spec   *Key
-	at     string   // its rule in errors, for example "_rules_[3]: "
-	prefix string   // of its keys in errors, for example "cache."
-	tokens []string // to which references may be
+	at     string          // its rule in errors, for example "_rules_[3]: "
+	prefix string          // of its keys in errors, for example "cache."
+	tokens map[string]bool // to which references may be
 	layers []map[string]gjson.Result
 	reader *reader // shared by the sections of one configuration
 }

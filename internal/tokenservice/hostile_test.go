@@ -189,7 +189,7 @@ func inForm(field, text, rest string) (string, error) {
 func hostileCall(t testing.TB, by, in, value string) (Call, error) {
 	t.Helper()
 	root := &schema.Key{Kind: schema.Object, Keys: append([]*schema.Key{keyCache}, Keys...)}
-	s := schema.Parse([]byte(strings.ReplaceAll(standsIn[in].config, "REF", broughtBy[by].reference)), root, environment).WithTokens([]string{"login"})
+	s := schema.Parse([]byte(strings.ReplaceAll(standsIn[in].config, "REF", broughtBy[by].reference)), root, environment).WithTokens(map[string]bool{"login": true})
 	service := Read(s, Part{Enabled: true, Cache: s.Object(keyCache), IsCached: true})
 	if err := s.Err(); err != nil {
 		t.Fatal(err)
@@ -307,7 +307,7 @@ func TestHostileSubjects(t *testing.T) {
 
 func linkedService(config, reference string) (*Service, error) {
 	root := &schema.Key{Kind: schema.Object, Keys: append([]*schema.Key{keyCache}, Keys...)}
-	s := schema.Parse([]byte(strings.ReplaceAll(config, "REF", reference)), root, environment).WithTokens([]string{"login"})
+	s := schema.Parse([]byte(strings.ReplaceAll(config, "REF", reference)), root, environment).WithTokens(map[string]bool{"login": true})
 	service := Read(s, Part{Enabled: true, Cache: s.Object(keyCache)})
 	named, _ := read(sampleJSON)
 	return service.Link(slices.Repeat([]*Service{named}, len(service.Links()))), s.Err()

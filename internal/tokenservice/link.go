@@ -116,6 +116,7 @@ func (s *Service) Link(named []*Service) *Service {
 		for _, in := range service.inputs {
 			l.inputs = append(l.inputs, linked.addInputOfLink(in))
 		}
+		linked.timeouts += service.Timeout + service.timeouts
 		linked.removeAsWell(service)
 		linked.links = append(linked.links, l)
 	}
@@ -153,15 +154,7 @@ func (s *Service) LongestFetch() time.Duration {
 	if len(s.links) == 0 {
 		return s.Timeout
 	}
-	return 2 * s.sumOfTimeouts()
-}
-
-func (s *Service) sumOfTimeouts() time.Duration {
-	sum := s.Timeout
-	for _, l := range s.links {
-		sum += l.service.sumOfTimeouts()
-	}
-	return sum
+	return 2 * (s.Timeout + s.timeouts)
 }
 
 // CallerOf is the caller of the named token with that number, whom nothing else belongs to than what that token depends on; nil

@@ -50,6 +50,7 @@ type Service struct {
 	own      int             // of the inputs
 	claimsOf template.Origin // whose claims references are to
 	links    []link          // to the named tokens that the call refers to
+	timeouts time.Duration   // of all calls for these
 }
 
 // Part is what a part of the configuration says beside the keys of the service itself.

@@ -1,0 +1,238 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"token-fetch/internal/fuzzing"
+)
+
+// named is a named token with a header made of references.
+func named(name, header string) string {
+	return fmt.Sprintf(`%q: {"serviceName": "%s.dns", "requestPath": "/", "tokenPath": "t", "requestHeaders": {"X-Link": %q}}`, name, name, header)
+}
+
+// row is a row of named tokens, each of which refers to the next.
+func row(names ...string) string {
+	var tokens []string
+	for i, name := range names {
+		header := "x"
+		if i+1 < len(names) {
+			header = "${token." + names[i+1] + "}"
+		}
+		tokens = append(tokens, named(name, header))
+	}
+	return `"tokens": {` + strings.Join(tokens, ", ") + `}`
+}
+
+const refersTo = `"cache": {}, "requestHeaders": {"X-Link": "${token.a}"}, `
+
+func TestErrorsOfNamedTokens(t *testing.T) {
+	const secret = "0123456789abcdef0123456789abcdef"
+	const where = " is not known before a call is made (want it in requestPath, requestHeaders, requestBody, oauth2.scopes, "
+	rule := func(more string) string {
+		return extended(refersTo + row("a", "b", "c") + `, "_rules_": [{"_match_route_": ["r"], ` + more + `}]`)
+	}
+	names := func(n int) (list []string) {
+		for i := range n {
+			list = append(list, fmt.Sprintf("t%d", i))
+		}
+		return list
+	}
+	var nine, nineRefs []string
+	for _, name := range names(9) {
+		nine, nineRefs = append(nine, named(name, "x")), append(nineRefs, "${token."+name+"}")
+	}
+	for name, test := range map[string]struct{ config, want string }{
+		"four in a row":        {extended(refersTo + row("a", "b", "c", "d")), ""},
+		"five in a row":        {extended(refersTo + row("a", "b", "c", "d", "e")), "invalid tokens in config: a → b → c → d → e is a chain of more than 4"},
+		"many in a row":        {extended(refersTo + row(append([]string{"a"}, names(10_000)...)...)), "invalid tokens in config: a → t0 → t1 → t2 → t3 → … → t62 → t63 is a chain of more than 4"},
+		"a circle of itself":   {extended(refersTo + `"tokens": {` + named("a", "${token.a}") + `}`), "invalid tokens in config: they refer to one another in a circle: a → a"},
+		"a circle":             {extended(refersTo + `"tokens": {` + named("a", "${token.b}") + `, ` + named("b", "${token.c}") + `, ` + named("c", "${token.b}") + `}`), "invalid tokens in config: they refer to one another in a circle: b → c → b"},
+		"one that is not used": {extended(`"tokens": {` + named("a", "${token.a}") + `}`), "invalid tokens in config: they refer to one another in a circle: a → a"},
+		"a rule's circle":      {rule(`"tokens": {` + named("c", "${token.a}") + `}`), "_rules_[0]: invalid tokens in config: they refer to one another in a circle: c → a → b → c"},
+		"a rule's chain":       {rule(`"tokens": {` + named("c", "${token.d}") + `, ` + named("d", "${token.e}") + `, ` + named("e", "x") + `}`), "_rules_[0]: invalid tokens in config: a → b → c → d → e is a chain of more than 4"},
+		"nine at once":         {extended(`"requestBody": "[\"` + strings.Join(nineRefs, "") + `\"]", "tokens": {` + strings.Join(nine, ", ") + `}`), "invalid tokens in config: a call refers to 9 of them (want at most 8)"},
+		"nine of a token":      {extended(refersTo + `"tokens": {` + named("a", strings.Join(nineRefs, "")) + `, ` + strings.Join(nine, ", ") + `}`), "invalid tokens in config: a refers to 9 others (want at most 8)"},
+
+		"no such token":            {extended(refersTo + row("b")), "invalid requestHeaders.X-Link in config: there is no token a (did you mean ${token.b}?)"},
+		"no such token of a token": {extended(refersTo + row("a") + `, "tokenPrefix": "x"`), ""},
+		"a rule's end":             {rule(`"tokens": {"a": null}`), "_rules_[0]: invalid requestHeaders.X-Link in config: there is no token a (did you mean ${token.b}?)"},
+		"a rule's middle":          {rule(`"tokens": {"b": null}`), "_rules_[0]: invalid tokens in config: a refers to b, which is not there"},
+		"a rule without any":       {rule(`"tokens": null`), "_rules_[0]: invalid requestHeaders.X-Link in config: there is no token a"},
+		"a rule that uses none":    {rule(`"tokens": {"b": null}, "requestHeaders": null`), ""},
+
+		"no list":        {extended(`"tokens": []`), "invalid tokens in config: a list (want an object of objects)"},
+		"no object":      {extended(`"tokens": {"a": "x"}`), `invalid tokens.a in config: "x" (want an object)`},
+		"no name":        {extended(`"tokens": {"": {}}`), "invalid tokens. in config: a name may have letters, digits, - and _ only"},
+		"a dot":          {extended(`"tokens": {"a.b": {}}`), "invalid tokens.a.b in config: a name may have letters, digits, - and _ only"},
+		"twice":          {extended(`"tokens": {` + named("a", "x") + `, ` + named("a", "y") + `}`), "duplicate key tokens.a in config"},
+		"nothing in it":  {extended(`"tokens": {"a": {}}`), "missing tokens.a.requestPath in config; missing tokens.a.serviceName in config; missing tokens.a.responseHeader in config (want it, or tokenPath for a token in a JSON answer)"},
+		"a token header": {extended(`"tokens": {"a": {"tokenHeader": "X"}}`), "unknown key tokens.a.tokenHeader in config"},
+		"a failure":      {extended(`"tokens": {"a": {"jwt": {"secret": "` + secret + `"}, "failure": {}}}`), "unknown key tokens.a.failure in config"},
+		"tokens in it":   {extended(`"tokens": {"a": {"jwt": {"secret": "` + secret + `"}, "tokens": {}}}`), "unknown key tokens.a.tokens in config"},
+		"its warm-up":    {extended(`"tokens": {"a": {"jwt": {"secret": "` + secret + `", "claims": {"sub": "${request.header.x}"}}, "cache": {"warmUp": true}}}`), "invalid tokens.a.cache.warmUp in config: true (want false: tokens are per caller, so there is nothing to fetch ahead)"},
+
+		"in another key":         {extended(`"tokenPrefix": "${token.a}"`), "invalid tokenPrefix in config: the value of ${token.a}" + where},
+		"in the address":         {withoutService(`"serviceName": "${request.host}.dns"`), "invalid serviceName in config: the value of ${request.host}" + where},
+		"in a failure":           {extended(`"failure": {"body": "${request.path}"}`), "invalid failure.body in config: the value of ${request.path}" + where},
+		"in a challenge":         {extended(`"challenge": {"realm": "${request.host}"}`), "invalid challenge.realm in config: the value of ${request.host}" + where},
+		"in forwardHeaders":      {extended(`"forwardHeaders": ["${request.header.x}"]`), "invalid forwardHeaders[0] in config: the value of ${request.header.x}" + where},
+		"in a secret":            {extended(`"oauth2": {"clientId": "a", "clientSecret": "${request.header.x}"}`), "invalid oauth2.clientSecret in config: the value of ${request.header.x}" + where},
+		"in a claim's name":      {extended(`"tokens": {"a": {"jwt": {"secret": "` + secret + `", "claims": {"${request.host}": "a"}}}}`), "invalid tokens.a.jwt.claims in config: a claim's name has a ${…} (want it in values only)"},
+		"a number of the claims": {extended(`"tokens": {"a": {"jwt": {"secret": "` + secret + `", "claims": {"a": "${NAME}", "b": "${request.host:raw}"}}}}`), "invalid tokens.a.jwt.claims in config: what comes from outside can't be put in raw"},
+
+		"signed and called": {extended(`"jwt": {"secret": "` + secret + `"}`), "invalid jwt in config: an object (want either it, or a token service)"},
+		"no key":            {`{"tokenHeader": "X", "jwt": {}}`, "missing jwt.privateKey in config (want it, or secret for HS256)"},
+		"two keys":          {`{"tokenHeader": "X", "jwt": {"secret": "` + secret + `", "privateKey": "x"}}`, "invalid jwt.secret in config (want either it or privateKey)"},
+		"a short secret":    {`{"tokenHeader": "X", "jwt": {"secret": "short"}}`, "invalid jwt.secret in config (want"},
+
+		"a subject that is a token": {extended(`"oauth2": {"clientId": "a", "clientSecret": "s3cr3t", "grantType": "` + exchangeGrant + `", "subjectToken": "s3cr3t-token"}`), "invalid oauth2.subjectToken in config (want one reference and nothing else: ${token.NAME}, "},
+		"two subjects":              {extended(`"oauth2": {"clientId": "a", "clientSecret": "s3cr3t", "grantType": "` + exchangeGrant + `", "subjectToken": "${request.header.x}", "subjectTokenHeader": "Y"}`), "invalid oauth2.subjectToken in config (want none with subjectTokenHeader, or that one not)"},
+		"a subject of the host":     {extended(`"oauth2": {"clientId": "a", "clientSecret": "s3cr3t", "grantType": "` + exchangeGrant + `", "subjectToken": "${request.host}"}`), "invalid oauth2.subjectToken in config (want one reference and nothing else: ${token.NAME}, "},
+	} {
+		_, err := parse(test.config)
+		if got := errorText(err); !strings.HasPrefix(got, test.want) || (test.want == "") != (err == nil) {
+			t.Errorf("%s:\ngot      %.300s\nexpected %s", name, got, test.want)
+		}
+		if strings.Contains(errorText(err), "s3cr3t") {
+			t.Errorf("%s: the error shows a secret: %v", name, err)
+		}
+	}
+}
+
+func withoutService(more string) string {
+	return strings.Replace(sampleJSON, `"serviceName": "token.dns"`, more, 1)
+}
+
+// What a rule says of a name holds for all that refers to it, and for nothing else.
+func TestTokensOfRules(t *testing.T) {
+	parsed := mustParse(t, extended(refersTo+row("a", "b", "c")+`, "_rules_": [
+		{"_match_route_": ["inherits"]},
+		{"_match_route_": ["the middle"], "tokens": {`+named("b", "other ${token.c}")+`}},
+		{"_match_route_": ["another end"], "requestHeaders": {"X-Link": "${token.b}"}, "tokens": {"a": null}},
+		{"_match_route_": ["one more"], "tokens": {`+named("d", "x")+`}},
+		{"_match_route_": ["none"], "requestHeaders": null}]`))
+	chain := func(s *Source) (names []string) {
+		s.Each(func(name string, _ *Source) { names = append(names, name) })
+		return names[1:]
+	}
+	find := func(s *Source, of string) (found *Source) {
+		s.Each(func(name string, of2 *Source) {
+			if name == of {
+				found = of2
+			}
+		})
+		return found
+	}
+	global := &parsed.Global.Source
+	for i, want := range []struct {
+		names, same []string // tokens, and those that are the global part's
+		sameCall    bool
+	}{
+		{[]string{"a", "b", "c"}, []string{"a", "b", "c"}, true},
+		{[]string{"a", "b", "c"}, []string{"c"}, false},
+		{[]string{"b", "c"}, []string{"b", "c"}, false},
+		{[]string{"a", "b", "c"}, []string{"a", "b", "c"}, true},
+		{nil, nil, false},
+	} {
+		part := &parsed.Rules[i].Part.Source
+		if got := chain(part); !slices.Equal(got, want.names) {
+			t.Errorf("rule %d: got the tokens %v, expected %v", i, got, want.names)
+		}
+		if got := part.Identity == global.Identity; got != want.sameCall {
+			t.Errorf("rule %d: got the same token %v, expected %v", i, got, want.sameCall)
+		}
+		for _, name := range want.names {
+			if got := find(part, name).Identity == find(global, name).Identity; got != slices.Contains(want.same, name) {
+				t.Errorf("rule %d: token %s: got the same %v", i, name, got)
+			}
+		}
+	}
+	if want := []string{"tokens.d is not used: nothing has ${token.d}"}; !slices.Equal(parsed.Warnings, want) {
+		t.Errorf("got the warnings %q, expected %q", parsed.Warnings, want)
+	}
+}
+
+// A rule that says how its token comes does not inherit another way.
+func TestSignedOrCalledInRules(t *testing.T) {
+	const signs = `"jwt": {"secret": "0123456789abcdef0123456789abcdef"}`
+	for name, test := range map[string]struct {
+		config string
+		want   bool
+	}{
+		"signs over a call":     {extended(`"_rules_": [{"_match_route_": ["a"], ` + signs + `}]`), true},
+		"calls over a signing":  {`{"tokenHeader": "X", ` + signs + `, "_rules_": [{"_match_route_": ["a"], "serviceName": "a.dns", "requestPath": "/"}]}`, false},
+		"inherits the signing":  {`{"tokenHeader": "X", ` + signs + `, "_rules_": [{"_match_route_": ["a"], "tokenPrefix": ""}]}`, true},
+		"takes the signing off": {`{"enabled": false, "tokenHeader": "X", ` + signs + `, "_rules_": [{"_match_route_": ["a"], "jwt": null, "serviceName": "a.dns", "requestPath": "/"}]}`, false},
+	} {
+		if got := mustParse(t, test.config).Rules[0].Part.Service.IsSigned(); got != test.want {
+			t.Errorf("%s: got signed %v, expected %v", name, got, test.want)
+		}
+	}
+}
+
+func TestWarningsOfReferences(t *testing.T) {
+	for name, test := range map[string]struct{ config, want string }{
+		"not used":             {extended(row("a")), "tokens.a is not used: nothing has ${token.a}"},
+		"used by none in use":  {extended(row("a", "b")), "tokens.a is not used: nothing has ${token.a}\ntokens.b is not used: nothing has ${token.b}"},
+		"used by what is off":  {extended(`"enabled": false, "requestPath": "/${token.a}", ` + row("a")), ""},
+		"rejected by upstream": {extended(refersTo + `"tokens": {` + strings.TrimSuffix(named("a", "x"), "}") + `, "cache": {"invalidateOn": [403]}}}`), "tokens.a.cache.invalidateOn is not used: no upstream gets a named token; a service that does rejects it by 401, or 400 with invalid_grant or invalid_token"},
+		"a claim":              {extended(`"requestPath": "/${caller.claim.org}"`), "${caller.claim.org} is read from a token that no call sends to a service that verifies it: any client could write the claim, and get another one's token (let a filter before this one verify the token)"},
+		"a claim of a subject": {extended(`"requestPath": "/${caller.claim.org}", "oauth2": {"clientId": "a", "clientSecret": "s3cr3t", "grantType": "` + exchangeGrant + `"}`), ""},
+		"the host":             {extended(`"requestPath": "/${request.host}"`), ""},
+		"a header":             {extended(`"requestPath": "/${request.header.X-Tenant}"`), "${request.header.x-tenant} is what the client writes: it chooses whose token it gets (let only clients reach this rule that may, or have a filter before this one set it)"},
+	} {
+		config := strings.Replace(test.config, `"requestPath": "/token", `, "", strings.Count(test.config, `"requestPath": "/`)-1-strings.Count(test.config, `.dns", "requestPath": "/",`))
+		parsed, err := parse(config)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := strings.Join(parsed.Warnings, "\n"); got != test.want {
+			t.Errorf("%s:\ngot      %s\nexpected %s", name, got, test.want)
+		}
+	}
+}
+
+// The time of a start is in proportion to the size of the configuration, whatever refers to what.
+func TestTimeOfNamedTokens(t *testing.T) {
+	var web, circles, rules, overrides, links, values []string
+	const count = 400
+	for i := range count {
+		var others []string
+		for j := range 8 {
+			others = append(others, fmt.Sprintf("${token.t%d}", (i/8+1)*8+j))
+		}
+		if i >= 32 {
+			others = nil
+		}
+		web = append(web, named(fmt.Sprintf("t%d", i), strings.Join(others, "")))
+		circles = append(circles, named(fmt.Sprintf("t%d", i), fmt.Sprintf("${token.t%d}${token.t%d}${token.t%d}", (i*7+1)%count, (i*11+3)%count, (i*13+5)%count)))
+	}
+	for i := range 5000 {
+		rules = append(rules, fmt.Sprintf(`{"_match_route_": ["r%d"]}`, i))
+		links, values = append(links, fmt.Sprintf("${token.x%d}", i)), append(values, fmt.Sprintf("${request.header.x%d}", i))
+	}
+	for i := range 500 {
+		overrides = append(overrides, fmt.Sprintf(`{"_match_route_": ["r%d"], "tokens": {%s}}`, i, named("b", fmt.Sprint(i, " ${token.c}"))))
+	}
+	for name, config := range map[string]string{
+		"a web":             extended(refersTo + `"tokens": {` + named("a", "${token.t0}") + `, ` + strings.Join(web, ", ") + `}`),
+		"circles":           extended(`"tokens": {` + strings.Join(circles, ", ") + `}`),
+		"rules":             extended(refersTo + row("a", "b", "c", "d") + `, "_rules_": [` + strings.Join(rules, ", ") + `]`),
+		"rules with theirs": extended(refersTo + row("a", "b", "c", "d") + `, "_rules_": [` + strings.Join(overrides, ", ") + `]`),
+		"values":            extended(`"requestBody": "[\"` + strings.Join(values, "") + `\"]"`),
+		"names":             extended(`"requestBody": "` + strings.Join(links, "") + `", "tokens": {` + strings.Join(web, ", ") + `}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var err error
+			fuzzing.InTime(t, len(config), func() { _, err = parse(config) })
+			if isGood := !strings.Contains("a web, circles, names", name); isGood != (err == nil) {
+				t.Errorf("got %.300v", err)
+			}
+		})
+	}
+}
