@@ -22,8 +22,8 @@ func TestEffectsOfRules(t *testing.T) {
 		{global, `"servicePort": null, "serviceName": null, "serviceCluster": "of-its-own", "serviceHost": "a.example.com"`, "X-Token from of-its-own, a call for each request"},
 		{global, `"enabled": false`, "left alone"},
 		{global, `"requestHeaders": {"A": "${token.b} ${token.c}"}, "tokens": {"b": {"jwt": {"secret": "0123456789abcdef0123456789abcdef"}}, "c": {"serviceName": "c.dns", "requestPath": "/${token.b}", "tokenPath": "t"}}`,
-			"X-Token from outbound|8080||global.dns, a call for each request ← token b from a signature and token c from outbound|80||c.dns ← token b from a signature"},
-		{global, `"jwt": {"secret": "0123456789abcdef0123456789abcdef"}`, "X-Token from a signature, cached"},
+			"X-Token from outbound|8080||global.dns, a call for each request ← token b signed by the plugin and token c from outbound|80||c.dns ← token b signed by the plugin"},
+		{global, `"jwt": {"secret": "0123456789abcdef0123456789abcdef"}`, "X-Token signed by the plugin, cached"},
 		{cluster, ``, "X-Token from global-cluster, a call for each request"},
 		{cluster, `"serviceName": "named.dns", "servicePort": 81`, "X-Token from outbound|81||named.dns, a call for each request"},
 	}
