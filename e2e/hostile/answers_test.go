@@ -132,6 +132,16 @@ type read struct {
 
 func expiredJWT(nested string) string { return harness.UnsignedJWT(`{"x":` + nested + `,"exp":1}`) }
 
+// pathsIntoText look into JSON that stands in a text, which is nested as deep as the token service likes: brackets in a text
+// do not count.
+var pathsIntoText = map[string]string{
+	"fromstr":         `payload|@fromstr|token`,
+	"fromstr, valid":  `payload|@fromstr|@valid|token`,
+	"fromstr, pretty": `payload|@fromstr|@pretty|token`,
+	"fromstr twice":   `payload|@fromstr|@fromstr`,
+	"fromstr, dig":    `payload|@fromstr|@dig:token|0`,
+}
+
 // TestHostileAnswers has the token service nest its JSON deeper than a parser can follow.
 func TestHostileAnswers(t *testing.T) {
 	t.Parallel()
@@ -144,6 +154,9 @@ func TestHostileAnswers(t *testing.T) {
 			hosts[name] = harness.Merge(test.config, map[string]any{"requestPath": "/" + name})
 			answers[name] = test.answer(nested.value)
 		}
+	}
+	for name, path := range pathsIntoText {
+		hosts[harness.HostName(name)] = harness.PlainConfig(map[string]any{"tokenPath": path})
 	}
 	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(hosts)})
 	gateway.Token.Handle(harness.ByPath(answers, harness.Status(http.StatusTeapot)))
@@ -163,6 +176,14 @@ func TestHostileAnswers(t *testing.T) {
 				checkServesOn(t, gateway, "alive")
 			})
 		}
+	}
+	for name := range pathsIntoText {
+		t.Run(name, func(t *testing.T) {
+			gateway.Token.Handle(harness.JSON(200, `{"payload":`+jsonText(`{"token":"t","x":`+nestedLists(100_000, "")+`}`)+`}`))
+			getTimed(t, gateway, harness.HostName(name))
+			gateway.Token.Handle(harness.JSON(200, `{"payload":`+jsonText(`{"token":"t"}`)+`}`))
+			checkServesOn(t, gateway, harness.HostName(name))
+		})
 	}
 }
 
@@ -190,31 +211,6 @@ func readTwice(t *testing.T, gateway *harness.Gateway, host string) read {
 	}
 	reads[1].calls = len(gateway.Token.CallsOf(host))
 	return reads[1]
-}
-
-// TestJSONInText has a path look into JSON that stands in a text, which is nested as deep as the token service likes:
-// brackets in a text do not count.
-func TestJSONInText(t *testing.T) {
-	t.Parallel()
-	hosts := map[string]map[string]any{}
-	for name, path := range map[string]string{
-		"fromstr":         `payload|@fromstr|token`,
-		"fromstr, valid":  `payload|@fromstr|@valid|token`,
-		"fromstr, pretty": `payload|@fromstr|@pretty|token`,
-		"fromstr twice":   `payload|@fromstr|@fromstr`,
-		"fromstr, dig":    `payload|@fromstr|@dig:token|0`,
-	} {
-		hosts[harness.HostName(name)] = harness.PlainConfig(map[string]any{"tokenPath": path})
-	}
-	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(hosts)})
-	for host := range hosts {
-		t.Run(host, func(t *testing.T) {
-			gateway.Token.Handle(harness.JSON(200, `{"payload":`+jsonText(`{"token":"t","x":`+nestedLists(100_000, "")+`}`)+`}`))
-			getTimed(t, gateway, host)
-			gateway.Token.Handle(harness.JSON(200, `{"payload":`+jsonText(`{"token":"t"}`)+`}`))
-			checkServesOn(t, gateway, host)
-		})
-	}
 }
 
 // maxDepth is how deep JSON from outside may nest.

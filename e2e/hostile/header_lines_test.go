@@ -41,15 +41,29 @@ var tokenLines = map[string]struct {
 	"actor not asked for, two": {lines: []string{"X-Subject: alice", "X-Actor: gateway", "X-Actor: root"}, with: []string{"taken", "kept", "missing"}, status: 200},
 }
 
-// TestLinesOfExchangedTokens has the upstream receive no subject or actor that was not exchanged.
-func TestLinesOfExchangedTokens(t *testing.T) {
+func TestHeaderLines(t *testing.T) {
 	t.Parallel()
-	configs := map[string]harness.Config{}
+	configs := map[string]harness.Config{
+		// More headers than are read one by one.
+		"many": harness.PlainConfig(harness.Config{"forwardHeaders": []string{"X-Tenant", "X-User", "X-A", "X-B", "X-C"}, "cache": harness.Config{}}),
+	}
 	for name, oauth2 := range exchanges {
 		configs[name] = harness.OAuth2Config("/"+name, harness.Merge(harness.Merge(harness.Exchange, harness.Config{"subjectTokenHeader": "X-Subject"}), oauth2),
 			harness.Config{"tokenHeader": "X-Token"})
 	}
+	for name := range forwardedLines {
+		config := harness.Config{"forwardHeaders": []string{"X-Tenant", "X-User"}, "cache": harness.Config{}, "requestPath": "/" + harness.HostName(name)}
+		configs[harness.HostName(name)] = harness.PlainConfig(config)
+		delete(config, "cache")
+		configs[harness.HostName(name)+"-uncached"] = harness.PlainConfig(config)
+	}
 	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(configs), HTTP2Upstream: true})
+	t.Run("exchanged tokens", func(t *testing.T) { checkExchangedLines(t, gateway) })
+	t.Run("forwarded headers", func(t *testing.T) { checkForwardedLines(t, gateway) })
+}
+
+// checkExchangedLines has the upstream receive no subject or actor that was not exchanged.
+func checkExchangedLines(t *testing.T, gateway *harness.Gateway) {
 	gateway.Token.Handle(harness.ExchangeServer(3600))
 	for protocol, client := range map[string]*http.Client{"HTTP/1.1": gateway.Client(), "HTTP/2": gateway.HTTP2Client()} {
 		for name, test := range tokenLines {
@@ -102,21 +116,10 @@ var forwardedLines = map[string][]string{
 	"quotes":             {`"a,b"`, `"c`},
 }
 
-// TestLinesOfForwardedHeaders: for several lines, the token service is asked for what the upstream sees; and different
-// lines are different callers.
-func TestLinesOfForwardedHeaders(t *testing.T) {
-	t.Parallel()
-	configs := map[string]harness.Config{}
-	for name := range forwardedLines {
-		config := harness.Config{"forwardHeaders": []string{"X-Tenant", "X-User"}, "cache": harness.Config{}, "requestPath": "/" + harness.HostName(name)}
-		configs[harness.HostName(name)] = harness.PlainConfig(config)
-		delete(config, "cache")
-		configs[harness.HostName(name)+"-uncached"] = harness.PlainConfig(config)
-	}
-	// More headers than are read one by one.
-	many := harness.PlainConfig(harness.Config{"forwardHeaders": []string{"X-Tenant", "X-User", "X-A", "X-B", "X-C"}, "cache": harness.Config{}})
-	configs["many"] = many
-	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(configs)})
+// checkForwardedLines: for several lines, the token service is asked for what the upstream sees; and different lines are
+// different callers.
+func checkForwardedLines(t *testing.T, gateway *harness.Gateway) {
+	gateway.Token.Handle(harness.HeaderToken("X-Token", "token-1"))
 	send := func(t *testing.T, client *http.Client, host string, lines []string) (asked, seen []string) {
 		t.Helper()
 		gateway.Token.Forget()

@@ -125,12 +125,17 @@ func (n *neighbour) tokenBy(client *http.Client, host string, headers ...string)
 	return fmt.Sprintf("%d %s", answer.Status, n.gateway.Upstream.Last(n.t).Header.Get("X-Token"))
 }
 
-// A neighbour that reads all that is shared finds neither a token nor a secret nor a caller.
-func TestNeighbourReads(t *testing.T) {
+func TestNeighbour(t *testing.T) {
 	t.Parallel()
 	n := startNeighbour(t, neighbourConfig(nil))
 	n.gateway.Token.Handle((&harness.TokenIssuer{}).Answer(300))
 	clients := n.gateway.WorkerClients(t)
+	t.Run("reads", func(t *testing.T) { n.checkReads(t, clients) })
+	t.Run("replaces", func(t *testing.T) { n.checkReplaces(t, clients) })
+}
+
+// checkReads: a neighbour that reads all that is shared finds neither a token nor a secret nor a caller.
+func (n *neighbour) checkReads(t *testing.T, clients []*http.Client) {
 	for _, client := range clients {
 		n.tokenBy(client, "common")
 		n.tokenBy(client, "callers", "X-User: "+harness.SecretMark+"-alice")
@@ -146,13 +151,9 @@ func TestNeighbourReads(t *testing.T) {
 	}
 }
 
-// A neighbour that replaces what is shared costs token calls, and nothing else: each request gets a token of its own kind.
-func TestNeighbourReplaces(t *testing.T) {
-	t.Parallel()
-	n := startNeighbour(t, neighbourConfig(nil))
-	tokens := &harness.TokenIssuer{}
-	n.gateway.Token.Handle(tokens.Answer(300))
-	clients := n.gateway.WorkerClients(t)
+// checkReplaces: one that replaces what is shared costs token calls, and nothing else: each request gets a token of its own
+// kind.
+func (n *neighbour) checkReplaces(t *testing.T, clients []*http.Client) {
 	for _, host := range []string{"common", "other"} {
 		n.tokenBy(clients[0], host)
 	}

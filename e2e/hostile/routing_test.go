@@ -96,11 +96,17 @@ var clientHeaders = []string{
 	"Forwarded: host=b.com", "X-Http-Method-Override: PUT", "Early-Data: 1",
 }
 
-// TestRulesFollowTheRoute: whatever a client says, and whichever cluster Envoy chooses, a rule by cluster is the one of the
-// cluster that receives the request.
 func TestRulesFollowTheRoute(t *testing.T) {
 	t.Parallel()
-	gateway := startRouting(t, startUpstreams(t))
+	u := startUpstreams(t)
+	gateway := startRouting(t, u)
+	t.Run("one cluster", func(t *testing.T) { checkChosenCluster(t, gateway) })
+	t.Run("other hosts", func(t *testing.T) { checkOtherHosts(t, gateway, u) })
+}
+
+// checkChosenCluster: whatever a client says, and whichever cluster Envoy chooses, a rule by cluster is the one of the
+// cluster that receives the request.
+func checkChosenCluster(t *testing.T, gateway *harness.Gateway) {
 	for _, test := range []struct {
 		path    string
 		headers []string
@@ -145,11 +151,8 @@ func receivedFrom(t *testing.T, gateway *harness.Gateway, host, path string, hea
 	return received
 }
 
-// TestOtherHostsGetTheToken is where a token goes besides the first host of its cluster: as docs/security.md says.
-func TestOtherHostsGetTheToken(t *testing.T) {
-	t.Parallel()
-	u := startUpstreams(t)
-	gateway := startRouting(t, u)
+// checkOtherHosts is where a token goes besides the first host of its cluster: as docs/security.md says.
+func checkOtherHosts(t *testing.T, gateway *harness.Gateway, u *upstreams) {
 	t.Run("retries", func(t *testing.T) {
 		u.failing.Store(2)
 		if tokens := receivedFrom(t, gateway, "a.com", "/retried").Values("X-Token"); !slices.Equal(tokens, []string{"A"}) {

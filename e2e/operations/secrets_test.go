@@ -73,7 +73,7 @@ func failing(status int, body string) http.HandlerFunc {
 	}
 }
 
-// brokenConfigs are refused with secrets in all places, and in some where none belongs. FuzzConfigSecrets tries the others.
+// brokenConfigs are refused with secrets in all places, and in some where none belongs. FuzzSecrets tries the others.
 var brokenConfigs = map[string]any{
 	"not JSON":                    `{"requestBody": "broken-secret-a93e"`,
 	"YAML":                        "oauth2:\n  clientSecret: broken-secret-a93e\n",

@@ -11,20 +11,6 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-func TestTokenCalls(t *testing.T) {
-	t.Parallel()
-	configs := map[string]map[string]any{}
-	for name, test := range tokenCalls {
-		configs[harness.HostName(name)] = harness.PlainConfig(test.config)
-	}
-	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(configs, retryConfigs)})
-	runOn(t, gateway, map[string]func(*testing.T, *harness.Gateway){
-		"what is sent": checkTokenCalls,
-		"retries":      checkRetries,
-		"timeouts":     checkTimeouts,
-	})
-}
-
 // tokenCalls are configurations and what the token service receives.
 var tokenCalls = map[string]struct {
 	config map[string]any
@@ -68,7 +54,7 @@ func checkTokenCalls(t *testing.T, gateway *harness.Gateway) {
 		t.Run(name, func(t *testing.T) {
 			gateway.Token.Forget()
 			// Nothing of the request may get into the call.
-			answer := gateway.Post(t, "/path", "the client's body", "Host: "+harness.HostName(name),
+			answer := gateway.Post(t, "/path", "the client's body", "Host: call-"+harness.HostName(name),
 				"X-Client: of the client", "Cookie: session=1", "Authorization: Bearer client", "X-Forwarded-For: 192.0.2.1")
 			harness.CheckStatus(t, answer, 200)
 			gateway.Upstream.CheckHeader(t, "X-Token", "token-1")

@@ -16,24 +16,25 @@ import (
 
 func TestRequests(t *testing.T) {
 	t.Parallel()
-	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(map[string]map[string]any{
+	configs := map[string]map[string]any{
 		"plain": harness.PlainConfig(nil),
 		"own":   harness.PlainConfig(map[string]any{"overwrite": false, "upstreamHeaders": map[string]any{"X-User": "header:X-User"}}),
 		"deny":  harness.PlainConfig(map[string]any{"failure": map[string]any{"status": 503, "body": "sorry"}}),
-	})})
-	runOn(t, gateway, map[string]func(*testing.T, *harness.Gateway){
+	}
+	for name, test := range tokenCalls {
+		configs["call-"+harness.HostName(name)] = harness.PlainConfig(test.config)
+	}
+	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(configs, retryConfigs)})
+	for name, test := range map[string]func(*testing.T, *harness.Gateway){
 		"bodies":           checkBodies,
 		"in parallel":      checkParallel,
 		"HEAD":             checkHead,
 		"overwrite":        checkOverwrite,
 		"client goes away": checkClientGoesAway,
-	})
-}
-
-// runOn runs each test with a token service that gives a token, and nothing received before.
-func runOn(t *testing.T, gateway *harness.Gateway, tests map[string]func(*testing.T, *harness.Gateway)) {
-	t.Helper()
-	for name, test := range tests {
+		"token calls":      checkTokenCalls,
+		"retries":          checkRetries,
+		"timeouts":         checkTimeouts,
+	} {
 		t.Run(name, func(t *testing.T) {
 			gateway.Token.Handle(harness.HeaderToken("X-Token", "token-1"))
 			gateway.Token.Forget()
