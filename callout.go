@@ -167,22 +167,30 @@ func (f *fetch) failOnPanic() {
 
 // callFailed is for a call that brought no token, or was not made.
 func (c *client) callFailed(err *token.Error) {
+	c.countCallFailed(err)
+	c.logCallFailed(err)
+}
+
+func (c *client) countCallFailed(err *token.Error) {
+	switch err.Reason {
+	case token.SubjectRefused, token.Missing: // the client's fault
+	case token.NoCluster, token.NotSent:
+		c.metrics.failures[err.Reason]++
+	default:
+		c.metrics.callFailures++
+		c.metrics.failures[err.Reason]++
+	}
+}
+
+func (c *client) logCallFailed(err *token.Error) {
 	switch err.Reason {
 	case token.SubjectRefused:
 		c.refusals.refused(c.host, err.Detail)
 	case token.Missing:
 		c.host.lacks(c.part, err)
-	case token.NoCluster, token.NotSent:
-		c.fail(err)
 	default:
-		c.metrics.callFailures++
-		c.fail(err)
+		c.logFailure(err)
 	}
-}
-
-func (c *client) fail(err *token.Error) {
-	c.metrics.failures[err.Reason]++
-	c.logFailure(err)
 }
 
 func (c *client) succeed(g tokenservice.Grant, status int, took time.Duration) {

@@ -95,7 +95,7 @@ func (l *chainLink) ask() {
 // Proceed is told of a named token that was waited for.
 func (l *chainLink) Proceed(t *token.Token) {
 	defer l.fetch.failOnPanic()
-	l.isNew = true
+	l.isNew = !t.IsShared // or others may have had it for long
 	l.take(t)
 }
 
@@ -133,7 +133,7 @@ func (f *chainFetch) call() {
 		hasNew = hasNew || l.rejected != 0 && l.token.ID != l.rejected
 	}
 	if !hasNew { // there is none yet: the same call would be answered in the same way
-		f.of.client.callFailed(f.refusal)
+		f.of.client.logCallFailed(f.refusal) // it is counted
 		f.end(token.Token{}, f.refusal)
 		return
 	}
@@ -159,6 +159,7 @@ func (f *chainFetch) repeats(err *token.Error) bool {
 	if f.refusal == nil {
 		return false
 	}
+	f.of.client.countCallFailed(err)
 	f.collect()
 	return true
 }

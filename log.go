@@ -226,11 +226,8 @@ func (l *missingLog) add(h logger, of *part, missing error) {
 	l.tick(h)
 }
 
-// lacks counts it and writes about it.
-func (p *pluginContext) lacks(of *part, missing error) {
-	p.metricsOf[of].referencesMissing++
-	p.missing.add(p, of, missing)
-}
+// lacks writes about it.
+func (p *pluginContext) lacks(of *part, missing error) { p.missing.add(p, of, missing) }
 
 func (l *missingLog) tick(h logger) {
 	if l.pace.isDue(h) {

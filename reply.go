@@ -96,6 +96,9 @@ func (r *requestContext) resume() {
 // settleWithout answers the request, or takes the protected headers off and returns true for
 // it to go on. It is the last thing that happens to a request without a token.
 func (r *requestContext) settleWithout(err *token.Error) (forwarded bool) {
+	if err.Reason == token.Missing {
+		r.metrics().referencesMissing++
+	}
 	if r.part.failure.denies(err.Reason.Outcome()) {
 		r.deny(err)
 		return false

@@ -243,7 +243,7 @@ func (r *requestContext) OnHttpRequestTrailers(int) types.Action {
 		return types.ActionContinue
 	}
 	removeTrailers(r.protected())
-	removeTrailers(r.part.service.ExchangedHeaders()) // also where the header itself is kept
+	removeTrailers(r.part.service.ExchangedHeaders()) // also where the header or cookie itself is kept
 	return types.ActionContinue
 }
 

@@ -76,12 +76,7 @@ func (r *reader) define(s schema.Section, inherited *namespace) *namespace {
 
 // named reads a token with a name, which is always cached.
 func (r *reader) named(s schema.Section) Source {
-	cache := s.Object(keyCache)
-	for _, k := range []*schema.Key{keyInvalidateOn, keyInvalidateWhen} {
-		if cache.Has(k) {
-			cache.Unused(k, "no upstream gets a named token; a service that does rejects it by 401, or 400 with invalid_grant or invalid_token")
-		}
-	}
+	cache := s.Object(keyNamedCache)
 	return Source{
 		Service:  tokenservice.Read(s, tokenservice.Part{Enabled: true, Cache: cache, IsCached: true, IsNamed: true}),
 		Cache:    readCache(cache, true, r.has),
@@ -150,7 +145,7 @@ func (n *namespace) link(name string, redis *share.RedisConfig, above []string) 
 		return n.failLength(named.chain)
 	}
 	if named.Cache.WarmUp && named.Service.DependsOnCaller() {
-		d.section.Object(keyCache).Wrong(keyWarmUp, "false: tokens are per caller, so there is nothing to fetch ahead")
+		d.section.Object(keyNamedCache).Wrong(keyWarmUp, "false: tokens are per caller, so there is nothing to fetch ahead")
 	}
 	n.linked[as] = named
 	return named

@@ -179,7 +179,6 @@ func TestWarningsOfReferences(t *testing.T) {
 		"not used":             {extended(row("a")), "tokens.a is not used: nothing has ${token.a}"},
 		"used by none in use":  {extended(row("a", "b")), "tokens.a is not used: nothing has ${token.a}\ntokens.b is not used: nothing has ${token.b}"},
 		"used by what is off":  {extended(`"enabled": false, "requestPath": "/${token.a}", ` + row("a")), ""},
-		"rejected by upstream": {extended(refersTo + `"tokens": {` + strings.TrimSuffix(named("a", "x"), "}") + `, "cache": {"invalidateOn": [403]}}}`), "tokens.a.cache.invalidateOn is not used: no upstream gets a named token; a service that does rejects it by 401, or 400 with invalid_grant or invalid_token"},
 		"a claim":              {extended(`"requestPath": "/${caller.claim.org}"`), "${caller.claim.org} is read from a token that no call sends to a service that verifies it: any client could write the claim, and get another one's token (let a filter before this one verify the token)"},
 		"a claim of a subject": {extended(`"requestPath": "/${caller.claim.org}", "oauth2": {"clientId": "a", "clientSecret": "s3cr3t", "grantType": "` + exchangeGrant + `"}`), ""},
 		"the host":             {extended(`"requestPath": "/${request.host}"`), ""},

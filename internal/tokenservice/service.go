@@ -140,12 +140,12 @@ func (s *Service) CallerHeaders() (names []string) {
 // TraceHeaders are the request headers, in lower case, that the request which causes the call sends along.
 func (s *Service) TraceHeaders() []string { return s.trace }
 
-// ExchangedHeaders are the request headers, in lower case, whose tokens are exchanged. Only as headers: a trailer of that
+// ExchangedHeaders are the request headers, in lower case, that bring tokens to be exchanged. Only as headers: a trailer of that
 // name is one that nobody has exchanged.
 func (s *Service) ExchangedHeaders() (names []string) {
 	for _, in := range s.inputs {
-		if in.reading == bearer && in.origin.Kind == template.Header {
-			names = append(names, in.origin.Name)
+		if in.reading == bearer && in.origin.Kind != template.Query {
+			names = append(names, in.header())
 		}
 	}
 	return names
@@ -154,7 +154,8 @@ func (s *Service) ExchangedHeaders() (names []string) {
 // ExchangesTokenHeader reports whether the caller's token to be exchanged comes in the header that carries the token
 // upstream.
 func (s *Service) ExchangesTokenHeader() bool {
-	return slices.Contains(s.ExchangedHeaders(), strings.ToLower(s.TokenHeader()))
+	header := strings.ToLower(s.TokenHeader())
+	return header != "cookie" && slices.Contains(s.ExchangedHeaders(), header)
 }
 
 // reader reads one part of the configuration.
