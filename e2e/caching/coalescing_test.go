@@ -3,65 +3,44 @@
 package caching_test
 
 import (
-	"net/http"
 	"testing"
 	"time"
 
 	"token-fetch/e2e/harness"
 )
 
+// TestOneCallForMany has 1,000 requests wait for one call, and be answered about as soon as without it.
 func TestOneCallForMany(t *testing.T) {
+	const count = 1000
 	tries := harness.Numbered("cold", 3)
 	hosts := append([]string{"warm"}, tries...)
 	configs := harness.CachedConfigs(hosts, map[string]any{})
-	configs["callers"] = harness.Merge(harness.CachedConfigs([]string{"callers"}, map[string]any{})["callers"],
-		map[string]any{"forwardHeaders": []string{"X-User"}})
 	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs)})
 	tokens := &harness.TokenIssuer{}
 
-	t.Run("1000 requests", func(t *testing.T) {
-		const count = 1000
+	gateway.Token.Handle(tokens.Answer(300))
+	gateway.Ask(t, "warm").CheckToken(t, harness.IssuedToken("warm", 1))
+	harness.SendParallel(gateway.Client(), gateway.Requests(t, "warm", count)...).Wait() // opens the connections
+	harness.AtBest(t, "more than without a call, beside the call itself", 50*time.Millisecond, tries, func(host string) time.Duration {
 		gateway.Token.Handle(tokens.Answer(300))
-		gateway.Ask(t, "warm").CheckToken(t, harness.IssuedToken("warm", 1))
-		harness.SendParallel(gateway.Client(), gateway.Requests(t, "warm", count)...).Wait() // opens the connections
-		harness.AtBest(t, "more than without a call, beside the call itself", 50*time.Millisecond, tries, func(host string) time.Duration {
-			gateway.Token.Handle(tokens.Answer(300))
-			usual := harness.SendParallel(gateway.Client(), gateway.Requests(t, "warm", count)...).Wait()
-			before := gateway.SettledCounters(t, manyWant)
-			release := make(chan struct{})
-			gateway.Token.Handle(harness.Hold(release, tokens.Answer(300)))
-			requests := harness.SendParallel(gateway.Client(), gateway.Requests(t, host, count)...)
-			gateway.WaitActive(t, count)
-			released := time.Now()
-			close(release)
-			results := requests.Wait()
-			for _, result := range results {
-				if result.CheckToken(t, harness.IssuedToken(host, 1)); t.Failed() {
-					break
-				}
+		usual := harness.SendParallel(gateway.Client(), gateway.Requests(t, "warm", count)...).Wait()
+		before := gateway.SettledCounters(t, manyWant)
+		release := make(chan struct{})
+		gateway.Token.Handle(harness.Hold(release, tokens.Answer(300)))
+		requests := harness.SendParallel(gateway.Client(), gateway.Requests(t, host, count)...)
+		gateway.WaitActive(t, count)
+		released := time.Now()
+		close(release)
+		results := requests.Wait()
+		for _, result := range results {
+			if result.CheckToken(t, harness.IssuedToken(host, 1)); t.Failed() {
+				break
 			}
-			gateway.Token.CheckCallsOf(t, host, 1)
-			gateway.WaitGrowth(t, before, manyWant)
-			toTheCall := gateway.Token.CallsOf(host)[0].Time.Sub(firstSent(results))
-			return toTheCall + lastAnswer(results).Sub(released) - lastAnswer(usual).Sub(firstSent(usual))
-		})
-	})
-
-	t.Run("one request", func(t *testing.T) {
-		const callTime, keys = 20 * time.Millisecond, 10
-		gateway.Token.Handle(harness.Delay(callTime, tokens.Answer(300)))
-		gateway.Ask(t, "callers") // opens the connections
-		harness.AtBest(t, "more than the call took", 50*time.Millisecond, harness.Numbered("alone", 3), func(try string) time.Duration {
-			longest := time.Duration(0)
-			for _, caller := range harness.Numbered(try, keys) {
-				result := gateway.Ask(t, "callers", "X-User: s3cr3t-"+caller)
-				if result.Status != http.StatusOK || result.Token() == "" {
-					t.Errorf("answered %d with the token %q (%v)", result.Status, result.Token(), result.Err)
-				}
-				longest = max(longest, result.Took())
-			}
-			return longest - callTime
-		})
+		}
+		gateway.Token.CheckCallsOf(t, host, 1)
+		gateway.WaitGrowth(t, before, manyWant)
+		toTheCall := gateway.Token.CallsOf(host)[0].Time.Sub(firstSent(results))
+		return toTheCall + lastAnswer(results).Sub(released) - lastAnswer(usual).Sub(firstSent(usual))
 	})
 }
 

@@ -102,21 +102,3 @@ func TestWarningsAboutAnswers(t *testing.T) {
 		}
 	}
 }
-
-// A coded answer is a failure that says so.
-func TestCodedAnswer(t *testing.T) {
-	t.Parallel()
-	gateway := harness.Start(t, harness.Options{WasmLog: "info", Config: harness.PlainConfig(harness.Config{"tokenPath": "t", "cache": harness.Config{}})})
-	gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Accept-Encoding") == "identity" && r.URL.Query().Get("forced") == "" {
-			answers(200, "\x1f\x8b", "Content-Encoding: gzip")(w)
-		}
-	})
-	harness.CheckStatus(t, gateway.Get(t, "/"), http.StatusInternalServerError)
-	harness.Eventually(t, harness.Limit, func() error {
-		if !gateway.LogContains("answered 200 with Content-Encoding gzip") {
-			return fmt.Errorf("the log does not say so")
-		}
-		return nil
-	})
-}

@@ -174,40 +174,6 @@ func field(name string) func(*received) string {
 	}
 }
 
-// exactForm wants these names and values, whatever is in them.
-func exactForm(pairs ...string) func(*received) error {
-	want := url.Values{}
-	for i := 0; i < len(pairs); i += 2 {
-		want.Set(pairs[i], pairs[i+1])
-	}
-	return func(r *received) error {
-		if got, err := url.ParseQuery(string(r.body)); err != nil || !reflect.DeepEqual(got, want) {
-			return fmt.Errorf("the form is %q (%w), want %q", got, err, want)
-		}
-		return nil
-	}
-}
-
-// exactJSON wants a list of one text.
-func exactJSON(name, text string) func(*received) error {
-	return func(r *received) error {
-		var got map[string][]string
-		if err := stdjson.Unmarshal(r.body, &got); err != nil || len(got[name]) != 1 || got[name][0] != text {
-			return fmt.Errorf("the body has %q (%w), want %q", got, err, text)
-		}
-		return nil
-	}
-}
-
-func exactBody(want string) func(*received) error {
-	return func(r *received) error {
-		if string(r.body) != want {
-			return fmt.Errorf("the body is %q, want %q", r.body, want)
-		}
-		return nil
-	}
-}
-
 // basic wants the client's credentials as RFC 6749 section 2.3.1 has them.
 func basic(id, secret string) func(*received) error {
 	return func(r *received) error {

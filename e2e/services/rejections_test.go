@@ -125,31 +125,3 @@ func TestGRPCDropsToken(t *testing.T) {
 		})
 	}
 }
-
-// A header of the answer, with a status or without.
-func TestHeaderDropsToken(t *testing.T) {
-	t.Parallel()
-	var answer atomic.Value
-	answer.Store([2]any{200, ""})
-	upstream := upstreamOf(t, false, func(w http.ResponseWriter, _ string) {
-		now := answer.Load().([2]any)
-		w.Header().Set("X-Error", now[1].(string))
-		w.WriteHeader(now[0].(int))
-	})
-	token := harness.NewTokenService(t)
-	token.Handle(numbered(`{"t": "t%d"}`))
-	gateway := harness.Start(t, harness.Options{Token: token, Services: []harness.Service{upstream}, Config: harness.PlainConfig(harness.Config{
-		"tokenPath": "t",
-		"cache":     harness.Config{"invalidateOn": []int{}, "invalidateWhen": []any{harness.Config{"status": []int{403}, "header": "X-Error", "equals": []string{"expired"}}}},
-	})})
-	checkCalls(t, gateway, "/", 1)
-	for _, other := range [][2]any{{401, "expired"}, {403, "forbidden"}, {403, ""}} {
-		answer.Store(other)
-		checkCalls(t, gateway, "/", 1)
-		checkCalls(t, gateway, "/", 1)
-	}
-	answer.Store([2]any{403, "expired"})
-	gateway.Get(t, "/")
-	answer.Store([2]any{200, ""})
-	checkCalls(t, gateway, "/", 2)
-}

@@ -1,8 +1,6 @@
 package services_test
 
 import (
-	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"testing"
@@ -89,60 +87,6 @@ func TestCookieAsToken(t *testing.T) {
 			harness.CheckStatus(t, answer, http.StatusOK)
 			if got := gateway.Upstream.Last(t).Header.Values("Cookie"); !slices.Equal(got, test.want) {
 				t.Errorf("the upstream received the cookies %q, want %q", got, test.want)
-			}
-		})
-	}
-}
-
-// A secret of all characters arrives as it is, wherever it stands in the call.
-func TestVariablesArriveAsTheyAre(t *testing.T) {
-	t.Parallel()
-	secret := secretOf("SECRET") + "päss/wörd?#{}<>;\tend"
-	type call struct {
-		config harness.Config
-		takes  []func(*received) error
-	}
-	target := func(path, key string) func(*received) error {
-		return func(r *received) error {
-			if r.URL.Path != path || r.URL.Query().Get("key") != key {
-				return fmt.Errorf("called %q with the key %q, want %q with %q", r.URL.Path, r.URL.Query().Get("key"), path, key)
-			}
-			return nil
-		}
-	}
-	contentType := func(value string) harness.Config { return harness.Config{"Content-Type": value} }
-	calls := map[string]call{
-		"query":        {harness.Config{"requestPath": "/token?key=${SECRET}&b=1"}, []func(*received) error{target("/token", secret)}},
-		"path":         {harness.Config{"requestPath": "/v1/${SECRET}/token"}, []func(*received) error{target("/v1/"+secret+"/token", "")}},
-		"form":         {harness.Config{"requestBody": "a=b&key=${SECRET}", "requestHeaders": contentType("application/x-www-form-urlencoded")}, []func(*received) error{exactForm("a", "b", "key", secret)}},
-		"JSON":         {harness.Config{"requestBody": `{"a": ["${SECRET}"]}`}, []func(*received) error{exactJSON("a", secret)}},
-		"whole":        {harness.Config{"requestBody": "${SECRET}", "requestHeaders": contentType("application/json")}, []func(*received) error{exactBody(secret)}},
-		"raw":          {harness.Config{"requestBody": `{"a": "b", ${MEMBERS:raw}}`, "requestHeaders": contentType("application/json")}, []func(*received) error{json(`{"a": "b", "c": 1}`)}},
-		"raw in query": {harness.Config{"requestPath": "/token?${PARAMETERS:raw}"}, []func(*received) error{target("/token", "a b")}},
-	}
-	var rules []harness.Config
-	for name, c := range calls {
-		rules = append(rules, harness.Merge(c.config, harness.Config{"_match_domain_": []string{hostOf(name)}, "serviceHost": hostOf(name)}))
-	}
-	gateway := harness.Start(t, harness.Options{
-		Config: harness.PlainConfig(harness.Config{"requestMethod": "POST", "_rules_": rules}),
-		Env:    map[string]string{"SECRET": secret, "MEMBERS": `"c": 1`, "PARAMETERS": "key=a%20b&b=1"},
-	})
-	for name, c := range calls {
-		t.Run(name, func(t *testing.T) {
-			var problem error
-			gateway.Token.Handle(func(w http.ResponseWriter, r *http.Request) {
-				sent, _ := io.ReadAll(r.Body)
-				for _, takes := range c.takes {
-					if problem = takes(&received{r, sent}); problem != nil {
-						w.WriteHeader(http.StatusTeapot)
-						return
-					}
-				}
-				w.Header().Set("X-Token", "t1")
-			})
-			if answer := gateway.Get(t, "/", "Host: "+hostOf(name)); answer.Status != http.StatusOK {
-				t.Errorf("answered %d; the service: %v", answer.Status, problem)
 			}
 		})
 	}
