@@ -131,23 +131,6 @@ func TestLayer(t *testing.T) {
 	}
 }
 
-func TestSameInputSameDigest(t *testing.T) {
-	digest := func(module string) v1.Hash {
-		hash, err := build(t, map[string]string{"main.wasm": module, "spec.yaml": spec}, imageName).Digest()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return hash
-	}
-	first := digest(module)
-	if second := digest(module); second != first {
-		t.Errorf("got the digests %s and %s, expected one", first, second)
-	}
-	if other := digest(module + "more"); other == first {
-		t.Errorf("got the digest %s of another module too, expected another", other)
-	}
-}
-
 func TestErrors(t *testing.T) {
 	const want = "want IMAGE=REGISTRY/NAMESPACE/NAME:TAG, for example IMAGE=registry.example.com/gateway/token-fetch:1.0.0"
 	good := map[string]string{"main.wasm": module, "spec.yaml": spec}
