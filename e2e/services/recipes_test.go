@@ -223,6 +223,11 @@ func TestRecipesAsTheyStand(t *testing.T) {
 		}
 		rules = append(rules, harness.Merge(here(recipes[s.recipe]), harness.Config{"_match_domain_": []string{hostOf(s.recipe)}}))
 	}
+	for name, recipe := range recipes {
+		if (recipe["tokens"] != nil || recipe["jwt"] != nil) && !slices.ContainsFunc(all, func(s service) bool { return s.recipe == name }) {
+			t.Errorf("nothing plays the services of recipe %q", name)
+		}
+	}
 	gateway := harness.Start(t, harness.Options{Config: harness.Config{"_rules_": rules}, Env: environment})
 	for _, s := range all {
 		t.Run(s.recipe, func(t *testing.T) {
