@@ -96,7 +96,7 @@ func TestNoStoreIsLoggedOnce(t *testing.T) {
 			t.Errorf("got %+v, expected a token without a lifetime", r)
 		}
 	}
-	if n := strings.Count(strings.Join(h.lines, "\n"), "forbids by its Cache-Control"); n != 1 {
+	if n := strings.Count(strings.Join(h.lines, "\n"), "forbids caching its tokens"); n != 1 {
 		t.Errorf("lines about it: got %d, expected 1: %q", n, h.lines)
 	}
 }

@@ -131,7 +131,7 @@ func (l lifetime) fromCacheControl(a *Answer, sentAt time.Time) lifetime {
 		length, isForbidden, ok := maxAge(control, a.Headers)
 		switch {
 		case isForbidden:
-			return l.at(0, "Cache-Control", "forbids by its Cache-Control to keep its tokens", set)
+			return l.at(0, "Cache-Control", "forbids caching its tokens (Cache-Control)", set)
 		case ok:
 			return l.at(length, "Cache-Control", "answers with a max-age in Cache-Control that leaves no time", set)
 		}

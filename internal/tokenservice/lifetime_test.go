@@ -246,7 +246,7 @@ func TestLifetimeWarnings(t *testing.T) {
 		uncached, unreadable string
 	}{
 		"good":                {body: `{"expires_in": 60}`},
-		"no-store":            {headers: [][2]string{{"cache-control", "no-store"}}, uncached: "forbids by its Cache-Control to keep its tokens" + ignore},
+		"no-store":            {headers: [][2]string{{"cache-control", "no-store"}}, uncached: "forbids caching its tokens (Cache-Control)" + ignore},
 		"max-age":             {headers: [][2]string{{"cache-control", "max-age=0, private, must-revalidate"}}, uncached: "answers with a max-age in Cache-Control that leaves no time" + ignore},
 		"max-age and Age":     {headers: [][2]string{{"cache-control", "max-age=60"}, {"age", "60"}}, uncached: "answers with a max-age in Cache-Control that leaves no time" + ignore},
 		"Expires":             {headers: [][2]string{{"expires", "0"}}, uncached: "answers with an Expires that has passed" + ignore},
