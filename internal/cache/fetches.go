@@ -167,6 +167,7 @@ func (c *Cache) fail(e *Entry, now time.Duration, err *token.Error, d *delivery)
 // deliver has the requests told that waited, if only with a token that has expired or been rejected.
 func (c *Cache) deliver(d delivery) {
 	c.countStale(d)
+	d.clock = c.Clock
 	c.Scheduler.deliver(d)
 }
 

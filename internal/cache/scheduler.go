@@ -39,6 +39,7 @@ type wantedFetch struct {
 
 // delivery is a result on its way to the requests that waited for it.
 type delivery struct {
+	clock   token.Clock
 	waiters *list.List
 	token   *stored
 	err     *token.Error // when there is no token
@@ -81,9 +82,17 @@ func (s *Scheduler) mayBeginNow(now time.Duration) bool {
 	return len(s.fetches) == 0 && s.budget > 0
 }
 
+// tellWaiters is over as soon as beginFetches: whoever waited for a token that its own call refers to makes that call.
 func (s *Scheduler) tellWaiters() {
+	var began time.Duration
 	for told := 0; told < BatchSize && len(s.results) > 0; {
 		next := s.results[0]
+		switch now := next.clock.Monotonic(); {
+		case told == 0:
+			began = now
+		case now >= began+beginTime:
+			return
+		}
 		first := next.waiters.Front()
 		if first == nil {
 			s.results[0] = delivery{}
@@ -92,6 +101,9 @@ func (s *Scheduler) tellWaiters() {
 		}
 		waiter := next.waiters.Remove(first).(Waiter)
 		told++
+		if len(s.results) > 1 { // those of the others do not wait for all of these
+			s.results = append(s.results[1:], next)
+		}
 		if next.token != nil {
 			waiter.Proceed(&next.token.Token)
 		} else {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 // However many wait, each batch tells a few of them, in the order in which they came.
@@ -137,5 +139,44 @@ func TestSchedulerKeepsNothingThatIsDone(t *testing.T) {
 	}
 	if left > 0 {
 		t.Errorf("the array of an empty backlog keeps %d bytes of callers that count as none", left)
+	}
+}
+
+// slowWaiter is one whose own call takes long to begin.
+type slowWaiter struct {
+	clock *fakeClock
+	takes time.Duration
+	name  string
+	told  *[]string
+}
+
+func (s *slowWaiter) Proceed(*token.Token) { s.clock.pass(s.takes); *s.told = append(*s.told, s.name) }
+func (s *slowWaiter) Fail(*token.Error)    {}
+
+// Who waits for a token that his own call refers to makes that call when he is told: others are served in between.
+func TestSlowWaiters(t *testing.T) {
+	w := newPerCallerWorker(defaults(), &Memory{})
+	var told []string
+	for _, s := range []struct {
+		of    string
+		count int
+		takes time.Duration
+	}{{"slow", 3, time.Second}, {"quick", 2, 0}} {
+		for range s.count {
+			w.Ask(&fakeCaller{name: s.of}, &slowWaiter{w.clock, s.takes, s.of, &told})
+		}
+	}
+	w.run()
+	for _, f := range w.fetches {
+		f.done(good("t1", time.Minute))
+	}
+	for _, want := range []int{1, 3, 5} {
+		w.Scheduler.RunBatch()
+		if len(told) != want {
+			t.Fatalf("got %v, expected no more than one slow one in a batch", told)
+		}
+	}
+	if got := fmt.Sprint(told); got != "[slow quick slow quick slow]" {
+		t.Errorf("got %s, expected those that wait for different tokens to take turns", got)
 	}
 }
