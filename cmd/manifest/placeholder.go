@@ -48,7 +48,7 @@ func checkPlaceholders(text []byte) (errs []error) {
 	if secrets := placeholders(text); len(secrets) > 0 {
 		for _, match := range higressPlaceholder.FindAll(text, -1) {
 			if !secret.Match(match) {
-				return append(errs, fmt.Errorf("%s has Higress replace no ${secret.…}, as it takes it for one that it can't replace (want the secrets as variables of vmConfig.env, valueFrom: HOST)", match))
+				return append(errs, fmt.Errorf("%s has Higress replace no ${secret.…}, as it takes it for one that it can't replace (want a colon before the name, as in ${request.header:NAME}, and | for the dots of a claim's path)", match))
 			}
 		}
 	}

@@ -30,7 +30,8 @@ const (
 	Claim       // ${caller.claim.PATH}
 )
 
-// forms are how references are written; those that end in a dot need a name.
+// forms are how references are written; those that end in a dot need a name. A colon may stand in the place of that dot: Higress' control
+// plane takes what has two dots for a placeholder of its own.
 var forms = [...]string{
 	Token: "token.", Header: "request.header.", Cookie: "request.cookie.", Query: "request.query.",
 	Host: "request.host", Path: "request.path", Method: "request.method", Claim: "caller.claim.",
@@ -46,6 +47,9 @@ func (o Origin) IsRequest() bool { return o.Kind > Token }
 func parseOrigin(text string) (Origin, error) {
 	for kind, form := range forms {
 		name, found := strings.CutPrefix(text, form)
+		if end, needsName := strings.CutSuffix(form, "."); needsName && !found {
+			name, found = strings.CutPrefix(text, end+":")
+		}
 		switch {
 		case form == "" || !found:
 		case !strings.HasSuffix(form, ".") && name == "":
