@@ -54,15 +54,24 @@ func fleetConfig() string {
 		fleetTimeout.Milliseconds(), strings.Join(rules, ", "))
 }
 
+// fleetChains has all tokens need a link that needs another one.
+func fleetChains() string {
+	const link = `{"serviceName": "token.dns", "requestPath": "/%s", "responseHeader": "x-token", "timeout": %d, "requestHeaders": {"X-Link": "%s"}}`
+	tokens := fmt.Sprintf(`"requestHeaders": {"X-Link": "${token.exchange}"}, "tokens": {"login": `+link+`, "exchange": `+link+`}, `,
+		"login", fleetTimeout.Milliseconds(), "x", "exchange", fleetTimeout.Milliseconds(), "${token.login}")
+	return strings.Replace(fleetConfig(), `"serviceName"`, tokens+`"serviceName"`, 1)
+}
+
 // fleetService gives tokens that tell which call brought them.
 type fleetService struct {
 	*httptest.Server
-	calls atomic.Int64
-	hangs atomic.Bool
+	config string // of the gateways
+	calls  atomic.Int64
+	hangs  atomic.Bool
 }
 
 func newFleetService(t *testing.T) *fleetService {
-	s := &fleetService{}
+	s := &fleetService{config: fleetConfig()}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		number := s.calls.Add(1)
 		if s.hangs.Load() {
@@ -86,7 +95,7 @@ type process struct {
 func startProcess(t *testing.T, redis *redistest.Server, service *fleetService) *process {
 	t.Helper()
 	command := exec.Command(os.Args[0])
-	command.Env = append(os.Environ(), gatewayRedis+"="+redis.Address, gatewayService+"="+service.URL, gatewayConfig+"="+fleetConfig())
+	command.Env = append(os.Environ(), gatewayRedis+"="+redis.Address, gatewayService+"="+service.URL, gatewayConfig+"="+service.config)
 	command.Stderr = os.Stderr
 	in, err := command.StdinPipe()
 	if err != nil {
@@ -172,6 +181,17 @@ func TestFleetSharesTokens(t *testing.T) {
 	}
 	record(t, fmt.Sprintf("%d gateways, each needs %d tokens", fleetGateways, fleetTokens),
 		fmt.Sprintf("%d expiries, Redis restarted halfway: %d token calls", want, service.calls.Load()))
+}
+
+// The links of a chain are the fleet's as well: none is fetched twice.
+func TestFleetSharesChains(t *testing.T) {
+	redis, service := redistest.Start(t), newFleetService(t)
+	service.config = fleetChains()
+	fleet := startProcesses(t, redis, service, 10)
+	checkRound(t, fleet)
+	if calls := service.calls.Load(); calls != fleetTokens+2 {
+		t.Errorf("got %d calls, expected those of %d tokens and of two links", calls, fleetTokens)
+	}
 }
 
 // A gateway that is killed while it holds the lease costs one call more, and the others no longer than the call may take.
