@@ -316,7 +316,7 @@ func linkedService(config, reference string) (*Service, error) {
 func FuzzReferences(f *testing.F) {
 	bys, ins := slices.Sorted(maps.Keys(broughtBy)), slices.Sorted(maps.Keys(standsIn))
 	for i, value := range hostileValues {
-		f.Add(value, uint8(i), uint8(i/len(bys))) //nolint:gosec // a seed
+		f.Add(value, uint8(i), uint8(i/len(bys)))
 	}
 	f.Fuzz(func(t *testing.T, value string, by, in uint8) {
 		checkReference(t, bys[int(by)%len(bys)], ins[int(in)%len(ins)], value)

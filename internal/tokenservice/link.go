@@ -1,6 +1,7 @@
 package tokenservice
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -127,7 +128,7 @@ func (s *Service) Link(named []*Service) *Service {
 // addInputOfLink adds what a named token depends on, and returns its number. Whether a request may lack it is for the call
 // itself to say, or for all named tokens together.
 func (s *Service) addInputOfLink(in input) (number int) {
-	in.allowsMissing = in.allowsMissing || s.allowsMissing && in.missing == ErrNoSubjectToken
+	in.allowsMissing = in.allowsMissing || s.allowsMissing && errors.Is(in.missing, ErrNoSubjectToken)
 	s.addInput(in)
 	number = slices.IndexFunc(s.inputs, in.is)
 	if number >= s.own {
