@@ -165,7 +165,7 @@ var standsIn = map[string]struct {
 			return "", fmt.Errorf("other claims: %s, %w", payload, err)
 		}
 		return claims.A[0].In, nil
-	}, isNoUTF8},
+	}, func(v string) bool { return isNoUTF8(v) || len(v) > 2000 }}, // whose token could have more than 16 KiB
 }
 
 func isNoUTF8(v string) bool { return !utf8.ValidString(v) }
@@ -220,6 +220,9 @@ func checkReference(t *testing.T, by, in, value string) {
 	call, err := hostileCall(t, by, in, value)
 	found, place := broughtBy[by].found(value), standsIn[in]
 	if missing := (*MissingError)(nil); err != nil {
+		if by == "token" && len(value) > 2000 {
+			return // signed, it is too long
+		}
 		if !errors.As(err, &missing) || "${"+missing.Origin.String()+"}" != strings.Replace(broughtBy[by].reference, "X-In", "x-in", 1) {
 			t.Fatalf("%.100q by %s in %s: got %v, expected that the reference is named", value, by, in, err)
 		}

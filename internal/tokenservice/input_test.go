@@ -132,3 +132,34 @@ func TestBodiesWithReferences(t *testing.T) {
 		"raw":                   {body(`{\"a\": \"${request.host:raw}\"}`, "application/json"), "invalid requestBody in config: what comes from outside can't be put in raw"},
 	})
 }
+
+// What was exchanged, by the call itself or for a named token, does not go on, and neither does a trailer of its name.
+func TestWhatIsTakenFromARequest(t *testing.T) {
+	of := func(reference, more string) *Service {
+		return mustRead(t, oauth2Config(exchange+`, "subjectToken": "`+reference+`"`+more, `, "tokenHeader": "X-Token"`))
+	}
+	plain := mustRead(t, sampleJSON)
+	const keeps = `, "keepSubjectToken": true`
+	for name, test := range map[string]struct {
+		service                   *Service
+		removed, cookies, trailer string
+	}{
+		"a header":          {of("${request.header.X-In}", ""), "x-in", "", "x-in"},
+		"kept":              {of("${request.header.X-In}", keeps), "", "", "x-in"},
+		"the token's own":   {of("${request.header.X-Token}", ""), "", "", "x-token"},
+		"a cookie":          {of("${request.cookie.session}", ""), "", "session", "cookie"},
+		"a kept cookie":     {of("${request.cookie.session}", keeps), "", "", "cookie"},
+		"a parameter":       {of("${request.query.t}", ""), "", "", ""},
+		"of a link":         {plain.withLinks([]*Service{of("${request.header.X-In}", ""), of("${request.cookie.session}", "")}), "x-in", "session", "x-in,cookie"},
+		"of a link, kept":   {plain.withLinks([]*Service{of("${request.header.X-In}", keeps)}), "", "", "x-in"},
+		"of a link's link":  {plain.withLinks([]*Service{plain.withLinks([]*Service{of("${request.header.X-In}", "")})}), "x-in", "", "x-in"},
+		"a link sets it":    {plain.withLinks([]*Service{of("${request.header.X-Token}", "")}), "", "", "x-token"},
+		"a value, not more": {mustRead(t, extended(`"requestHeaders": {"X-Out": "${request.header.X-In} ${request.cookie.session}"}`)), "", "", ""},
+	} {
+		s := test.service
+		got := [3]string{strings.Join(s.Removed, ","), strings.Join(s.RemovedCookies, ","), strings.Join(s.ExchangedHeaders(), ",")}
+		if want := [3]string{test.removed, test.cookies, test.trailer}; got != want {
+			t.Errorf("%s: got %q, expected %q", name, got, want)
+		}
+	}
+}

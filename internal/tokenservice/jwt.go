@@ -2,6 +2,7 @@ package tokenservice
 
 import (
 	"crypto/rand"
+	"fmt"
 	"strings"
 	"time"
 
@@ -164,6 +165,9 @@ func (s *Service) Sign(c *Caller, named []string, now time.Time) (token.Token, e
 	if err != nil {
 		return token.Token{}, err
 	}
+	if len(signed) > maxTokenBytes {
+		return token.Token{}, s.jwt.tooLong(len(signed))
+	}
 	t := token.Token{Values: make([]string, len(s.Protected)), Lifetime: lifetime}
 	t.Values[0] = s.jwt.prefix + signed + s.jwt.suffix
 	if exp := gjson.Get(claims, "exp"); exp.Type == gjson.Number {
@@ -174,4 +178,14 @@ func (s *Service) Sign(c *Caller, named []string, now time.Time) (token.Token, e
 	}
 	s.limitToCaller(&t, c, now)
 	return t, nil
+}
+
+// tooLong is why a token is none, which is the client's fault where a claim is what its request brings: others are not held up.
+func (j *signedToken) tooLong(size int) error {
+	for _, origin := range j.claims.Origins() {
+		if origin.IsRequest() {
+			return &MissingError{Origin: origin}
+		}
+	}
+	return fmt.Errorf("signs a token of %d bytes, and %d are allowed", size, maxTokenBytes)
 }
