@@ -81,13 +81,19 @@ func (s *Service) Call(c *Caller, named []string, trace [][2]string, now time.Ti
 	return call, nil
 }
 
+// isFieldValue reports whether a value can be a header's on its own (RFC 9110 section 5.5). Servers of HTTP/2 may reset a call with
+// one that has blanks around it, which would look like a failure for all.
+func isFieldValue(value string) bool {
+	return IsHeaderValue(value) && strings.Trim(value, " \t") == value
+}
+
 func (s *Service) renderHeaders(call *Call, v *values) error {
 	if len(s.late) == 0 {
 		return nil
 	}
 	call.Headers = slices.Clone(call.Headers)
 	for _, header := range s.late {
-		find := v.findOf(IsHeaderValue)
+		find := v.findOf(isFieldValue)
 		if header.index == pathIndex {
 			find = v.find // where all is encoded
 		}

@@ -90,7 +90,7 @@ var standsIn = map[string]struct {
 			return "", errors.New("no such header value")
 		}
 		return value, nil
-	}, func(v string) bool { return !IsHeaderValue(v) }},
+	}, func(v string) bool { return !IsHeaderValue(v) || strings.Trim(v, " \t") != v }},
 	"JSON": {extended(`"requestBody": "{\"a\": [\"x\\\\\"], \"in\": \"REF\"}"`), func(c Call) (string, error) {
 		var body struct {
 			A  []string
