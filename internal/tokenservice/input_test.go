@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"token-fetch/internal/template"
 )
@@ -160,6 +161,35 @@ func TestWhatIsTakenFromARequest(t *testing.T) {
 		got := [3]string{strings.Join(s.Removed, ","), strings.Join(s.RemovedCookies, ","), strings.Join(s.ExchangedHeaders(), ",")}
 		if want := [3]string{test.removed, test.cookies, test.trailer}; got != want {
 			t.Errorf("%s: got %q, expected %q", name, got, want)
+		}
+	}
+}
+
+// A caller's token that only a link exchanges ends the caller, and what was obtained with it, all the same.
+func TestCallersTokenOfALink(t *testing.T) {
+	link := mustRead(t, oauth2Config(exchange, ""))
+	signed := mustRead(t, `{"tokenHeader": "X-Token", "jwt": {"secret": "`+strings.Repeat("s", 32)+`", "lifetime": 3600}}`)
+	for name, top := range map[string]*Service{"a call": mustRead(t, extended(`"cache": {"ttl": 3600}`)), "a signature": signed} {
+		of := top.withLinks([]*Service{link})
+		for ends, want := range map[int64]bool{now.Unix() + 100: false, now.Unix() - 61: true} {
+			caller := callerOf(t, of, [][2]string{{"authorization", "Bearer " + jwt(fmt.Sprintf(`{"exp": %d}`, ends))}})
+			if got := caller.HasExpired(now); got != want {
+				t.Errorf("%s: ends %d: got expired %v", name, ends, got)
+			}
+			if want {
+				continue
+			}
+			var lifetime time.Duration
+			if of.IsSigned() {
+				token, _ := of.Sign(caller, []string{"t"}, now)
+				lifetime = token.Lifetime
+			} else {
+				grant, _ := of.Grant(&Answer{Status: 200, Headers: [][2]string{{"x-token", "t"}}}, caller, now)
+				lifetime = grant.Lifetime
+			}
+			if lifetime != 100*time.Second+subjectLeeway {
+				t.Errorf("%s: got a lifetime of %s, expected that of the caller's token", name, lifetime)
+			}
 		}
 	}
 }
