@@ -127,12 +127,12 @@ func (c *Cache) Ask(caller token.Caller, w Waiter) (*Entry, Reply) {
 	e := c.entry(caller)
 	if e.token.validAt(now) || c.takeKept(e, now) && e.token.validAt(now) {
 		c.Stats.Hits++
-		c.settle(e, now)
+		c.classify(e, now)
 		return e, Reply{Token: e.valid(now).use()}
 	}
 	if !c.hasQuota(e, now) {
 		c.Stats.Misses++
-		c.settle(e, now)
+		c.classify(e, now)
 		return nil, Reply{Err: errTooManyCallers}
 	}
 	reply := c.askForFetch(e, now, w)
@@ -141,7 +141,7 @@ func (c *Cache) Ask(caller token.Caller, w Waiter) (*Entry, Reply) {
 	} else {
 		c.Stats.Misses++
 	}
-	c.settle(e, now)
+	c.classify(e, now)
 	return e, reply
 }
 
@@ -236,6 +236,6 @@ func (c *Cache) Reject(e *Entry, id token.ID) {
 	}
 	e.isUncounted = true
 	if e.segment != none { // it may have been dropped while the request was with the upstream
-		c.settle(e, now)
+		c.classify(e, now)
 	}
 }

@@ -87,7 +87,7 @@ func (c *Cache) cancel(e *Entry, now time.Duration) {
 	}
 	c.fetching--
 	c.deliver(delivery{waiters: waiters, token: e.stale(now), err: c.outage.wrap(c.noAnswer, now)})
-	c.settle(e, now)
+	c.classify(e, now)
 }
 
 // failOnPanic leaves nobody waiting when a fetch or its answer made the plugin panic.
@@ -127,7 +127,7 @@ func (c *Cache) end(e *Entry, number int, t token.Token, err *token.Error) (d de
 		}
 		c.fail(e, now, err, &d)
 	}
-	c.settle(e, now)
+	c.classify(e, now)
 	return d, true
 }
 

@@ -136,8 +136,8 @@ func (c *Cache) dropOldest(h segment) bool {
 	return false
 }
 
-// settle puts an entry where it belongs after something has happened to it.
-func (c *Cache) settle(e *Entry, now time.Duration) {
+// classify moves an entry to the segment where it belongs, after something has happened to it.
+func (c *Cache) classify(e *Entry, now time.Duration) {
 	if e == c.common || c.isClosed {
 		return
 	}

@@ -67,7 +67,7 @@ func (c *Cache) sweepKept(now time.Duration) {
 		if e.due(now) {
 			c.renew(e, now)
 		}
-		c.settle(e, now)
+		c.classify(e, now)
 	}
 }
 
@@ -77,7 +77,7 @@ func (c *Cache) sweepRefused(now time.Duration) {
 		if oldest == nil || !oldest.Value.(*Entry).retry.forgotten(now) {
 			return
 		}
-		c.settle(oldest.Value.(*Entry), now)
+		c.classify(oldest.Value.(*Entry), now)
 	}
 }
 
