@@ -2,6 +2,7 @@ package schema
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
@@ -167,4 +168,48 @@ func TestDoubts(t *testing.T) {
 			t.Errorf("%s: got %q, expected %q", name, got, want)
 		}
 	}
+}
+
+// A rule's member of an object of objects is whole, and null takes an inherited one away.
+func TestNamedObjects(t *testing.T) {
+	for name, test := range map[string]struct{ json, want, err string }{
+		"some":        {`{"named": {"a-1": {"inside": "x"}, "b_2": null}}`, "a-1=x b_2=null", ""},
+		"none":        {`{}`, "", ""},
+		"a list":      {`{"named": []}`, "", "invalid named in config: a list (want an object of objects)"},
+		"a text":      {`{"named": {"a": "b"}}`, "", `invalid named.a in config: "b" (want an object)`},
+		"an odd name": {`{"named": {"a b": {}}}`, "", "invalid named.a b in config: a name may have letters, digits, - and _ only"},
+		"twice":       {`{"named": {"a": null, "a": {}}}`, "a=null", "duplicate key named.a in config"},
+		"unknown key": {`{"named": {"a": {"inisde": 1}}}`, "a=", "unknown key named.a.inisde in config (did you mean named.a.inside?)"},
+	} {
+		s := parse(test.json)
+		var got []string
+		for _, o := range s.NamedObjects(keyNamed, "abcdefghijklmnopqrstuvwxyz0123456789-_") {
+			if o.IsNull {
+				got = append(got, o.Name+"=null")
+			} else {
+				got = append(got, o.Name+"="+o.Section.String(keyInside))
+			}
+		}
+		if got := strings.Join(got, " "); got != test.want {
+			t.Errorf("%s: got %q, expected %q", name, got, test.want)
+		}
+		checkErr(t, s, test.err)
+	}
+}
+
+// What stands in an object's texts is encoded as JSON has it there.
+func TestJSONObjects(t *testing.T) {
+	for json, want := range map[string]string{
+		`{"claims": {"a": "${NAME}", "b": [1, "${request.header.X}"]}}`: "{\"a\": \"value\", \"b\": [1, \"\x00request.header.x\x00\"]}",
+		`{}`: "",
+	} {
+		s := parse(json)
+		if got := s.JSON(keyClaims).Identity(); got != want {
+			t.Errorf("%s: got %q, expected %q", json, got, want)
+		}
+		checkErr(t, s, "")
+	}
+	s := parse(`{"claims": "a"}`)
+	s.JSON(keyClaims)
+	checkErr(t, s, `invalid claims in config: "a" (want an object of any values)`)
 }

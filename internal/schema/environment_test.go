@@ -21,7 +21,7 @@ func TestExpand(t *testing.T) {
 		"escaped beside one":       {"$${NAME} ${NAME}", "${NAME} value", ``},
 		"with dots":                {"${a.b} ${NAME}", " value", unknownOrigin},
 		"with a dot before secret": {"${.secret.a}", "", unknownOrigin},
-		"a reference":              {"${request.host}", "", "invalid text in config: the value of ${request.host} is not known before a call is made (want it in words, references)"},
+		"a reference":              {"${request.host}", "", "invalid text in config: the value of ${request.host} is not known before a call is made (want it in words, references, claims)"},
 		"almost a reference":       {"${request.headers.x}", "", "invalid text in config: an unknown ${…} with dots (did you mean ${request.header.x}?)"},
 		"of the gateway":           {"s3cr3t ${secret.ns/name.key} ${NAME}", "s3cr3t  value", notReplaced},
 		"of the gateway, no name":  {"${secret.}", "", notReplaced},

@@ -18,6 +18,8 @@ var (
 	keySecrets    = &Key{Name: "secrets", Kind: TextMap, Secret: true}
 	keyNames      = &Key{Name: "names", Kind: TextList, Identity: true}
 	keyWords      = &Key{Name: "words", Kind: Texts, References: true, Identity: true}
+	keyClaims     = &Key{Name: "claims", Kind: JSONObject, References: true, Identity: true}
+	keyNamed      = &Key{Name: "named", Kind: ObjectMap, Keys: []*Key{keyInside}}
 	keyReferences = &Key{Name: "references", Kind: Text, References: true, Identity: true}
 	keyPath       = &Key{Name: "path", Kind: Text, Identity: true}
 	keyOdd        = &Key{Name: "odd", Kind: "a list of objects", Identity: true, Keys: []*Key{keyInside}}
@@ -25,7 +27,7 @@ var (
 	keyObject     = &Key{Name: "object", Kind: Object, Identity: true, Keys: []*Key{keyInside}}
 
 	keyRoot = &Key{Kind: Object, Keys: []*Key{
-		keyText, keyMode, keyCount, keySpare, keyFlag, keyHeaders, keySecrets, keyNames, keyWords, keyPath, keyOdd, keyObject, keyReferences,
+		keyText, keyMode, keyCount, keySpare, keyFlag, keyHeaders, keySecrets, keyNames, keyWords, keyPath, keyOdd, keyObject, keyReferences, keyClaims, keyNamed,
 	}}
 )
 

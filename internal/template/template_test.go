@@ -273,3 +273,30 @@ func TestIdentity(t *testing.T) {
 		seen[identity] = text
 	}
 }
+
+// What is asked of a template besides its text.
+func TestShapeOfATemplate(t *testing.T) {
+	late := func(text string) Template {
+		parsed, err := ParseJSON(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parsed.Expand(Plain, func(r Reference) Value { return Value{Later: r.Origin.Kind != None} })
+	}
+	whole, part, fixed := late("${token.a}"), late("/${token.a}"), Of("/a")
+	if origin, ok := whole.Whole(); !ok || origin != (Origin{Token, "a"}) {
+		t.Errorf("got %v, %v; expected the one reference", origin, ok)
+	}
+	if _, ok := part.Whole(); ok || part.IsFixed() || !fixed.IsFixed() || part.IsEmpty() || !Of("").IsEmpty() {
+		t.Error("a text with a reference is taken for one without, or for nothing but a reference")
+	}
+	if whole.HasPrefix("/") || !part.HasPrefix("/") || !whole.After("/").HasPrefix("/") || whole.After("/").Identity() != part.Identity() {
+		t.Errorf("got %q and %q, expected them to be the same", whole.After("/").Identity(), part.Identity())
+	}
+	if origin := part.Origins()[0]; origin.IsRequest() || !(Origin{Kind: Host}).IsRequest() {
+		t.Error("a named token is taken for a part of the request")
+	}
+	if got := late(`${request.header.a\u002db}`).Origins(); len(got) != 1 || got[0].Name != "a-b" {
+		t.Errorf("got %v, expected the name as JSON has it", got)
+	}
+}
