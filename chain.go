@@ -143,7 +143,9 @@ func (f *chainFetch) call() {
 // repeats reports whether the call is made once more, as the service may have refused named tokens that were good when they
 // were fetched: these are rejected. What was fetched for this very call is not to blame.
 func (f *chainFetch) repeats(err *token.Error) bool {
-	if f.refusal != nil || f.hasEnded {
+	// A token that the request itself has brought is not mended by a new link, and any client can bring a bad one.
+	isClients := err.Reason == token.SubjectRefused && f.of.client.part.service.RequestBringsSubject()
+	if f.refusal != nil || f.hasEnded || isClients {
 		return false
 	}
 	for _, l := range f.links {

@@ -275,6 +275,28 @@ func (s *sharedSource) Fetch(_ token.Query, done func(token.Token, *token.Error)
 	s.given = append(s.given, done)
 }
 
+// A caller's own token that is refused is no fault of the client's assertion: any caller could bring a bad one, and double the calls.
+func TestRefusedSubjectBlamesNoLink(t *testing.T) {
+	config := `{"serviceName": "idp.dns", "requestPath": "/call", "oauth2": {"grantType": "urn:ietf:params:oauth:grant-type:token-exchange", "authStyle": "client_assertion", "clientAssertion": "${token.login}"},
+		"tokens": {"login": {"serviceName": "login.dns", "requestPath": "/login", "tokenPath": "token"}}}`
+	for answer, want := range map[*tokenservice.Answer]string{
+		body(400, `{"error": "invalid_grant"}`):  "/call",
+		body(401, `{"error": "invalid_client"}`): "/call /login /call",
+	} {
+		h := newChainHost(t, config)
+		h.answers["/call"] = func(string) *tokenservice.Answer { return body(200, `{"access_token": "t1", "expires_in": 3600}`) }
+		h.ask([2]string{"authorization", "Bearer alice"})
+		h.run()
+		h.takeMade()
+		h.answers["/call"] = always(answer)
+		h.ask([2]string{"authorization", "Bearer mallory"})
+		h.run()
+		if got := h.takeMade(); got != want {
+			t.Errorf("%s: got the calls %q, expected %q", answer.Body, got, want)
+		}
+	}
+}
+
 // What another gateway had before can have been revoked since, although this one has asked for it just now.
 func TestLinkOfAnotherGateway(t *testing.T) {
 	h := newChainHost(t, linkConfig("", "", ""))

@@ -62,6 +62,11 @@ func (f *form) headers() (names []string) {
 	return names
 }
 
+// RequestBringsSubject reports whether the token to be exchanged comes from the request itself, rather than by a named token.
+func (s *Service) RequestBringsSubject() bool {
+	return s.form != nil && slices.ContainsFunc(s.form.tokens, func(t callerToken) bool { return t.field != "actor_token" })
+}
+
 // carries reports whether the header, in lower case, has one of the caller's tokens.
 func (f *form) carries(header string) bool { return slices.Contains(f.headers(), header) }
 

@@ -181,10 +181,23 @@ type values struct {
 	service *Service
 	caller  *Caller
 	named   []string // the tokens, in the order of the service's links
+	written int      // bytes of the values so far
 }
+
+// maxCallValues is how many bytes all values of one call may have: a configuration that refers to a value many times must not make
+// of a request's few kilobytes a call of many megabytes.
+const maxCallValues = 1 << 20
 
 // find is the value that a reference stands for.
 func (v *values) find(o template.Origin) (string, error) {
+	text, err := v.look(o)
+	if v.written += len(text); v.written > maxCallValues {
+		return "", &MissingError{Origin: o}
+	}
+	return text, err
+}
+
+func (v *values) look(o template.Origin) (string, error) {
 	switch {
 	case o.Kind == template.Token:
 		return v.token(o.Name), nil

@@ -171,3 +171,17 @@ func TestSignedTokens(t *testing.T) {
 		}
 	}
 }
+
+// However often a configuration refers to a value, a call stays within bounds.
+func TestManyReferencesToAValue(t *testing.T) {
+	for count, want := range map[int]bool{64: true, 65: false} {
+		service, s := readReferring(extended(`"requestBody": "[\"`+strings.Repeat("${request.header.X}", count)+`\"]"`), false)
+		if s.Err() != nil {
+			t.Fatal(s.Err())
+		}
+		c := callerOf(t, service, [][2]string{{"x", strings.Repeat("a", maxValueBytes)}})
+		if _, err := service.Call(c, nil, nil, now); (err == nil) != want {
+			t.Errorf("%d times: got %v", count, err)
+		}
+	}
+}
