@@ -58,12 +58,14 @@ func (s *Service) Call(c *Caller, named []string, trace [][2]string, now time.Ti
 	if err := s.renderHeaders(&call, v); err != nil {
 		return Call{}, err
 	}
-	forwarded := s.forwarded(c)
-	call.Headers = slices.Concat(call.Headers, forwarded, trace)
+	more := s.forwarded(c)
 	for _, header := range s.fallback {
-		if _, isForwarded := FirstHeader(forwarded, header[0]); !isForwarded {
-			call.Headers = append(call.Headers, header)
+		if _, isForwarded := FirstHeader(more, header[0]); !isForwarded {
+			more = append(more, header)
 		}
+	}
+	if len(more)+len(trace) > 0 { // the same call for all needs no memory of its own
+		call.Headers = slices.Concat(call.Headers, more, trace)
 	}
 	body, err := s.body(v)
 	if err != nil {
