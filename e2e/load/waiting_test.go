@@ -61,7 +61,7 @@ func TestWaiting(t *testing.T) {
 		"served direct":         {answer: pathToken, mode: "deny", path: "/direct", status: 200, body: "direct"},
 		"allowed cut":           {answer: harness.Reset(), mode: "allow", path: "/cut", status: 503, body: "upstream connect error or disconnect/reset before headers. reset reason: overflow"},
 		"served over HTTP 1.1":  {answer: pathToken, mode: "deny", path: "/n/", status: 200, reaches: true, served: true},
-		"timeout over HTTP/1.1": {timeout: callTimeout(), mode: "deny", path: "/n/", status: 500, body: denied},
+		"timeout over HTTP 1.1": {timeout: callTimeout(), mode: "deny", path: "/n/", status: 500, body: denied},
 	}
 	configs := map[string]map[string]any{
 		"warm": cached("warm", nil),

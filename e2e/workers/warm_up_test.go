@@ -31,11 +31,12 @@ func TestWarmUp(t *testing.T) {
 	t.Run("stops with its configuration", func(t *testing.T) {
 		token.Handle(harness.Status(http.StatusServiceUnavailable))
 		gateway.Update(t, warmConfig("/replaced", map[string]any{"backoff": 1}))
+		token.WaitCallsOf(t, "replaced", 1)
 		token.Handle(harness.HeaderToken("X-Token", "token-1"))
 		gateway.Update(t, harness.PlainConfig(nil))
 		before := len(gateway.Token.CallsOf("replaced"))
 		time.Sleep(4 * time.Second) // its next wait would have ended meanwhile
-		if after := len(gateway.Token.CallsOf("replaced")); before == 0 || after != before {
+		if after := len(gateway.Token.CallsOf("replaced")); after != before {
 			t.Errorf("%d calls for a replaced configuration, and then %d", before, after)
 		}
 	})
