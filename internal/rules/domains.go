@@ -29,6 +29,13 @@ func parseAuthority(text string) (a authority, ok bool) {
 	return authority{text, text[:len(host)]}, true
 }
 
+// Host is the host of an authority, in lower case and without its port. ok is false for what two readers could take for
+// different hosts.
+func Host(authority string) (host string, ok bool) {
+	a, ok := parseAuthority(authority)
+	return a.host, ok
+}
+
 // portStart is where the colon of the port is, which is none of an IPv6 address in brackets; negative without a port.
 func portStart(text string) int {
 	end := 0

@@ -107,7 +107,7 @@ func TestVariablesInTheirPlaces(t *testing.T) {
 		"no type":          {extended(`"requestBody": "a=${ODD}"`), "/token", `a=a"b&c%d`},
 	} {
 		call := mustCall(t, mustRead(t, test.config), nil)
-		if path := headerOf(call, ":path"); path != test.path || string(call.Body) != test.body {
+		if path := headerOf(call.Headers, ":path"); path != test.path || string(call.Body) != test.body {
 			t.Errorf("%s:\ngot      %s %s\nexpected %s %s", name, path, call.Body, test.path, test.body)
 		}
 	}
@@ -116,7 +116,7 @@ func TestVariablesInTheirPlaces(t *testing.T) {
 	if got, want := string(call.Body), "client_id=id&client_secret=a%22b%26c%25d&grant_type=client_credentials&p=xa%22b%26c%25d"; got != want {
 		t.Errorf("form:\ngot      %s\nexpected %s", got, want)
 	}
-	if got, want := headerOf(call, "x-key"), `k a"b&c%d`; got != want {
+	if got, want := headerOf(call.Headers, "x-key"), `k a"b&c%d`; got != want {
 		t.Errorf("header: got %q, expected %q", got, want)
 	}
 	checkErrors(t, map[string]errorCase{
@@ -154,7 +154,7 @@ func TestDefaultHeaders(t *testing.T) {
 	}
 	service := mustRead(t, extended(`"forwardHeaders": ["User-Agent"]`))
 	call := mustCall(t, service, callerOf(t, service, [][2]string{{"user-agent", "curl/8"}}))
-	if got := headerOf(call, "user-agent"); got != "curl/8" {
+	if got := headerOf(call.Headers, "user-agent"); got != "curl/8" {
 		t.Errorf("forwarded: got %q, expected the client's", got)
 	}
 }

@@ -70,12 +70,8 @@ func readJWTTimes(token string) (times jwtTimes, ok bool) {
 	if space := strings.LastIndexByte(token, ' '); space >= 0 {
 		token = token[space+1:]
 	}
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return times, false
-	}
-	claims, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
-	if err != nil || !schema.ValidJSON(claims) {
+	claims, ok := claimsOfJWT(token)
+	if !ok {
 		return times, false
 	}
 	exp, iat := gjson.GetBytes(claims, "exp"), gjson.GetBytes(claims, "iat")
@@ -87,6 +83,16 @@ func readJWTTimes(token string) (times jwtTimes, ok bool) {
 		times.iat = instant(iat.Num)
 	}
 	return times, true
+}
+
+// claimsOfJWT are the claims as JSON, which nobody has verified; ok is false for what is no JWT.
+func claimsOfJWT(token string) (claims []byte, ok bool) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return nil, false
+	}
+	claims, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	return claims, err == nil && schema.ValidJSON(claims)
 }
 
 // jwtExpiry is the exp of a JWT.

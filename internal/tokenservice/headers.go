@@ -81,8 +81,8 @@ func FirstHeader(headers [][2]string, name string) (string, bool) {
 	return "", false
 }
 
-// headerOf is FirstHeader for a call, and empty for one that it does not have.
-func headerOf(call Call, name string) string {
-	value, _ := FirstHeader(call.Headers, name)
+// headerOf is FirstHeader, and empty for one that is not there.
+func headerOf(headers [][2]string, name string) string {
+	value, _ := FirstHeader(headers, name)
 	return value
 }

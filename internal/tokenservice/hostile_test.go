@@ -13,6 +13,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"token-fetch/internal/rules"
 	"token-fetch/internal/schema"
 )
 
@@ -32,7 +33,7 @@ var broughtBy = map[string]struct {
 		return [][2]string{{":path", "/p?a=b&in=" + url.QueryEscape(v) + "&in=second"}}
 	}, atMost16K},
 	"host": {"${request.host}", func(v string) [][2]string { return [][2]string{{":authority", v}} }, func(v string) string {
-		host, ok := hostName(v)
+		host, ok := rules.Host(v)
 		if !ok {
 			return ""
 		}
@@ -70,7 +71,7 @@ var standsIn = map[string]struct {
 	refuses func(value string) bool // nil: none
 }{
 	"path": {withKey(`"requestPath": "/v1/REF/x?y=1"`), func(c Call) (string, error) {
-		path, query, _ := strings.Cut(headerOf(c, ":path"), "?")
+		path, query, _ := strings.Cut(headerOf(c.Headers, ":path"), "?")
 		segments := strings.Split(path, "/")
 		if len(segments) != 4 || segments[1] != "v1" || segments[3] != "x" || query != "y=1" || !isVisible(path) {
 			return "", errors.New("other segments, or another query")
@@ -78,14 +79,14 @@ var standsIn = map[string]struct {
 		return url.PathUnescape(segments[2])
 	}, func(v string) bool { return strings.Contains(v, ".") }},
 	"query": {withKey(`"requestPath": "/v1/x?y=1&in=REF"`), func(c Call) (string, error) {
-		path, query, _ := strings.Cut(headerOf(c, ":path"), "?")
+		path, query, _ := strings.Cut(headerOf(c.Headers, ":path"), "?")
 		if path != "/v1/x" || !isVisible(query) {
 			return "", errors.New("another path")
 		}
 		return inForm("in", query, "y=1")
 	}, nil},
 	"header": {extended(`"requestHeaders": {"X-Out": "a REF", "X-Other": "b"}`), func(c Call) (string, error) {
-		value, hasPrefix := strings.CutPrefix(headerOf(c, "x-out"), "a ")
+		value, hasPrefix := strings.CutPrefix(headerOf(c.Headers, "x-out"), "a ")
 		if !hasPrefix || !IsHeaderValue(value) {
 			return "", errors.New("no such header value")
 		}
@@ -158,7 +159,7 @@ var standsIn = map[string]struct {
 			Iat, Exp int
 			Jti      string
 		}
-		payload, err := base64.RawURLEncoding.DecodeString(strings.Split(headerOf(c, "signed"), ".")[1])
+		payload, err := base64.RawURLEncoding.DecodeString(strings.Split(headerOf(c.Headers, "signed"), ".")[1])
 		decoder := json.NewDecoder(strings.NewReader(string(payload)))
 		decoder.DisallowUnknownFields()
 		if err := errors.Join(err, decoder.Decode(&claims)); err != nil || len(claims.A) != 1 || claims.Iat != 1 || claims.Exp != 2 || claims.Jti != "x" {

@@ -1,14 +1,13 @@
 package tokenservice
 
 import (
-	"encoding/base64"
 	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
 
-	"token-fetch/internal/schema"
+	"token-fetch/internal/rules"
 	"token-fetch/internal/template"
 )
 
@@ -85,11 +84,19 @@ func (in *input) append(to []byte, number int, headers [][2]string) ([]byte, err
 		return nil, in.missing
 	default:
 		text, ok := in.value(headers)
-		if !ok || text == "" || len(text) > maxValueBytes {
-			return nil, &MissingError{Origin: in.origin}
+		if err := checkValue(text, ok, in.origin); err != nil {
+			return nil, err
 		}
 		return appendValue(to, number, text), nil
 	}
+}
+
+// checkValue says whether a call can be made with what a reference has found.
+func checkValue(text string, ok bool, o template.Origin) error {
+	if !ok || text == "" || len(text) > maxValueBytes {
+		return &MissingError{Origin: o}
+	}
+	return nil
 }
 
 // value is what a reference stands for.
@@ -98,22 +105,16 @@ func (in *input) value(headers [][2]string) (string, bool) {
 	case template.Header:
 		return allHeaders(headers, in.origin.Name)
 	case template.Cookie:
-		if found := cookieValues(headers, in.origin.Name); len(found) > 0 {
-			return found[0], true
-		}
-		return "", false
+		return first(cookieValues(headers, in.origin.Name))
 	case template.Query:
-		if found := queryValues(headerIn(headers, ":path"), in.origin.Name); len(found) > 0 {
-			return found[0], true
-		}
-		return "", false
+		return first(queryValues(headerOf(headers, ":path"), in.origin.Name))
 	case template.Host:
-		return hostName(headerIn(headers, ":authority"))
+		return rules.Host(headerOf(headers, ":authority"))
 	case template.Path:
-		path, _, _ := strings.Cut(headerIn(headers, ":path"), "?")
+		path, _, _ := strings.Cut(headerOf(headers, ":path"), "?")
 		return path, true
 	case template.Method:
-		return headerIn(headers, ":method"), true
+		return headerOf(headers, ":method"), true
 	default:
 		found, isOne := onlyValue(headers, in.jwt)
 		text, ok := bearerToken(found, in.jwt)
@@ -124,27 +125,18 @@ func (in *input) value(headers [][2]string) (string, bool) {
 	}
 }
 
-func headerIn(headers [][2]string, name string) string {
-	text, _ := FirstHeader(headers, name)
-	return text
-}
-
 // onlyValue is that of the header, cookie or parameter, "" without one. isOne is false for several: of two tokens one would
 // be exchanged, and the upstream could take the other.
 func onlyValue(headers [][2]string, o template.Origin) (text string, isOne bool) {
 	switch o.Kind {
 	case template.Cookie:
 		found := cookieValues(headers, o.Name)
-		if len(found) == 0 {
-			return "", true
-		}
-		return found[0], len(found) == 1
+		text, _ = first(found)
+		return text, len(found) < 2
 	case template.Query:
-		found := queryValues(headerIn(headers, ":path"), o.Name)
-		if len(found) == 0 {
-			return "", true
-		}
-		return found[0], len(found) == 1
+		found := queryValues(headerOf(headers, ":path"), o.Name)
+		text, _ = first(found)
+		return text, len(found) < 2
 	}
 	isOne = true
 	isFound := false
@@ -154,6 +146,13 @@ func onlyValue(headers [][2]string, o template.Origin) (text string, isOne bool)
 		}
 	}
 	return text, isOne
+}
+
+func first(found []string) (text string, ok bool) {
+	if len(found) == 0 {
+		return "", false
+	}
+	return found[0], true
 }
 
 // cookieValues are those of the request's cookies of that name (RFC 6265 section 5.4).
@@ -189,31 +188,10 @@ func queryValues(target, name string) (found []string) {
 	return found
 }
 
-// hostName is an authority without its port, in lower case. One that two readers could take for different hosts is none.
-func hostName(authority string) (string, bool) {
-	host := authority
-	if colon := strings.LastIndexByte(authority, ':'); colon > strings.LastIndexByte(authority, ']') {
-		host = authority[:colon]
-		if port := authority[colon+1:]; port == "" || strings.Trim(port, digits) != "" {
-			return "", false
-		}
-	}
-	inside, isV6 := strings.CutPrefix(host, "[")
-	if isV6 {
-		inside, closed := strings.CutSuffix(inside, "]")
-		return strings.ToLower(host), closed && strings.Trim(inside, digits+"abcdefABCDEF:.") == ""
-	}
-	return strings.ToLower(host), strings.Trim(host, letters+digits+"-._") == ""
-}
-
 // claim is one of a JWT, which is not verified: a text, a number or true or false.
 func claim(token, path string) (string, bool) {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return "", false
-	}
-	claims, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
-	if err != nil || !schema.ValidJSON(claims) {
+	claims, ok := claimsOfJWT(token)
+	if !ok {
 		return "", false
 	}
 	switch found := gjson.GetBytes(claims, path); found.Type {

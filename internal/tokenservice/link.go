@@ -203,10 +203,7 @@ func (v *values) look(o template.Origin) (string, error) {
 		return v.token(o.Name), nil
 	case o.Kind == template.Claim && v.service.claimsOf.Kind == template.Token:
 		text, ok := claim(v.token(v.service.claimsOf.Name), o.Name)
-		if !ok || text == "" || len(text) > maxValueBytes {
-			return "", &MissingError{Origin: o}
-		}
-		return text, nil
+		return text, checkValue(text, ok, o)
 	default:
 		return v.of(v.service.inputOf(o))
 	}

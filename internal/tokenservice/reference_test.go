@@ -106,12 +106,12 @@ func TestCallOfALinkedService(t *testing.T) {
 		t.Fatal(err)
 	}
 	form, _ := url.ParseQuery(string(call.Body))
-	if form.Get("scope") != "a b" || form.Get("who") != "alice" || form.Get("subject_token") == "" || headerOf(call, "traceparent") != "00" || headerOf(call, "x-user") != "" {
+	if form.Get("scope") != "a b" || form.Get("who") != "alice" || form.Get("subject_token") == "" || headerOf(call.Headers, "traceparent") != "00" || headerOf(call.Headers, "x-user") != "" {
 		t.Errorf("got the call %v with the form %v", call.Headers, form)
 	}
 	own := service.CallerOf(0, c)
 	inner, err := first.Link(nil).Call(own, nil, nil, now)
-	if err != nil || headerOf(inner, ":path") != "/t1" || len(slices.DeleteFunc(inner.Headers, func(h [2]string) bool { return h[0] != "x-user" })) != 2 {
+	if err != nil || headerOf(inner.Headers, ":path") != "/t1" || len(slices.DeleteFunc(inner.Headers, func(h [2]string) bool { return h[0] != "x-user" })) != 2 {
 		t.Errorf("got the named token's call %v, %v", inner.Headers, err)
 	}
 	if own.Values() == c.Values() || strings.Contains(own.Values(), "b") {
@@ -182,6 +182,31 @@ func TestManyReferencesToAValue(t *testing.T) {
 		c := callerOf(t, service, [][2]string{{"x", strings.Repeat("a", maxValueBytes)}})
 		if _, err := service.Call(c, nil, nil, now); (err == nil) != want {
 			t.Errorf("%d times: got %v", count, err)
+		}
+	}
+}
+
+// A host that two readers could take for different ones is none, as it is to rules.
+func TestHostOfARequest(t *testing.T) {
+	service, s := readReferring(extended(`"requestHeaders": {"X-Host": "${request.host}"}`), false)
+	if s.Err() != nil {
+		t.Fatal(s.Err())
+	}
+	for authority, want := range map[string]string{
+		"A.example.com": "a.example.com", "a.example.com:8080": "a.example.com", "[::1]:80": "[::1]", "a.example.com.": "a.example.com.",
+		"": "", "b.com:x.a.com": "", "a.com:80:80": "", "a@b.com": "", "a..b": "", "[::1": "", "[x]": "", strings.Repeat("a", 300): "",
+	} {
+		values, err := service.AppendCaller(nil, [][2]string{{":authority", authority}})
+		if (err == nil) != (want != "") {
+			t.Errorf("%.40q: got %v, expected %q", authority, err, want)
+			continue
+		}
+		if err != nil {
+			continue
+		}
+		call, err := service.Call(service.Caller(values), nil, nil, now)
+		if got := headerOf(call.Headers, "x-host"); got != want || err != nil {
+			t.Errorf("%.40q: got %q, %v; expected %q", authority, got, err, want)
 		}
 	}
 }

@@ -92,7 +92,7 @@ func Read(s schema.Section, part Part) *Service {
 	}
 	service.answer = r.answerReader(token, auth, upstream, conditions)
 	service.answer.timeout = service.Timeout
-	service.answer.ownCodings = strings.ToLower(headerOf(service.call, "accept-encoding"))
+	service.answer.ownCodings = strings.ToLower(headerOf(service.call.Headers, "accept-encoding"))
 	service.answer.readsBody = service.answer.needsBody() || service.isCached && service.lifetime.isInBody
 	if service.answer.asCookies {
 		service.Cookies = service.answer.cookies
