@@ -211,29 +211,27 @@ func (l *rejectionLog) tick(h logger) {
 
 // missingLog writes about requests that lack what their token call refers to, in sums.
 type missingLog struct {
-	pace pacer
-	line string
+	pace    pacer
+	of      *part
+	missing error
 }
 
-// add takes what a request of a part lacks.
-func (l *missingLog) add(h logger, of *part, missing error) {
+// lacks takes what a request of a part lacks.
+func (p *pluginContext) lacks(of *part, missing error) {
+	l := &p.missing
 	l.pace.unsaid++
-	rule := ""
-	if of.name != "" {
-		rule = " (" + of.name + ")"
-	}
-	l.line = fmt.Sprintf("no call of token service %s%s: %v%%s; %s", of.service.Address(), rule, missing, of.failure.consequence(token.OutcomeMissing))
-	l.tick(h)
+	l.of, l.missing = of, missing
+	l.tick(p)
 }
-
-// lacks writes about it.
-func (p *pluginContext) lacks(of *part, missing error) { p.missing.add(p, of, missing) }
 
 func (l *missingLog) tick(h logger) {
-	if l.pace.isDue(h) {
-		h.logf(logWarn, "%s", strings.Replace(l.line, "%s", l.pace.more("more"), 1))
-		l.pace.written(h)
+	if !l.pace.isDue(h) {
+		return
 	}
+	name := &sourceName{address: l.of.service.Address()}
+	name.addPart(l.of.name)
+	h.logf(logWarn, "no call of token service %s: %v%s; %s", name, l.missing, l.pace.more("more"), l.of.failure.consequence(token.OutcomeMissing))
+	l.pace.written(h)
 }
 
 // redisLog writes about the Redis of a fleet, without which tokens are fetched by each gateway alone.
