@@ -207,26 +207,26 @@ func span(answers []harness.StreamAnswer) (first, last time.Time) {
 }
 
 // checkOrder checks that the requests were told in the order of their numbers. Those of one
-// connection are answered in this order but for those of one batch; of different ones, each of which is read
+// connection are answered in exactly this order, batch by batch; of different ones, each of which is read
 // by a goroutine of its own, within the time in which a busy machine reads them.
 func checkOrder(t *testing.T, answers []harness.StreamAnswer) {
 	t.Helper()
 	const readLate = 200 * time.Millisecond
 	// The replies of one batch end one another in the host: each has it enter the VM before it is sent, and leaving the VM it begins the
-	// next. That takes as long as on a busy machine.
-	const ofOneBatch = 50 * time.Millisecond
+	// next. So these come in the reverse order.
+	const batch = 32
 	latest, latestNumber := answers[0].Time, 0
-	for i, answer := range answers {
+	for i := batch; i < len(answers); i++ {
+		if before := answers[i-batch]; before.Time.After(latest) {
+			latest, latestNumber = before.Time, i-batch
+		}
 		tolerance := readLate
 		if i/streamsPerConnection == latestNumber/streamsPerConnection {
-			tolerance = ofOneBatch
+			tolerance = 0
 		}
-		if early := latest.Sub(answer.Time); early > tolerance {
+		if early := latest.Sub(answers[i].Time); early > tolerance {
 			t.Errorf("request %d was told %s before request %d", i, early, latestNumber)
 			return
-		}
-		if answer.Time.After(latest) {
-			latest, latestNumber = answer.Time, i
 		}
 	}
 }
