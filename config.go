@@ -48,18 +48,18 @@ func newPart(of *config.Part, name string, made map[*config.Named]*part) *part {
 	if of == nil {
 		return nil
 	}
-	p := newSource(&of.Source, name, failurePolicy(of.Failure), made)
+	p := newSourcePart(&of.Source, name, failurePolicy(of.Failure), made)
 	p.enabled, p.overwrite, p.bypass, p.challenge = of.Enabled, of.Overwrite, of.BypassMethods, of.Challenge
 	p.callerHeaders = callerHeaders(of.Service)
 	return p
 }
 
-// newSource is what a part has in common with a named token, which is a part without requests.
-func newSource(of *config.Source, name string, failure failurePolicy, made map[*config.Named]*part) *part {
+// newSourcePart is what a part has in common with a named token, which is a part without requests.
+func newSourcePart(of *config.Source, name string, failure failurePolicy, made map[*config.Named]*part) *part {
 	p := &part{name: name, enabled: true, service: of.Service, cache: newCachePolicy(of.Cache), failure: failure, identity: of.Identity}
 	for _, named := range of.Named {
 		if made[named] == nil {
-			made[named] = newSource(&named.Source, "token "+named.Name, failure, made)
+			made[named] = newSourcePart(&named.Source, "token "+named.Name, failure, made)
 		}
 		p.named = append(p.named, made[named])
 	}

@@ -73,14 +73,15 @@ type Source struct {
 	Cache    *Cache   // nil: a token call for every request
 	Identity [16]byte // of what its tokens depend on
 	Named    []*Named // tokens that its calls refer to, in the order of Service.Links
+
+	definition *definition // of a named token
 }
 
 // Named is a token with a name, to which calls refer.
 type Named struct {
 	Source
-	Name       string
-	definition *definition
-	chain      []string // of names, the longest that begins with it
+	Name  string
+	chain []string // of names, the longest that begins with it
 }
 
 // Features are what the file that reads the configuration can do.
@@ -113,11 +114,11 @@ func Parse(data []byte, env schema.LookupEnv, has Features) (*Config, error) {
 // and break its connections.
 func (c *Config) checkRedis(global schema.Section) {
 	addresses := map[string]share.Address{}
-	checkCache := func(s schema.Section, c *Cache) {
-		if c == nil || c.Redis == nil {
+	checkSource := func(s schema.Section, of *Source) {
+		if of.Cache == nil || of.Cache.Redis == nil {
 			return
 		}
-		redis := c.Redis
+		redis := of.Cache.Redis
 		at := fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)
 		if known, isKnown := addresses[at]; isKnown && known != redis.Address {
 			s.Fail("invalid %s in config: another username, password, database or timeout for %s than elsewhere in it (want the same, as the gateway has one client for it)", keyCache.Name+"."+share.RedisKey.Name, at)
@@ -127,7 +128,7 @@ func (c *Config) checkRedis(global schema.Section) {
 	}
 	check := func(s schema.Section, p *Part) {
 		if p != nil && p.Enabled {
-			p.Each(func(_ string, of *Source) { checkCache(s, of.Cache) })
+			p.Each(func(_ string, of *Source) { checkSource(s, of) })
 		}
 	}
 	check(global, c.Global)

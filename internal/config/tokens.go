@@ -67,6 +67,7 @@ func (r *reader) define(s schema.Section, inherited *namespace) *namespace {
 	for _, d := range read {
 		d.section = d.section.WithTokens(n.names)
 		d.source = r.named(d.section)
+		d.source.definition = d
 	}
 	for _, d := range read {
 		n.link(d.name, nil, nil)
@@ -131,7 +132,7 @@ func (n *namespace) link(name string, redis *share.RedisConfig, above []string) 
 	if named, isLinked := n.linked[as]; isLinked {
 		return named
 	}
-	named := &Named{Source: d.source, Name: name, definition: d}
+	named := &Named{Source: d.source, Name: name}
 	if named.Cache.Redis == nil {
 		cache := *named.Cache
 		cache.Redis = redis
@@ -196,24 +197,20 @@ func (n *Named) longest() []string {
 
 // warnOfUnused warns of tokens that no part refers to.
 func (r *reader) warnOfUnused(parts []*Part) {
-	seen := map[*Named]bool{}
+	seen := map[*Source]bool{}
 	for _, p := range parts {
-		if p != nil {
-			p.markUsed(seen)
+		if p == nil {
+			continue
 		}
+		p.each("", func(_ string, of *Source) {
+			if of.definition != nil {
+				of.definition.isUsed = true
+			}
+		}, seen)
 	}
 	for _, d := range r.defined {
 		if !d.isUsed {
 			r.global.Warn(fmt.Sprintf("%s is not used: nothing has ${%s}", r.global.Name(keyTokens, d.name), template.Origin{Kind: template.Token, Name: d.name}))
-		}
-	}
-}
-
-func (s *Source) markUsed(seen map[*Named]bool) {
-	for _, named := range s.Named {
-		if !seen[named] {
-			seen[named], named.definition.isUsed = true, true
-			named.markUsed(seen)
 		}
 	}
 }
