@@ -54,6 +54,7 @@ func TestErrorsOfNamedTokens(t *testing.T) {
 		"one that is not used": {extended(`"tokens": {` + named("a", "${token.a}") + `}`), "invalid tokens in config: they refer to one another in a circle: a → a"},
 		"a rule's circle":      {rule(`"tokens": {` + named("c", "${token.a}") + `}`), "_rules_[0]: invalid tokens in config: they refer to one another in a circle: c → a → b → c"},
 		"a rule's chain":       {rule(`"tokens": {` + named("c", "${token.d}") + `, ` + named("d", "${token.e}") + `, ` + named("e", "x") + `}`), "_rules_[0]: invalid tokens in config: a → b → c → d → e is a chain of more than 4"},
+		"eight at once":        {extended(`"requestBody": "[\"` + strings.Join(nineRefs[:8], "") + `\"]", "tokens": {` + strings.Join(nine, ", ") + `}`), ""},
 		"nine at once":         {extended(`"requestBody": "[\"` + strings.Join(nineRefs, "") + `\"]", "tokens": {` + strings.Join(nine, ", ") + `}`), "invalid tokens in config: a call refers to 9 of them (want at most 8)"},
 		"nine of a token":      {extended(refersTo + `"tokens": {` + named("a", strings.Join(nineRefs, "")) + `, ` + strings.Join(nine, ", ") + `}`), "invalid tokens in config: a refers to 9 others (want at most 8)"},
 
