@@ -108,16 +108,16 @@ func (p *pluginContext) shareByGateways(of *part, inside token.Source) token.Sou
 	}
 	at := wrapper.FQDNCluster{FQDN: redis.ServiceName, Port: int64(redis.ServicePort)}
 	store := &share.Redis{
-		Scripts: &share.Client{Host: redisHost{p}, Cluster: at.ClusterName(), Address: redis.Address},
+		Scripts: &share.Client{Host: redisHost{p}, Cluster: at.ClusterName(), Connection: redis.Connection},
 		Clock:   p, Prefix: redis.KeyPrefix, Sealer: redis.Sealer,
 		Log:    p.redisLogOf(fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)),
 		Values: len(of.service.Protected), IsHeaderValue: tokenservice.IsHeaderValue,
 	}
-	timeout := of.service.LongestFetch()
+	timeout := of.service.MaxFetchTime()
 	options := p.shareOptions(of)
 	options.Lease = max(timeout/2, shortestLease)
-	options.Longest, options.Wait = timeout, timeout
-	options.Poll = 5 * watchPeriod
+	options.FetchTimeout, options.PeerTimeout = timeout, timeout
+	options.PollInterval = 5 * watchPeriod
 	shared := share.New(store, inside, options)
 	p.shares = append(p.shares, shared)
 	return shared
@@ -131,17 +131,17 @@ func (p *pluginContext) shareByWorkers(of *part, inside token.Source) token.Sour
 	values := len(of.service.Protected)
 	store := share.NewSharedData(p, p, values)
 	if of.service.DependsOnCaller() {
-		store = share.NewSharedDataOfCallers(p, p, values, of.cache.MaxEntries)
+		store = share.NewPerCallerSharedData(p, p, values, of.cache.MaxEntries)
 	}
-	timeout := of.service.LongestFetch()
+	timeout := of.service.MaxFetchTime()
 	options := p.shareOptions(of)
-	options.AnswersAtOnce = true
-	options.Lease, options.Longest = timeout+workerGrace, timeout
+	options.IsSynchronous = true
+	options.Lease, options.FetchTimeout = timeout+workerGrace, timeout
 	if gateways, ok := inside.(*share.Source); ok {
-		options.Longest = gateways.LongestFetch()
+		options.FetchTimeout = gateways.MaxFetchTime()
 	}
-	options.Wait = options.Longest + workerGrace
-	options.Poll = watchPeriod
+	options.PeerTimeout = options.FetchTimeout + workerGrace
+	options.PollInterval = watchPeriod
 	shared := share.New(store, inside, options)
 	p.shares = append(p.shares, shared)
 	p.ofWorkers = append(p.ofWorkers, shared)

@@ -21,8 +21,8 @@ import (
 // This file is the host that the rest of the plugin sees, on top of the SDK.
 
 var (
-	_ host        = (*pluginContext)(nil)
-	_ share.Cells = (*pluginContext)(nil)
+	_ host     = (*pluginContext)(nil)
+	_ share.KV = (*pluginContext)(nil)
 )
 
 // Monotonic counts from the host's start.
@@ -106,8 +106,8 @@ func (p *pluginContext) Load(key string) (data []byte, cas uint32) {
 // whatever is there, it writes a key that is missing, and no other.
 const neverCas = 1 << 31
 
-// Swap writes shared data of the host.
-func (p *pluginContext) Swap(key string, data []byte, cas uint32) bool {
+// CompareAndSwap writes shared data of the host.
+func (p *pluginContext) CompareAndSwap(key string, data []byte, cas uint32) bool {
 	if cas == 0 {
 		cas = neverCas
 	}

@@ -252,8 +252,8 @@ func (l *redisLog) RedisFailed(err error) {
 	}
 }
 
-// RedisWorks is told of each call that did not.
-func (l *redisLog) RedisWorks() {
+// RedisRecovered is told of each call that did not.
+func (l *redisLog) RedisRecovered() {
 	if l.isFailing {
 		l.host.logf(logInfo, "Redis %s recovered: sharing tokens with the fleet again", l.address)
 		l.isFailing, l.pace.unsaid = false, 0

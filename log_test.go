@@ -88,7 +88,7 @@ func TestRedisLog(t *testing.T) {
 	h.pass(lineInterval)
 	fail()
 	for _, l := range logs {
-		l.RedisWorks()
+		l.RedisRecovered()
 	}
 	const alone = "; fetching tokens directly until Redis recovers"
 	want := []string{

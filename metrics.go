@@ -37,7 +37,7 @@ const (
 type metrics struct {
 	calls, callFailures, denied, allowedWithoutToken, subjectsRefused, subjectsMissing, referencesMissing, authoritiesRefused uint64
 
-	failures     [token.Reasons]uint64 // also of calls that could not be made
+	failures     [token.NumReasons]uint64 // also of calls that could not be made
 	cache        cache.Stats
 	callDuration durations
 }
@@ -65,7 +65,7 @@ func (m *metrics) counters() []namedCounter {
 		{"references_missing", &m.referencesMissing},
 		{"authorities_refused", &m.authoritiesRefused},
 	}
-	for r := range token.Reason(token.Reasons) {
+	for r := range token.Reason(token.NumReasons) {
 		if r.IsCounted() {
 			list = append(list, namedCounter{"failures_" + r.String(), &m.failures[r]})
 		}

@@ -141,7 +141,7 @@ func (p *pluginContext) logStart(configuration []byte, rules int) {
 	said, cas := p.Load(startKey)
 	isSaid := len(said) == len(sum)+8 && bytes.Equal(said[:len(sum)], sum[:]) &&
 		now < time.Duration(binary.BigEndian.Uint64(said[len(sum):]))+lineInterval //nolint:gosec // as it was written
-	if isSaid || !p.Swap(startKey, binary.BigEndian.AppendUint64(sum[:], uint64(now)), cas) { //nolint:gosec // not negative
+	if isSaid || !p.CompareAndSwap(startKey, binary.BigEndian.AppendUint64(sum[:], uint64(now)), cas) { //nolint:gosec // not negative
 		level = logDebug
 	}
 	p.logf(level, "version %s starts with %s", version, count(rules, "rule"))

@@ -25,7 +25,7 @@ func (b *backoff) wrap(err *token.Error, now time.Duration) *token.Error {
 	if err == nil {
 		return nil
 	}
-	return &token.Error{Reason: err.Reason, RetryAfter: max(b.until-now, 0), IsHeld: true, Detail: err.Detail}
+	return &token.Error{Reason: err.Reason, RetryAfter: max(b.until-now, 0), IsBackoff: true, Detail: err.Detail}
 }
 
 func (b *backoff) open(now time.Duration) bool { return now >= b.until }
@@ -45,7 +45,7 @@ func (b *backoff) failed(begunAt, now time.Duration, err *token.Error, isShared 
 	wait := b.first << min(b.count, 20)
 	wait += rand.N(wait/5 + 1) //nolint:gosec // no secret: it only spreads gateways
 	wait = max(min(wait, MaxBackoff), least)
-	if isShared && err.IsHeld {
+	if isShared && err.IsBackoff {
 		wait = least
 	}
 	b.count++

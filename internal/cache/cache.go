@@ -187,12 +187,12 @@ const lookPause = 50 * time.Millisecond
 // takeKept takes a token that the source keeps, where none may be fetched now: another worker may have been luckier. It
 // reports whether that is news.
 func (c *Cache) takeKept(e *Entry, now time.Duration) bool {
-	keeper, ok := c.source.(Keeper)
+	peeker, ok := c.source.(Peeker)
 	if !ok || e.fetch.state != idle || c.outage.open(now) && e.retry.open(now) || now < e.lookedAt+lookPause {
 		return false
 	}
 	e.lookedAt = now
-	t, isRejected, ok := keeper.Kept(e.caller)
+	t, isRejected, ok := peeker.Peek(e.caller)
 	if !ok {
 		return false
 	}

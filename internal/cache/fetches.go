@@ -122,8 +122,8 @@ func (c *Cache) end(e *Entry, number int, t token.Token, err *token.Error) (d de
 	if err == nil {
 		c.succeed(e, now, t, &d)
 	} else {
-		if err.StandIn != nil {
-			e.adopt(now, c.policy.newToken(*err.StandIn, now).asRejected())
+		if err.Fallback != nil {
+			e.adopt(now, c.policy.newToken(*err.Fallback, now).asRejected())
 		}
 		c.fail(e, now, err, &d)
 	}

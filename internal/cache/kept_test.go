@@ -15,7 +15,7 @@ type keeper struct {
 	asked      int
 }
 
-func (k *keeper) Kept(token.Caller) (token.Token, bool, bool) {
+func (k *keeper) Peek(token.Caller) (token.Token, bool, bool) {
 	k.asked++
 	return k.kept, k.isRejected, k.kept.Lifetime > 0
 }

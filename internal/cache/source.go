@@ -2,10 +2,10 @@ package cache
 
 import "token-fetch/internal/token"
 
-// Keeper is a Source that keeps tokens. It can be asked for one without a call being made: isRejected is one that only
+// Peeker is a Source that keeps tokens. It can be asked for one without a call being made: isRejected is one that only
 // stands in for a new one.
-type Keeper interface {
-	Kept(c token.Caller) (t token.Token, isRejected, ok bool)
+type Peeker interface {
+	Peek(c token.Caller) (t token.Token, isRejected, ok bool)
 }
 
 // Waiter is a request that waits for a token. It is told exactly one of the two, in a turn of the

@@ -113,18 +113,18 @@ func Parse(data []byte, env schema.LookupEnv, has Features) (*Config, error) {
 // client for each cluster, which all of its users set up anew: each would take the other's password and database away,
 // and break its connections.
 func (c *Config) checkRedis(global schema.Section) {
-	addresses := map[string]share.Address{}
+	addresses := map[string]share.Connection{}
 	checkSource := func(s schema.Section, of *Source) {
 		if of.Cache == nil || of.Cache.Redis == nil {
 			return
 		}
 		redis := of.Cache.Redis
 		at := fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)
-		if known, isKnown := addresses[at]; isKnown && known != redis.Address {
+		if known, isKnown := addresses[at]; isKnown && known != redis.Connection {
 			s.Fail("invalid %s in config: another username, password, database or timeout for %s than elsewhere in it (want the same, as the gateway has one client for it)", keyCache.Name+"."+share.RedisKey.Name, at)
 			return
 		}
-		addresses[at] = redis.Address
+		addresses[at] = redis.Connection
 	}
 	check := func(s schema.Section, p *Part) {
 		if p != nil && p.Enabled {

@@ -7,46 +7,46 @@ import (
 	"token-fetch/internal/token"
 )
 
-// attemptState is where an attempt to get a token stands.
+// attemptState is where an attempt stands.
 type attemptState int
 
 const (
 	looking attemptState = iota // the store has been asked
-	waiting                     // another is calling the token service
-	calling                     // this one is
+	waiting                     // another worker or gateway is calling the token service
+	calling                     // this attempt is calling
 	ended
 )
 
-// attempt is one fetch of a token.
+// attempt is one Fetch.
 //
-//	looking ──▶ token or failure of another ──▶ ended
+//	looking ──▶ ended: the store has a token or a failure
 //	   │  ▲
-//	   │  └───▶ waiting: another calls
-//	   └──────▶ calling: with the lease, or alone when the store fails or the others take too long ──▶ ended
+//	   │  └───▶ waiting: someone else holds the lease
+//	   └──────▶ calling ──▶ ended: with the lease; or without it, when the store fails or the wait times out
 type attempt struct {
 	source  *Source
 	query   token.Query
 	done    func(token.Token, *token.Error)
-	list    *list.List // of the Source, in which it is
+	list    *list.List // of the Source that the attempt is in
 	element *list.Element
 	key     Key
-	owner   uint64 // of its lease
+	owner   uint64 // of the attempt's lease
 
-	state    attemptState
-	number   int           // of the latest look: an earlier one's answer comes too late
-	nextLook time.Duration // while waiting
-	giveUp   time.Duration // when it is done with looking and waiting
+	state      attemptState
+	lookNumber int           // discards the results of all but the latest look
+	nextLook   time.Duration // while waiting
+	deadline   time.Duration // for looking and waiting; then it calls without a lease
 
-	lease    Lease // also of one who could not have it, for Save; zero when the store has told nothing
-	hasLease bool
-	endsAt   time.Duration // of the lease
-	callEnds time.Duration // at the latest
-	standIn  *token.Token  // for when the call fails
-	foundAt  time.Duration
+	lease        Lease // needed by Save even if it was not granted; zero until the store has answered
+	hasLease     bool
+	leaseEnds    time.Duration
+	callDeadline time.Duration
+	fallback     *token.Token // what to serve if the call fails
+	fallbackAt   time.Duration
 }
 
-// put moves the attempt to a list, or to none.
-func (a *attempt) put(to *list.List) {
+// moveTo moves the attempt to a list; nil removes it from its list.
+func (a *attempt) moveTo(to *list.List) {
 	if a.list != nil {
 		a.list.Remove(a.element)
 	}
@@ -55,68 +55,68 @@ func (a *attempt) put(to *list.List) {
 	}
 }
 
-// mustExtend reports whether the lease could end before the call.
-func (a *attempt) mustExtend() bool { return a.hasLease && a.endsAt < a.callEnds }
+// mustExtend reports whether the lease could lapse before the call ends.
+func (a *attempt) mustExtend() bool { return a.hasLease && a.leaseEnds < a.callDeadline }
 
-// look asks the store for the token, or the lease to fetch it.
+// look asks the store for the token or, failing that, for the lease.
 func (a *attempt) look(now time.Duration) {
 	s := a.source
 	a.state = looking
-	a.number++
-	number := a.number
-	q := Question{Owner: a.owner, Lease: s.Lease, Have: a.query.Have, IsRejected: a.query.IsRejected, Backoff: s.Backoff}
-	s.store.Look(a.key, q, func(f Found, err error) {
+	a.lookNumber++
+	number := a.lookNumber
+	q := LookRequest{Owner: a.owner, Lease: s.Lease, Have: a.query.Have, IsRejected: a.query.IsRejected, Backoff: s.Backoff}
+	s.store.Look(a.key, q, func(f LookResult, err error) {
 		switch {
-		case a.number != number:
+		case a.lookNumber != number:
 		case a.state == looking:
-			a.looked(f, err)
-		case a.state == calling && err == nil && f.Is == IsLeased:
-			a.take(f.Lease, now) // late, but others leave the call to this one
+			a.onLookResult(f, err)
+		case a.state == calling && err == nil && f.Status == LeaseGranted:
+			a.takeLease(f.Lease, now) // late, but everyone else is now waiting for this attempt
 		}
 	})
 }
 
-func (a *attempt) looked(f Found, err error) {
+func (a *attempt) onLookResult(f LookResult, err error) {
 	now := a.source.Clock.Monotonic()
 	switch {
-	case err != nil || f.Is == IsAlone:
+	case err != nil || f.Status == NotCacheable:
 		a.call(now)
-	case f.Is == HasToken:
+	case f.Status == TokenFound:
 		f.Token.IsShared = true
 		a.end(f.Token, nil)
-	case f.Is == HasFailed:
-		a.end(token.Token{}, &token.Error{Reason: f.Reason, RetryAfter: f.Wait, IsHeld: true, Detail: detailOfPeers, StandIn: f.StandIn})
-	case f.Is == IsLeased:
-		a.take(f.Lease, now)
-		a.standIn, a.foundAt = f.StandIn, now
+	case f.Status == InBackoff:
+		a.end(token.Token{}, &token.Error{Reason: f.Reason, RetryAfter: f.Wait, IsBackoff: true, Detail: peerFailure, Fallback: f.Fallback})
+	case f.Status == LeaseGranted:
+		a.takeLease(f.Lease, now)
+		a.fallback, a.fallbackAt = f.Fallback, now
 		a.call(now)
-	case now >= a.giveUp:
+	case now >= a.deadline:
 		a.lease = f.Lease
 		a.call(now)
 	default:
-		a.state, a.nextLook = waiting, now+a.source.Poll
+		a.state, a.nextLook = waiting, now+a.source.PollInterval
 	}
 }
 
-// detailOfPeers is what is said of a call that failed elsewhere, where the log says why.
-const detailOfPeers = "failed when another worker or gateway called it"
+// peerFailure describes a call that failed elsewhere. The log of whoever made that call has the reason.
+const peerFailure = "failed when another worker or gateway called it"
 
-func (a *attempt) take(l Lease, now time.Duration) {
+func (a *attempt) takeLease(l Lease, now time.Duration) {
 	a.lease, a.hasLease = l, true
-	a.endsAt = now + a.source.Lease
+	a.leaseEnds = now + a.source.Lease
 }
 
-// call has the Source inside fetch the token.
+// call fetches the token from the inner Source.
 func (a *attempt) call(now time.Duration) {
-	a.state, a.callEnds = calling, now+a.source.Longest
+	a.state, a.callDeadline = calling, now+a.source.FetchTimeout
 	if !a.mustExtend() {
-		a.put(&a.source.calls)
+		a.moveTo(&a.source.calls)
 	}
-	a.source.inside.Fetch(a.query, a.called)
+	a.source.inner.Fetch(a.query, a.onFetched)
 }
 
-// called takes the result of the Source inside.
-func (a *attempt) called(t token.Token, err *token.Error) {
+// onFetched handles the inner Source's result.
+func (a *attempt) onFetched(t token.Token, err *token.Error) {
 	if a.state != calling {
 		return
 	}
@@ -138,58 +138,59 @@ func (a *attempt) save(t token.Token) {
 	case t.Lifetime > 0 && a.lease.Owner != 0:
 		s.store.Save(a.key, a.lease, t, t.Lifetime-s.EarliestRenewal(t.Lifetime), ignore)
 	case t.Lifetime <= 0 && a.hasLease:
-		s.store.Fail(a.key, a.lease, Failure{Least: aloneFor, IsExact: true}, func(time.Duration, error) {})
+		s.store.Fail(a.key, a.lease, Failure{Least: uncacheableFor, IsExact: true}, func(time.Duration, error) {})
 	}
 }
 
-// aloneFor is how long all call for themselves after an answer that may not be kept.
-const aloneFor = 30 * time.Second
+// uncacheableFor is how long everyone calls directly after getting a token that must not be cached.
+const uncacheableFor = 30 * time.Second
 
-// fail tells the others of a failure, and returns it with the wait that holds for all, if the store knows that at once.
+// fail records the failure in the store. It returns the failure with the shared backoff if the store answers
+// synchronously.
 func (a *attempt) fail(err *token.Error) *token.Error {
 	s := a.source
 	if !a.hasLease {
 		return err
 	}
 	failed := *err
-	if t := a.standIn; t != nil && err.StandIn == nil {
+	if t := a.fallback; t != nil && err.Fallback == nil {
 		aged := *t
-		aged.Age += s.Clock.Monotonic() - a.foundAt
+		aged.Age += s.Clock.Monotonic() - a.fallbackAt
 		if aged.Age < aged.Lifetime {
-			failed.StandIn = &aged
+			failed.Fallback = &aged
 		}
 	}
 	if !err.Reason.IsShared() {
-		s.store.Extend(a.key, a.lease, 0, ignore) // the others shall see for themselves, at once
+		s.store.Extend(a.key, a.lease, 0, ignore) // local to this gateway: release the lease so that others can try at once
 		return &failed
 	}
-	f := Failure{Reason: err.Reason, Backoff: s.Backoff, Least: min(err.RetryAfter, token.MaxRetryAfter), IsExact: err.IsHeld && err.RetryAfter > 0}
-	isTold := false
+	f := Failure{Reason: err.Reason, Backoff: s.Backoff, Least: min(err.RetryAfter, token.MaxRetryAfter), IsExact: err.IsBackoff && err.RetryAfter > 0}
+	hasReturned := false
 	s.store.Fail(a.key, a.lease, f, func(wait time.Duration, err error) {
-		if err == nil && !isTold {
-			failed.RetryAfter, failed.IsHeld = wait, true
+		if err == nil && !hasReturned {
+			failed.RetryAfter, failed.IsBackoff = wait, true
 		}
 	})
-	isTold = true
+	hasReturned = true
 	return &failed
 }
 
 func (a *attempt) end(t token.Token, err *token.Error) {
 	a.state = ended
-	a.put(nil)
+	a.moveTo(nil)
 	a.done(t, err)
 }
 
-// tick does what is due, and reports whether anything was.
+// tick does whatever is due and reports whether anything was.
 func (a *attempt) tick(now time.Duration) bool {
 	s := a.source
 	switch {
 	case a.state == waiting && now >= a.nextLook:
 		a.look(now)
-	case a.state == looking && now >= a.giveUp:
+	case a.state == looking && now >= a.deadline:
 		a.call(now)
-	case a.state == calling && a.mustExtend() && now >= a.endsAt-s.Lease*2/3:
-		a.endsAt = now + s.Lease
+	case a.state == calling && a.mustExtend() && now >= a.leaseEnds-s.Lease*2/3:
+		a.leaseEnds = now + s.Lease
 		s.store.Extend(a.key, a.lease, s.Lease, ignore)
 	default:
 		return false

@@ -12,13 +12,15 @@ import (
 
 // slowStore answers when the test says so.
 type slowStore struct {
-	looks []func(Found, error)
+	looks []func(LookResult, error)
 	saved []token.Token
 	// extended is how often a lease was extended, and givenBack how often one was given back.
 	extended, givenBack int
 }
 
-func (s *slowStore) Look(_ Key, _ Question, done func(Found, error)) { s.looks = append(s.looks, done) }
+func (s *slowStore) Look(_ Key, _ LookRequest, done func(LookResult, error)) {
+	s.looks = append(s.looks, done)
+}
 
 func (s *slowStore) Save(_ Key, _ Lease, t token.Token, _ time.Duration, done func(error)) {
 	s.saved = append(s.saved, t)
@@ -49,7 +51,7 @@ type lone struct {
 func newLone() *lone {
 	l := &lone{store: &slowStore{}, clock: newFakeClock()}
 	l.Source = New(l.store, l, Options{
-		Clock: l.clock, Backoff: time.Second, Lease: callTimeout / 2, Longest: callTimeout, Wait: callTimeout, Poll: poll,
+		Clock: l.clock, Backoff: time.Second, Lease: callTimeout / 2, FetchTimeout: callTimeout, PeerTimeout: callTimeout, PollInterval: poll,
 		EarliestRenewal: func(time.Duration) time.Duration { return 0 }, Wake: func() {},
 	})
 	return l
@@ -74,7 +76,7 @@ func (l *lone) pass(d time.Duration) {
 	}
 }
 
-// A store makes nothing worse: after Wait, the Source inside is asked.
+// A store makes nothing worse: after PeerTimeout, the Source inside is asked.
 func TestStoreThatNeverAnswers(t *testing.T) {
 	l := newLone()
 	l.ask(nil)
@@ -87,7 +89,7 @@ func TestStoreThatNeverAnswers(t *testing.T) {
 		t.Fatalf("got %d calls, expected one", len(l.calls))
 	}
 	l.calls[0](good("t1", time.Minute).token, nil)
-	l.store.looks[0](Found{Is: HasToken}, nil) // late
+	l.store.looks[0](LookResult{Status: TokenFound}, nil) // late
 	if len(l.ended) != 1 || l.ended[0].token.Values[0] != "t1" || l.IsWaiting() {
 		t.Errorf("got %+v, expected the token once, and nothing to wait for", l.ended)
 	}
@@ -96,7 +98,7 @@ func TestStoreThatNeverAnswers(t *testing.T) {
 func TestStoreThatFails(t *testing.T) {
 	l := newLone()
 	l.ask(nil)
-	l.store.looks[0](Found{}, errors.New("down"))
+	l.store.looks[0](LookResult{}, errors.New("down"))
 	if len(l.calls) != 1 {
 		t.Fatalf("got %d calls, expected one", len(l.calls))
 	}
@@ -111,7 +113,7 @@ func TestLeaseThatComesLate(t *testing.T) {
 	l := newLone()
 	l.ask(nil)
 	l.pass(callTimeout)
-	l.store.looks[0](Found{Is: IsLeased, Lease: Lease{Owner: 1}}, nil)
+	l.store.looks[0](LookResult{Status: LeaseGranted, Lease: Lease{Owner: 1}}, nil)
 	l.calls[0](token.Token{}, &token.Error{Reason: token.NotSent})
 	if l.store.givenBack != 1 {
 		t.Errorf("the lease was given back %d times, expected once", l.store.givenBack)
@@ -127,10 +129,10 @@ func TestRejectedTokenStandsIn(t *testing.T) {
 	}{"within its life": {callTimeout / 4, true}, "after its end": {callTimeout, false}} {
 		l := newLone()
 		l.ask(nil)
-		l.store.looks[0](Found{Is: IsLeased, Lease: Lease{Owner: 1}, StandIn: &rejected}, nil)
+		l.store.looks[0](LookResult{Status: LeaseGranted, Lease: Lease{Owner: 1}, Fallback: &rejected}, nil)
 		l.clock.pass(test.takes)
 		l.calls[0](token.Token{}, &token.Error{Reason: token.ServerError})
-		if err := l.ended[0].err; err == nil || (err.StandIn != nil) != test.want {
+		if err := l.ended[0].err; err == nil || (err.Fallback != nil) != test.want {
 			t.Errorf("%s: got %+v, expected the rejected token along with the error: %t", name, err, test.want)
 		}
 	}
@@ -145,11 +147,11 @@ func TestLeaderThatNeverEnds(t *testing.T) {
 			break
 		}
 		if n := len(l.store.looks); n > 0 {
-			l.store.looks[n-1](Found{Is: IsBusy, Lease: Lease{Owner: 1}}, nil)
+			l.store.looks[n-1](LookResult{Status: LeaseHeld, Lease: Lease{Owner: 1}}, nil)
 		}
 		l.pass(poll)
 	}
-	l.store.looks[len(l.store.looks)-1](Found{Is: IsBusy, Lease: Lease{Owner: 1}}, nil)
+	l.store.looks[len(l.store.looks)-1](LookResult{Status: LeaseHeld, Lease: Lease{Owner: 1}}, nil)
 	if len(l.calls) != 1 {
 		t.Fatalf("got %d calls after %d looks, expected one", len(l.calls), len(l.store.looks))
 	}
@@ -163,7 +165,7 @@ func TestLeaderThatNeverEnds(t *testing.T) {
 func TestLeaseIsExtended(t *testing.T) {
 	l := newLone()
 	l.ask(nil)
-	l.store.looks[0](Found{Is: IsLeased, Lease: Lease{Owner: 1}}, nil)
+	l.store.looks[0](LookResult{Status: LeaseGranted, Lease: Lease{Owner: 1}}, nil)
 	l.pass(callTimeout)
 	extended := l.store.extended
 	if extended < 2 || extended > 6 {
@@ -180,13 +182,13 @@ func TestLeaseIsExtended(t *testing.T) {
 func TestTickIsBounded(t *testing.T) {
 	const many = 1000
 	tests := map[string]struct {
-		found *Found        // of each look
+		found *LookResult   // of each look
 		after time.Duration // all are due
 		count func(*lone) int
 	}{
 		"a store that never answers": {nil, callTimeout, func(l *lone) int { return len(l.calls) }},
-		"others call":                {&Found{Is: IsBusy, Lease: Lease{Owner: 1}}, poll, func(l *lone) int { return len(l.store.looks) }},
-		"leases to be extended":      {&Found{Is: IsLeased, Lease: Lease{Owner: 1}}, callTimeout / 4, func(l *lone) int { return l.store.extended }},
+		"others call":                {&LookResult{Status: LeaseHeld, Lease: Lease{Owner: 1}}, poll, func(l *lone) int { return len(l.store.looks) }},
+		"leases to be extended":      {&LookResult{Status: LeaseGranted, Lease: Lease{Owner: 1}}, callTimeout / 4, func(l *lone) int { return l.store.extended }},
 	}
 	for name, tt := range tests {
 		l := newLone()

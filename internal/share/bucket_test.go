@@ -20,10 +20,10 @@ func keyNamed(name string) *recordKey {
 
 const placeNow = time.Hour
 
-func leaseUntil(until time.Duration) *record { return &record{lease: 1, leaseEnds: until} }
+func leaseUntil(until time.Duration) *record { return &record{leaseOwner: 1, leaseEnds: until} }
 
 func refusedUntil(until time.Duration) *record {
-	return &record{failure: token.OtherStatus, failed: waits{count: 1, until: until}}
+	return &record{failure: token.OtherStatus, failureBackoff: backoff{count: 1, until: until}}
 }
 
 func tokenOf(text string, until time.Duration) *record {
@@ -68,7 +68,7 @@ func TestRefusalsPushOutRefusalsOnly(t *testing.T) {
 			t.Errorf("the lease of caller %d was pushed out", i)
 		}
 	}
-	if r := b.find(keyNamed("bad 9999")); r.failed.count == 0 {
+	if r := b.find(keyNamed("bad 9999")); r.failureBackoff.count == 0 {
 		t.Error("the latest refusal is not there")
 	}
 	if len(b) > 32<<10 {
@@ -107,7 +107,7 @@ func TestOldestTokensMakeRoom(t *testing.T) {
 // Whatever another plugin writes, a record that is found is the owner's, or there is none.
 func TestRecordsThatOthersHaveMade(t *testing.T) {
 	key, other := keyNamed("a"), keyNamed("b")
-	own, others := key.sealed(tokenOf("token of a", 2*placeNow)), other.sealed(tokenOf("token of b", 2*placeNow))
+	own, others := key.seal(tokenOf("token of a", 2*placeNow)), other.seal(tokenOf("token of b", 2*placeNow))
 	renamed := append(append([]byte(nil), own[:16]...), others[16:]...)
 	for name, data := range map[string][]byte{
 		"another's record under its name":   renamed,
@@ -136,7 +136,7 @@ func TestRecordsThatOthersHaveMade(t *testing.T) {
 
 // A bucket may have been written by another plugin: what is made of it is well-formed, bounded, and has the record.
 func FuzzBucket(f *testing.F) {
-	good := withLength(keyNamed("a").sealed(tokenOf("t", 2*placeNow)))
+	good := withLength(keyNamed("a").seal(tokenOf("t", 2*placeNow)))
 	for _, data := range [][]byte{nil, good, good[:20], append(good, 0xff), []byte(strings.Repeat("\x01", 100)), []byte(strings.Repeat("\xff", 100))} {
 		f.Add(data)
 	}

@@ -7,8 +7,8 @@ import (
 	"token-fetch/internal/token"
 )
 
-// appendToken writes what all stores keep of a token, but for its age: times in milliseconds, counts and lengths as varints,
-// then the values.
+// appendToken encodes what every store keeps of a token, which excludes its age: times in milliseconds, counts and
+// lengths as varints, then the values.
 func appendToken(data []byte, t token.Token) []byte {
 	data = binary.AppendUvarint(data, uint64(t.ID))
 	data = binary.AppendUvarint(data, uint64(t.Lifetime.Milliseconds()))        //nolint:gosec // not negative
@@ -21,13 +21,13 @@ func appendToken(data []byte, t token.Token) []byte {
 	return data
 }
 
-// decoder reads until something does not fit; then all is zero.
+// decoder reads until the data is malformed; from then on every read returns zero.
 type decoder struct {
 	data   []byte
 	broken bool
 }
 
-// token reads what appendToken has written.
+// token reads what appendToken wrote.
 func (d *decoder) token() token.Token {
 	t := token.Token{ID: token.ID(d.uvarint()), Lifetime: d.lifetime(), SubjectLifetime: d.lifetime()}
 	for count := d.uvarint(); count > 0 && !d.broken; count-- {
@@ -42,7 +42,7 @@ func (d *decoder) token() token.Token {
 	return t
 }
 
-// lifetime is at most the longest that there can be, so that sums of it are far from an overflow.
+// lifetime rejects values so large that sums of lifetimes could overflow.
 func (d *decoder) lifetime() time.Duration {
 	const most = 1 << 40
 	ms := d.uvarint()
@@ -61,7 +61,7 @@ func (d *decoder) byte() byte {
 	return taken[0]
 }
 
-// duration reads a time that sums of are far from an overflow.
+// duration rejects values so large that sums of times could overflow.
 func (d *decoder) duration() time.Duration {
 	const most = 1 << 61
 	n, size := binary.Varint(d.data)

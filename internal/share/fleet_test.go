@@ -44,7 +44,7 @@ func (g *gateway) Monotonic() time.Duration { return time.Since(g.start) + g.off
 func (g *gateway) Wall() time.Time          { return time.Now().Add(g.offset) }
 
 func (g *gateway) RedisFailed(err error) { g.log("failed: " + err.Error()) }
-func (g *gateway) RedisWorks()           {}
+func (g *gateway) RedisRecovered()       {}
 
 func (g *gateway) log(line string) {
 	g.mu.Lock()
@@ -124,7 +124,7 @@ const (
 type fleetOptions struct {
 	gateways int
 	backoff  time.Duration // 200 ms if not set
-	address  Address
+	address  Connection
 	key      string
 	offset   func(number int) time.Duration
 	service  *service
@@ -144,7 +144,7 @@ func startFleet(t *testing.T, redis string, o fleetOptions) []*gateway {
 		address := o.address
 		address.Timeout = realRedisTimeout
 		g.store = &Redis{
-			Scripts: &Client{Host: &socketHost{address: redis, gateway: g}, Cluster: "redis", Address: address},
+			Scripts: &Client{Host: &socketHost{address: redis, gateway: g}, Cluster: "redis", Connection: address},
 			Clock:   g, Log: g, Prefix: "test:", Values: 1, IsHeaderValue: isPrintable,
 		}
 		if o.key != "" {
@@ -152,7 +152,7 @@ func startFleet(t *testing.T, redis string, o fleetOptions) []*gateway {
 		}
 		g.source = New(g.store, g, Options{
 			Clock: g, Identity: token.Key{1}, Backoff: policy.Backoff,
-			Lease: realTimeout / 2, Longest: realTimeout, Wait: realTimeout, Poll: 20 * time.Millisecond,
+			Lease: realTimeout / 2, FetchTimeout: realTimeout, PeerTimeout: realTimeout, PollInterval: 20 * time.Millisecond,
 			EarliestRenewal: func(time.Duration) time.Duration { return 0 }, Wake: func() {},
 		})
 		var scheduler *cache.Scheduler

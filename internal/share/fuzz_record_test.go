@@ -27,8 +27,8 @@ func decodeRecord(data []byte) (record, bool) {
 // larger than the record, has times that can be reckoned with, and stays what it is when it is written again.
 func FuzzDecodeRecord(f *testing.F) {
 	kept := token.Token{Values: []string{"Bearer a", ""}, ID: 9, Lifetime: time.Minute, SubjectLifetime: time.Hour}
-	for _, r := range []record{{token: kept}, {lease: 5, leaseEnds: 7, endsAt: time.Unix(1, 2), token: kept, isRejected: true},
-		{rejections: waits{count: 3, until: 9}}, {failure: token.ServerError, failed: waits{count: 1, until: 9}}, {}} {
+	for _, r := range []record{{token: kept}, {leaseOwner: 5, leaseEnds: 7, endsAt: time.Unix(1, 2), token: kept, isRejected: true},
+		{rejectionBackoff: backoff{count: 3, until: 9}}, {failure: token.ServerError, failureBackoff: backoff{count: 1, until: 9}}, {}} {
 		f.Add(encodeRecord(&r))
 		f.Add(append(encodeRecord(&r), 0))
 	}
@@ -40,7 +40,7 @@ func FuzzDecodeRecord(f *testing.F) {
 		var ok bool
 		fuzzing.InTime(t, len(data), func() { r, ok = decodeRecord(data) })
 		if !ok {
-			if r.hasToken() || r.lease != 0 || r.failed.count != 0 || r.rejections.count != 0 {
+			if r.hasToken() || r.leaseOwner != 0 || r.failureBackoff.count != 0 || r.rejectionBackoff.count != 0 {
 				t.Errorf("got %+v from a record that is malformed, expected nothing", r)
 			}
 			return
@@ -56,14 +56,14 @@ func FuzzDecodeRecord(f *testing.F) {
 func checkRecord(t *testing.T, r record, size int) {
 	t.Helper()
 	now, wall := time.Hour, time.Unix(1_764_000_000, 0)
-	f, _ := r.look(Question{Owner: 1, Lease: time.Second, Have: 9, IsRejected: true, Backoff: time.Second}, now, wall)
-	if f.Is == HasFailed && (f.Wait <= 0 || f.Wait > token.MaxRetryAfter+time.Second || !f.Reason.IsShared()) {
+	f, _ := r.look(LookRequest{Owner: 1, Lease: time.Second, Have: 9, IsRejected: true, Backoff: time.Second}, now, wall)
+	if f.Status == InBackoff && (f.Wait <= 0 || f.Wait > token.MaxRetryAfter+time.Second || !f.Reason.IsShared()) {
 		t.Errorf("got %+v, which holds back for longer than may be, or without a reason", f)
 	}
-	if r.isLeased(now) && r.leaseEnds > now+longestLease+time.Second {
+	if r.isLeased(now) && r.leaseEnds > now+maxLease+time.Second {
 		t.Errorf("%+v is leased for longer than may be", r)
 	}
-	for _, got := range []*token.Token{&f.Token, f.StandIn} {
+	for _, got := range []*token.Token{&f.Token, f.Fallback} {
 		if got == nil || got.Values == nil {
 			continue
 		}
@@ -91,14 +91,14 @@ func FuzzRecord(f *testing.F) {
 			Lifetime: time.Duration(life) * time.Millisecond, SubjectLifetime: time.Duration(subject) * time.Millisecond,
 		}
 		want := record{token: kept, isRejected: count%2 == 0, issuedAt: time.Duration(issued), dueAt: time.Duration(issued), endsAt: time.Unix(0, ends),
-			lease: id, leaseEnds: time.Duration(until), rejections: waits{count: int(count), until: time.Duration(until)},
-			failure: [...]token.Reason{0, token.NoAnswer, token.SubjectRefused}[count%3], failed: waits{count: int(count), until: time.Duration(ends)}}
+			leaseOwner: id, leaseEnds: time.Duration(until), rejectionBackoff: backoff{count: int(count), until: time.Duration(until)},
+			failure: [...]token.Reason{0, token.NoAnswer, token.SubjectRefused}[count%3], failureBackoff: backoff{count: int(count), until: time.Duration(ends)}}
 		data := encodeRecord(&want)
 		got, ok := decodeRecord(data)
 		if !ok {
 			const most = 1 << 61
 			isOrdered := id != 0 && life != 0
-			for _, at := range []int64{issued, int64(want.neededUntil()), until, ends} {
+			for _, at := range []int64{issued, int64(want.keepUntil()), until, ends} {
 				isOrdered = isOrdered && at > -most && at < most
 			}
 			if isOrdered {
@@ -107,7 +107,7 @@ func FuzzRecord(f *testing.F) {
 			return
 		}
 		if !bytes.Equal(encodeRecord(&got), data) || strings.Join(got.token.Values, "\n") != values || got.owner != want.owner ||
-			got.token.Lifetime != kept.Lifetime || !got.endsAt.Equal(want.endsAt) || got.rejections != want.rejections || got.failed != want.failed {
+			got.token.Lifetime != kept.Lifetime || !got.endsAt.Equal(want.endsAt) || got.rejectionBackoff != want.rejectionBackoff || got.failureBackoff != want.failureBackoff {
 			t.Errorf("got %+v, expected %+v", got, want)
 		}
 		if half, ok := decodeRecord(data[:len(data)-1]); ok {

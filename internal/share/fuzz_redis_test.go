@@ -37,8 +37,8 @@ func FuzzReplies(f *testing.F) {
 		if err != nil {
 			return
 		}
-		found, ok := r.found(Key{1}, Question{Owner: 1}, text, r.Clock.Monotonic())
-		if ok && (found.Wait < 0 || found.Wait > token.MaxRetryAfter || found.Is == HasFailed && !found.Reason.IsShared()) {
+		found, ok := r.parseLook(Key{1}, LookRequest{Owner: 1}, text, r.Clock.Monotonic())
+		if ok && (found.Wait < 0 || found.Wait > token.MaxRetryAfter || found.Status == InBackoff && !found.Reason.IsShared()) {
 			t.Errorf("got %+v of %q", found, data)
 		}
 	})

@@ -8,77 +8,77 @@ import (
 	"token-fetch/internal/token"
 )
 
-// record is all that shared data has of a key. It is written by compare-and-swap only, as the token, its times and the lease
-// must fit each other. What it means is what redis_scripts.go says of Redis.
+// record is everything that shared data holds for one Key. It is written by compare-and-swap only, so that token, times
+// and lease are always consistent. Its semantics are those of redis_scripts.go.
 //
-// Its times are on the process' monotonic clock; the token's end is there by the wall clock too,
-// and the clock by which it is over first decides.
+// Times are on the process's monotonic clock, but the token's end is kept by the wall clock as well: whichever clock
+// reaches it first decides.
 type record struct {
-	owner      recordOwner // of all records in one bucket, whose this is
-	token      token.Token // without Values: there is none
-	isRejected bool        // by an upstream: it only stands in for a new one
-	issuedAt   time.Duration
-	dueAt      time.Duration
-	endsAt     time.Time // by the wall clock
-	lease      uint64    // whose; 0: nobody's
-	leaseEnds  time.Duration
-	failure    token.Reason // why nobody may call until failed is over; 0: tokens may not be kept, so that each calls for itself
-	failed     waits
-	rejections waits // before the next token that was rejected is withdrawn
+	owner            recordOwner // among the records of a bucket
+	token            token.Token // no Values: no token
+	isRejected       bool        // by an upstream: the token serves only as a fallback
+	issuedAt         time.Duration
+	dueAt            time.Duration
+	endsAt           time.Time // by the wall clock
+	leaseOwner       uint64    // 0: no lease
+	leaseEnds        time.Duration
+	failure          token.Reason // of the latest failed call; 0: tokens must not be cached, so everyone calls directly
+	failureBackoff   backoff
+	rejectionBackoff backoff // until it is over, a rejected token is not replaced
 }
 
-// recordOwner names a record in its bucket.
+// recordOwner identifies a record within its bucket.
 type recordOwner [16]byte
 
-// waits are after failures in a row, or rejections.
-type waits struct {
+// backoff is the state after a number of consecutive failures or rejections.
+type backoff struct {
 	count int
 	until time.Duration
 }
 
-// next begins the next wait, which is up to a fifth longer than it need be, so that gateways spread out.
-func (w *waits) next(now time.Duration, of func(count int) time.Duration, isExact bool) time.Duration {
-	if now >= w.until+MaxBackoff {
-		w.count = 0 // the last one is forgotten
+// next starts the next wait. Unless it is exact, it is up to a fifth longer, so that gateways spread out.
+func (b *backoff) next(now time.Duration, waitAfter func(count int) time.Duration, isExact bool) time.Duration {
+	if now >= b.until+MaxBackoff {
+		b.count = 0 // the previous failures are forgotten
 	}
-	wait := of(w.count)
+	wait := waitAfter(b.count)
 	if !isExact {
 		wait += rand.N(min(wait, MaxBackoff)/5 + 1) //nolint:gosec // no secret: it only spreads gateways
-		wait = max(min(wait, MaxBackoff), of(w.count))
+		wait = max(min(wait, MaxBackoff), waitAfter(b.count))
 	}
-	w.count++
-	w.until = now + wait
+	b.count++
+	b.until = now + wait
 	return wait
 }
 
-// longestLease is longer than any is asked for: a call takes a minute at most, and what there is to be waited for it.
-const longestLease = 3 * time.Minute
+// maxLease exceeds every lease: a call takes at most a minute, plus the time spent waiting for it.
+const maxLease = 3 * time.Minute
 
-// isWithin reports whether a time is to come, and no further off than it can be. now may be a little behind that of the
-// worker that wrote it, whose record was read after the clock was.
-func isWithin(now, until, most time.Duration) bool {
-	return now < until && until-now <= most+time.Second
+// isActive reports whether until is in the future but no further than limit. now may be slightly behind the clock of
+// the worker that wrote until, because the clock was read before the record was.
+func isActive(now, until, limit time.Duration) bool {
+	return now < until && until-now <= limit+time.Second
 }
 
 func (r *record) hasToken() bool { return len(r.token.Values) > 0 }
 
 func (r *record) expiresAt() time.Duration { return r.issuedAt + r.token.Lifetime }
 
-// neededUntil is when nothing in the record matters any more.
-func (r *record) neededUntil() time.Duration {
+// keepUntil is when the record can be dropped.
+func (r *record) keepUntil() time.Duration {
 	until := r.leaseEnds
 	if r.hasToken() {
 		until = max(until, r.expiresAt())
 	}
-	for _, w := range []waits{r.failed, r.rejections} {
-		if w.count > 0 {
-			until = max(until, w.until+MaxBackoff)
+	for _, b := range []backoff{r.failureBackoff, r.rejectionBackoff} {
+		if b.count > 0 {
+			until = max(until, b.until+MaxBackoff)
 		}
 	}
 	return until
 }
 
-// tokenAt is the record's token at a moment of both clocks; ok is false when there is none.
+// tokenAt returns the token with its age by both clocks. ok is false if there is no token or it has expired.
 func (r *record) tokenAt(now time.Duration, wall time.Time) (t token.Token, ok bool) {
 	left := r.expiresAt() - now
 	if byWall := r.endsAt.Sub(wall); left-byWall > jumpTolerance {
@@ -92,55 +92,55 @@ func (r *record) tokenAt(now time.Duration, wall time.Time) (t token.Token, ok b
 	return t, true
 }
 
-// jumpTolerance is what the two clocks may drift apart without it being a jump.
+// jumpTolerance is how far the two clocks may drift apart before it counts as a jump.
 const jumpTolerance = time.Second
 
-// look decides on a Look, and reports whether the record has changed.
-func (r *record) look(q Question, now time.Duration, wall time.Time) (f Found, hasChanged bool) {
-	if q.IsRejected && r.hasToken() && !r.isRejected && r.token.ID == q.Have && now >= r.rejections.until {
-		r.rejections.next(now, func(count int) time.Duration { return backoff(q.Backoff, count) }, false)
+// look implements Store.Look, and reports whether the record has changed.
+func (r *record) look(q LookRequest, now time.Duration, wall time.Time) (f LookResult, hasChanged bool) {
+	if q.IsRejected && r.hasToken() && !r.isRejected && r.token.ID == q.Have && now >= r.rejectionBackoff.until {
+		r.rejectionBackoff.next(now, func(count int) time.Duration { return backoffAfter(q.Backoff, count) }, false)
 		r.isRejected, hasChanged = true, true
 	}
 	t, isValid := r.tokenAt(now, wall)
-	var standIn *token.Token
+	var fallback *token.Token
 	if isValid && r.isRejected {
-		standIn, isValid = &t, false
+		fallback, isValid = &t, false
 	}
-	isHeld := r.failed.count > 0 && isWithin(now, r.failed.until, token.MaxRetryAfter)
+	isBackingOff := r.failureBackoff.count > 0 && isActive(now, r.failureBackoff.until, token.MaxRetryAfter)
 	switch {
 	case isValid && (t.ID != q.Have || q.IsRejected || now < r.dueAt):
-		return Found{Is: HasToken, Token: t}, hasChanged
-	case isHeld && !isValid && r.failure == 0:
-		return Found{Is: IsAlone, StandIn: standIn}, hasChanged
-	case isHeld && !isValid:
-		return Found{Is: HasFailed, Reason: r.failure, Wait: r.failed.until - now, StandIn: standIn}, hasChanged
-	case !isHeld && !r.isLeased(now) && q.Lease > 0:
-		r.lease, r.leaseEnds = q.Owner, now+q.Lease
-		return Found{Is: IsLeased, Lease: Lease{Owner: q.Owner}, StandIn: standIn}, true
+		return LookResult{Status: TokenFound, Token: t}, hasChanged
+	case isBackingOff && !isValid && r.failure == 0:
+		return LookResult{Status: NotCacheable, Fallback: fallback}, hasChanged
+	case isBackingOff && !isValid:
+		return LookResult{Status: InBackoff, Reason: r.failure, Wait: r.failureBackoff.until - now, Fallback: fallback}, hasChanged
+	case !isBackingOff && !r.isLeased(now) && q.Lease > 0:
+		r.leaseOwner, r.leaseEnds = q.Owner, now+q.Lease
+		return LookResult{Status: LeaseGranted, Lease: Lease{Owner: q.Owner}, Fallback: fallback}, true
 	case isValid:
-		return Found{Is: HasToken, Token: t}, hasChanged
+		return LookResult{Status: TokenFound, Token: t}, hasChanged
 	default:
-		return Found{Is: IsBusy, Lease: Lease{Owner: q.Owner}, StandIn: standIn}, hasChanged
+		return LookResult{Status: LeaseHeld, Lease: Lease{Owner: q.Owner}, Fallback: fallback}, hasChanged
 	}
 }
 
 func (r *record) isLeased(now time.Duration) bool {
-	return r.lease != 0 && isWithin(now, r.leaseEnds, longestLease)
+	return r.leaseOwner != 0 && isActive(now, r.leaseEnds, maxLease)
 }
 
 func (r *record) isLeasedTo(l Lease, now time.Duration) bool {
-	return r.isLeased(now) && r.lease == l.Owner
+	return r.isLeased(now) && r.leaseOwner == l.Owner
 }
 
-func (r *record) endLease() { r.lease, r.leaseEnds = 0, 0 }
+func (r *record) endLease() { r.leaseOwner, r.leaseEnds = 0, 0 }
 
-// save decides on a Save, and reports whether the record has changed.
+// save implements Store.Save, and reports whether the record has changed.
 func (r *record) save(l Lease, t token.Token, dueAfter, now time.Duration, wall time.Time) bool {
 	if _, isValid := r.tokenAt(now, wall); !r.isLeasedTo(l, now) && (r.isLeased(now) || isValid && !r.isRejected) {
 		return false
 	}
 	r.endLease()
-	r.failure, r.failed = 0, waits{}
+	r.failure, r.failureBackoff = 0, backoff{}
 	r.issuedAt = now - t.Age
 	r.dueAt = r.issuedAt + dueAfter
 	r.endsAt = wall.Add(t.Lifetime - t.Age)
@@ -149,7 +149,7 @@ func (r *record) save(l Lease, t token.Token, dueAfter, now time.Duration, wall 
 	return true
 }
 
-// fail decides on a Fail.
+// fail implements Store.Fail.
 func (r *record) fail(l Lease, f Failure, now time.Duration) (wait time.Duration, hasChanged bool) {
 	if !r.isLeasedTo(l, now) {
 		return 0, false
@@ -159,21 +159,21 @@ func (r *record) fail(l Lease, f Failure, now time.Duration) (wait time.Duration
 	if f.Reason == token.SubjectRefused && r.isRejected {
 		r.token = token.Token{}
 	}
-	return r.failed.next(now, f.wait, f.IsExact), true
+	return r.failureBackoff.next(now, f.wait, f.IsExact), true
 }
 
-// recordHead is the beginning of an encoded record: what decides whether it stays in its bucket.
+// recordHead is the unencrypted start of a record. It decides whether the record stays in its bucket.
 type recordHead struct {
-	owner       recordOwner
-	neededUntil time.Duration
-	leaseEnds   time.Duration
-	hasToken    bool
+	owner     recordOwner
+	keepUntil time.Duration
+	leaseEnds time.Duration
+	hasToken  bool
 }
 
-// encodeHead writes the owner, and numbers as varints.
+// encodeHead encodes the owner, and numbers as varints.
 func (r *record) encodeHead() []byte {
 	data := append([]byte(nil), r.owner[:]...)
-	data = binary.AppendVarint(data, int64(r.neededUntil()))
+	data = binary.AppendVarint(data, int64(r.keepUntil()))
 	data = binary.AppendVarint(data, int64(r.leaseEnds))
 	if r.hasToken() {
 		return append(data, 1)
@@ -181,13 +181,13 @@ func (r *record) encodeHead() []byte {
 	return append(data, 0)
 }
 
-// appendBody writes all else in the same way.
+// appendBody encodes the rest in the same way.
 func (r *record) appendBody(data []byte) []byte {
-	data = binary.AppendUvarint(data, r.lease)
+	data = binary.AppendUvarint(data, r.leaseOwner)
 	data = append(data, byte(r.failure))
-	for _, w := range []waits{r.failed, r.rejections} {
-		data = binary.AppendUvarint(data, uint64(w.count)) //nolint:gosec // never negative
-		data = binary.AppendVarint(data, int64(w.until))
+	for _, b := range []backoff{r.failureBackoff, r.rejectionBackoff} {
+		data = binary.AppendUvarint(data, uint64(b.count)) //nolint:gosec // never negative
+		data = binary.AppendVarint(data, int64(b.until))
 	}
 	if !r.hasToken() {
 		return data
@@ -205,17 +205,17 @@ func (r *record) appendBody(data []byte) []byte {
 
 func (d *decoder) head() (h recordHead) {
 	copy(h.owner[:], d.bytes(uint64(len(h.owner))))
-	h.neededUntil, h.leaseEnds = d.duration(), d.duration()
+	h.keepUntil, h.leaseEnds = d.duration(), d.duration()
 	h.hasToken = d.byte() == 1
 	return h
 }
 
-// decodeBody returns an empty record and false for what is malformed.
+// decodeBody returns an empty record and false if the body is malformed.
 func decodeBody(head recordHead, body []byte) (record, bool) {
 	d := decoder{data: body}
-	r := record{owner: head.owner, leaseEnds: head.leaseEnds, lease: d.uvarint(), failure: d.reason()}
-	for _, w := range []*waits{&r.failed, &r.rejections} {
-		w.count, w.until = int(min(d.uvarint(), 1<<16)), d.duration()
+	r := record{owner: head.owner, leaseEnds: head.leaseEnds, leaseOwner: d.uvarint(), failure: d.reason()}
+	for _, b := range []*backoff{&r.failureBackoff, &r.rejectionBackoff} {
+		b.count, b.until = int(min(d.uvarint(), 1<<16)), d.duration()
 	}
 	if head.hasToken {
 		r.issuedAt, r.dueAt = d.duration(), d.duration()
@@ -236,10 +236,10 @@ func (d *decoder) wallTime() int64 {
 	return n
 }
 
-// reason is one that workers share, or none.
+// reason is one that workers share, or zero.
 func (d *decoder) reason() token.Reason {
 	r := token.Reason(d.byte())
-	if int(r) >= token.Reasons || r != 0 && !r.IsShared() {
+	if int(r) >= token.NumReasons || r != 0 && !r.IsShared() {
 		d.broken = true
 		return 0
 	}

@@ -11,41 +11,41 @@ import (
 	"token-fetch/internal/token"
 )
 
-// Redis is the Store of the gateways of a fleet.
+// Redis is the Store that gateways share.
 type Redis struct {
 	Scripts Scripts
 	Clock   token.Clock
 	Prefix  string  // of all keys
-	Sealer  *Sealer // nil: tokens are kept as they are
+	Sealer  *Sealer // nil: tokens are stored unencrypted
 	Log     Log
-	// Values of each token; the first is the token itself, and IsHeaderValue reports whether a header can carry one: without
-	// a key to seal them with, anybody who can write to Redis may have made a record.
+	// Values is how many values a token has; the first is the token itself. IsHeaderValue reports whether a value is
+	// legal in a header: without an encryption key, anyone who can write to Redis can forge a record.
 	Values        int
 	IsHeaderValue func(value string) bool
 }
 
 var _ Store = (*Redis)(nil)
 
-// Scripts are run by Redis.
+// Scripts runs scripts on Redis.
 type Scripts interface {
-	// Eval runs a Lua script. done is told once, in a callback of the host's root context, unless Eval returns an
-	// error. It may be told late, or never.
+	// Eval runs a Lua script. done is called at most once, in a callback of the host's root context, and not at all if
+	// Eval returns an error. It may be called late.
 	Eval(script string, keys, args []string, done func(reply string, err error)) error
 }
 
-// Log is told what an operator should know. It sums up.
+// Log reports Redis's health to the operator, aggregated.
 type Log interface {
 	RedisFailed(err error)
-	RedisWorks()
+	RedisRecovered()
 }
 
-var errRubbish = errors.New("has a record that is not one of token-fetch, or not sealed with this encryptionKey")
+var errBadRecord = errors.New("has a record that is not one of token-fetch, or not sealed with this encryptionKey")
 
-// Look is part of Store, like the others below.
-func (r *Redis) Look(k Key, q Question, done func(Found, error)) { r.look(k, q, done, true) }
+// Look implements Store, like the methods below.
+func (r *Redis) Look(k Key, q LookRequest, done func(LookResult, error)) { r.look(k, q, done, true) }
 
-func (r *Redis) look(k Key, q Question, done func(Found, error), mayClear bool) {
-	lookedAt := r.Clock.Monotonic() // what is said of the time that is left counts from then
+func (r *Redis) look(k Key, q LookRequest, done func(LookResult, error), mayClear bool) {
+	lookedAt := r.Clock.Monotonic() // the reply's remaining times count from here
 	args := []string{formatID(q.Owner), millis(q.Lease), "", "", millis(q.Backoff)}
 	if q.Have != 0 {
 		args[2] = formatID(uint64(q.Have))
@@ -55,86 +55,86 @@ func (r *Redis) look(k Key, q Question, done func(Found, error), mayClear bool) 
 	}
 	r.eval(scriptLook, k, args, func(text string, err error) {
 		if err != nil {
-			done(Found{}, err)
+			done(LookResult{}, err)
 			return
 		}
-		f, ok := r.found(k, q, text, lookedAt)
+		f, ok := r.parseLook(k, q, text, lookedAt)
 		switch {
 		case ok:
 			done(f, nil)
 		case mayClear && strings.HasPrefix(text, replyToken):
-			r.Log.RedisFailed(errRubbish)
+			r.Log.RedisFailed(errBadRecord)
 			_, record, _ := parseTime(strings.TrimPrefix(text, replyToken+" "))
 			r.eval(scriptClear, k, []string{record}, func(string, error) {})
 			r.look(k, q, done, false)
 		default:
-			r.Log.RedisFailed(errRubbish)
-			done(Found{}, errRubbish)
+			r.Log.RedisFailed(errBadRecord)
+			done(LookResult{}, errBadRecord)
 		}
 	})
 }
 
-// found reads the reply of scriptLook. ok is false for one that is none, or has no token that can be used.
-func (r *Redis) found(k Key, q Question, text string, lookedAt time.Duration) (f Found, ok bool) {
+// parseLook parses the reply of scriptLook. ok is false if it is malformed or its token is unusable.
+func (r *Redis) parseLook(k Key, q LookRequest, text string, lookedAt time.Duration) (f LookResult, ok bool) {
 	word, rest, _ := strings.Cut(text, " ")
 	at, rest, ok := parseTime(rest)
 	now := r.Clock.Monotonic()
-	late := now - lookedAt
+	elapsed := now - lookedAt
 	switch {
 	case !ok:
 		return f, false
 	case word == replyToken:
 		t, ok := r.read(rest, k)
-		if t = aged(t, at-late); ok && t.Age >= t.Lifetime {
-			return Found{Is: IsBusy}, true // it may have ended on its way here
+		if t = aged(t, at-elapsed); ok && t.Age >= t.Lifetime {
+			return LookResult{Status: LeaseHeld}, true // it may have expired on the way here
 		}
-		return Found{Is: HasToken, Token: t}, ok
+		return LookResult{Status: TokenFound, Token: t}, ok
 	case word == replyFailed:
 		name, rest, _ := strings.Cut(rest, " ")
 		reason, isReason := token.SharedReason(name)
-		// Nobody of the fleet has written of a wait that is longer than all.
+		// No gateway writes a wait longer than the maximum.
 		if !isReason || at > token.MaxRetryAfter {
-			return Found{Is: IsAlone}, true
+			return LookResult{Status: NotCacheable}, true
 		}
-		return Found{Is: HasFailed, Reason: reason, Wait: at, StandIn: r.standIn(rest, k, late)}, true
+		return LookResult{Status: InBackoff, Reason: reason, Wait: at, Fallback: r.fallback(rest, k, elapsed)}, true
 	case word == replyLease || word == replyBusy:
-		f.Is = map[string]Finding{replyLease: IsLeased, replyBusy: IsBusy}[word]
+		f.Status = map[string]LookStatus{replyLease: LeaseGranted, replyBusy: LeaseHeld}[word]
 		f.Lease = Lease{Owner: q.Owner, TakenAt: at, SeenAt: now}
-		f.StandIn = r.standIn(rest, k, late)
+		f.Fallback = r.fallback(rest, k, elapsed)
 		return f, true
 	default:
 		return f, false
 	}
 }
 
-// aged is a token of which so much is left.
+// aged sets the token's age from its remaining lifetime.
 func aged(t token.Token, left time.Duration) token.Token {
-	t.Age = t.Lifetime - min(left, t.Lifetime) // Redis' time to live is not sealed
+	t.Age = t.Lifetime - min(left, t.Lifetime) // Redis's TTL is not authenticated
 	return t
 }
 
-// standIn reads the rejected token that comes with another reply, if there is one.
-func (r *Redis) standIn(text string, k Key, late time.Duration) *token.Token {
+// fallback parses the rejected token that accompanies a reply; nil if there is none.
+func (r *Redis) fallback(text string, k Key, elapsed time.Duration) *token.Token {
 	left, record, _ := parseTime(text)
 	record, isRejected := strings.CutPrefix(record, rejectedMark)
 	t, ok := r.read(record, k)
-	if t = aged(t, left-late); !ok || !isRejected || t.Age >= t.Lifetime {
+	if t = aged(t, left-elapsed); !ok || !isRejected || t.Age >= t.Lifetime {
 		return nil
 	}
 	return &t
 }
 
-// Save keeps a token. Its end is told by Redis' clock, of which the lease knows: a Save that is held up must not make it
-// live longer.
+// Save stores a token. Its expiry is computed on Redis's clock, as seen by the lease, so that a delayed Save does not
+// extend the token's life.
 func (r *Redis) Save(k Key, l Lease, t token.Token, dueAfter time.Duration, done func(error)) {
 	issued := l.TakenAt + (r.Clock.Monotonic() - l.SeenAt) - t.Age
 	args := []string{formatID(l.Owner), millis(issued + t.Lifetime), millis(issued + dueAfter), r.write(t, k)}
 	r.eval(scriptSave, k, args, func(_ string, err error) { done(err) })
 }
 
-// Fail keeps others from calling.
+// Fail starts a backoff for all gateways.
 func (r *Redis) Fail(k Key, l Lease, f Failure, done func(time.Duration, error)) {
-	word, isExact := wordAlone, ""
+	word, isExact := wordUncacheable, ""
 	if f.Reason != 0 {
 		word = f.Reason.String()
 	}
@@ -145,72 +145,72 @@ func (r *Redis) Fail(k Key, l Lease, f Failure, done func(time.Duration, error))
 	r.eval(scriptFail, k, args, func(text string, err error) {
 		wait, _, ok := parseTime(text + " ")
 		if err == nil && !ok {
-			err = errRubbish
+			err = errBadRecord
 		}
 		done(wait, err)
 	})
 }
 
-// Extend keeps the lease, or gives it back.
+// Extend renews or releases the lease.
 func (r *Redis) Extend(k Key, l Lease, until time.Duration, done func(error)) {
 	r.eval(scriptExtend, k, []string{formatID(l.Owner), millis(until)}, func(_ string, err error) { done(err) })
 }
 
-// wordAlone says that tokens can't be kept, so that each gateway calls for itself.
-const wordAlone = "alone"
+// wordUncacheable stands for: tokens must not be cached, so each gateway calls directly.
+const wordUncacheable = "alone"
 
 func (r *Redis) eval(script string, k Key, args []string, done func(reply string, err error)) {
-	heard := func(reply string, err error) {
+	onReply := func(reply string, err error) {
 		if err != nil {
 			r.Log.RedisFailed(err)
 		} else {
-			r.Log.RedisWorks()
+			r.Log.RedisRecovered()
 		}
 		done(reply, err)
 	}
-	if err := r.Scripts.Eval(script, r.names(k), args, heard); err != nil {
-		heard("", err)
+	if err := r.Scripts.Eval(script, r.keys(k), args, onReply); err != nil {
+		onReply("", err)
 	}
 }
 
-// keysOfToken is how many keys the scripts have for each token.
-const keysOfToken = 7
+// keysPerToken is how many Redis keys the scripts use for each token.
+const keysPerToken = 7
 
-// version is that of the records and scripts. Gateways with another one, during an upgrade, have keys of their own.
+// version is that of the records and scripts. During an upgrade, gateways of different versions use separate keys.
 const version = "3"
 
-// names are the keys of a token. They are hashes, as they are made of secrets and of callers' tokens. What is in braces has a
-// cluster keep them in one slot.
-func (r *Redis) names(k Key) []string {
+// keys returns the Redis keys of a token. They are hashes because their inputs include secrets and callers' tokens. The
+// braces put them in one slot of a Redis cluster.
+func (r *Redis) keys(k Key) []string {
 	hash := sha256.Sum256(append([]byte(version), k[:]...))
 	common := r.Prefix + "{" + hex.EncodeToString(hash[:]) + "}:"
-	names := make([]string, keysOfToken)
-	for i := range names {
-		names[i] = common + strconv.Itoa(i+1)
+	keys := make([]string, keysPerToken)
+	for i := range keys {
+		keys[i] = common + strconv.Itoa(i+1)
 	}
-	return names
+	return keys
 }
 
-// What scriptLook returns: a word, a time in milliseconds, and a text.
+// What scriptLook returns: one of these words, a time in milliseconds, and text.
 const (
-	replyToken  = "token"  // the time that its record has left; the record
-	replyLease  = "lease"  // Redis' time
-	replyFailed = "failed" // how long nobody may call; the word for why
-	replyBusy   = "busy"   // Redis' time
+	replyToken  = "token"  // remaining lifetime; record
+	replyLease  = "lease"  // Redis time; rejected record
+	replyFailed = "failed" // backoff left; reason and rejected record
+	replyBusy   = "busy"   // Redis time; rejected record
 )
 
-// parseTime takes the milliseconds with which a text begins.
+// parseTime parses the milliseconds at the start of a text.
 func parseTime(text string) (at time.Duration, rest string, ok bool) {
 	number, rest, found := strings.Cut(text, " ")
 	ms, err := strconv.ParseInt(number, 10, 64)
-	const most = 1 << 43 // milliseconds since 1970, for some more centuries; far from an overflow as a Duration
+	const most = 1 << 43 // milliseconds since 1970: a few centuries ahead, and far from overflowing a Duration
 	if !found || err != nil || ms < 0 || ms > most {
 		return 0, "", false
 	}
 	return time.Duration(ms) * time.Millisecond, rest, true
 }
 
-// millis is how a time is written for a script; nothing that lives is written as 0.
+// millis formats a duration for a script, rounding up: no time left to live becomes 0.
 func millis(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Millisecond-1)/time.Millisecond), 10)
 }

@@ -7,27 +7,27 @@ import (
 	"time"
 )
 
-// Host is the gateway's client of Redis. Only the Higress host has one.
+// Host is the gateway's Redis client. Only Higress has one.
 type Host interface {
-	// RedisInit makes the client; it connects when the first call is made.
+	// RedisInit configures the client, which connects on the first call.
 	RedisInit(cluster, username, password string, timeout time.Duration) error
-	// RedisCall sends a command. done is told once, in the root context, whether there was a reply, and which, unless
-	// RedisCall returns an error. Of a reply that is longer than MaxReply, the rest may be missing.
+	// RedisCall sends a command. done is called once, in the root context, with the reply if there was one, and not at
+	// all if RedisCall returns an error. A reply longer than MaxReply may be truncated.
 	RedisCall(cluster string, command []byte, done func(ok bool, reply []byte)) error
 }
 
-// Client runs scripts by the gateway's client of Redis. wasm-go has one, too, but it writes commands and replies into the
-// log, and so tokens.
+// Client runs scripts through the gateway's Redis client. wasm-go has a client too, but it logs commands and replies,
+// and with them tokens.
 type Client struct {
-	Host    Host
-	Cluster string // the gateway's name for it
-	Address Address
+	Host       Host
+	Cluster    string // as the gateway names it
+	Connection Connection
 
 	isReady bool
 }
 
-// Address is how Redis is reached beside the cluster.
-type Address struct {
+// Connection holds the connection settings other than the cluster.
+type Connection struct {
 	Username, Password string
 	Database           int
 	Timeout            time.Duration
@@ -40,8 +40,8 @@ var (
 	errNoReply     = errors.New("answered with something that is not a reply to a script")
 )
 
-// Eval runs a script. The whole of it is sent each time: it is asked for only when a token must be fetched, and Redis keeps
-// no script over a restart.
+// Eval sends the whole script each time: it is only needed when a token must be fetched, and Redis forgets cached
+// scripts on restart.
 func (c *Client) Eval(script string, keys, args []string, done func(reply string, err error)) error {
 	if err := c.init(); err != nil {
 		return err
@@ -53,7 +53,7 @@ func (c *Client) Eval(script string, keys, args []string, done func(reply string
 			return
 		}
 		reply, err := decodeReply(data)
-		c.isReady = err == nil // it may have been restarted, or have another password by now: the next call says it again
+		c.isReady = err == nil // Redis may have restarted or its password changed: authenticate again on the next call
 		done(reply, err)
 	})
 }
@@ -62,26 +62,25 @@ func (c *Client) init() error {
 	if c.isReady {
 		return nil
 	}
-	// As Higress takes what belongs to the connection and has no parameter of its own. Nothing is held back to be sent
-	// with later commands.
+	// Higress takes connection settings without parameters of their own as a query string. These two disable command
+	// buffering.
 	cluster := c.Cluster + "?buffer_flush_timeout=0&max_buffer_size_before_flush=0"
-	if c.Address.Database != 0 {
-		cluster += "&db=" + strconv.Itoa(c.Address.Database)
+	if c.Connection.Database != 0 {
+		cluster += "&db=" + strconv.Itoa(c.Connection.Database)
 	}
-	if err := c.Host.RedisInit(cluster, c.Address.Username, c.Address.Password, c.Address.Timeout); err != nil {
+	if err := c.Host.RedisInit(cluster, c.Connection.Username, c.Connection.Password, c.Connection.Timeout); err != nil {
 		return errUnreachable
 	}
 	c.isReady = true
 	return nil
 }
 
-// redisError is an error that Redis has answered with. Its text could repeat what it was sent, and is not told: but for its
-// first word, which says what kind it is.
+// redisError is an error reply. Only its first word, the kind, is kept: the rest may echo what was sent.
 type redisError struct{ kind string }
 
 func (e *redisError) Error() string { return "answered with the error " + e.kind }
 
-// encodeCommand writes a command as Redis reads it (RESP).
+// encodeCommand encodes a command in RESP.
 func encodeCommand(words []string) []byte {
 	size := 16
 	for _, word := range words {
@@ -96,10 +95,10 @@ func encodeCommand(words []string) []byte {
 	return data
 }
 
-// MaxReply is more than a script can return with a record that is one.
+// MaxReply exceeds the longest reply of a script.
 const MaxReply = maxRecord + 1024
 
-// decodeReply takes what a script can return, a text, and errors. Anything else is not from one.
+// decodeReply decodes what a script can return: a bulk string or an error.
 func decodeReply(data []byte) (string, error) {
 	line, rest, found := bytes.Cut(data, []byte("\r\n"))
 	if !found || len(line) == 0 {
@@ -119,10 +118,10 @@ func decodeReply(data []byte) (string, error) {
 	}
 }
 
-// errorKind is the first word of an error, such as OOM, if it is one.
+// errorKind is the first word of an error, such as OOM, if it looks like one.
 func errorKind(text []byte) string {
 	if bytes.Contains(text, []byte("unauthenticated")) {
-		return "NOAUTH" // what it has for clients of whom it does not know a thing and that send much
+		return "NOAUTH" // Redis's reply to unauthenticated clients that send large commands
 	}
 	word, _, _ := bytes.Cut(text, []byte(" "))
 	if len(word) == 0 || len(word) > 20 || len(bytes.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")) > 0 {

@@ -53,7 +53,7 @@ func (h *host) RedisCall(_ string, command []byte, done func(bool, []byte)) erro
 
 func TestClient(t *testing.T) {
 	h := &host{reply: "$1\r\n1\r\n", ok: true}
-	c := &Client{Host: h, Cluster: "outbound|6379||redis.dns", Address: Address{"user", "secret", 3, time.Second}}
+	c := &Client{Host: h, Cluster: "outbound|6379||redis.dns", Connection: Connection{"user", "secret", 3, time.Second}}
 	eval := func() (err error) {
 		var told error
 		if err := c.Eval("return '1'", []string{"a", "b"}, []string{"x"}, func(_ string, err error) { told = err }); err != nil {

@@ -19,37 +19,37 @@ var (
 	keyEncryptionKey = &schema.Key{Name: "encryptionKey", Kind: schema.Text, Secret: true}
 )
 
-// RedisKey is the object itself.
+// RedisKey is the key cache.redis itself.
 var RedisKey = &schema.Key{Name: "redis", Kind: schema.Object, Keys: []*schema.Key{
 	keyServiceName, keyServicePort, keyUsername, keyPassword, keyDatabase, keyTimeout, keyKeyPrefix, keyEncryptionKey,
 }}
 
-// RedisConfig is where the fleet's Redis is, and how tokens are kept there.
+// RedisConfig says where Redis is and how tokens are stored in it.
 type RedisConfig struct {
 	ServiceName string
 	ServicePort int
-	Address     Address
+	Connection  Connection
 	KeyPrefix   string
 	Sealer      *Sealer
 	secret      string
 }
 
-// Identity tells apart configurations that can't share a cache. It has their secrets.
+// Identity distinguishes configurations that must not share a cache. It contains their secrets.
 func (c *RedisConfig) Identity() string {
 	if c == nil {
 		return ""
 	}
-	return fmt.Sprintf("%q %d %q %q %q", c.ServiceName, c.ServicePort, c.Address, c.KeyPrefix, c.secret)
+	return fmt.Sprintf("%q %d %q %q %q", c.ServiceName, c.ServicePort, c.Connection, c.KeyPrefix, c.secret)
 }
 
-// maxPrefix is more than a name of a fleet needs.
+// maxPrefix is generous for naming a fleet.
 const maxPrefix = 128
 
-// ReadRedisConfig reads the object redis. What is wrong shows in the section's Err.
+// ReadRedisConfig reads the object cache.redis. Errors show in the section's Err.
 func ReadRedisConfig(s schema.Section, isEnabled bool) *RedisConfig {
 	c := &RedisConfig{
 		ServiceName: s.String(keyServiceName), ServicePort: s.Int(keyServicePort), KeyPrefix: s.String(keyKeyPrefix),
-		Address: Address{
+		Connection: Connection{
 			Username: s.String(keyUsername), Password: s.String(keyPassword), Database: s.Int(keyDatabase),
 			Timeout: s.Milliseconds(keyTimeout),
 		},
@@ -76,7 +76,7 @@ func ReadRedisConfig(s schema.Section, isEnabled bool) *RedisConfig {
 	return c
 }
 
-// defaultPort is that of Redis; services of fixed addresses have the port 80 in Higress, whatever theirs is.
+// defaultPort is 6379, but 80 for services of fixed addresses: Higress gives all of them logical port 80.
 func defaultPort(serviceName string) int {
 	if strings.HasSuffix(serviceName, ".static") {
 		return 80

@@ -22,13 +22,13 @@ func TestReadRedisConfig(t *testing.T) {
 		want   RedisConfig
 	}{
 		"the least": {`{"serviceName": "redis.dns"}`, RedisConfig{
-			ServiceName: "redis.dns", ServicePort: 6379, KeyPrefix: "token-fetch:", Address: Address{Timeout: time.Second},
+			ServiceName: "redis.dns", ServicePort: 6379, KeyPrefix: "token-fetch:", Connection: Connection{Timeout: time.Second},
 		}},
 		"fixed addresses": {`{"serviceName": "redis.static"}`, RedisConfig{
-			ServiceName: "redis.static", ServicePort: 80, KeyPrefix: "token-fetch:", Address: Address{Timeout: time.Second},
+			ServiceName: "redis.static", ServicePort: 80, KeyPrefix: "token-fetch:", Connection: Connection{Timeout: time.Second},
 		}},
 		"all": {`{"serviceName": "redis.static", "servicePort": 6380, "username": "u", "password": "p", "database": 3, "timeout": 50, "keyPrefix": "a:"}`, RedisConfig{
-			ServiceName: "redis.static", ServicePort: 6380, KeyPrefix: "a:", Address: Address{"u", "p", 3, 50 * time.Millisecond},
+			ServiceName: "redis.static", ServicePort: 6380, KeyPrefix: "a:", Connection: Connection{"u", "p", 3, 50 * time.Millisecond},
 		}},
 	}
 	for name, tt := range tests {

@@ -13,7 +13,7 @@ import (
 func keyAt(number int) string { return keyOfFleet(1, number) }
 
 func keyOfFleet(identity byte, number int) string {
-	return (&Redis{Prefix: "test:"}).names(keyOf(token.Key{identity}, nil))[number-1]
+	return (&Redis{Prefix: "test:"}).keys(keyOf(token.Key{identity}, nil))[number-1]
 }
 
 // The fleet does not wait for a gateway that is killed while it holds the lease.
@@ -51,16 +51,16 @@ func waitFor(t *testing.T, what string, holds func() bool) {
 func TestRedisFailures(t *testing.T) {
 	tests := map[string]struct {
 		options []string
-		address Address
+		address Connection
 		prepare func(t *testing.T, redis *redistest.Server)
 		log     string // what every gateway's log says first
 		calls   int64  // of three gateways; 0: any number
 	}{
 		"stopped":         {prepare: func(_ *testing.T, r *redistest.Server) { r.Stop() }, log: "can't be reached", calls: 3},
 		"hanging":         {prepare: func(_ *testing.T, r *redistest.Server) { r.Send("DEBUG", "SLEEP", "10") }, options: []string{"--enable-debug-command", "yes"}, log: "can't be reached", calls: 3},
-		"other password":  {options: []string{"--requirepass", "right"}, address: Address{Password: "wrong"}, log: "NOAUTH", calls: 3},
+		"other password":  {options: []string{"--requirepass", "right"}, address: Connection{Password: "wrong"}, log: "NOAUTH", calls: 3},
 		"no password":     {options: []string{"--requirepass", "right"}, log: "NOAUTH", calls: 3},
-		"right password":  {options: []string{"--requirepass", "right"}, address: Address{Password: "right"}, calls: 1},
+		"right password":  {options: []string{"--requirepass", "right"}, address: Connection{Password: "right"}, calls: 1},
 		"out of memory":   {options: []string{"--maxmemory", "1mb", "--maxmemory-policy", "noeviction"}, log: "OOM"},
 		"read-only":       {options: []string{"--min-replicas-to-write", "1"}, log: "NOREPLICAS", calls: 3},
 		"record of lists": {prepare: func(_ *testing.T, r *redistest.Server) { r.Do("RPUSH", keyAt(1), "rubbish") }, calls: 1},
@@ -157,7 +157,7 @@ func TestKeysHaveAnEnd(t *testing.T) {
 	})
 	s.failing.Store(true)
 	waitFor(t, "the token in Redis", func() bool { return redis.Do("EXISTS", keyAt(1)) == ":1" })
-	for number := 1; number <= keysOfToken; number++ {
+	for number := 1; number <= keysPerToken; number++ {
 		if left := redis.Do("PTTL", keyAt(number)); left == ":-1" {
 			t.Errorf("key %d: got no end, expected one", number)
 		}

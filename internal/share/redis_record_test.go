@@ -132,12 +132,12 @@ func TestRepliesWithRejectedToken(t *testing.T) {
 		"not marked":        {"failed 900 server_error 20000 " + rejected[1:], false},
 	}
 	for name, test := range tests {
-		found, ok := r.found(key, Question{Owner: 1}, test.reply, r.Clock.Monotonic())
-		if !ok || found.Is == HasToken || (found.StandIn != nil) != test.standsIn {
+		found, ok := r.parseLook(key, LookRequest{Owner: 1}, test.reply, r.Clock.Monotonic())
+		if !ok || found.Status == TokenFound || (found.Fallback != nil) != test.standsIn {
 			t.Errorf("%s: got %+v, %t; expected no token, and one that stands in: %t", name, found, ok, test.standsIn)
 		}
 	}
-	if found, ok := r.found(key, Question{Owner: 1}, "token 20000 "+rejected, r.Clock.Monotonic()); ok {
+	if found, ok := r.parseLook(key, LookRequest{Owner: 1}, "token 20000 "+rejected, r.Clock.Monotonic()); ok {
 		t.Errorf("as a good one: got %+v, expected none", found)
 	}
 }

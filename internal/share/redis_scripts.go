@@ -1,20 +1,20 @@
 package share
 
-// This file is what Redis does, each in one step that nothing comes between. Times are in milliseconds. What it decides is
-// what record.go decides for shared data; TestStores holds one against the other.
+// These scripts implement Store in Redis, each atomically. Their decisions are those of record.go for shared data:
+// TestStores holds the two against each other.
 //
-// All times are Redis' own: the clocks of gateways may differ by minutes. A time to live is a key's, so that nothing
-// stays behind. KEYS, which are in one slot of a cluster:
+// Times are in milliseconds, on Redis's clock only: the clocks of gateways may be minutes apart. Every key has a TTL,
+// so nothing is left behind. KEYS, all in one cluster slot:
 //
-//	1  the token's record, as long as it lives
-//	2  there while the token need not be renewed
-//	3  the lease: whose gateway is calling the token service
-//	4  there while nobody may call, with the word for why
-//	5  the number of calls that failed in a row
-//	6  there while the upstream's rejection of a token changes nothing, as it rejected the one before too
-//	7  the number of tokens that were rejected in a row
+//	1  the token's record, until it expires
+//	2  exists until the token is due for renewal
+//	3  the lease: the owner that is calling the token service
+//	4  exists during the backoff after a failure; its value is the reason
+//	5  the number of consecutive failures
+//	6  exists during the backoff after a rejection, while further rejections are ignored
+//	7  the number of consecutive rejections
 
-// Lua's functions that the scripts share.
+// Lua functions that the scripts share.
 const (
 	luaNow = `
 local function now()
@@ -22,7 +22,7 @@ local function now()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 `
-	// Each wait is twice the one before, up to 30 s, and is forgotten 30 s after its end.
+	// Each wait is twice the previous one, up to 30 s, and is forgotten 30 s after its end.
 	luaBackOff = `
 local function backOff(counter, first, least)
   local count = redis.call('INCR', counter)
@@ -36,9 +36,9 @@ local function isRejected(token) return token and string.sub(token, 1, 1) == '` 
 `
 )
 
-// scriptLook is Look. ARGV: owner and time of the lease; the token that the asker has, or none; '1' if the upstream has
-// rejected it, and the first wait after a rejection.
-// A key without an end is not ours, nor is a lease that is longer than all (that of the longest timeout).
+// scriptLook implements Look. ARGV: owner; lease duration; the token the caller has, if any; '1' if the upstream
+// rejected it; first wait after a rejection.
+// A key without a TTL is not ours, nor is a lease longer than the longest timeout allows.
 const scriptLook = luaNow + luaBackOff + luaIsRejected + `
 if redis.call('PTTL', KEYS[1]) == -1 then redis.call('DEL', KEYS[1]) end
 local leased = redis.call('PTTL', KEYS[3])
@@ -55,15 +55,15 @@ if has and rejects and redis.call('EXISTS', KEYS[6]) == 0 then
 end
 local isGood = token and not isRejected(token)
 if isGood and (not has or rejects or redis.call('EXISTS', KEYS[2]) == 1) then return 'token ' .. left .. ' ' .. token end
-local standIn = token and not isGood and left .. ' ' .. token or ''
+local fallback = token and not isGood and left .. ' ' .. token or ''
 local wait = redis.call('PTTL', KEYS[4])
-if wait > 0 and not isGood then return 'failed ' .. wait .. ' ' .. redis.call('GET', KEYS[4]) .. ' ' .. standIn end
-if wait <= 0 and ARGV[2] ~= '0' and redis.call('SET', KEYS[3], ARGV[1], 'NX', 'PX', ARGV[2]) then return 'lease ' .. now() .. ' ' .. standIn end
+if wait > 0 and not isGood then return 'failed ' .. wait .. ' ' .. redis.call('GET', KEYS[4]) .. ' ' .. fallback end
+if wait <= 0 and ARGV[2] ~= '0' and redis.call('SET', KEYS[3], ARGV[1], 'NX', 'PX', ARGV[2]) then return 'lease ' .. now() .. ' ' .. fallback end
 if isGood then return 'token ' .. left .. ' ' .. token end
-return 'busy ' .. now() .. ' ' .. standIn
+return 'busy ' .. now() .. ' ' .. fallback
 `
 
-// scriptSave is Save. ARGV: owner of the lease, the token's end, when it is due for renewal, the record.
+// scriptSave implements Save. ARGV: owner; the token's expiry; when it is due for renewal; the record.
 const scriptSave = luaNow + luaIsRejected + `
 local holder = redis.call('GET', KEYS[3])
 local token = redis.call('GET', KEYS[1])
@@ -76,7 +76,7 @@ if tonumber(ARGV[3]) > time then redis.call('SET', KEYS[2], '1', 'PX', ARGV[3] -
 return '1'
 `
 
-// scriptFail is Fail. ARGV: owner of the lease, the word for why, the first wait, the least wait, '1' if that is exact.
+// scriptFail implements Fail. ARGV: owner; the reason; first wait; minimum wait; '1' if that is exact.
 const scriptFail = luaBackOff + luaIsRejected + `
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then return '0' end
 redis.call('DEL', KEYS[3])
@@ -87,13 +87,13 @@ redis.call('SET', KEYS[4], ARGV[2], 'PX', wait)
 return tostring(wait)
 `
 
-// scriptExtend is Extend. ARGV: owner of the lease, for how long.
+// scriptExtend implements Extend. ARGV: owner; duration.
 const scriptExtend = `
 if redis.call('GET', KEYS[3]) == ARGV[1] then redis.call('PEXPIRE', KEYS[3], ARGV[2]) end
 return '1'
 `
 
-// scriptClear removes a record that nobody can read. ARGV: the record.
+// scriptClear deletes a record that is unreadable. ARGV: the record.
 const scriptClear = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1], KEYS[2]) end
 return '1'

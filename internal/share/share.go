@@ -1,23 +1,25 @@
-// Package share has workers and gateways share their tokens: of all that use the same Store, one calls the token service, and
-// the others take what it got. It is a token.Source around a token.Source, and has the only lease protocol there is.
+// Package share lets workers and gateways share tokens: of all that use the same Store, one calls the token service and
+// the others take its result. Source wraps another token.Source. It owns the only lease protocol.
 //
-//	cache ──▶ Source ──▶ Source ──▶ client          the workers of a gateway share by its shared data,
-//	            │           │                        and the gateways of a fleet by Redis behind that
+//	cache ──▶ Source ──▶ Source ──▶ client          the workers of a gateway share through its shared data,
+//	            │           │                        and gateways through Redis behind that
 //	            ▼           ▼
 //	       SharedData     Redis
 //
 // What must stay true, and the tests that say so:
 //
-//   - One call for a key, however many ask at once: TestStores, TestFourWorkersAtRandom; with real processes TestFleetSharesTokens.
-//   - Whoever holds the lease and dies holds the others up until it lapses, and nobody for longer than Wait:
+//   - One call per key, however many ask at once: TestStores, TestFourWorkersAtRandom; with real processes
+//     TestFleetSharesTokens.
+//   - If the lease holder dies, the others wait until the lease lapses, and no longer than PeerTimeout:
 //     TestFetchThatIsElsewhere, TestLeaderThatNeverEnds, TestKilledWithLease.
-//   - A token that is due is renewed by one, while the others are served: TestStores, TestRenewalForAllWorkers.
-//   - A failure holds for all, Retry-After in full: TestStores, TestOneWorkerTriesForAll.
-//   - Rejections are spaced for all together: TestStores, TestRejectionsInTwoWorkersAreSpaced.
-//   - Tokens that may not be kept are fetched by each for itself: TestStores, TestTokensThatAreNotKept.
-//   - Whatever another plugin writes, a record is the owner's, or there is none: TestRecordsThatOthersHaveMade.
-//   - A store makes nothing worse: whatever it does or does not answer, the token is there no later than one Wait after it
-//     would have been without it: TestStoreThatNeverAnswers, TestRedisFailures.
+//   - A token that is due is renewed by one while the others keep using it: TestStores, TestRenewalForAllWorkers.
+//   - A failure, including its Retry-After, applies to all: TestStores, TestOneWorkerTriesForAll.
+//   - Rejections are spaced across all of them: TestStores, TestRejectionsInTwoWorkersAreSpaced.
+//   - Tokens that must not be cached are fetched directly by everyone: TestStores, TestTokensThatAreNotKept.
+//   - Whatever another plugin writes to shared data, a record is either authentic or ignored:
+//     TestRecordsThatOthersHaveMade.
+//   - A store never makes things worse: whatever it answers, if anything, a token arrives at most one PeerTimeout later
+//     than without it: TestStoreThatNeverAnswers, TestRedisFailures.
 package share
 
 import (
@@ -30,78 +32,78 @@ import (
 	"token-fetch/internal/token"
 )
 
-// Options are how tokens are shared.
+// Options configure a Source.
 type Options struct {
 	Clock    token.Clock
-	Identity token.Key // of all that tokens depend on but their callers
+	Identity token.Key // of everything that tokens depend on except the caller
 	Backoff  time.Duration
-	// Lease is for how long others leave the call to whoever has the lease, unless it is extended: short, so that nobody
-	// waits for long for one that has died, and long enough for a worker that is busy.
+	// Lease is how long a lease lasts unless extended: short, so that others do not wait long for a holder that has
+	// died, yet long enough for a worker that is busy.
 	Lease time.Duration
-	// Longest is what a fetch of the Source inside takes at most. Leases are extended where they could end before.
-	Longest       time.Duration
-	Wait          time.Duration // for another's call, and for the store
-	AnswersAtOnce bool          // the store does
-	Poll          time.Duration // between two looks for what another is fetching
-	// EarliestRenewal is how long before its end a token of that lifetime is due for renewal; 0: never.
+	// FetchTimeout bounds a fetch by the inner Source. A lease that could lapse earlier is extended.
+	FetchTimeout  time.Duration
+	PeerTimeout   time.Duration // for a peer's call, and for the store to answer
+	IsSynchronous bool          // the store answers before the call to it returns
+	PollInterval  time.Duration // between two looks while a peer is fetching
+	// EarliestRenewal is how long before its end a token with that lifetime is due for renewal; 0: never.
 	EarliestRenewal func(lifetime time.Duration) time.Duration
-	// Wake is called when there is something that Tick must look after every few milliseconds.
+	// Wake is called when Tick needs to run every few milliseconds.
 	Wake func()
 }
 
-// Source obtains tokens from others that use the store, or from the Source inside.
+// Source obtains tokens from the store or, failing that, from the inner Source.
 type Source struct {
-	store  Store
-	inside token.Source
+	store Store
+	inner token.Source
 	Options
 
-	open  list.List // of the *attempt that Tick looks after; those first for which nothing was done the longest
-	calls list.List // of those that only wait for the Source inside
-	// keepsNothing: the latest token may not be kept, so that others could do nothing with it.
-	keepsNothing bool
+	active list.List // attempts that Tick must look after, least recently served first
+	calls  list.List // attempts that only wait for the inner Source
+	// isUncacheable: the latest token must not be cached, so sharing is pointless.
+	isUncacheable bool
 }
 
 var _ token.Source = (*Source)(nil)
 
-// New returns a Source around another.
-func New(store Store, inside token.Source, options Options) *Source {
-	return &Source{store: store, inside: inside, Options: options}
+// New wraps inner.
+func New(store Store, inner token.Source, options Options) *Source {
+	return &Source{store: store, inner: inner, Options: options}
 }
 
-// LongestFetch is what a Fetch takes at most: it waits for another's call, and then makes its own.
-func (s *Source) LongestFetch() time.Duration { return s.Wait + s.Longest }
+// MaxFetchTime bounds a Fetch: waiting for a peer, then calling.
+func (s *Source) MaxFetchTime() time.Duration { return s.PeerTimeout + s.FetchTimeout }
 
-// Fetch takes the token from the store or, when nobody has it, from the Source inside.
+// Fetch takes the token from the store or, if no one has one, from the inner Source.
 func (s *Source) Fetch(q token.Query, done func(token.Token, *token.Error)) {
-	if s.keepsNothing {
-		s.inside.Fetch(q, func(t token.Token, err *token.Error) {
+	if s.isUncacheable {
+		s.inner.Fetch(q, func(t token.Token, err *token.Error) {
 			s.noteLifetime(t, err)
 			done(t, err)
 		})
 		return
 	}
 	now := s.Clock.Monotonic()
-	a := &attempt{source: s, query: q, done: done, key: keyOf(s.Identity, q.Caller), owner: newOwner(), giveUp: now + s.Wait}
-	a.put(&s.open)
+	a := &attempt{source: s, query: q, done: done, key: keyOf(s.Identity, q.Caller), owner: newOwner(), deadline: now + s.PeerTimeout}
+	a.moveTo(&s.active)
 	a.look(now)
-	if a.list == &s.open {
+	if a.list == &s.active {
 		s.Wake()
 	}
 }
 
-// Kept returns a token that the store has, without a call being made: of a store that answers at once. isRejected: it only
-// stands in for a new one.
-func (s *Source) Kept(caller token.Caller) (t token.Token, isRejected, ok bool) {
-	if !s.AnswersAtOnce || s.keepsNothing {
+// Peek returns a token that the store already has, without making a call. It works with synchronous stores only.
+// isRejected: the token is only a fallback until there is a new one.
+func (s *Source) Peek(caller token.Caller) (t token.Token, isRejected, ok bool) {
+	if !s.IsSynchronous || s.isUncacheable {
 		return t, false, false
 	}
-	s.store.Look(keyOf(s.Identity, caller), Question{Owner: newOwner()}, func(f Found, err error) {
+	s.store.Look(keyOf(s.Identity, caller), LookRequest{Owner: newOwner()}, func(f LookResult, err error) {
 		switch {
 		case err != nil:
-		case f.Is == HasToken:
+		case f.Status == TokenFound:
 			t, ok = f.Token, true
-		case f.StandIn != nil:
-			t, isRejected, ok = *f.StandIn, true, true
+		case f.Fallback != nil:
+			t, isRejected, ok = *f.Fallback, true, true
 		}
 	})
 	t.IsShared = true
@@ -110,25 +112,25 @@ func (s *Source) Kept(caller token.Caller) (t token.Token, isRejected, ok bool) 
 
 func (s *Source) noteLifetime(t token.Token, err *token.Error) {
 	if err == nil {
-		s.keepsNothing = t.Lifetime <= 0
+		s.isUncacheable = t.Lifetime <= 0
 	}
 }
 
-// tickTime is for how long a Tick goes on to begin calls. One that has to be signed takes milliseconds, and the worker serves
-// nobody meanwhile.
-const tickTime = 5 * time.Millisecond
+// tickBudget limits how long a Tick keeps starting calls. Signing one takes milliseconds, during which the worker
+// serves nothing else.
+const tickBudget = 5 * time.Millisecond
 
-// Tick looks again for what others are fetching, and gives up what takes too long. It is to be called some ten times a
-// second, and every few milliseconds while IsWaiting. It does at most so much at once, each of which can be a call, and
-// returns how much is left of that: nothing also when it has taken long. What it has not come to is for the next.
-func (s *Source) Tick(now time.Duration, most int) (left int) {
-	left = most
-	for element := s.open.Front(); element != nil && left > 0; {
+// Tick looks again for what peers are fetching, and times out what takes too long. Call it about ten times a second,
+// and every few milliseconds while IsWaiting. It acts on at most limit attempts, each of which may make a call, and
+// returns how much of the limit is left: 0 also once tickBudget is spent. The rest is up to the next Tick.
+func (s *Source) Tick(now time.Duration, limit int) (left int) {
+	left = limit
+	for element := s.active.Front(); element != nil && left > 0; {
 		a, next := element.Value.(*attempt), element.Next()
 		if a.tick(now) {
-			s.open.MoveToBack(element) // unless it has left the list
+			s.active.MoveToBack(element) // no effect if it has left the list
 			left--
-			if s.Clock.Monotonic() >= now+tickTime {
+			if s.Clock.Monotonic() >= now+tickBudget {
 				return 0
 			}
 		}
@@ -137,12 +139,12 @@ func (s *Source) Tick(now time.Duration, most int) (left int) {
 	return left
 }
 
-// IsWaiting reports whether there is something that Tick must look after.
-func (s *Source) IsWaiting() bool { return s.open.Len() > 0 }
+// IsWaiting reports whether Tick has attempts to look after.
+func (s *Source) IsWaiting() bool { return s.active.Len() > 0 }
 
-// Close gives back the leases of all calls under way, whose results nobody will be told.
+// Close releases the leases of calls in flight, as their results will not arrive.
 func (s *Source) Close() {
-	for _, attempts := range []*list.List{&s.open, &s.calls} {
+	for _, attempts := range []*list.List{&s.active, &s.calls} {
 		for element := attempts.Front(); element != nil; element = element.Next() {
 			a := element.Value.(*attempt)
 			if a.state == calling && a.hasLease {
@@ -156,13 +158,13 @@ func (s *Source) Close() {
 
 func ignore(error) {}
 
-// keyOf is the key of a token.
+// keyOf identifies the caller's token.
 func keyOf(identity token.Key, caller token.Caller) Key {
-	of := token.KeyOf(caller)
-	return sha256.Sum256(append(identity[:], of[:]...))
+	callerKey := token.KeyOf(caller)
+	return sha256.Sum256(append(identity[:], callerKey[:]...))
 }
 
-// newOwner is random also where the pseudo-random numbers of two gateways are not.
+// newOwner uses crypto/rand because gateways' pseudo-random generators may be seeded alike.
 func newOwner() uint64 {
 	var id [8]byte
 	_, _ = rand.Read(id[:])

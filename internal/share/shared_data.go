@@ -9,27 +9,27 @@ import (
 	"token-fetch/internal/token"
 )
 
-// Cells are the host's shared data, which the workers of one gateway process have in common.
-type Cells interface {
-	// Load returns nil when there is no such key. version is for the next Swap.
+// KV is the host's shared data, common to all workers of a gateway process.
+type KV interface {
+	// Load returns nil if the key does not exist. version is what CompareAndSwap takes.
 	Load(key string) (data []byte, version uint32)
-	// Swap writes if nobody has since version was read, and reports whether it did. A key
-	// that was missing is written if it still is.
-	Swap(key string, data []byte, version uint32) bool
+	// CompareAndSwap writes unless someone else has written since version was read, and reports whether it did. A key
+	// that did not exist is written if it still does not.
+	CompareAndSwap(key string, data []byte, version uint32) bool
 }
 
-// SharedData is the Store of the workers of a gateway. It answers at once.
+// SharedData is the Store that the workers of a gateway share. It is synchronous.
 //
-// Shared data of a host can't be deleted, so that records have a fixed number of buckets for all
-// configurations that there ever are. In a bucket they make room for each other: what is in use
-// is written again and again, what belongs to a configuration that was replaced is not.
+// Shared data can't be deleted, so records live in a fixed number of buckets for all configurations there will ever be.
+// Within a bucket, old records make room for new ones: those in use are written again and again, those of a replaced
+// configuration are not.
 //
-// The version is part of the keys, so that a plugin of another version in the same
-// process, during an upgrade, neither reads nor spoils the records.
+// Keys contain the version, so that plugins of different versions in one process, during an upgrade, use separate
+// records.
 type SharedData struct {
-	cells   Cells
+	kv      KV
 	clock   token.Clock
-	values  int // of each token of this configuration
+	values  int // per token of this configuration
 	prefix  string
 	buckets int
 	quota   quota
@@ -42,7 +42,7 @@ const (
 	callerPrefix = "token-fetch/5/callers/"
 
 	commonBuckets = 256
-	// callerBuckets is how many there are for callers at most, whatever maxEntries says: 64 MiB together.
+	// callerBuckets is the maximum, whatever maxEntries says: 64 MiB in total.
 	callerBuckets = 2048
 )
 
@@ -51,43 +51,43 @@ var (
 	callerQuota = quota{tokens: 28 << 10, others: 4 << 10}
 )
 
-// NewSharedData is for a token that is the same for all. Tokens have so many values.
-func NewSharedData(cells Cells, clock token.Clock, values int) *SharedData {
-	return &SharedData{cells, clock, values, commonPrefix, commonBuckets, commonQuota}
+// NewSharedData is for a token that all callers share. values is the number of values it has.
+func NewSharedData(kv KV, clock token.Clock, values int) *SharedData {
+	return &SharedData{kv, clock, values, commonPrefix, commonBuckets, commonQuota}
 }
 
-// NewSharedDataOfCallers is for a token for each of so many callers at most: it has no more buckets.
-func NewSharedDataOfCallers(cells Cells, clock token.Clock, values, callers int) *SharedData {
-	return &SharedData{cells, clock, values, callerPrefix, min(callers, callerBuckets), callerQuota}
+// NewPerCallerSharedData is for tokens per caller. maxCallers limits the number of buckets.
+func NewPerCallerSharedData(kv KV, clock token.Clock, values, maxCallers int) *SharedData {
+	return &SharedData{kv, clock, values, callerPrefix, min(maxCallers, callerBuckets), callerQuota}
 }
 
-// errNotWritten has the asker call for itself.
-var errNotWritten = errors.New("shared data has no room, or others write all the time")
+// errNotWritten makes the caller fetch without a lease.
+var errNotWritten = errors.New("the bucket is full, or other workers keep writing to it")
 
-// Look is part of Store, like the others below.
-func (s *SharedData) Look(k Key, q Question, done func(Found, error)) {
+// Look implements Store, like the methods below.
+func (s *SharedData) Look(k Key, q LookRequest, done func(LookResult, error)) {
 	now, wall := s.clock.Monotonic(), s.clock.Wall()
-	var f Found
+	var f LookResult
 	isWritten := s.update(k, now, func(r *record) (hasChanged bool) {
 		f, hasChanged = r.look(q, now, wall)
 		return hasChanged
 	})
-	if f.Is == IsLeased && !isWritten {
-		done(Found{}, errNotWritten)
+	if f.Status == LeaseGranted && !isWritten {
+		done(LookResult{}, errNotWritten)
 		return
 	}
 	f.Lease.TakenAt, f.Lease.SeenAt = now, now
 	done(f, nil)
 }
 
-// Save keeps a token.
+// Save stores a token.
 func (s *SharedData) Save(k Key, l Lease, t token.Token, dueAfter time.Duration, done func(error)) {
 	now, wall := s.clock.Monotonic(), s.clock.Wall()
 	s.update(k, now, func(r *record) bool { return r.save(l, t, dueAfter, now, wall) })
 	done(nil)
 }
 
-// Fail keeps others from calling.
+// Fail starts a backoff for all workers.
 func (s *SharedData) Fail(k Key, l Lease, f Failure, done func(time.Duration, error)) {
 	now := s.clock.Monotonic()
 	var wait time.Duration
@@ -102,7 +102,7 @@ func (s *SharedData) Fail(k Key, l Lease, f Failure, done func(time.Duration, er
 	done(wait, nil)
 }
 
-// Extend keeps the lease, or gives it back.
+// Extend renews or releases the lease.
 func (s *SharedData) Extend(k Key, l Lease, until time.Duration, done func(error)) {
 	now := s.clock.Monotonic()
 	s.update(k, now, func(r *record) bool {
@@ -115,26 +115,26 @@ func (s *SharedData) Extend(k Key, l Lease, until time.Duration, done func(error
 	done(nil)
 }
 
-// bucketOf is the key of shared data where a record stands. Nobody who does not know the configuration can find callers
-// that share a bucket.
+// bucketOf returns the shared-data key of the record's bucket. Without knowing the configuration, no one can craft
+// callers that collide in a bucket.
 func (s *SharedData) bucketOf(key *recordKey) string {
 	number := int(binary.LittleEndian.Uint32(key.owner[:])) % s.buckets
 	return s.prefix + strconv.Itoa(number)
 }
 
-// writeAttempts are against other workers, each of which may write any number of records in between.
-const writeAttempts = 16
+// maxWriteAttempts allows for other workers writing to the bucket in between.
+const maxWriteAttempts = 16
 
-// update writes what change makes of the record, again when another worker was faster. It returns
-// false when that was not possible, or change returned false as there is nothing to write.
+// update applies change to the record, again if another worker was faster. It returns false if the record could not be
+// written, or if change returned false because there was nothing to write.
 func (s *SharedData) update(k Key, now time.Duration, change func(*record) bool) bool {
 	key := recordKeyOf(k)
-	at := s.bucketOf(&key)
-	for range writeAttempts {
-		data, version := s.cells.Load(at)
+	name := s.bucketOf(&key)
+	for range maxWriteAttempts {
+		data, version := s.kv.Load(name)
 		r := bucket(data).find(&key)
 		if r.hasToken() && len(r.token.Values) != s.values {
-			r.token = token.Token{} // of another configuration, by whatever accident
+			r.token = token.Token{} // of another configuration; should never happen
 		}
 		if !change(&r) {
 			return false
@@ -143,7 +143,7 @@ func (s *SharedData) update(k Key, now time.Duration, change func(*record) bool)
 		if !ok {
 			return false
 		}
-		if s.cells.Swap(at, next, version) {
+		if s.kv.CompareAndSwap(name, next, version) {
 			return true
 		}
 	}

@@ -124,14 +124,14 @@ type busyCells struct {
 	tries int
 }
 
-func (s *busyCells) Swap(string, []byte, uint32) bool { s.tries++; return false }
+func (s *busyCells) CompareAndSwap(string, []byte, uint32) bool { s.tries++; return false }
 
 func TestSharedDataThatIsAlwaysBusy(t *testing.T) {
 	cells := &busyCells{fakeCells: newFakeCells()}
 	w := newConfigured(ownKey, defaults(), newFakeClock(), cells)
 	w.fetchOnce(t, good("t1", time.Minute))
-	if cells.tries != writeAttempts {
-		t.Errorf("tries: got %d, expected %d for the lease", cells.tries, writeAttempts)
+	if cells.tries != maxWriteAttempts {
+		t.Errorf("tries: got %d, expected %d for the lease", cells.tries, maxWriteAttempts)
 	}
 	w.serves(t, "t1")
 }

@@ -151,7 +151,7 @@ func (s *simulation) writeAnything() {
 	case 4: // as it was
 	}
 	key := pick(s, keys)
-	s.cells.Swap(key, data, s.cells.versions[key])
+	s.cells.CompareAndSwap(key, data, s.cells.versions[key])
 }
 
 // replace is an update of the configuration: the worker's requests have ended before, and its fetches end nowhere.

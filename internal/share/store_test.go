@@ -31,45 +31,45 @@ const (
 // look is a Look, and its finding as text: what is found, of which token or reason.
 func (s *storeTest) look(owner uint64, have token.ID, isRejected bool) string {
 	s.Helper()
-	return s.lookFor(Question{Owner: owner, Lease: storeLease, Have: have, IsRejected: isRejected, Backoff: storeBackoff})
+	return s.lookFor(LookRequest{Owner: owner, Lease: storeLease, Have: have, IsRejected: isRejected, Backoff: storeBackoff})
 }
 
-func (s *storeTest) lookFor(q Question) string {
+func (s *storeTest) lookFor(q LookRequest) string {
 	s.Helper()
-	var found *Found
+	var found *LookResult
 	var failed error
 	count := 0
-	s.store.Look(s.key, q, func(f Found, err error) { found, failed, count = &f, err, count+1 })
+	s.store.Look(s.key, q, func(f LookResult, err error) { found, failed, count = &f, err, count+1 })
 	s.wait(func() bool { return count > 0 })
 	if failed != nil || count != 1 {
 		s.Fatalf("a look: got the error %v, told %d times", failed, count)
 	}
-	standIn := ""
-	if found.StandIn != nil {
-		standIn = " with " + found.StandIn.Values[0]
-		if found.StandIn.ID == 0 || found.StandIn.Age >= found.StandIn.Lifetime {
-			s.Errorf("got the rejected token %+v, expected one that has not ended", found.StandIn)
+	fallback := ""
+	if found.Fallback != nil {
+		fallback = " with " + found.Fallback.Values[0]
+		if found.Fallback.ID == 0 || found.Fallback.Age >= found.Fallback.Lifetime {
+			s.Errorf("got the rejected token %+v, expected one that has not ended", found.Fallback)
 		}
 	}
-	switch found.Is {
-	case HasToken:
+	switch found.Status {
+	case TokenFound:
 		if t := found.Token; t.Age < 0 || t.Age >= t.Lifetime || t.Lifetime != storeLife || t.SubjectLifetime != 2*storeLife {
 			s.Errorf("got %+v, expected the lifetimes that were stored, and an age within", t)
 		}
-		return "token " + found.Token.Values[0] + standIn
-	case HasFailed:
+		return "token " + found.Token.Values[0] + fallback
+	case InBackoff:
 		if found.Wait <= 0 {
 			s.Errorf("got a wait of %s, expected how long nobody may call", found.Wait)
 		}
-		return "failed " + found.Reason.String() + standIn
-	case IsAlone:
-		return "alone" + standIn
-	case IsLeased:
+		return "failed " + found.Reason.String() + fallback
+	case NotCacheable:
+		return "alone" + fallback
+	case LeaseGranted:
 		s.leases[q.Owner] = found.Lease
-		return "leased" + standIn
+		return "leased" + fallback
 	default:
 		s.leases[q.Owner] = found.Lease
-		return "busy" + standIn
+		return "busy" + fallback
 	}
 }
 
@@ -149,7 +149,7 @@ var storeTests = map[string]func(*storeTest){
 		s.expect("by its owner", s.look(2, 0, false), "leased")
 	},
 	"a look without a lease": func(s *storeTest) {
-		s.expect("nothing there", s.lookFor(Question{Owner: 1}), "busy")
+		s.expect("nothing there", s.lookFor(LookRequest{Owner: 1}), "busy")
 		s.expect("it took none", s.look(2, 0, false), "leased")
 	},
 	"a save without the lease": func(s *storeTest) {
@@ -206,11 +206,11 @@ var storeTests = map[string]func(*storeTest){
 		if wait := s.fail(1, Failure{Reason: token.ServerError, Backoff: storeBackoff, Least: 4 * time.Minute}); wait != 4*time.Minute {
 			s.Errorf("got a wait of %s, expected the four minutes that the service has asked for", wait)
 		}
-		var f Found
+		var f LookResult
 		isTold := false
-		s.store.Look(s.key, Question{Owner: 2, Lease: storeLease, Backoff: storeBackoff}, func(found Found, _ error) { f, isTold = found, true })
+		s.store.Look(s.key, LookRequest{Owner: 2, Lease: storeLease, Backoff: storeBackoff}, func(found LookResult, _ error) { f, isTold = found, true })
 		s.wait(func() bool { return isTold })
-		if f.Is != HasFailed || f.Wait < 4*time.Minute-5*time.Second || f.Wait > 4*time.Minute {
+		if f.Status != InBackoff || f.Wait < 4*time.Minute-5*time.Second || f.Wait > 4*time.Minute {
 			s.Errorf("another: got %+v, expected four minutes", f)
 		}
 	},
@@ -316,7 +316,7 @@ func TestStores(t *testing.T) {
 					t.Parallel()
 					g := &gateway{events: make(chan func(), 1000), stopped: make(chan struct{}), start: time.Now()}
 					store := &Redis{
-						Scripts: &Client{Host: &socketHost{address: redis.Address, gateway: g}, Cluster: "redis", Address: Address{Timeout: 10 * time.Second}},
+						Scripts: &Client{Host: &socketHost{address: redis.Address, gateway: g}, Cluster: "redis", Connection: Connection{Timeout: 10 * time.Second}},
 						Clock:   g, Log: g, Prefix: fmt.Sprintf("%s:", strings.ReplaceAll(name, " ", "-")), Values: 1, IsHeaderValue: isPrintable,
 					}
 					if key != "" {

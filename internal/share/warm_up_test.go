@@ -109,6 +109,6 @@ func TestWarmUpThatCanNotWrite(t *testing.T) {
 	}
 }
 
-func (readOnly) Swap(string, []byte, uint32) bool { return false }
+func (readOnly) CompareAndSwap(string, []byte, uint32) bool { return false }
 
 type readOnly struct{ *fakeCells }

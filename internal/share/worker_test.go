@@ -84,7 +84,7 @@ func (s *fakeCells) Load(key string) ([]byte, uint32) {
 	return data, version
 }
 
-func (s *fakeCells) Swap(key string, data []byte, version uint32) bool {
+func (s *fakeCells) CompareAndSwap(key string, data []byte, version uint32) bool {
 	if version != s.versions[key] {
 		return false
 	}
@@ -137,7 +137,7 @@ func newPeer(policy *cache.Policy, clock *fakeClock, cells *fakeCells) *worker {
 	return newConfigured(ownKey, policy, clock, cells)
 }
 
-func newConfigured(key token.Key, policy *cache.Policy, clock *fakeClock, cells Cells) *worker {
+func newConfigured(key token.Key, policy *cache.Policy, clock *fakeClock, cells KV) *worker {
 	w := &worker{clock: clock}
 	w.cells, _ = cells.(*fakeCells)
 	w.source = New(NewSharedData(cells, clock, 1), w, w.options(key, policy))
@@ -148,7 +148,7 @@ func newConfigured(key token.Key, policy *cache.Policy, clock *fakeClock, cells 
 // newSharingWorker is one of several workers of a gateway, with a token for each caller.
 func newSharingWorker(policy *cache.Policy, clock *fakeClock, cells *fakeCells) *worker {
 	w := &worker{clock: clock, cells: cells}
-	w.source = New(NewSharedDataOfCallers(cells, clock, 1, policy.MaxEntries), w, w.options(ownKey, policy))
+	w.source = New(NewPerCallerSharedData(cells, clock, 1, policy.MaxEntries), w, w.options(ownKey, policy))
 	w.Cache = cache.NewPerCaller(policy, w.source, w.deps())
 	return w
 }
@@ -156,7 +156,7 @@ func newSharingWorker(policy *cache.Policy, clock *fakeClock, cells *fakeCells) 
 func (w *worker) options(key token.Key, policy *cache.Policy) Options {
 	return Options{
 		Clock: w.clock, Identity: key, Backoff: policy.Backoff, EarliestRenewal: policy.EarliestRenewal,
-		Lease: patience, Longest: callTimeout, Wait: patience, Poll: poll, AnswersAtOnce: true, Wake: func() {},
+		Lease: patience, FetchTimeout: callTimeout, PeerTimeout: patience, PollInterval: poll, IsSynchronous: true, Wake: func() {},
 	}
 }
 

@@ -2,20 +2,22 @@ package token
 
 import "time"
 
-// Error is why there is no token.
+// Error says why there is no token.
 type Error struct {
 	Reason Reason
-	// RetryAfter is how long no call should be made, or will be made; 0: unknown. A Source passes on what the token
-	// service asks for, a cache says how long it waits itself.
+	// RetryAfter is how long not to call again; 0: unknown. A Source passes on what the token service asks for, a cache
+	// reports its own backoff.
 	RetryAfter time.Duration
-	// IsHeld: nobody who shares the Source makes a call before RetryAfter is over, and one may be made then.
-	IsHeld bool
-	Status int // of the answer; 0 where there is none, or a good one without a token
-	// IsUnauthorized: the answer is 400 with invalid_grant or invalid_token. A token that the call was made with may have been revoked.
+	// IsBackoff: RetryAfter is the backoff of everyone who shares the Source. No call is made until it is over; one may
+	// be made then.
+	IsBackoff bool
+	Status    int // of the response; 0 if there is none, or if its status is good but it has no token
+	// IsUnauthorized: the response is 400 with invalid_grant or invalid_token, so the token that the call was made with
+	// may have been revoked.
 	IsUnauthorized bool
-	Detail         string // for the log: a verb phrase whose subject is the token service; no secret
-	// StandIn is a token that an upstream has rejected, and that serves until there is a new one; nil: none is known.
-	StandIn *Token
+	Detail         string // for the log: a verb phrase whose subject is the token service, without secrets
+	// Fallback is a token that an upstream has rejected, but that serves until there is a new one; nil: none.
+	Fallback *Token
 }
 
 func (e *Error) Error() string { return e.Detail }
@@ -23,23 +25,23 @@ func (e *Error) Error() string { return e.Detail }
 // MaxRetryAfter is the longest wait that a token service can ask for.
 const MaxRetryAfter = 5 * time.Minute
 
-// Reason is why there is no token. It alone decides whether a stale token may serve, what the request is answered, which
-// counter moves, and what other workers and gateways are told.
+// Reason is why there is no token. It alone decides whether a stale token may serve, how the request is answered, which
+// counter is incremented, and what other workers and gateways learn.
 type Reason uint8
 
-// The zero Reason is none.
+// The zero Reason means none.
 const (
-	NoAnswer       Reason = iota + 1 // a timeout, a reset or no connection
-	ServerError                      // 5xx; Envoy also says 503 or 504 when it has no connection, or no answer in time
+	NoAnswer       Reason = iota + 1 // timeout, reset or no connection
+	ServerError                      // 5xx, including Envoy's own 503 and 504: no connection, or timeout
 	RateLimited                      // 429
-	OtherStatus                      // any other that is not good: the credentials are wrong, the service has moved, ...
-	BadAnswer                        // a good status, but successWhen does not hold, or the answer is too large
-	NoToken                          // a good status, but no usable token
-	NoCluster                        // no call: the gateway knows no such cluster
-	NotSent                          // no call: the cluster has no healthy host, or the call could not be signed
-	SubjectRefused                   // the caller's own token was refused, which is the caller's fault
-	Missing                          // no call: the request lacks what the call refers to
-	TooMany                          // no call: too many requests are waiting for one
+	OtherStatus                      // any other error status: wrong credentials, service moved, ...
+	BadAnswer                        // good status, but successWhen does not hold or the body is too large
+	NoToken                          // good status, but no usable token
+	NoCluster                        // no call: the gateway does not know the cluster
+	NotSent                          // no call: the cluster has no healthy host, or signing failed
+	SubjectRefused                   // the caller's own token was refused: the caller's fault
+	Missing                          // no call: the request lacks something that the call refers to
+	TooMany                          // no call: too many requests are already waiting
 	Internal                         // the plugin's own fault
 )
 
@@ -57,18 +59,18 @@ const (
 	OutcomeInternalError  Outcome = "internal_error"
 )
 
-// Detail is the response detail, which an access log shows (%RESPONSE_CODE_DETAILS%).
+// Detail is the response detail for access logs (%RESPONSE_CODE_DETAILS%).
 func (o Outcome) Detail() string { return "token_fetch." + string(o) }
 
-// reasons is all that follows from a Reason.
+// reasons defines everything that follows from a Reason.
 var reasons = [...]struct {
-	name    string // in metrics, and the word to other gateways
+	name    string // in metrics and in Redis
 	outcome Outcome
-	// isUnavailable: the token service can't answer, whoever calls, so that a stale token may serve. Otherwise this
-	// caller's token is refused.
+	// isUnavailable: the token service can't answer anyone, so a stale token may serve. Otherwise it refuses this
+	// caller.
 	isUnavailable bool
 	isCounted     bool // as a failure of the token service
-	isShared      bool // with other workers and gateways; the others find out for themselves
+	isShared      bool // with other workers and gateways; they find out the rest for themselves
 }{
 	NoAnswer:       {"no_answer", OutcomeCallFailed, true, true, true},
 	ServerError:    {"server_error", OutcomeCallFailed, true, true, true},
@@ -84,27 +86,27 @@ var reasons = [...]struct {
 	Internal:       {"internal_error", OutcomeInternalError, false, false, false},
 }
 
-// Reasons is their number, the zero one included.
-const Reasons = len(reasons)
+// NumReasons is the number of Reasons, including the zero one.
+const NumReasons = len(reasons)
 
-// String is the reason's name in metrics and in the words to other gateways.
+// String is the name in metrics and in Redis.
 func (r Reason) String() string { return reasons[r].name }
 
 // Outcome is what the reason means for a request.
 func (r Reason) Outcome() Outcome { return reasons[r].outcome }
 
-// IsUnavailable reports whether the token service can't answer, whoever calls.
+// IsUnavailable reports whether the token service can't answer anyone.
 func (r Reason) IsUnavailable() bool { return reasons[r].isUnavailable }
 
-// IsCounted reports whether it is counted as a failure of the token service.
+// IsCounted reports whether this is counted as a failure of the token service.
 func (r Reason) IsCounted() bool { return reasons[r].isCounted }
 
-// IsShared reports whether other workers and gateways are told.
+// IsShared reports whether other workers and gateways learn of this.
 func (r Reason) IsShared() bool { return reasons[r].isShared }
 
-// SharedReason returns the reason that other workers or gateways were told by its name. ok is false for any other text.
+// SharedReason returns the shared reason with that name, as another worker or gateway wrote it.
 func SharedReason(name string) (r Reason, ok bool) {
-	for r := range Reason(Reasons) {
+	for r := range Reason(NumReasons) {
 		if r.IsShared() && r.String() == name {
 			return r, true
 		}

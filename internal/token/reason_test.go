@@ -26,8 +26,8 @@ func TestReasons(t *testing.T) {
 		TooMany:        {"too_many", "token_fetch.too_many_waiting", true, false, false},
 		Internal:       {"internal_error", "token_fetch.internal_error", false, false, false},
 	}
-	if len(want) != Reasons-1 {
-		t.Errorf("%d reasons, expected %d", Reasons-1, len(want))
+	if len(want) != NumReasons-1 {
+		t.Errorf("%d reasons, expected %d", NumReasons-1, len(want))
 	}
 	for r, want := range want {
 		if got := (row{r.String(), r.Outcome().Detail(), r.IsUnavailable(), r.IsCounted(), r.IsShared()}); got != want {
@@ -41,7 +41,7 @@ func TestReasons(t *testing.T) {
 
 func TestNamesOfReasonsDiffer(t *testing.T) {
 	var names []string
-	for r := range Reason(Reasons) {
+	for r := range Reason(NumReasons) {
 		if slices.Contains(names, r.String()) {
 			t.Errorf("two reasons are called %q", r)
 		}

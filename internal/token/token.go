@@ -1,10 +1,10 @@
-// Package token is the vocabulary that all other packages share: a token, whose it is, who obtains it, and why there is
-// none. It has no logic but one table (reason.go), from which everything follows that a failure means.
+// Package token is the vocabulary that all other packages share: a token, whom it is for, who obtains it, and why there
+// is none. It has no logic except one table (reason.go) that defines everything a failure entails.
 //
 //	request ──▶ cache ──▶ share ──▶ chain ──▶ client ──▶ the token service
-//	              each but the first is a Source, and all but the last have one inside
+//	              share, chain and client are Sources; all but client wrap one
 //
-// Whoever adds a way to obtain tokens writes one more Source. Cache and share know no more of it than this package says.
+// To add a way of obtaining tokens, write one more Source. Cache and share know nothing of it beyond this package.
 package token
 
 import (
@@ -12,41 +12,43 @@ import (
 	"time"
 )
 
-// Token is what a Source has obtained.
+// Token is what a Source obtains.
 type Token struct {
-	// Values are the request headers to set, in the order in which the configuration names them; "" for one that the
-	// token service did not send. The first is the token itself.
+	// Values are the request headers to set, in the order of the configuration; "" for one that the token service did
+	// not send. The first is the token itself.
 	Values []string
-	// ID tells tokens apart that different calls brought, even if they look the same. 0: whoever keeps it gives it one.
+	// ID distinguishes tokens from different calls, even if they look the same. 0: the cache or store assigns one.
 	ID ID
-	// Lifetime is that of the whole token. 0: it is for those who wait for it, and must not be kept.
+	// Lifetime is that of the token as issued. 0: the token serves the requests that wait for it, and must not be
+	// cached.
 	Lifetime time.Duration
-	// SubjectLifetime is how long, counted like Lifetime, the caller's own token lives: nothing that was given for it
-	// outlives it. 0: unknown.
+	// SubjectLifetime is how long the caller's own token lives, counted like Lifetime: nothing issued for it outlives
+	// it. 0: unknown.
 	SubjectLifetime time.Duration
-	// Age is how much of these has passed when done is told: that of the call, or of the time that it was kept.
+	// Age is how much of these lifetimes has passed when done is called: the duration of the call plus the time in a
+	// store.
 	Age time.Duration
-	// IsShared: another worker or gateway has called for it.
+	// IsShared: another worker or gateway made the call.
 	IsShared bool
 }
 
-// ID identifies a token. It is no secret. 0 is none.
+// ID identifies a token. It is not a secret. 0 means none.
 type ID uint64
 
-// NewID returns an ID that no other token has.
+// NewID returns a unique ID.
 func NewID() ID { return ID(rand.Uint64() | 1) } //nolint:gosec // no secret
 
 // Key identifies a token, or what it depends on. It is a hash because its inputs include secrets.
 type Key = [16]byte
 
-// Caller is the client that a token is for, where tokens depend on it.
+// Caller is the client that a token is for, if tokens depend on it.
 type Caller interface {
-	Values() string // identify the caller; they include its secrets
-	Key() Key       // the same as a hash
-	Size() int      // of what it keeps in memory, in bytes
+	Values() string // identify the caller; contain its secrets
+	Key() Key       // hash of the values
+	Size() int      // in memory, in bytes
 }
 
-// KeyOf is the caller's key; zero without one.
+// KeyOf is the caller's key; zero if c is nil.
 func KeyOf(c Caller) Key {
 	if c == nil {
 		return Key{}
@@ -56,18 +58,18 @@ func KeyOf(c Caller) Key {
 
 // Query is what a Source is asked for.
 type Query struct {
-	Caller Caller // nil where tokens do not depend on it
-	// Have is the token that is to be replaced; 0: any token will do.
+	Caller Caller // nil if tokens do not depend on it
+	// Have is the token to be replaced; 0: any token will do.
 	Have ID
 	// IsRejected: the upstream has rejected Have. Otherwise it is only due for renewal.
 	IsRejected bool
-	// Cause is the request that waits for the token, the first of them; nil: none does, as with a renewal.
+	// Cause is the first request that waits for the token; nil if none does, as in a renewal.
 	Cause Cause
 }
 
-// Cause is a request for which a call is made.
+// Cause is a request that causes a call.
 type Cause interface {
-	// Headers are those of the request with these names, which are in lower case. There are none once it is gone.
+	// Headers returns the request's headers with these lower-case names; none once the request is gone.
 	Headers(names []string) [][2]string
 }
 
@@ -78,7 +80,7 @@ type Source interface {
 
 // Clock tells the time.
 type Clock interface {
-	// Monotonic counts from a start that all workers of the process share.
+	// Monotonic has a starting point common to all workers of the process.
 	Monotonic() time.Duration
 	Wall() time.Time
 }

@@ -149,9 +149,9 @@ func (s *Service) removeAsWell(of *Service) {
 	}
 }
 
-// LongestFetch is the longest time until a token is there, or an error: that of the call and of those that it refers to, and
+// MaxFetchTime is the longest time until a token is there, or an error: that of the call and of those that it refers to, and
 // once more where they are repeated as a service does not take a named token any more.
-func (s *Service) LongestFetch() time.Duration {
+func (s *Service) MaxFetchTime() time.Duration {
 	if len(s.links) == 0 {
 		return s.Timeout
 	}

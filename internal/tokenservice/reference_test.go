@@ -94,7 +94,7 @@ func TestCallOfALinkedService(t *testing.T) {
 	if got, want := service.CallerHeaders(), []string{":path", "x-user", "x-tenant"}; !slices.Equal(got, want) {
 		t.Errorf("got the caller's headers %q, expected %q", got, want)
 	}
-	if got, want := service.LongestFetch(), time.Second; got != want || first.LongestFetch() != 300*time.Millisecond {
+	if got, want := service.MaxFetchTime(), time.Second; got != want || first.MaxFetchTime() != 300*time.Millisecond {
 		t.Errorf("got %s at the longest, expected %s", got, want)
 	}
 	if got := service.TraceHeaders(); !slices.Equal(got, []string{"traceparent"}) {
