@@ -10,17 +10,16 @@ import (
 // MaxBackoff is the longest wait after any number of failures, unless the token service asks for more.
 const MaxBackoff = 30 * time.Second
 
-// backoff spaces what must not be repeated at once: fetches after failures, and new
-// tokens for an upstream that rejects every one. Each wait is twice the one before, and
-// up to a fifth longer, so that the gateways of a fleet spread out.
+// backoff spaces what must not be retried at once: fetches after failures, and new tokens for an upstream that rejects
+// every one. Each wait is twice the previous one, plus up to a fifth at random so that gateways do not act in step.
 type backoff struct {
-	first time.Duration // the first wait
-	count int           // of failures in a row
-	since time.Duration // the latest of them, monotonic
-	until time.Duration // nothing is done before
+	first time.Duration
+	count int           // of consecutive failures
+	since time.Duration // the latest failure, monotonic
+	until time.Duration // end of the wait
 }
 
-// wrap is the error of the failure that began the wait, for those who ask during it.
+// wrap returns the failure that started the wait, for those who ask during it.
 func (b *backoff) wrap(err *token.Error, now time.Duration) *token.Error {
 	if err == nil {
 		return nil
@@ -28,11 +27,11 @@ func (b *backoff) wrap(err *token.Error, now time.Duration) *token.Error {
 	return &token.Error{Reason: err.Reason, RetryAfter: max(b.until-now, 0), IsBackoff: true, Detail: err.Detail}
 }
 
-func (b *backoff) open(now time.Duration) bool { return now >= b.until }
+func (b *backoff) ready(now time.Duration) bool { return now >= b.until }
 
-// failed starts the next wait, which lasts for at least as long as the token service asks for, or others hold back: just
-// that long where isShared, as they count the same failures. What was begun before the failure before was known belongs to that one: of a hundred calls
-// that were under way when the token service went down, one counts.
+// failed starts the next wait. It lasts at least err.RetryAfter, and exactly that if isShared and err.IsBackoff:
+// everyone who shares the Source counts the same failures. What began before the previous failure was known belongs to
+// that failure: of a hundred calls in flight when the token service went down, one counts.
 func (b *backoff) failed(begunAt, now time.Duration, err *token.Error, isShared bool) {
 	least := min(err.RetryAfter, token.MaxRetryAfter)
 	if b.count > 0 && begunAt < b.since {
@@ -52,18 +51,18 @@ func (b *backoff) failed(begunAt, now time.Duration, err *token.Error, isShared 
 	b.since, b.until = now, now+wait
 }
 
-// succeeded ends the failures, but for those that came after the success was begun.
+// succeeded ends the wait, unless a failure came after the successful fetch began.
 func (b *backoff) succeeded(begunAt time.Duration) {
 	if begunAt >= b.since {
 		b.count, b.until = 0, 0
 	}
 }
 
-// undo takes the latest failure back, as others have decided that it does not count; the next counts from until on.
+// undo reverts the latest failure because others decided that it does not count. The next one counts from until on.
 func (b *backoff) undo(until time.Duration) {
 	b.count--
 	b.until = until
 }
 
-// forgotten reports whether the failures are so long ago that the next would be a first one.
+// forgotten reports whether the failures are so long ago that the next one counts as the first.
 func (b *backoff) forgotten(now time.Duration) bool { return now >= b.until+MaxBackoff }

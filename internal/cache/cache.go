@@ -1,26 +1,28 @@
-// Package cache keeps the tokens of one worker: one fetch for all requests that need the same token, renewal before its end,
-// a stand-in while the token service can't answer, and waits after failures. It knows neither HTTP nor the gateway, and
-// nothing of other workers: a token.Source obtains tokens, a Waiter is a request.
+// Package cache keeps the tokens of one worker. It coalesces the requests that need the same token into one fetch,
+// renews tokens before they expire, serves stale tokens while the token service is unavailable, and backs off after
+// failures. It knows nothing of HTTP, the gateway or other workers: tokens come from a token.Source, and a request is a
+// Waiter.
 //
-//	request ──▶ Find, Fresh ──▶ a token: nothing else happens
+//	request ──▶ Find, Fresh ──▶ a token: done
 //	   │
-//	   └──────▶ Ask ──▶ a token, an error, or: wait ◀── told by the Scheduler, in batches
+//	   └──────▶ Ask ──▶ a token, an error, or: wait ◀── notified by the Scheduler, in batches
 //	                      │                                  ▲
 //	                      ▼                                  │
 //	Tick ──▶ renew ──▶ Source.Fetch ──▶ done, at once or later
 //
-// The root context calls Tick some ten times a second, and Scheduler.RunBatch in a callback of its own while there is work.
-// All of a worker's callbacks run on one thread, so that nothing here is guarded.
+// The root context calls Tick about ten times a second, and Scheduler.RunBatch in separate callbacks while there is
+// work. All callbacks of a worker run on one thread, so there are no locks.
 //
 // What must stay true, and the tests that say so:
 //
-//   - A request is told exactly once, whatever happens to its fetch and to others: TestWaitersThatLeave, and in
-//     internal/share TestAllOrdersOfEvents and TestFourWorkersAtRandom.
-//   - No more than BatchSize are told in one callback: TestWaitersAreToldInBatches.
-//   - Fetches that take long to begin don't hold up the worker: TestRequestsBeginFetchesThemselves.
-//   - Callers whose tokens are refused push no good token out, and all of them together fit into limits: lru_test.go.
-//   - A token that the upstream rejected serves only where no new one is to be had: TestRejectedTokenServesWithoutNewOne.
-//   - What a renewal brings late, or again, ends nobody's token: TestRenewalElsewhere.
+//   - A request is notified exactly once, whatever happens to its fetch or to other requests: TestWaitersThatLeave, and
+//     in internal/share TestAllOrdersOfEvents and TestFourWorkersAtRandom.
+//   - At most BatchSize requests are notified in one callback: TestWaitersAreToldInBatches.
+//   - Fetches that are slow to begin do not hold up the worker: TestRequestsBeginFetchesThemselves.
+//   - Callers whose tokens are refused never evict a good token, and all callers together stay within limits:
+//     lru_test.go.
+//   - A token that the upstream rejected serves only while there is no new one: TestRejectedTokenServesWithoutNewOne.
+//   - Late or duplicate results of a renewal never end a valid token: TestRenewalElsewhere.
 package cache
 
 import (
@@ -30,46 +32,46 @@ import (
 	"token-fetch/internal/token"
 )
 
-// Cache gives requests their tokens: one for all of them or one for each caller.
+// Cache provides requests with tokens: a common one, or one per caller.
 type Cache struct {
 	Deps
 	policy *Policy
 	source token.Source
 
-	common   *Entry // of the token that is the same for all; nil where it depends on the caller
+	common   *Entry // holds the common token; nil if tokens depend on the caller
 	entries  map[token.Key]*Entry
-	found    map[string]*Entry // those that are kept, by the values of their callers
+	byValues map[string]*Entry // entries with a token, by the values of their callers
 	lists    [segments]entryList
-	fetching int          // fetches that are wanted or under way
-	outage   backoff      // after fetches that found no service, whoever the caller
-	noAnswer *token.Error // of the latest of them
-	isWarm   bool         // the common entry has had a token, or needs none ahead
+	fetching int          // fetches queued or in flight
+	outage   backoff      // after fetches that failed because the service is unavailable, for any caller
+	noAnswer *token.Error // the latest of these failures
+	isWarm   bool         // the common entry has had a token, so warming up is done
 
-	isClosed    bool          // an answer that comes late changes nothing any more
-	nextToSweep *list.Element // of the kept entries, see Tick
-	ahead       time.Duration // of the wall clock before the monotonic one, at the latest Tick
+	isClosed    bool          // late results are ignored
+	nextToSweep *list.Element // in the list of kept entries, see Tick
+	wallOffset  time.Duration // wall clock minus monotonic clock, as of the latest Tick
 }
 
-// New returns a cache whose one token is the same for all requests.
-func New(policy *Policy, source token.Source, worker Deps) *Cache {
-	c := newCache(policy, source, worker)
+// New returns a cache of one token that all callers share.
+func New(policy *Policy, source token.Source, deps Deps) *Cache {
+	c := newCache(policy, source, deps)
 	c.common = c.newEntry(token.Key{}, nil)
 	return c
 }
 
 // NewPerCaller returns a cache with a token for each caller.
-func NewPerCaller(policy *Policy, source token.Source, worker Deps) *Cache {
-	c := newCache(policy, source, worker)
-	c.entries, c.found = map[token.Key]*Entry{}, map[string]*Entry{}
+func NewPerCaller(policy *Policy, source token.Source, deps Deps) *Cache {
+	c := newCache(policy, source, deps)
+	c.entries, c.byValues = map[token.Key]*Entry{}, map[string]*Entry{}
 	c.Memory.add(c)
 	return c
 }
 
-func newCache(policy *Policy, source token.Source, worker Deps) *Cache {
+func newCache(policy *Policy, source token.Source, deps Deps) *Cache {
 	return &Cache{
-		Deps: worker, policy: policy, source: source,
-		outage: backoff{first: policy.Backoff},
-		ahead:  wallAhead(worker.Clock.Monotonic(), worker.Clock.Wall()),
+		Deps: deps, policy: policy, source: source,
+		outage:     backoff{first: policy.Backoff},
+		wallOffset: wallOffset(deps.Clock.Monotonic(), deps.Clock.Wall()),
 	}
 }
 
@@ -81,7 +83,7 @@ func (c *Cache) newEntry(key token.Key, caller token.Caller) *Entry {
 	}
 }
 
-// Close gives back what the cache has taken of the worker's memory. The host will tell nobody of the results of fetches.
+// Close releases the cache's share of the worker's memory. The host does not deliver results of fetches after this.
 func (c *Cache) Close() {
 	c.isClosed = true
 	if c.entries != nil {
@@ -89,23 +91,23 @@ func (c *Cache) Close() {
 	}
 }
 
-// Common is the entry of the token that is the same for all; nil where it depends on the caller.
+// Common returns the entry of the common token; nil if tokens depend on the caller.
 func (c *Cache) Common() *Entry { return c.common }
 
-// EndOfTokenInUse is when, by the wall clock, the token ends that is the same for all; the zero time when there is none, or
-// when requests have ceased to use it, so that it is not renewed any more. Clocks that drift do not move it.
+// EndOfTokenInUse is when the common token expires, by the wall clock. It is zero if there is none, or if requests have
+// stopped using it, so that it is no longer renewed. Clock drift does not change it.
 func (c *Cache) EndOfTokenInUse(now time.Duration) time.Time {
 	e := c.common
 	if e == nil || !e.token.validAt(now) || now >= e.token.refreshAt && !e.isUsed(now) {
 		return time.Time{}
 	}
-	return time.Unix(0, int64(e.token.expiresAt+c.ahead))
+	return time.Unix(0, int64(e.token.expiresAt+c.wallOffset))
 }
 
-// Find returns the entry of the caller with these values, or nil when none is kept. Those that were
-// found last are dropped last. now may be a little behind.
+// Find returns the entry with the caller's token, or nil. It marks the entry as most recently used. now may be slightly
+// behind.
 func (c *Cache) Find(values []byte, now time.Duration) *Entry {
-	e := c.found[string(values)] // and not by their hash, which costs more than this look-up
+	e := c.byValues[string(values)] // not by their hash, which would cost more than this lookup
 	if e == nil {
 		return nil
 	}
@@ -113,19 +115,19 @@ func (c *Cache) Find(values []byte, now time.Duration) *Entry {
 		c.nextToSweep = e.element.Prev()
 	}
 	c.lists[kept].MoveToFront(e.element)
-	// Tick renews too, but comes to each of many callers only from time to time.
+	// Tick renews too, but with many callers it gets to each one only now and then.
 	if e.token != nil && now >= e.token.refreshAt && e.due(now) {
 		c.renew(e, now)
 	}
 	return e
 }
 
-// Ask is for a request that found no Fresh token; caller is nil where tokens do not depend on it.
-// It counts the hit or miss.
+// Ask is for a request that found no Fresh token; caller is nil if tokens do not depend on it. It counts the hit or
+// miss.
 func (c *Cache) Ask(caller token.Caller, w Waiter) (*Entry, Reply) {
 	now := c.Clock.Monotonic()
 	e := c.entry(caller)
-	if e.token.validAt(now) || c.takeKept(e, now) && e.token.validAt(now) {
+	if e.token.validAt(now) || c.peek(e, now) && e.token.validAt(now) {
 		c.Stats.Hits++
 		c.classify(e, now)
 		return e, Reply{Token: e.valid(now).use()}
@@ -137,7 +139,7 @@ func (c *Cache) Ask(caller token.Caller, w Waiter) (*Entry, Reply) {
 	}
 	reply := c.askForFetch(e, now, w)
 	if reply.Token != nil && reply.Token.IsShared && e.token.validAt(now) {
-		c.Stats.Hits++ // another worker has it
+		c.Stats.Hits++ // another worker had the token
 	} else {
 		c.Stats.Misses++
 	}
@@ -146,19 +148,19 @@ func (c *Cache) Ask(caller token.Caller, w Waiter) (*Entry, Reply) {
 }
 
 func (c *Cache) askForFetch(e *Entry, now time.Duration, w Waiter) Reply {
-	isUnderWay := e.fetch.state != idle
-	mayFetch := isUnderWay || c.mayFetch(now) && e.retry.open(now)
-	// After a failure nobody waits to see whether the next fetch fails as well.
-	isFailing := c.outage.count > 0 || !e.retry.open(now) || e.fetch.waiting() >= c.policy.MaxWaiting
+	isFetching := e.fetch.state != idle
+	mayFetch := isFetching || c.mayFetch(now) && e.retry.ready(now)
+	// After a failure, no request waits to see whether the next fetch fails too.
+	isFailing := c.outage.count > 0 || !e.retry.ready(now) || e.fetch.waiting() >= c.policy.MaxWaiting
 	if t := e.stale(now); t != nil && isFailing {
 		if mayFetch {
-			c.renewLater(e)
+			c.queueRenewal(e)
 		}
 		c.Stats.StaleServed++
 		return Reply{Token: &t.Token}
 	}
 	switch {
-	case !e.retry.open(now) && !isUnderWay:
+	case !e.retry.ready(now) && !isFetching:
 		return Reply{Err: e.retry.wrap(e.refusal, now)}
 	case !mayFetch:
 		return Reply{Err: c.outage.wrap(c.noAnswer, now)}
@@ -166,7 +168,7 @@ func (c *Cache) askForFetch(e *Entry, now time.Duration, w Waiter) Reply {
 		return Reply{Err: errTooManyWaiting}
 	}
 	ticket := e.fetch.join(w)
-	if isUnderWay {
+	if isFetching {
 		c.Stats.Coalesced++
 		return Reply{Waiting: true, Ticket: ticket}
 	}
@@ -181,17 +183,17 @@ func (c *Cache) askForFetch(e *Entry, now time.Duration, w Waiter) Reply {
 	}
 }
 
-// lookPause is the time between two looks for a token that the source keeps while none may be fetched.
-const lookPause = 50 * time.Millisecond
+// peekInterval is how often to peek for another worker's token while no fetch is allowed.
+const peekInterval = 50 * time.Millisecond
 
-// takeKept takes a token that the source keeps, where none may be fetched now: another worker may have been luckier. It
-// reports whether that is news.
-func (c *Cache) takeKept(e *Entry, now time.Duration) bool {
+// peek takes a token that the source already has while no fetch is allowed: another worker may have been luckier. It
+// reports whether the token is news.
+func (c *Cache) peek(e *Entry, now time.Duration) bool {
 	peeker, ok := c.source.(Peeker)
-	if !ok || e.fetch.state != idle || c.outage.open(now) && e.retry.open(now) || now < e.lookedAt+lookPause {
+	if !ok || e.fetch.state != idle || c.outage.ready(now) && e.retry.ready(now) || now < e.peekedAt+peekInterval {
 		return false
 	}
-	e.lookedAt = now
+	e.peekedAt = now
 	t, isRejected, ok := peeker.Peek(e.caller)
 	if !ok {
 		return false
@@ -207,7 +209,7 @@ func (c *Cache) takeKept(e *Entry, now time.Duration) bool {
 	return true
 }
 
-// entry finds or makes the caller's entry.
+// entry finds or creates the caller's entry.
 func (c *Cache) entry(caller token.Caller) *Entry {
 	if c.common != nil {
 		return c.common
@@ -217,25 +219,25 @@ func (c *Cache) entry(caller token.Caller) *Entry {
 		e = c.newEntry(caller.Key(), caller)
 	}
 	if e.caller == nil {
-		e.caller = caller // of one who was refused, only the key was kept
+		e.caller = caller // a refused caller's entry keeps only its key
 	}
 	return e
 }
 
-// hasQuota reports whether there is room for a fetch of the entry, should it need one.
+// hasQuota reports whether there is memory for a fetch of the entry, should it need one.
 func (c *Cache) hasQuota(e *Entry, now time.Duration) bool {
-	return e == c.common || e.segment == kept || e.segment == pending || !e.retry.open(now) ||
+	return e == c.common || e.segment == kept || e.segment == pending || !e.retry.ready(now) ||
 		c.Memory.hasQuota(pending, entrySize(e, pending))
 }
 
-// Reject is for a token that the upstream has rejected: requests get a new one, which the source is told of.
+// Reject marks the token as rejected by the upstream. The next request fetches a new one.
 func (c *Cache) Reject(e *Entry, id token.ID) {
 	now := c.Clock.Monotonic()
 	if !e.isRejectable(id) || !e.reject(now) {
 		return
 	}
-	e.isUncounted = true
-	if e.segment != none { // it may have been dropped while the request was with the upstream
+	e.isRejectionUncounted = true
+	if e.segment != none { // it may have been evicted while the upstream handled the request
 		c.classify(e, now)
 	}
 }

@@ -83,7 +83,7 @@ func TestRefusedCallersPushNobodyOut(t *testing.T) {
 	if !failedAs(latest.Err, errRefused) {
 		t.Errorf("the latest refused caller: got %s, expected to be denied without a fetch", latest)
 	}
-	if e := w.entries[callerOf(4999, 0).Key()]; e.caller != nil || len(w.found) != 1 {
+	if e := w.entries[callerOf(4999, 0).Key()]; e.caller != nil || len(w.byValues) != 1 {
 		t.Error("a refused caller's own token is kept")
 	}
 }
@@ -221,7 +221,7 @@ func TestFindTellsCallersApartByTheirValues(t *testing.T) {
 	}
 	w.clock.pass(time.Minute + time.Second)
 	w.tick()
-	if w.find(named(long+"a")) != nil || len(w.found)+len(w.entries) != 0 {
+	if w.find(named(long+"a")) != nil || len(w.byValues)+len(w.entries) != 0 {
 		t.Error("a caller whose token has ended is found")
 	}
 }

@@ -7,37 +7,37 @@ import (
 	"token-fetch/internal/token"
 )
 
-// Entry is what a cache knows about one token: how requests find it, when it is renewed,
-// what serves while it can't be had, and when it is dropped. It decides only; the Cache that
-// owns it makes the fetches and talks to the other workers.
+// Entry holds everything a cache knows about one token: when it is renewed, what serves while there is no new one, and
+// when it is dropped. It only decides; its Cache does the fetching.
 type Entry struct {
 	key    token.Key
-	caller token.Caller // nil for a refused caller, of whom nothing but the key is kept
-	// token is the latest one. It may have expired or been rejected by the upstream, as it may still stand in; nil
+	caller token.Caller // nil for a refused caller, of which only the key is kept
+	// token is the latest one. It may have expired or been rejected by the upstream, and still serve as a fallback; nil
 	// before the first.
 	token    *stored
-	usedAt   time.Duration // by the latest request
-	lookedAt time.Duration // for what the source keeps
-	renewAt  time.Duration // not before, as the source had no new one yet
-	fetch    fetch         // that brings the next one
+	usedAt   time.Duration // time of the latest request
+	peekedAt time.Duration // the source, see Cache.peek
+	renewAt  time.Duration // earliest time of the next renewal, as the source had no new token
+	fetch    fetch         // of the next token
 
-	retry      backoff      // after fetches that were refused; those that found no service are the Cache's
-	refusal    *token.Error // of the latest of them
+	retry      backoff      // after fetches that were refused; for an unavailable service, see Cache.outage
+	refusal    *token.Error // the latest of these failures
 	rejections backoff      // after tokens that the upstream rejected
-	// isUncounted: the token was rejected, and it is not known yet whether by this worker first.
-	isUncounted bool
+	// isRejectionUncounted: the token was rejected, but it is not yet known whether this worker was the first to
+	// notice.
+	isRejectionUncounted bool
 
 	segment segment
-	size    int           // bytes counted for it
+	size    int           // in bytes, as counted in Memory
 	element *list.Element // in the list of its segment
 }
 
-// nearEnd is how far from its end a token must be to serve by a clock that is a tick
-// or so behind; a worker that is busy for longer has other troubles.
+// nearEnd is the margin before expiry within which Fresh, whose clock may be a tick or so behind, no longer serves the
+// token.
 const nearEnd = 2 * time.Second
 
-// Fresh returns the token if it can be used. now may be a little behind, so that no token is
-// returned that is near its end. Requests call it, and it costs them nothing but this.
+// Fresh returns the token if it can be used. now may be slightly behind, so Fresh does not return a token near its end.
+// For most requests this is all they call.
 func (e *Entry) Fresh(now time.Duration) *token.Token {
 	if !e.token.validAt(now + nearEnd) {
 		return nil
@@ -46,7 +46,7 @@ func (e *Entry) Fresh(now time.Duration) *token.Token {
 	return &e.token.Token
 }
 
-// valid is Fresh for an exact clock.
+// valid is Fresh with an exact clock.
 func (e *Entry) valid(now time.Duration) *stored {
 	if !e.token.validAt(now) {
 		return nil
@@ -55,7 +55,7 @@ func (e *Entry) valid(now time.Duration) *stored {
 	return e.token
 }
 
-// query is what the source is asked for.
+// query returns what to ask the source for.
 func (e *Entry) query(now time.Duration) token.Query {
 	q := token.Query{Caller: e.caller}
 	if e.token != nil && now < e.token.expiresAt {
@@ -64,7 +64,7 @@ func (e *Entry) query(now time.Duration) token.Query {
 	return q
 }
 
-// stale returns the token, which may have expired or been rejected, while it may stand in for a new one.
+// stale returns the token, even if expired or rejected, as long as it may serve as a fallback.
 func (e *Entry) stale(now time.Duration) *stored {
 	if e.token.serves(now) {
 		return e.token
@@ -72,13 +72,13 @@ func (e *Entry) stale(now time.Duration) *stored {
 	return nil
 }
 
-// due reports whether the token should be renewed ahead of its end: its time has come, it was
-// used in the second half of its life so far, and no fetch is under way or held back.
+// due reports whether to renew the token ahead of its end: it is time, the token is in use, and no fetch is in flight
+// or held back.
 func (e *Entry) due(now time.Duration) bool {
 	t := e.token
 	return t.validAt(now) && now >= t.refreshAt && now >= e.renewAt && t.refreshAt < t.expiresAt &&
 		e.isUsed(now) &&
-		e.fetch.state == idle && e.retry.open(now)
+		e.fetch.state == idle && e.retry.ready(now)
 }
 
 // isUsed reports whether a request has used the token in the second half of its life so far.
@@ -86,12 +86,12 @@ func (e *Entry) isUsed(now time.Duration) bool {
 	return e.usedAt >= e.token.issuedAt+(now-e.token.issuedAt)/2
 }
 
-// renewPause is the time between two tries to renew a token while the source returns the one that there is: another worker
-// is renewing it.
-const renewPause = 200 * time.Millisecond
+// renewRetryInterval is how long to wait after a renewal that returned the current token because another worker is
+// renewing it.
+const renewRetryInterval = 200 * time.Millisecond
 
-// store takes the token of a fetch. One without a lifetime is not kept. One that the entry has already is no new one: it
-// is being renewed elsewhere, or was rejected so soon after another that it serves on.
+// store takes the token of a fetch. One without a lifetime is not kept. If it is the token that the entry already has,
+// it is either being renewed elsewhere, or was rejected so soon after another that it stays in use.
 func (e *Entry) store(now time.Duration, t *stored, isUsed bool) {
 	e.retry.succeeded(t.issuedAt)
 	e.refusal = nil
@@ -99,9 +99,9 @@ func (e *Entry) store(now time.Duration, t *stored, isUsed bool) {
 	case !t.same(e.token):
 		e.usedAt = 0
 	case e.token.rejected:
-		e.rejections.undo(now + renewPause)
+		e.rejections.undo(now + renewRetryInterval)
 	default:
-		e.renewAt = now + renewPause
+		e.renewAt = now + renewRetryInterval
 	}
 	e.token = nil
 	if t.validAt(now) {
@@ -128,16 +128,15 @@ func (e *Entry) adopt(now time.Duration, t *stored) bool {
 	return false
 }
 
-// refuse takes an answer that refuses a token. One that is still valid serves to its end, but
-// does not stand in after it.
+// refuse records that a fetch was refused. A token that is still valid serves until it expires, but not as a stale one.
 func (e *Entry) refuse(now time.Duration, err *token.Error) {
 	e.retry.failed(e.fetch.sentAt, now, err, true)
 	e.refusal = err
 	e.endStale(now, err.Reason)
 }
 
-// endStale has the token serve no longer than to its end, after a fetch was refused. A caller whose own token is refused,
-// and whose token the upstream has rejected as well, has none.
+// endStale ends the token's use as a stale one after a fetch was refused. If the caller's own token is refused and the
+// upstream has rejected the caller's token, that token is dropped.
 func (e *Entry) endStale(now time.Duration, why token.Reason) {
 	if e.token == nil || now >= e.token.expiresAt || e.token.rejected && why == token.SubjectRefused {
 		e.token = nil
@@ -146,16 +145,15 @@ func (e *Entry) endStale(now time.Duration, why token.Reason) {
 	e.token = e.token.withoutStale()
 }
 
-// isRejectable reports whether a token that the upstream has rejected is the one in use. What was rejected or replaced
-// before is none of the answer's business.
+// isRejectable reports whether a token that the upstream has rejected is the current one, and not already rejected.
 func (e *Entry) isRejectable(id token.ID) bool { return e.token.is(id) && !e.token.rejected }
 
-// reject marks the token that the upstream has rejected, so that the next request gets a new one, and reports whether
-// it did. An upstream that rejects one new token after the other gets them ever more slowly, while the latest is used
-// on. One request that its upstream answers 401 for reasons of its own must not take the token from all others while
-// the token service can give no new one: so it is kept until there is one.
+// reject marks the current token as rejected, so that the next request fetches a new one, and reports whether it did.
+// For an upstream that rejects one new token after the other, this backs off, and the latest token stays in use. A
+// rejected token is kept until there is a new one: a single request that gets 401 for reasons unrelated to the token
+// must not leave all others without one while the token service is unavailable.
 func (e *Entry) reject(now time.Duration) bool {
-	if !e.rejections.open(now) {
+	if !e.rejections.ready(now) {
 		return false
 	}
 	e.rejections.failed(now, now, &token.Error{}, false)

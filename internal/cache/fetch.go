@@ -11,54 +11,53 @@ import (
 type fetchState int
 
 const (
-	idle     fetchState = iota // no request needs one
-	wanted                     // the next batch begins it
-	underWay                   // begun; the result ends it
+	idle     fetchState = iota // nothing to fetch
+	queued                     // the next batch begins it
+	inFlight                   // begun; the result ends it
 )
 
-// fetch is one token call that any number of requests wait for. There are never two at once
-// for one entry. It belongs to none of the requests, so a client that
-// goes away, also the one that started it, takes nothing with it.
+// fetch is one call of the Source that any number of requests wait for. An entry has at most one at a time. It belongs
+// to none of these requests: when one goes away, even the one that started it, the others are not affected.
 //
-//	         want            begin             end: result
-//	idle ───────────▶ wanted ─────────▶ underWay ─────────▶ idle
+//	       enqueue             begin              end
+//	idle ───────────▶ queued ─────────▶ inFlight ─────────▶ idle
 //	                    │                                    ▲
-//	                    └── cancel: nobody waits any more ──┘
+//	                    └───── cancel: no longer needed ─────┘
 //
-// Requests join and leave in all states but idle. The zero value is idle.
+// Requests join and leave in all states except idle. The zero value is idle.
 type fetch struct {
 	state     fetchState
-	renewal   bool          // made for the cache, so that nobody has to wait for it
-	isRefresh bool          // of a token that is still valid
-	number    int           // of the latest fetch; a second result of an earlier one changes nothing
+	renewal   bool          // needed even if no request waits
+	isRefresh bool          // replaces a token that is still valid
+	number    int           // of the latest fetch; late results of earlier ones are ignored
 	sentAt    time.Duration // monotonic
-	waiters   *list.List    // of Waiter, in the order of their arrival; nil: none
+	waiters   *list.List    // of Waiter, in order of arrival; nil: none
 }
 
-// Ticket is a waiter's ticket in a queue; with it the waiter can leave.
+// Ticket lets a waiter leave the queue.
 type Ticket struct {
 	queue   *list.List
 	element *list.Element
 }
 
-// Cancel takes a waiter out that need not be told any more. The zero Ticket is of nobody; a
-// waiter who has been told is not there any more either.
-func (p Ticket) Cancel() {
-	if p.queue != nil {
-		p.queue.Remove(p.element)
+// Cancel removes the waiter from the queue. It does nothing for the zero Ticket, or once the waiter has been notified.
+func (t Ticket) Cancel() {
+	if t.queue != nil {
+		t.queue.Remove(t.element)
 	}
 }
 
-// want asks for a fetch and reports whether that is new: then somebody must begin it.
-func (f *fetch) want() bool {
+// enqueue requests a fetch. It returns false if one is already queued or in flight; otherwise the caller must see that
+// it begins.
+func (f *fetch) enqueue() bool {
 	if f.state != idle {
 		return false
 	}
-	f.state = wanted
+	f.state = queued
 	return true
 }
 
-// waiting counts the requests that wait.
+// waiting is the number of requests that wait.
 func (f *fetch) waiting() int {
 	if f.waiters == nil {
 		return 0
@@ -75,7 +74,7 @@ func (f *fetch) cause() token.Cause {
 	return cause
 }
 
-// join lets a request wait for the fetch that is wanted or under way.
+// join adds a request to a fetch that is queued or in flight.
 func (f *fetch) join(w Waiter) Ticket {
 	if f.waiters == nil {
 		f.waiters = list.New()
@@ -83,12 +82,12 @@ func (f *fetch) join(w Waiter) Ticket {
 	return Ticket{f.waiters, f.waiters.PushBack(w)}
 }
 
-// isNeeded reports whether a wanted fetch is for anybody.
+// isNeeded reports whether anything needs a queued fetch.
 func (f *fetch) isNeeded() bool { return f.renewal || f.waiting() > 0 }
 
-// cancel returns the requests that wait for a fetch that is wanted and will not be made here.
+// cancel ends a queued fetch that will not be made, and returns the requests that wait for it.
 func (f *fetch) cancel() (waiters *list.List, ok bool) {
-	if f.state != wanted {
+	if f.state != queued {
 		return nil, false
 	}
 	waiters = f.waiters
@@ -96,18 +95,17 @@ func (f *fetch) cancel() (waiters *list.List, ok bool) {
 	return waiters, true
 }
 
-// begin returns the number with which the fetch that is wanted must be ended.
+// begin starts a queued fetch, and returns the number to end it with.
 func (f *fetch) begin(now time.Duration) (number int) {
-	f.state = underWay
+	f.state = inFlight
 	f.number++
 	f.sentAt = now
 	return f.number
 }
 
-// end returns the requests that are to be told, and leaves none. ok is false for a fetch that has
-// ended before.
+// end ends a fetch, and returns the requests to notify. ok is false if it has ended already.
 func (f *fetch) end(number int) (waiters *list.List, ok bool) {
-	if f.state != underWay || number != f.number {
+	if f.state != inFlight || number != f.number {
 		return nil, false
 	}
 	waiters = f.waiters

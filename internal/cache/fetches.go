@@ -6,52 +6,52 @@ import (
 	"token-fetch/internal/token"
 )
 
-// This file is the way of a fetch, from the request that wants it to those who are told.
+// This file takes a fetch from the request that needs it to the requests that are notified.
 
-// trials is how many fetches find out together whether a token service is back that could not answer before. The
-// requests of other callers are answered as during the wait, until one of these has succeeded.
-const trials = 8
+// maxProbes is how many fetches at a time test whether an unavailable token service has recovered. Until one succeeds,
+// requests of other callers are answered as during the backoff.
+const maxProbes = 8
 
 // mayFetch reports whether the token service may be called at all.
 func (c *Cache) mayFetch(now time.Duration) bool {
-	return c.outage.open(now) && (c.outage.count == 0 || c.fetching < trials)
+	return c.outage.ready(now) && (c.outage.count == 0 || c.fetching < maxProbes)
 }
 
-// renewLater has the entry's token renewed in the next batch, if no fetch is under way.
-func (c *Cache) renewLater(e *Entry) {
-	if !e.fetch.want() {
+// queueRenewal queues a fetch of the entry's token, unless one is queued or in flight.
+func (c *Cache) queueRenewal(e *Entry) {
+	if !e.fetch.enqueue() {
 		return
 	}
 	c.fetching++
 	e.fetch.renewal = true
-	c.Scheduler.fetch(c, e)
+	c.Scheduler.queueFetch(c, e)
 }
 
-// fetchFor has a token fetched that a request waits for, at once if that may be: when the fetch ends while it is begun,
-// hasEnded is true, and d for the request, which is not told otherwise.
-func (c *Cache) fetchFor(e *Entry, now time.Duration, at Ticket) (d delivery, hasEnded bool) {
-	e.fetch.want()
+// fetchFor starts a fetch for a waiting request, at once if possible. If the fetch ends before fetchFor returns,
+// hasEnded is true and d is the result for the request, which is not notified otherwise.
+func (c *Cache) fetchFor(e *Entry, now time.Duration, ticket Ticket) (d delivery, hasEnded bool) {
+	e.fetch.enqueue()
 	c.fetching++
 	if !c.Scheduler.mayBeginNow(now) {
-		c.Scheduler.fetch(c, e)
+		c.Scheduler.queueFetch(c, e)
 		return d, false
 	}
 	d, hasEnded = c.begin(e)
 	c.Scheduler.budget -= c.Clock.Monotonic() - now
 	if hasEnded {
 		c.countStale(d)
-		at.Cancel()
+		ticket.Cancel()
 	}
 	return d, hasEnded
 }
 
-// begin begins a wanted fetch. When that has ended already, hasEnded is true, and d is the caller's to deliver.
+// begin starts a queued fetch. If it ends before begin returns, hasEnded is true, and the caller must deliver d.
 func (c *Cache) begin(e *Entry) (d delivery, hasEnded bool) {
 	now := c.Clock.Monotonic()
 	switch {
-	case e.fetch.state != wanted:
+	case e.fetch.state != queued:
 		return d, false
-	case !c.outage.open(now) || !e.fetch.isNeeded():
+	case !c.outage.ready(now) || !e.fetch.isNeeded():
 		c.cancel(e, now)
 		return d, false
 	}
@@ -59,10 +59,10 @@ func (c *Cache) begin(e *Entry) (d delivery, hasEnded bool) {
 	hasBegun := false
 	done := func(t token.Token, err *token.Error) {
 		switch result, ok := c.end(e, number, t, err); {
-		case !ok: // given up before: its requests have been told
+		case !ok: // timed out before: its requests have been notified
 		case hasBegun:
 			if t.IsShared && result.waiters != nil && result.waiters.Len() > 0 {
-				c.Stats.Coalesced++ // the first of them waited for another worker; each of the others was counted when it came
+				c.Stats.Coalesced++ // the first one waited for another worker; the others were counted when they joined
 			}
 			c.deliver(result)
 		default:
@@ -70,7 +70,7 @@ func (c *Cache) begin(e *Entry) (d delivery, hasEnded bool) {
 		}
 	}
 	func() {
-		defer c.failOnPanic(done) // the fetches after this one must be begun
+		defer c.failOnPanic(done) // the next fetches must begin regardless
 		q := e.query(now)
 		q.Cause = e.fetch.cause()
 		c.source.Fetch(q, done)
@@ -79,7 +79,7 @@ func (c *Cache) begin(e *Entry) (d delivery, hasEnded bool) {
 	return d, hasEnded
 }
 
-// cancel is for a wanted fetch for which nobody waits any more, or whose service has failed since.
+// cancel ends a queued fetch that is no longer needed, or whose service has become unavailable.
 func (c *Cache) cancel(e *Entry, now time.Duration) {
 	waiters, ok := e.fetch.cancel()
 	if !ok {
@@ -90,7 +90,7 @@ func (c *Cache) cancel(e *Entry, now time.Duration) {
 	c.classify(e, now)
 }
 
-// failOnPanic leaves nobody waiting when a fetch or its answer made the plugin panic.
+// failOnPanic fails the waiting requests if a fetch or its result made the plugin panic.
 func (c *Cache) failOnPanic(done func(token.Token, *token.Error)) {
 	if cause := recover(); cause != nil {
 		c.OnPanic(cause)
@@ -98,8 +98,8 @@ func (c *Cache) failOnPanic(done func(token.Token, *token.Error)) {
 	}
 }
 
-// end takes the result of a fetch, and returns what the requests that wait are to be told. ok is false for a fetch that
-// has ended before.
+// end takes the result of a fetch, and returns what to notify the waiting requests of. ok is false if the fetch has
+// ended already.
 func (c *Cache) end(e *Entry, number int, t token.Token, err *token.Error) (d delivery, ok bool) {
 	isRefresh := e.fetch.isRefresh
 	waiters, ok := e.fetch.end(number)
@@ -110,14 +110,14 @@ func (c *Cache) end(e *Entry, number int, t token.Token, err *token.Error) (d de
 	if isRefresh && !t.IsShared {
 		c.Stats.Refreshes++
 	}
-	if e.isUncounted {
-		e.isUncounted = false
+	if e.isRejectionUncounted {
+		e.isRejectionUncounted = false
 		if !t.IsShared {
-			c.Stats.Invalidated++ // or else another worker was told before of the rejection, or it changed nothing
+			c.Stats.Invalidated++ // otherwise another worker noticed the rejection first, or it changed nothing
 		}
 	}
 	now := c.Clock.Monotonic()
-	d = delivery{waiters: waiters, err: errPanic} // unless something better comes
+	d = delivery{waiters: waiters, err: errPanic} // unless replaced below
 	defer c.reportPanic()
 	if err == nil {
 		c.succeed(e, now, t, &d)
@@ -131,7 +131,7 @@ func (c *Cache) end(e *Entry, number int, t token.Token, err *token.Error) (d de
 	return d, true
 }
 
-// reportPanic keeps a panic from the requests that are still to be told.
+// reportPanic recovers from a panic, so that the waiting requests are still notified.
 func (c *Cache) reportPanic() {
 	if cause := recover(); cause != nil {
 		c.OnPanic(cause)
@@ -147,31 +147,31 @@ func (c *Cache) succeed(e *Entry, now time.Duration, t token.Token, d *delivery)
 
 func (c *Cache) fail(e *Entry, now time.Duration, err *token.Error, d *delivery) {
 	switch {
-	case err.Reason == token.TooMany: // what the source waits for is what has too many, and no fetch is the worse for it
+	case err.Reason == token.TooMany: // something that the source waits for has too many requests; not a failure of this fetch
 		d.err = err
 	case err.Reason.IsUnavailable():
-		c.outage.failed(e.fetch.sentAt, now, err, c.common != nil) // others count the failures of one caller
+		c.outage.failed(e.fetch.sentAt, now, err, c.common != nil) // a common token's failures are counted by all workers together
 		c.noAnswer = err
 		d.err = c.outage.wrap(err, now)
-	case err.Reason == token.Missing: // no call was made, which says nothing of the service
+	case err.Reason == token.Missing: // no call was made, so this says nothing about the service
 		e.refuse(now, err)
 		d.err = e.retry.wrap(err, now)
 	default:
-		c.outage.succeeded(e.fetch.sentAt) // it answers, if not as one would like
+		c.outage.succeeded(e.fetch.sentAt) // the service is available, though it refuses
 		e.refuse(now, err)
 		d.err = e.retry.wrap(err, now)
 	}
 	d.token = e.stale(now)
 }
 
-// deliver has the requests told that waited, if only with a token that has expired or been rejected.
+// deliver notifies the waiting requests, if need be with a token that has expired or been rejected.
 func (c *Cache) deliver(d delivery) {
 	c.countStale(d)
 	d.clock = c.Clock
 	c.Scheduler.deliver(d)
 }
 
-// countStale counts the requests that are told of a token that has expired or been rejected.
+// countStale counts the requests that get a token that has expired or been rejected.
 func (c *Cache) countStale(d delivery) {
 	now := c.Clock.Monotonic()
 	if d.token != nil && d.waiters != nil && !d.token.validAt(now) && d.token.serves(now) {

@@ -45,7 +45,7 @@ func TestWorkerThatBacksOffTakesWhatOthersHave(t *testing.T) {
 	if _, reply := k.ask(); reply.Err == nil || k.asked != asked {
 		t.Errorf("got %+v after %d questions, expected none before the pause is over", reply, k.asked-asked)
 	}
-	k.clock.pass(lookPause)
+	k.clock.pass(peekInterval)
 	if _, reply := k.ask(); reply.Token == nil || reply.Token.Values[0] != "theirs" {
 		t.Errorf("got %+v, expected the other worker's token", reply)
 	}
@@ -62,7 +62,7 @@ func TestRejectedTokenThatOthersHaveStandsIn(t *testing.T) {
 	k.fetches[0].end(unavailable())
 	k.run()
 	k.kept, k.isRejected = token.Token{Values: []string{"rejected"}, ID: 7, Lifetime: time.Minute}, true
-	k.clock.pass(lookPause)
+	k.clock.pass(peekInterval)
 	if _, reply := k.ask(); reply.Token == nil || reply.Token.Values[0] != "rejected" {
 		t.Errorf("got %+v, expected the rejected token: there is no other", reply)
 	}
@@ -139,7 +139,7 @@ func TestRejectionThatOthersTakeBack(t *testing.T) {
 	k.run()
 	k.fetches[1].end(result{token: same})
 	k.run()
-	if e.token == nil || e.token.rejected || e.rejections.count != 0 || e.rejections.open(k.clock.now) || !e.rejections.open(k.clock.now+renewPause) {
+	if e.token == nil || e.token.rejected || e.rejections.count != 0 || e.rejections.ready(k.clock.now) || !e.rejections.ready(k.clock.now+renewRetryInterval) {
 		t.Errorf("got the token %+v and the wait %+v, expected it to serve on, and rejections to count after the pause", e.token, e.rejections)
 	}
 }

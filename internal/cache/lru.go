@@ -5,27 +5,27 @@ import (
 	"time"
 )
 
-// segment is why an entry is held. Each kind has room of its own, so that callers whose tokens are
-// refused, or are not yet known to be good, never push a good token out.
+// segment is the reason to keep an entry. Each segment has its own memory quota, so that callers whose tokens are
+// refused, or not yet known to be good, never evict a good token.
 type segment int
 
 const (
-	none     segment = iota // not held; or the one entry that is the same for all, which needs no room
-	pending                 // its first fetch is wanted or under way
+	none     segment = iota // not kept, or the common entry, which is not counted
+	pending                 // its first fetch is queued or in flight
 	kept                    // it has a token
-	refused                 // its caller was refused, and must wait
-	segments                // their number
+	refused                 // its caller was refused and must back off
+	segments                // the number of segments
 )
 
-// limits are in bytes for all callers of a worker: 64 MiB together.
+// limits are in bytes, for all callers of a worker: 64 MiB in total.
 var limits = [segments]int{pending: 16 << 20, kept: 40 << 20, refused: 8 << 20}
 
-// entryOverhead is what an entry takes beside its caller and its token: the entry, its list
-// element, its places in maps that grow by doubling.
+// entryOverhead is what an entry takes in addition to its caller and token: the struct, its list element, and its share
+// of maps that grow by doubling.
 const entryOverhead = 752
 
-// Memory bounds what a worker keeps for callers, whatever their number and the size of
-// their tokens. It is one for all caches of the VM.
+// Memory bounds what a worker keeps for callers, however many they are and however large their tokens. All caches of
+// the VM share one.
 type Memory struct {
 	used   [segments]int
 	caches []*Cache
@@ -38,7 +38,7 @@ type entryList struct {
 
 func (m *Memory) add(c *Cache) { m.caches = append(m.caches, c) }
 
-func (m *Memory) hasQuota(h segment, size int) bool { return m.used[h]+size <= limits[h] }
+func (m *Memory) hasQuota(seg segment, size int) bool { return m.used[seg]+size <= limits[seg] }
 
 func (m *Memory) remove(c *Cache) {
 	for i, other := range m.caches {
@@ -47,30 +47,30 @@ func (m *Memory) remove(c *Cache) {
 			break
 		}
 	}
-	for h := range segments {
-		m.used[h] -= c.lists[h].bytes
+	for seg := range segments {
+		m.used[seg] -= c.lists[seg].bytes
 	}
 }
 
-// reserve drops the oldest entries of the cache that has most of that kind, until size fits.
-func (m *Memory) reserve(h segment, size int) {
-	for !m.hasQuota(h, size) {
+// reserve evicts the oldest entries of the segment, from whichever cache has most in it, until size fits.
+func (m *Memory) reserve(seg segment, size int) {
+	for !m.hasQuota(seg, size) {
 		largest := m.caches[0]
 		for _, c := range m.caches {
-			if c.lists[h].bytes > largest.lists[h].bytes {
+			if c.lists[seg].bytes > largest.lists[seg].bytes {
 				largest = c
 			}
 		}
-		if !largest.dropOldest(h) {
+		if !largest.dropOldest(seg) {
 			return
 		}
 	}
 }
 
-// entrySize is what an entry takes of the room of a segment.
-func entrySize(e *Entry, h segment) int {
+// entrySize is what an entry takes of a segment's quota.
+func entrySize(e *Entry, seg segment) int {
 	size := entryOverhead
-	if h == refused {
+	if seg == refused {
 		return size
 	}
 	size += e.caller.Size()
@@ -82,27 +82,27 @@ func entrySize(e *Entry, h segment) int {
 	return size
 }
 
-// move moves an entry to another segment, and drops the oldest ones there that are too many. Those
-// that are pending can't be dropped: there must be room before one is made.
-func (c *Cache) move(e *Entry, h segment) {
+// move moves an entry to another segment, evicting the oldest entries there if it is full. Pending entries can't be
+// evicted: hasQuota must be checked before creating one.
+func (c *Cache) move(e *Entry, seg segment) {
 	c.release(e)
-	if h == none {
+	if seg == none {
 		return
 	}
-	size := entrySize(e, h)
-	if h != pending {
-		for room := true; room && c.lists[h].Len() >= c.policy.MaxEntries; {
-			room = c.dropOldest(h)
+	size := entrySize(e, seg)
+	if seg != pending {
+		for dropped := true; dropped && c.lists[seg].Len() >= c.policy.MaxEntries; {
+			dropped = c.dropOldest(seg)
 		}
-		c.Memory.reserve(h, size)
+		c.Memory.reserve(seg, size)
 	}
-	e.segment, e.size = h, size
-	e.element = c.lists[h].PushFront(e)
-	c.lists[h].bytes += size
-	c.Memory.used[h] += size
+	e.segment, e.size = seg, size
+	e.element = c.lists[seg].PushFront(e)
+	c.lists[seg].bytes += size
+	c.Memory.used[seg] += size
 	c.entries[e.key] = e
-	if h == kept {
-		c.found[e.caller.Values()] = e
+	if seg == kept {
+		c.byValues[e.caller.Values()] = e
 	}
 }
 
@@ -111,7 +111,7 @@ func (c *Cache) release(e *Entry) {
 		return
 	}
 	if e.segment == kept {
-		delete(c.found, e.caller.Values())
+		delete(c.byValues, e.caller.Values())
 	}
 	list := &c.lists[e.segment]
 	if c.nextToSweep == e.element {
@@ -124,10 +124,10 @@ func (c *Cache) release(e *Entry) {
 	delete(c.entries, e.key)
 }
 
-// dropOldest drops the entry that was used least recently, and reports whether there was one. One
-// with a fetch under way stays: requests may wait for it.
-func (c *Cache) dropOldest(h segment) bool {
-	for element := c.lists[h].Back(); element != nil; element = element.Prev() {
+// dropOldest evicts the least recently used entry, and reports whether there was one. Entries with a fetch in flight
+// stay, as requests may be waiting for it.
+func (c *Cache) dropOldest(seg segment) bool {
+	for element := c.lists[seg].Back(); element != nil; element = element.Prev() {
 		if e := element.Value.(*Entry); e.fetch.state == idle {
 			c.release(e)
 			return true
@@ -136,24 +136,24 @@ func (c *Cache) dropOldest(h segment) bool {
 	return false
 }
 
-// classify moves an entry to the segment where it belongs, after something has happened to it.
+// classify moves an entry to the right segment after a change.
 func (c *Cache) classify(e *Entry, now time.Duration) {
 	if e == c.common || c.isClosed {
 		return
 	}
-	belongs := none
+	target := none
 	switch {
 	case e.token.serves(now) || e.rejections.count > 0 && !e.rejections.forgotten(now):
-		belongs = kept
+		target = kept
 	case e.fetch.state != idle:
-		belongs = pending
+		target = pending
 	case e.retry.count > 0 && !e.retry.forgotten(now):
-		belongs = refused
+		target = refused
 	}
-	if belongs != e.segment || belongs == kept && entrySize(e, kept) != e.size {
-		c.move(e, belongs)
+	if target != e.segment || target == kept && entrySize(e, kept) != e.size {
+		c.move(e, target)
 	}
-	if belongs == refused {
+	if target == refused {
 		e.caller, e.token = nil, nil
 	}
 }

@@ -16,20 +16,20 @@ var (
 	keyMaxWaiting    = &schema.Key{Name: "maxWaiting", Kind: schema.Integer, Default: 10000, Min: 1, Max: math.MaxInt32}
 )
 
-// Keys are those of the object cache that the Policy is read from.
+// Keys are the keys of the object cache that define the Policy.
 var Keys = []*schema.Key{keyRefreshBefore, keyStaleIfError, keyBackoff, keyMaxEntries, keyMaxWaiting}
 
-// Policy is how tokens are kept and fetched again.
+// Policy is how long tokens are kept, and when they are fetched again.
 type Policy struct {
-	RefreshBefore time.Duration // how long before its end a token is renewed; negative: DefaultRefreshBefore of its lifetime
-	StaleIfError  time.Duration // how long after its end a token stands in while the token service can't answer
-	Backoff       time.Duration // the first wait after a failed fetch
+	RefreshBefore time.Duration // before a token's end; negative: DefaultRefreshBefore of its lifetime
+	StaleIfError  time.Duration // how long after its end a token may serve while the service is unavailable
+	Backoff       time.Duration // first wait after a failed fetch
 	MaxEntries    int           // callers whose tokens are kept
 	MaxWaiting    int           // requests that may wait for one fetch
-	WarmUp        bool          // the token that is the same for all is fetched before any request
+	WarmUp        bool          // fetch the common token before any request
 }
 
-// ReadPolicy reads Keys. WarmUp is the caller's to set. What is wrong shows in the section's Err.
+// ReadPolicy reads Keys; the caller sets WarmUp. Errors show in the section's Err.
 func ReadPolicy(cache schema.Section) Policy {
 	p := Policy{
 		RefreshBefore: -1,
@@ -50,24 +50,23 @@ func DefaultRefreshBefore(lifetime time.Duration) time.Duration {
 	return min(max(lifetime/10, least), most)
 }
 
-// EarliestRenewal is how long before its end a token of that lifetime may be renewed; zero for one that is not.
+// EarliestRenewal is how long before its end a token with that lifetime may be renewed; zero: it is not renewed.
 func (p *Policy) EarliestRenewal(lifetime time.Duration) time.Duration {
 	before, spread := p.renewal(lifetime)
 	return before + spread
 }
 
-// refreshAfter is the age at which a token of that lifetime is renewed. The time that is
-// left then is up to a fifth longer than the policy says, at random, so that
-// gateways that started together do not renew in step.
+// refreshAfter is the age at which a token with that lifetime is renewed. It is earlier than the policy says, by up to
+// a fifth at random, so that gateways that started together do not renew in step.
 func (p *Policy) refreshAfter(lifetime time.Duration) time.Duration {
 	before, spread := p.renewal(lifetime)
 	return lifetime - before - rand.N(spread+1) //nolint:gosec // no secret: it only spreads gateways
 }
 
-// renewal is how long before its end a token of that lifetime is renewed, and by how much that may be earlier.
+// renewal is how long before its end a token with that lifetime is renewed, and by how much earlier it may be.
 //
-// A token that lives no longer than that is not renewed ahead: a service that hands
-// out the same nearly expired token would be called again and again.
+// A token that lives no longer than that is not renewed ahead: a service that keeps returning the same token until it
+// expires would be called over and over.
 func (p *Policy) renewal(lifetime time.Duration) (before, spread time.Duration) {
 	before = p.RefreshBefore
 	if before < 0 {

@@ -52,13 +52,13 @@ func TestRenewalElsewhere(t *testing.T) {
 		w.serves(t, "t1")
 		w.clock.pass(10 * time.Millisecond)
 	}
-	if got, want := len(w.fetches)-1, int(time.Second/renewPause); got < want-1 || got > want+1 {
+	if got, want := len(w.fetches)-1, int(time.Second/renewRetryInterval); got < want-1 || got > want+1 {
 		t.Errorf("in a second: got %d fetches, expected %d", got, want)
 	}
 	other := good("t2", 100*time.Second)
 	other.token.IsShared = true
 	w.onFetch = func(end func(result)) { end(other) }
-	w.clock.pass(renewPause)
+	w.clock.pass(renewRetryInterval)
 	w.tick()
 	w.serves(t, "t2")
 	if w.stats.Refreshes != 0 {

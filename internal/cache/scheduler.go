@@ -7,32 +7,31 @@ import (
 	"token-fetch/internal/token"
 )
 
-// BatchSize is how many fetches are begun, and how many waiters told, in one batch.
+// BatchSize is how many fetches are begun, and how many waiters notified, in one batch.
 //
-// A host does what a callback asks for after the callback has returned, and enters the VM again for
-// each request that ends by it, one level deeper each time: at some 290 requests answered
-// in one callback, the stack is gone and the VM with it. This leaves room for filter chains that use more of
-// the stack than the tests' do.
+// Envoy runs what a callback asked for after the callback returns, and reenters the VM for each request that ends this
+// way, one level deeper each time. After about 290 replies in one callback the stack overflows, which ends the VM. The
+// margin is for filter chains that use more stack than those in the tests.
 const BatchSize = 32
 
-// beginTime is for how long fetches are begun in one batch. One that has to be signed takes milliseconds, and the worker
-// serves no other request meanwhile.
-const beginTime = 5 * time.Millisecond
+// batchBudget limits how long a batch keeps beginning fetches. Signing one takes milliseconds, during which the worker
+// serves nothing else.
+const batchBudget = 5 * time.Millisecond
 
-// Scheduler paces what the caches of one root context do: fetches to begin, and requests to tell the result of
-// theirs. What a request can't do itself is done in batches, each in a callback of its own, in the order in which it
-// came up.
+// Scheduler paces the caches of one root context: which fetches begin, and which requests are notified. What a request
+// can't do itself is done in order of arrival, in batches, each in a separate callback.
 type Scheduler struct {
-	wake    func() // has RunBatch called soon
-	fetches []wantedFetch
+	wake    func() // requests a RunBatch soon
+	fetches []queuedFetch
 	results []delivery
 
-	// budget is how long requests may begin fetches themselves: half of the time that passes, and beginTime at once.
+	// budget is how long requests may spend on beginning their fetches themselves: half the time that passes, up to
+	// batchBudget.
 	budget     time.Duration
 	budgetedAt time.Duration
 }
 
-type wantedFetch struct {
+type queuedFetch struct {
 	cache *Cache
 	entry *Entry
 }
@@ -42,17 +41,17 @@ type delivery struct {
 	clock   token.Clock
 	waiters *list.List
 	token   *stored
-	err     *token.Error // when there is no token
+	err     *token.Error // if there is no token
 }
 
-// NewScheduler returns one with nothing to do. It calls wake when there is work; more often than needed does no harm.
+// NewScheduler returns an idle Scheduler. It calls wake when there is work; extra calls of wake are harmless.
 func NewScheduler(wake func()) *Scheduler { return &Scheduler{wake: wake} }
 
-// RunBatch does a part of the work, and reports whether there is more: then the caller calls it again soon, in
+// RunBatch does some of the work, and reports whether there is more: then the caller must call it again soon, in
 // another callback.
 func (s *Scheduler) RunBatch() (more bool) {
 	s.beginFetches()
-	s.tellWaiters()
+	s.notifyWaiters()
 	return len(s.fetches)+len(s.results) > 0
 }
 
@@ -63,10 +62,10 @@ func (s *Scheduler) beginFetches() {
 		switch now := next.cache.Clock.Monotonic(); {
 		case i == 0:
 			began = now
-		case now >= began+beginTime:
+		case now >= began+batchBudget:
 			return
 		}
-		s.fetches[0] = wantedFetch{} // the array must not keep what is done
+		s.fetches[0] = queuedFetch{} // let go of what is done
 		s.fetches = s.fetches[1:]
 		if d, hasEnded := next.cache.begin(next.entry); hasEnded {
 			next.cache.deliver(d)
@@ -74,23 +73,24 @@ func (s *Scheduler) beginFetches() {
 	}
 }
 
-// mayBeginNow reports whether a request may begin its fetch itself: those before it come first, and callers whose fetches
-// take long to begin must not hold up the worker.
+// mayBeginNow reports whether a request may begin its fetch itself: not before those in the queue, and not while
+// requests spend too much of the worker's time on it.
 func (s *Scheduler) mayBeginNow(now time.Duration) bool {
-	s.budget = min(s.budget+(now-s.budgetedAt)/2, beginTime)
+	s.budget = min(s.budget+(now-s.budgetedAt)/2, batchBudget)
 	s.budgetedAt = now
 	return len(s.fetches) == 0 && s.budget > 0
 }
 
-// tellWaiters is over as soon as beginFetches: whoever waited for a token that its own call refers to makes that call.
-func (s *Scheduler) tellWaiters() {
+// notifyWaiters has the same time limit as beginFetches: a request that waited for a named token then makes its own
+// call.
+func (s *Scheduler) notifyWaiters() {
 	var began time.Duration
-	for told := 0; told < BatchSize && len(s.results) > 0; {
+	for notified := 0; notified < BatchSize && len(s.results) > 0; {
 		next := s.results[0]
 		switch now := next.clock.Monotonic(); {
-		case told == 0:
+		case notified == 0:
 			began = now
-		case now >= began+beginTime:
+		case now >= began+batchBudget:
 			return
 		}
 		first := next.waiters.Front()
@@ -100,8 +100,8 @@ func (s *Scheduler) tellWaiters() {
 			continue
 		}
 		waiter := next.waiters.Remove(first).(Waiter)
-		told++
-		if len(s.results) > 1 { // those of the others do not wait for all of these
+		notified++
+		if len(s.results) > 1 { // round robin, so that no delivery waits for all of another
 			s.results = append(s.results[1:], next)
 		}
 		if next.token != nil {
@@ -112,8 +112,8 @@ func (s *Scheduler) tellWaiters() {
 	}
 }
 
-func (s *Scheduler) fetch(c *Cache, e *Entry) {
-	s.fetches = append(s.fetches, wantedFetch{c, e})
+func (s *Scheduler) queueFetch(c *Cache, e *Entry) {
+	s.fetches = append(s.fetches, queuedFetch{c, e})
 	s.wake()
 }
 

@@ -2,45 +2,45 @@ package cache
 
 import "token-fetch/internal/token"
 
-// Peeker is a Source that keeps tokens. It can be asked for one without a call being made: isRejected is one that only
-// stands in for a new one.
+// Peeker is a Source that may have a token without making a call. isRejected: the token is only a fallback until there
+// is a new one.
 type Peeker interface {
 	Peek(c token.Caller) (t token.Token, isRejected, ok bool)
 }
 
-// Waiter is a request that waits for a token. It is told exactly one of the two, in a turn of the
-// Scheduler, unless it leaves before.
+// Waiter is a request that waits for a token. The Scheduler calls exactly one of its methods, unless the request
+// cancels its Ticket first.
 type Waiter interface {
 	Proceed(t *token.Token)
 	Fail(err *token.Error)
 }
 
-// Errors of requests that no call is made for, or whose call has ended in silence.
+// Errors of requests that no call is made for, or whose call ended in a panic.
 var (
 	errTooManyWaiting = &token.Error{Reason: token.TooMany, Detail: "has too many requests waiting for it"}
 	errTooManyCallers = &token.Error{Reason: token.TooMany, Detail: "is being called for too many callers at once"}
 	errPanic          = &token.Error{Reason: token.Internal, Detail: "gave an answer that made the plugin panic"}
 )
 
-// Deps is what the caches of one root context have in common.
+// Deps are what the caches of one root context have in common.
 type Deps struct {
 	Clock     token.Clock
 	Scheduler *Scheduler
 	Memory    *Memory // of all root contexts of the VM
 	Stats     *Stats
-	OnPanic   func(cause any) // writes about a panic in an answer
+	OnPanic   func(cause any) // reports a panic while handling a result
 }
 
-// Stats counts what requests met. Whoever owns it writes it to the host.
+// Stats counts how requests fared. Its owner publishes it.
 type Stats struct {
 	Hits, Misses, Coalesced, Refreshes, StaleServed, Invalidated uint64
 }
 
-// Reply is what a request is told when it asks for a token: one of the three.
+// Reply is the result of Ask: a token, an error, or waiting.
 type Reply struct {
 	Token   *token.Token
-	IsNew   bool         // the token was fetched for this request, and not by another worker
-	Err     *token.Error // there is none, and no fetch for this request
-	Waiting bool         // for a fetch: the Waiter will be told
-	Ticket  Ticket       // of one that waits
+	IsNew   bool         // fetched for this request, by this worker
+	Err     *token.Error // no token, and no fetch for this request
+	Waiting bool         // for a fetch: the Waiter will be notified
+	Ticket  Ticket       // if Waiting
 }

@@ -2,15 +2,14 @@ package cache
 
 import "time"
 
-// maxSweep is how many entries one Tick looks at: with very many callers, each is looked
-// at in one of several ticks, so that none of them holds up the worker's requests.
+// maxSweep limits how many entries one Tick visits, so that sweeping many callers does not hold up requests.
 const maxSweep = 1024
 
-// Tick looks after the entries: tokens that are due, entries that are of no use any more, and after a failure what
-// other workers may have. The root context calls it some ten times a second, with the time: a configuration may have
-// thousands of caches, and for each of them the host would have to be asked twice.
+// Tick renews tokens that are due, drops entries that are no longer needed and, after a failure, peeks for other
+// workers' tokens. The root context calls it about ten times a second. It passes the time, because with thousands of
+// caches reading both clocks in each would add up.
 func (c *Cache) Tick(now time.Duration, wall time.Time) {
-	c.checkClockJump(wallAhead(now, wall))
+	c.checkClockJump(wallOffset(now, wall))
 	if c.common != nil {
 		c.tickCommon(now)
 		return
@@ -27,32 +26,32 @@ func (c *Cache) tickCommon(now time.Duration) {
 	case e.due(now):
 		c.renew(e, now)
 	case !e.token.validAt(now):
-		c.takeKept(e, now)
+		c.peek(e, now)
 	}
 }
 
-// warmUp has the first token fetched before any request, and again after each wait until there is one. After that, it is
-// renewed like any other: if it is used.
+// warmUp fetches the first token before any request, and retries after each backoff until there is one. From then on
+// the token is renewed like any other: only while it is in use.
 func (c *Cache) warmUp(now time.Duration) {
 	e := c.common
-	if c.takeKept(e, now) {
+	if c.peek(e, now) {
 		c.isWarm = true
 		return
 	}
-	if e.fetch.state == idle && c.mayFetch(now) && e.retry.open(now) {
-		c.renewLater(e)
+	if e.fetch.state == idle && c.mayFetch(now) && e.retry.ready(now) {
+		c.queueRenewal(e)
 	}
 }
 
-// renew has a new token fetched ahead of time.
+// renew fetches a new token ahead of time.
 func (c *Cache) renew(e *Entry, now time.Duration) {
 	if c.mayFetch(now) {
-		c.renewLater(e)
+		c.queueRenewal(e)
 		e.fetch.isRefresh = true
 	}
 }
 
-// sweepKept goes from the oldest entry to the latest, on from where the tick before has stopped.
+// sweepKept visits entries from the least to the most recently used, continuing where the previous Tick stopped.
 func (c *Cache) sweepKept(now time.Duration) {
 	if c.nextToSweep == nil {
 		c.nextToSweep = c.lists[kept].Back()
@@ -81,28 +80,27 @@ func (c *Cache) sweepRefused(now time.Duration) {
 	}
 }
 
-// jumpTolerance is what the two clocks may drift apart between two ticks without it being a jump.
+// jumpTolerance is how far the two clocks may drift apart between two ticks before it counts as a jump.
 const jumpTolerance = time.Second
 
-func wallAhead(now time.Duration, wall time.Time) time.Duration {
+func wallOffset(now time.Duration, wall time.Time) time.Duration {
 	return time.Duration(wall.UnixNano()) - now
 }
 
-// checkClockJump shortens the life of all tokens when the wall clock jumps ahead: either it was
-// wrong when their end was read from it, or the machine has slept, which the monotonic clock
-// does not count. A clock that is set back lengthens nothing.
-func (c *Cache) checkClockJump(ahead time.Duration) {
-	jump := ahead - c.ahead
+// checkClockJump shortens the life of all tokens when the wall clock jumps ahead: either it was wrong when they were
+// issued, or the machine has slept, which the monotonic clock does not count. A clock that is set back extends nothing.
+func (c *Cache) checkClockJump(offset time.Duration) {
+	jump := offset - c.wallOffset
 	if jump < jumpTolerance && jump > -jumpTolerance {
 		return
 	}
-	c.ahead = ahead
+	c.wallOffset = offset
 	if jump < 0 {
 		return
 	}
 	shorten := func(e *Entry) {
 		if e.token != nil {
-			e.token = e.token.earlier(jump)
+			e.token = e.token.agedBy(jump)
 		}
 	}
 	if c.common != nil {

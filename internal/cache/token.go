@@ -6,19 +6,19 @@ import (
 	"token-fetch/internal/token"
 )
 
-// stored is a token with its times. It never changes, so that requests and caches can share it.
+// stored is a token with its times. It is immutable, so that requests and caches can share it.
 type stored struct {
 	token.Token
-	// rejected by the upstream: requests wait for a new one, but it serves on to its end where none is to be had.
+	// rejected by the upstream: requests wait for a new token, and this one serves as a fallback until it expires.
 	rejected bool
 	// All on the monotonic clock.
-	issuedAt   time.Duration // when the call that brought it was sent
-	refreshAt  time.Duration // from then on it is renewed in the background
-	expiresAt  time.Duration // it is not used any more
-	staleUntil time.Duration // but to stand in while the token service can't answer; never before expiresAt
+	issuedAt   time.Duration // when the call was sent
+	refreshAt  time.Duration // due for renewal in the background
+	expiresAt  time.Duration // no longer valid
+	staleUntil time.Duration // until then it may serve while the service is unavailable; never before expiresAt
 }
 
-// newToken is a token that has just come.
+// newToken adds times to a token that has just arrived.
 func (p *Policy) newToken(t token.Token, now time.Duration) *stored {
 	if t.ID == 0 {
 		t.ID = token.NewID()
@@ -37,7 +37,7 @@ func (p *Policy) newToken(t token.Token, now time.Duration) *stored {
 	return s
 }
 
-// use is the token for a request, nil for none.
+// use returns the token for a request, or nil.
 func (s *stored) use() *token.Token {
 	if s == nil {
 		return nil
@@ -48,39 +48,39 @@ func (s *stored) use() *token.Token {
 // validAt reports whether requests use the token without asking for another.
 func (s *stored) validAt(now time.Duration) bool { return s != nil && !s.rejected && now < s.expiresAt }
 
-// serves reports whether the token may be used at all, if only to stand in for a new one.
+// serves reports whether the token may be used at all, if only as a fallback.
 func (s *stored) serves(now time.Duration) bool { return s != nil && now < s.staleUntil }
 
 func (s *stored) same(other *stored) bool { return s != nil && other != nil && s.ID == other.ID }
 
 func (s *stored) is(id token.ID) bool { return s != nil && s.ID == id }
 
-// withoutStale is the token, which does not stand in after its end.
+// withoutStale returns the token, not to be used after it expires.
 func (s *stored) withoutStale() *stored {
 	ending := *s
 	ending.staleUntil = ending.expiresAt
 	return &ending
 }
 
-// asRejected is the token, which only stands in for a new one.
+// asRejected returns the token marked as rejected.
 func (s *stored) asRejected() *stored {
 	rejected := *s
 	rejected.rejected = true
 	return &rejected
 }
 
-// merge is the token with what others know of it: that it was rejected, or is older.
+// merge adds what others know of the token: that it was rejected, or that it is older.
 func (s *stored) merge(theirs *stored) *stored {
 	merged := *s
 	merged.rejected = s.rejected || theirs.rejected
 	if theirs.expiresAt < s.expiresAt-jumpTolerance {
-		return merged.earlier(s.expiresAt - theirs.expiresAt)
+		return merged.agedBy(s.expiresAt - theirs.expiresAt)
 	}
 	return &merged
 }
 
-// earlier is the token with all its times moved towards now.
-func (s *stored) earlier(by time.Duration) *stored {
+// agedBy returns the token with all its times moved earlier.
+func (s *stored) agedBy(by time.Duration) *stored {
 	moved := *s
 	moved.issuedAt -= by
 	moved.refreshAt -= by
