@@ -38,7 +38,7 @@ var tableRow = regexp.MustCompile("(?m)^\\| `(\\w+)` \\|([^|\n]*)\\|([^|\n]*)\\|
 
 var tableTypes = map[schema.Kind]string{
 	schema.Text: "string", schema.Integer: "int", schema.Boolean: "bool", schema.TextMap: "map of string", schema.TextList: "list of string",
-	schema.Texts: "string or list of string", schema.Object: "object", schema.Integers: "list of int", schema.Objects: "list of object",
+	schema.TextOrList: "string or list of string", schema.Object: "object", schema.Integers: "list of int", schema.Objects: "list of object",
 	schema.ObjectMap: "map of object", schema.JSONObject: "object of any",
 }
 

@@ -60,7 +60,7 @@ func (g *generator) value(k *schema.Key, path string) object {
 		return object{{"type", list{"object", "null"}}, {"additionalProperties", object{{"type", list{"string", "null"}}}}}
 	case schema.TextList:
 		return object{{"type", list{"array", "null"}}, {"items", text}}
-	case schema.Texts:
+	case schema.TextOrList:
 		return object{{"type", list{"string", "array", "null"}}, {"items", text}}
 	case schema.Object:
 		return g.members(k, path+".", list{"object", "null"})

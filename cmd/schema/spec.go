@@ -115,7 +115,7 @@ func setKey(node *yaml.Node, k *schema.Key) {
 		setMissing(node, "additionalProperties", text)
 	case schema.TextList:
 		setMissing(node, "items", text)
-	case schema.Texts:
+	case schema.TextOrList:
 		setMissing(node, "oneOf", []any{text, map[string]any{"type": "array", "items": text}})
 	case schema.Integers:
 		items := child(node, "items")

@@ -17,7 +17,7 @@ func readChallenge(s schema.Section) string {
 		const want = "an absolute URL, https://HOST/PATH"
 		text := quoted(s, keyResourceMetadata, want)
 		if u, err := url.Parse(text); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.Fragment != "" {
-			s.Wrong(keyResourceMetadata, want)
+			s.InvalidKey(keyResourceMetadata, want)
 		}
 		challenge += `, resource_metadata="` + text + `"`
 	}
@@ -28,7 +28,7 @@ func readChallenge(s schema.Section) string {
 func quoted(s schema.Section, k *schema.Key, want string) string {
 	text := s.String(k)
 	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) || text == "" {
-		s.Wrong(k, want)
+		s.InvalidKey(k, want)
 	}
 	return text
 }

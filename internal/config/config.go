@@ -133,7 +133,7 @@ func (c *Config) checkRedis(global schema.Section) {
 	}
 	check(global, c.Global)
 	for i, rule := range c.Rules {
-		check(global.Named(fmt.Sprintf("%s[%d]", RulesKey, i)), rule.Part)
+		check(global.InRule(fmt.Sprintf("%s[%d]", RulesKey, i)), rule.Part)
 	}
 }
 
@@ -190,10 +190,10 @@ func (r *reader) part(s schema.Section, tokens *namespace) *Part {
 	}
 	tokens.complete(&p.Source, redis, nil)
 	if p.Enabled && !p.Overwrite && p.Service.ExchangesTokenHeader() {
-		s.Wrong(keyOverwrite, "true: tokenHeader also carries the caller's token, so no request would ever be exchanged")
+		s.InvalidKey(keyOverwrite, "true: tokenHeader also carries the caller's token, so no request would ever be exchanged")
 	}
 	if p.Cache != nil && p.Cache.WarmUp && p.Enabled && p.Service.DependsOnCaller() {
-		cache.Wrong(keyWarmUp, "false: tokens are per caller, so there is nothing to fetch ahead")
+		cache.InvalidKey(keyWarmUp, "false: tokens are per caller, so there is nothing to fetch ahead")
 	}
 	p.Failure = readFailure(s, p.Cache != nil)
 	p.Challenge = readChallenge(s.Object(keyChallenge))

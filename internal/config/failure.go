@@ -46,7 +46,7 @@ func readFailure(s schema.Section, isCached bool) Failure {
 func readContentType(failure schema.Section) string {
 	contentType := failure.String(keyContentType)
 	if !tokenservice.IsHeaderValue(contentType) {
-		failure.Wrong(keyContentType, tokenservice.WantHeaderValue)
+		failure.InvalidKey(keyContentType, tokenservice.WantHeaderValue)
 	}
 	return contentType
 }
@@ -64,17 +64,17 @@ func readReplyHeaders(failure schema.Section) [][2]string {
 		name := strings.ToLower(header.Name)
 		switch {
 		case name == "content-type":
-			failure.WrongMember(keyReplyHeaders, header.Name, "it in "+failure.Name(keyContentType))
+			failure.InvalidMember(keyReplyHeaders, header.Name, "it in "+failure.Name(keyContentType))
 		case name == "content-encoding" || !tokenservice.IsSettableHeader(name):
-			failure.WrongMember(keyReplyHeaders, header.Name, tokenservice.WantSettableHeader+" or the body's")
+			failure.InvalidMember(keyReplyHeaders, header.Name, tokenservice.WantSettableHeader+" or the body's")
 		case !tokenservice.IsHeaderValue(header.Value):
-			failure.WrongMember(keyReplyHeaders, header.Name, tokenservice.WantHeaderValue)
+			failure.InvalidMember(keyReplyHeaders, header.Name, tokenservice.WantHeaderValue)
 		}
 		size += len(name) + len(header.Value)
 		headers = append(headers, [2]string{name, header.Value})
 	}
 	if len(headers) > maxReplyHeaders || size > maxReplyHeaderBytes {
-		failure.Wrong(keyReplyHeaders, fmt.Sprintf("at most %d headers, of %d bytes together", maxReplyHeaders, maxReplyHeaderBytes))
+		failure.InvalidKey(keyReplyHeaders, fmt.Sprintf("at most %d headers, of %d bytes together", maxReplyHeaders, maxReplyHeaderBytes))
 	}
 	return headers
 }

@@ -36,7 +36,7 @@ var (
 	keyWhenGRPCStatus = &schema.Key{Name: "grpcStatus", Kind: schema.Integers, Want: "a list of gRPC's statuses, 1 to 16", Min: 1, Max: 16}
 	keyWhenHeader     = &schema.Key{Name: "header", Kind: schema.Text}
 	keyWhenMetadata   = &schema.Key{Name: "metadata", Kind: schema.Text}
-	keyWhenEquals     = &schema.Key{Name: "equals", Kind: schema.Texts}
+	keyWhenEquals     = &schema.Key{Name: "equals", Kind: schema.TextOrList}
 
 	keyShared = &schema.Key{Name: "shared", Kind: schema.Boolean, Default: true}
 	keyWarmUp = &schema.Key{Name: "warmUp", Kind: schema.Boolean, Default: false}

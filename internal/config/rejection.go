@@ -33,13 +33,13 @@ func readRejection(s schema.Section) Rejection {
 	looksAt := r.Header != "" || s.Has(keyWhenMetadata)
 	switch {
 	case s.Has(keyWhenHeader) && !tokenservice.IsHeaderName(r.Header):
-		s.Wrong(keyWhenHeader, "the name of a response header")
+		s.InvalidKey(keyWhenHeader, "the name of a response header")
 	case s.Has(keyWhenHeader) && s.Has(keyWhenMetadata):
-		s.WrongWhole("one of header and metadata")
+		s.InvalidSection("one of header and metadata")
 	case s.Has(keyWhenEquals) && !looksAt:
-		s.Wrong(keyWhenEquals, "it with header or metadata")
+		s.InvalidKey(keyWhenEquals, "it with header or metadata")
 	case len(r.Status)+len(r.GRPCStatus) == 0 && !looksAt:
-		s.WrongWhole(keyInvalidateWhen.Want)
+		s.InvalidSection(keyInvalidateWhen.Want)
 	}
 	if looksAt {
 		r.Equals = s.Scalars(keyWhenEquals)
@@ -54,7 +54,7 @@ func metadataProperty(s schema.Section) string {
 	}
 	filter, key, _ := strings.Cut(s.String(keyWhenMetadata), "/")
 	if filter == "" || key == "" || strings.ContainsRune(filter+key, 0) {
-		s.Wrong(keyWhenMetadata, "FILTER/KEY, the name of the filter or namespace and the key in its dynamic metadata")
+		s.InvalidKey(keyWhenMetadata, "FILTER/KEY, the name of the filter or namespace and the key in its dynamic metadata")
 	}
 	return strings.Join(append([]string{"metadata", "filter_metadata", filter}, strings.Split(key, "/")...), "\x00")
 }
@@ -64,7 +64,7 @@ func readMethods(s schema.Section) []string {
 	methods := s.Strings(keyBypassMethods)
 	for _, method := range methods {
 		if !tokenservice.IsHeaderName(method) || method != strings.ToUpper(method) {
-			s.Wrong(keyBypassMethods, "methods in capital letters, for example [OPTIONS]")
+			s.InvalidKey(keyBypassMethods, "methods in capital letters, for example [OPTIONS]")
 		}
 	}
 	return methods

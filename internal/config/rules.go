@@ -18,7 +18,7 @@ func (r *reader) rules(listed gjson.Result, global schema.Section) []Rule {
 	}
 	var read []Rule
 	for i, entry := range listed.Array() {
-		read = append(read, r.rule(entry, global.Named(fmt.Sprintf("%s[%d]", RulesKey, i))))
+		read = append(read, r.rule(entry, global.InRule(fmt.Sprintf("%s[%d]", RulesKey, i))))
 	}
 	if len(read) == 0 && !global.HasOwnKeys() {
 		global.Fail("invalid %s in config: it has no rules and there is no global part (want at least one of them)", RulesKey)
@@ -31,7 +31,7 @@ func (r *reader) rule(entry gjson.Result, global schema.Section) Rule {
 		global.Fail("invalid %s in config (want an object)", "rule")
 		return Rule{}
 	}
-	own := global.Over(entry)
+	own := global.Override(entry)
 	read := Rule{Part: r.part(own, r.define(own, r.tokens))}
 	read.Routes = own.Conditions(RouteKey)
 	read.Domains = own.Conditions(DomainKey)

@@ -146,7 +146,7 @@ func (n *namespace) link(name string, redis *share.RedisConfig, above []string) 
 		return n.failLength(named.chain)
 	}
 	if named.Cache.WarmUp && named.Service.DependsOnCaller() {
-		d.section.Object(keyNamedCache).Wrong(keyWarmUp, "false: tokens are per caller, so there is nothing to fetch ahead")
+		d.section.Object(keyNamedCache).InvalidKey(keyWarmUp, "false: tokens are per caller, so there is nothing to fetch ahead")
 	}
 	n.linked[as] = named
 	return named

@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// authority is a request's :authority that means the same host to whoever reads it. It is in lower case, as hosts
-// know no case (RFC 9110 section 4.2.3).
+// authority is a request's :authority that every reader takes for the same host. It is in lower case, as hosts are
+// case-insensitive (RFC 9110 section 4.2.3).
 type authority struct {
 	text string // host, host:port, [v6] or [v6]:port
 	host string // without the port
 }
 
-// maxAuthority is the longest one in bytes: a domain name, a colon and a port.
+// maxAuthority is the maximum length in bytes: a domain name, a colon and a port.
 const maxAuthority = 255 + len(":65535")
 
-// parseAuthority refuses what two readers could take for different hosts: Envoy compares the whole text with the domains
-// of its virtual hosts, and cuts its port off only where it is configured to.
+// parseAuthority refuses what two readers could take for different hosts: Envoy compares the whole text with the
+// domains of its virtual hosts, and strips the port only if configured to.
 func parseAuthority(text string) (a authority, ok bool) {
 	host, port := text, ""
 	if end := portStart(text); end >= 0 {
@@ -29,14 +29,15 @@ func parseAuthority(text string) (a authority, ok bool) {
 	return authority{text, text[:len(host)]}, true
 }
 
-// Host is the host of an authority, in lower case and without its port. ok is false for what two readers could take for
+// Host returns the host of an authority, in lower case and without port. ok is false if two readers could take it for
 // different hosts.
 func Host(authority string) (host string, ok bool) {
 	a, ok := parseAuthority(authority)
 	return a.host, ok
 }
 
-// portStart is where the colon of the port is, which is none of an IPv6 address in brackets; negative without a port.
+// portStart returns the index of the colon before the port, skipping those of a bracketed IPv6 address; negative if
+// there is no port.
 func portStart(text string) int {
 	end := 0
 	if strings.HasPrefix(text, "[") {
@@ -49,16 +50,16 @@ func portStart(text string) int {
 }
 
 func isHost(text string) bool {
-	if inside, found := strings.CutPrefix(text, "["); found {
-		inside, closed := strings.CutSuffix(inside, "]")
-		address, err := netip.ParseAddr(inside)
-		return closed && err == nil && address.Is6() && address.Zone() == ""
+	if address, found := strings.CutPrefix(text, "["); found {
+		address, closed := strings.CutSuffix(address, "]")
+		ip, err := netip.ParseAddr(address)
+		return closed && err == nil && ip.Is6() && ip.Zone() == ""
 	}
 	return isName(text)
 }
 
-// isName reports whether the text is labels with a dot between each two; one more may end it. Underscores are in names of
-// containers and of services.
+// isName reports whether the text is dot-separated labels, with an optional trailing dot. Underscores occur in the
+// names of containers and services.
 func isName(text string) bool {
 	previous := byte('.')
 	for i := range len(text) {
@@ -74,16 +75,16 @@ func isName(text string) bool {
 	return text != ""
 }
 
-// isPort reports whether the text is a colon and digits.
+// isPort reports whether the text is a colon followed by digits.
 func isPort(text string) bool {
 	digits, found := strings.CutPrefix(text, ":")
 	return found && digits != "" && strings.Trim(digits, "0123456789") == ""
 }
 
-// DomainWanted is what IsDomain accepts, for errors.
+// DomainWanted describes what IsDomain accepts, for errors.
 const DomainWanted = "a host, optionally with * at one end and followed by :PORT, or :* for any port"
 
-// IsDomain reports whether a rule can have the pattern as a domain.
+// IsDomain reports whether pattern is valid as a rule's domain.
 func IsDomain(pattern string) bool {
 	if len(pattern) > maxAuthority {
 		return false
@@ -94,7 +95,7 @@ func IsDomain(pattern string) bool {
 	if suffix, found := strings.CutPrefix(pattern, "*"); found {
 		host, _, _ := strings.Cut(suffix, ":")
 		port := suffix[len(host):]
-		// Envoy would find digits alone at the end of a port, too.
+		// Envoy would match bare digits at the end of a port, too.
 		return isName("a"+host) && (isPort(port) || port == "" && (host == "" || strings.Trim(host, "0123456789") != ""))
 	}
 	if prefix, found := strings.CutSuffix(pattern, "*"); found {
@@ -104,37 +105,37 @@ func IsDomain(pattern string) bool {
 	return ok
 }
 
-// domainIndex finds the first rule with a domain of an authority. A domain matches what it would match as a domain of one of
-// Envoy's virtual hosts; and one without a port matches every port that no rule's domain names.
+// domainIndex finds the first rule with a domain that matches an authority. A domain matches what it would match as a
+// virtual host's domain in Envoy. In addition, a domain without a port matches any port that no rule's domain names.
 type domainIndex struct {
-	first             int // number of the first rule
-	ofPort, ofAnyPort patternIndex
+	first             int // the lowest rule number
+	withPort, anyPort patternIndex
 }
 
 func newDomainIndex() domainIndex {
-	return domainIndex{first: None, ofPort: newPatternIndex(), ofAnyPort: newPatternIndex()}
+	return domainIndex{first: None, withPort: newPatternIndex(), anyPort: newPatternIndex()}
 }
 
 func (x *domainIndex) add(number int, domain string) {
 	x.first = min(x.first, number)
 	domain = strings.ToLower(domain)
 	if portStart(domain) >= 0 {
-		x.ofPort.add(number, domain)
+		x.withPort.add(number, domain)
 	} else {
-		x.ofAnyPort.add(number, domain)
+		x.anyPort.add(number, domain)
 	}
 }
 
 func (x *domainIndex) match(a authority) int {
 	if a.host != a.text {
-		if found := x.ofPort.match(a.text, a.text); found != None {
+		if found := x.withPort.match(a.text, a.text); found != None {
 			return found
 		}
 	}
-	return x.ofAnyPort.match(a.host, a.text)
+	return x.anyPort.match(a.host, a.text)
 }
 
-// patternIndex has domains that are exact, or that others must begin or end with.
+// patternIndex indexes exact domains, suffixes and prefixes.
 type patternIndex struct {
 	exact              map[string]int
 	suffixes, prefixes affixIndex
@@ -154,8 +155,8 @@ func (x *patternIndex) add(number int, pattern string) {
 	addFirst(x.exact, pattern, number)
 }
 
-// match compares exact domains and suffixes with a host, and prefixes with all of the authority, port included. As in
-// Envoy, * is at least one character.
+// match compares exact domains and suffixes with the host, and prefixes with the whole authority, port included. As in
+// Envoy, * stands for at least one character.
 func (x *patternIndex) match(host, authority string) int {
 	return min(find(x.exact, host), x.suffixes.matchEnd(host, len(host)-1), x.prefixes.matchStart(authority, len(authority)-1))
 }

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// routeIndex has the rules by exact route name, some of which also ask for a service.
+// routeIndex indexes rules by exact route name, some of which also require a service.
 type routeIndex struct {
-	first  int // number of the first rule
+	first  int // the lowest rule number
 	byName map[string][]routeRule
 }
 
@@ -44,7 +44,7 @@ func (x *routeIndex) match(route string, below int, r Request) int {
 	return None
 }
 
-// serviceIndex has services by their FQDNs, with or without a port.
+// serviceIndex indexes rules by service FQDN, with or without port.
 type serviceIndex struct {
 	first  int
 	byName map[string]int
@@ -59,7 +59,7 @@ func (x *serviceIndex) add(number int, names []string) {
 	}
 }
 
-// match takes a cluster's name, outbound|PORT|SUBSET|FQDN; other names match nothing.
+// match takes a cluster name of the form outbound|PORT|SUBSET|FQDN. Other names match nothing.
 func (x *serviceIndex) match(cluster string) int {
 	if strings.Count(cluster, "|") != 3 {
 		return None
@@ -70,7 +70,7 @@ func (x *serviceIndex) match(cluster string) int {
 	return min(find(x.byName, fqdn), find(x.byName, fqdn+":"+port))
 }
 
-// prefixIndex has the rules by prefixes of route names.
+// prefixIndex indexes rules by route name prefix.
 type prefixIndex struct {
 	first    int
 	prefixes affixIndex
@@ -83,7 +83,7 @@ func (x *prefixIndex) add(number int, prefix string) {
 
 func (x *prefixIndex) match(route string) int { return x.prefixes.matchStart(route, len(route)) }
 
-// affixIndex finds the prefixes, or the suffixes, of a text: it looks once for each length that they have.
+// affixIndex finds prefixes or suffixes of a text, with one lookup per distinct length.
 type affixIndex struct {
 	lengths []int // ascending
 	numbers map[string]int
@@ -94,12 +94,12 @@ func (x *affixIndex) add(number int, text string) {
 		x.numbers = map[string]int{}
 	}
 	addFirst(x.numbers, text, number)
-	if at, found := slices.BinarySearch(x.lengths, len(text)); !found {
-		x.lengths = slices.Insert(x.lengths, at, len(text))
+	if i, found := slices.BinarySearch(x.lengths, len(text)); !found {
+		x.lengths = slices.Insert(x.lengths, i, len(text))
 	}
 }
 
-// matchStart returns the first rule with a prefix of the text that is no longer than longest bytes.
+// matchStart returns the first rule with a prefix of text that is at most longest bytes long.
 func (x *affixIndex) matchStart(text string, longest int) int {
 	found := None
 	for _, length := range x.lengths {
@@ -123,7 +123,7 @@ func (x *affixIndex) matchEnd(text string, longest int) int {
 	return found
 }
 
-// addFirst keeps the number of the first rule that has the text.
+// addFirst adds the text, unless an earlier rule has it.
 func addFirst(numbers map[string]int, text string, number int) {
 	if _, found := numbers[text]; !found {
 		numbers[text] = number

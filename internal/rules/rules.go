@@ -1,43 +1,44 @@
-// Package rules finds which rule of the configuration a request belongs to.
+// Package rules finds the rule of the configuration that a request belongs to.
 //
-// internal/config reads the rules, the plugin builds an Index of them when it starts, and asks it once for each request:
+// internal/config reads the rules; the plugin builds an Index of them at start and consults it once per request:
 //
 //	config.Rule ── conditions ──> NewIndex ──> Index
-//	                                             │ Match: what can still matter, and nothing else
+//	                                             │ Match: asks only what can still matter
 //	                                             └────> Request (the host: authority, route, cluster)
 //
 // What must stay true:
-//   - A rule means what it means to wasm-go's matcher, and so to every other plugin of the gateway. TestMatchesAsWasmGoDoes,
-//     at the top, compares the two.
-//   - But no client chooses a rule by a host that Envoy reads in another way: such a host is refused, and for all others the
-//     rule is that of the virtual host with the same domain. TestHosts, in e2e/hostile, compares the two.
-//   - Each answer of a Request costs a host call of some microseconds. Match asks for a value only if a rule that could
+//
+//   - A rule means what it means to wasm-go's matcher, and so to every other plugin in the gateway:
+//     TestMatchesAsWasmGoDoes, in the root package, compares the two.
+//   - The exception: no client picks a rule by a host that Envoy reads differently. Such a host is refused; any other
+//     gets the rule of the virtual host with the same domain. TestHosts, in e2e/hostile, compares the two.
+//   - Each value of a Request costs a host call of several microseconds. Match asks for one only if a rule that could
 //     still win needs it (TestAsksForWhatItNeeds), and allocates nothing (TestMatchAllocatesNothing).
-//   - A thousand rules cost a request no more than one: what is looked up is in maps.
+//   - A thousand rules cost a request no more than one: every lookup is in a map.
 package rules
 
 import "math"
 
-// Rule is the conditions of one rule. The first of routes, domains, services and route prefixes that is given
-// decides; only routes and services are combined, and then both must match.
+// Rule is the conditions of one rule. The first of routes, domains, services and route prefixes that is set decides,
+// except that routes and services combine: then both must match.
 type Rule struct {
 	Routes        []string
-	Domains       []string // IsDomain holds for each
-	Services      []string // FQDN, with or without a port
+	Domains       []string // all satisfy IsDomain
+	Services      []string // FQDN, with or without port
 	RoutePrefixes []string
 }
 
-// DependsOnRoute reports whether a request that changes its route could change its rule.
+// DependsOnRoute reports whether the rule could change when a request's route changes.
 func (r *Rule) DependsOnRoute() bool { return len(r.Domains) == 0 || len(r.Routes) > 0 }
 
-// Request answers what rules ask about a request. Each answer costs a host call.
+// Request provides what rules ask about a request. Each method costs a host call.
 type Request interface {
-	Authority() string // the :authority header as it came
+	Authority() string // the raw :authority header
 	RouteName() string
 	Cluster() string // outbound|PORT|SUBSET|FQDN, if the route leads to a service
 }
 
-// Index finds the first matching rule without going through all of them.
+// Index finds the first matching rule without iterating over all of them.
 type Index struct {
 	routes   routeIndex
 	domains  domainIndex
@@ -45,10 +46,10 @@ type Index struct {
 	prefixes prefixIndex
 }
 
-// None is what Match returns if no rule matches.
+// None means that no rule matches.
 const None = math.MaxInt
 
-// NewIndex indexes rules in their order of precedence.
+// NewIndex indexes rules in order of precedence.
 func NewIndex(rules []Rule) *Index {
 	x := &Index{routes: routeIndex{first: None}, domains: newDomainIndex(), services: newServiceIndex(), prefixes: prefixIndex{first: None}}
 	for i := range rules {
@@ -71,8 +72,8 @@ func NewIndex(rules []Rule) *Index {
 	return x
 }
 
-// Match returns the index of the first rule that matches; None if none does, and the global part applies. ok is false if
-// there are rules by domain and the request's authority names no host beyond doubt: then nothing may be done with it.
+// Match returns the index of the first rule that matches; None if no rule does and the global part applies. ok is false
+// if there are rules by domain and the request's authority is ambiguous: such a request must be refused.
 func (x *Index) Match(r Request) (rule int, ok bool) {
 	var route string
 	found := None

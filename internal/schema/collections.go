@@ -10,16 +10,16 @@ import (
 	"token-fetch/internal/template"
 )
 
-// Member is a name with its value.
+// Member is a name and its value.
 type Member struct {
 	Name     string
-	Value    string            // but for references
-	Template template.Template // with them
-	Written  gjson.Result      // the value before its variables were expanded, for errors
+	Value    string            // without references
+	Template template.Template // with references
+	Written  gjson.Result      // the value before variables were expanded, for errors
 }
 
-// Members returns the object's members, in the order in which they are written. The layers are merged as the
-// keys of an object are: what a rule names replaces the global value, null removes it.
+// Members returns the object's members in the order written. Layers merge as the keys of an object do: a rule's member
+// replaces the global one, null removes it.
 func (s Section) Members(k *Key) []Member {
 	value, ok := s.Value(k)
 	if !ok {
@@ -30,7 +30,7 @@ func (s Section) Members(k *Key) []Member {
 		return nil
 	}
 	var members []Member
-	seen := map[string]int{} // in which layer
+	seen := map[string]int{} // name to index of its layer
 	for i, layer := range s.layers {
 		object, set := layer[k.Name]
 		if set && object.Type == gjson.Null {
@@ -53,7 +53,7 @@ func (s Section) Members(k *Key) []Member {
 	return members
 }
 
-// memberName is the name by which members are told apart.
+// memberName is the name that identifies a member.
 func (k *Key) memberName(name string) string {
 	if k.FoldCase {
 		return strings.ToLower(name)
@@ -74,7 +74,7 @@ func (s Section) appendMember(members []Member, k *Key, at, name string, member 
 	}
 }
 
-// Strings returns a list of strings; a single string is a list of one where the key allows it.
+// Strings returns a list of strings; where the key allows it, a single string counts as a list of one.
 func (s Section) Strings(k *Key) (list []string) {
 	for _, text := range s.Templates(k) {
 		list = append(list, text.Text())
@@ -82,13 +82,13 @@ func (s Section) Strings(k *Key) (list []string) {
 	return list
 }
 
-// Templates is Strings with the references that the key may have.
+// Templates is Strings, with the references that the key may have.
 func (s Section) Templates(k *Key) (list []template.Template) {
 	value, ok := s.Value(k)
 	if !ok {
 		return nil
 	}
-	if k.Kind == Texts && value.Type == gjson.String {
+	if k.Kind == TextOrList && value.Type == gjson.String {
 		return []template.Template{s.text(k, k.Name, value, nil)}
 	}
 	if !value.IsArray() {
@@ -106,8 +106,8 @@ func (s Section) Templates(k *Key) (list []template.Template) {
 	return list
 }
 
-// Scalars returns a string, a number, true or false, or a list of such, as texts: YAML has "200" without its quotes
-// as a number. The key must be there, and a list not be empty.
+// Scalars returns a string, number or boolean, or a list of such, as text: YAML reads an unquoted 200 as a number. The
+// key is required, and a list must not be empty.
 func (s Section) Scalars(k *Key) []string {
 	value, ok := s.Value(k)
 	if !ok || value.IsArray() && len(value.Array()) == 0 {
@@ -128,7 +128,7 @@ func (s Section) Scalars(k *Key) []string {
 	return texts
 }
 
-// Ints returns a list of integers within the key's limits, or the key's default when it is absent.
+// Ints returns a list of integers within the key's limits, or the key's default.
 func (s Section) Ints(k *Key) []int {
 	value, ok := s.Value(k)
 	if !ok {
@@ -150,14 +150,14 @@ func (s Section) Ints(k *Key) []int {
 	return list
 }
 
-// Objects returns the sections of a list of objects with the key's own keys.
+// Objects returns the sections of a list of objects that have the key's Keys.
 func (s Section) Objects(k *Key) []Section {
 	value, ok := s.Value(k)
 	if !ok {
 		return nil
 	}
 	if !value.IsArray() {
-		s.Wrong(k, k.want())
+		s.InvalidKey(k, k.want())
 		return nil
 	}
 	var list []Section
@@ -171,8 +171,8 @@ func (s Section) Objects(k *Key) []Section {
 	return list
 }
 
-// NamedObjects returns the sections of an object's members that the section itself has, and takes away what null takes away.
-// Each is whole: a member replaces an inherited one of its name. Names have the characters of allowed only.
+// NamedObjects returns the members of an object of objects, as this layer sets them; null marks one to remove. There is
+// no merging: a member replaces the inherited one as a whole. Names consist of the characters in allowed.
 func (s Section) NamedObjects(k *Key, allowed string) (list []NamedObject) {
 	value, ok := s.Own(k.Name)
 	if !ok {
@@ -209,11 +209,11 @@ func (s Section) NamedObjects(k *Key, allowed string) (list []NamedObject) {
 type NamedObject struct {
 	Name    string
 	Section Section
-	IsNull  bool // it takes an inherited one away
+	IsNull  bool // it removes the inherited one
 }
 
-// Conditions reads a rule's own list of what it applies to, which is never inherited. A single
-// string counts as a list of one, as for wasm-go's matcher. What is wrong stays in the list: something was given.
+// Conditions reads a rule's conditions, which are never inherited. As in wasm-go's matcher, a single string counts as a
+// list of one. Invalid conditions stay in the list: something was given.
 func (s Section) Conditions(name string) []string {
 	value, set := s.Own(name)
 	if !set {

@@ -98,7 +98,7 @@ func TestConditions(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := parse(`{"_match_": ["global"]}`).Over(gjson.Parse(test.rule))
+			s := parse(`{"_match_": ["global"]}`).Override(gjson.Parse(test.rule))
 			if got := s.Conditions("_match_"); !slices.Equal(got, test.want) {
 				t.Errorf("got %q, expected %q", got, test.want)
 			}
@@ -110,7 +110,7 @@ func TestConditions(t *testing.T) {
 // keyEntries is a list of objects.
 var keyEntries = &Key{Name: "entries", Kind: Objects, Want: "a list of entries", Keys: []*Key{
 	{Name: "codes", Kind: Integers, Want: "a list of codes, 1 to 9", Min: 1, Max: 9, Default: []int{5}},
-	{Name: "equals", Kind: Texts},
+	{Name: "equals", Kind: TextOrList},
 }}
 
 func TestListsOfNumbersAndObjects(t *testing.T) {
@@ -158,8 +158,8 @@ func TestListsOfNumbersAndObjects(t *testing.T) {
 
 func TestDoubts(t *testing.T) {
 	s := parse(`{"words": "abd"}`)
-	s.Doubt(keyWords, "did you mean abc?")
-	s.Doubt(keyWords, "did you mean abc?")
+	s.Suspect(keyWords, "did you mean abc?")
+	s.Suspect(keyWords, "did you mean abc?")
 	if got := s.Warnings(); !slices.Equal(got, []string{`words is "abd": did you mean abc?`}) {
 		t.Errorf("got %q, expected one warning", got)
 	}

@@ -8,21 +8,20 @@ import (
 	"token-fetch/internal/template"
 )
 
-// SyntaxOf tells the syntax of a text that is written in the configuration.
+// SyntaxOf returns the syntax of a text in the configuration.
 type SyntaxOf func(template.Template) template.Syntax
 
-// Expand replaces ${NAME} by the VM's environment variable of that name; $${ is
-// a literal ${. at is the key's name below the section, for errors, which never
-// show the text or a variable's value.
+// Expand replaces ${NAME} with the environment variable of that name, and $${ with a literal ${. at is the key's name
+// within the section, for errors, which never show the text or a variable's value.
 //
-// A name with dots is a reference to what is known only when a call is made, or belongs to Higress' control plane, which
-// replaces it before the plugin sees it. Where that fails, for example because there is no such Secret, it hands the text
-// on as it is: a ${secret.…} that is still there must not go out in the place of the secret, over a configuration that has
-// worked.
+// A name with dots is a reference, resolved when a call is made, or is Higress's: its control plane replaces
+// ${secret.…} before the plugin sees it. If that fails, for example because the Secret does not exist, the control
+// plane leaves the text as it is. Such a placeholder must never be sent out instead of the secret, replacing a
+// configuration that worked.
 func (s Section) Expand(at, text string) string { return s.expand(&Key{}, at, text, nil).Text() }
 
-// expand encodes the values for where they stand in a text of that syntax, but for ${NAME:raw} and a text
-// that is nothing but ${NAME}. nil: nothing is encoded.
+// expand encodes values for where they appear in the text's syntax, except ${NAME:raw} and texts that consist of
+// ${NAME} alone. If syntax is nil, nothing is encoded.
 func (s Section) expand(k *Key, at, text string, syntax SyntaxOf) template.Template {
 	t, err := template.Parse(text)
 	return s.expandTemplate(k, at, t, err, syntax)
@@ -33,22 +32,23 @@ func (s Section) expandTemplate(k *Key, at string, t template.Template, err erro
 		s.Fail("invalid %s in config: %s", s.prefix+at, err.Error())
 		return template.Template{}
 	}
-	of := template.Plain
+	textSyntax := template.Plain
 	if syntax != nil {
-		of = syntax(t)
+		textSyntax = syntax(t)
 	}
-	t = t.Expand(of, func(r template.Reference) template.Value { return s.variable(k, at, r) })
+	t = t.Expand(textSyntax, func(r template.Reference) template.Value { return s.variable(k, at, r) })
 	if err := t.Check(); err != nil {
 		s.Fail("invalid %s in config: %s", s.prefix+at, err.Error())
 	}
 	return t
 }
 
-// Unknown is what a LookupEnv returns for a variable that is set where the plugin runs, but whose value is not known here.
-// It may also return it for a ${secret.…} that a gateway will replace. What depends on the value is not checked.
+// Unknown is what a LookupEnv returns for a variable that will be set where the plugin runs, but whose value is not
+// known here. It may also return it for a ${secret.…} that a gateway will replace. What depends on the value is not
+// checked.
 const Unknown = "\x00unknown"
 
-// isUnknown reports whether what ${name} stands for is not known here, and remembers it.
+// isUnknown reports whether the value of ${name} is not known here, and records that.
 func (s Section) isUnknown(name string) bool {
 	value, _ := s.reader.env(name)
 	if value == Unknown {
@@ -57,7 +57,7 @@ func (s Section) isUnknown(name string) bool {
 	return value == Unknown
 }
 
-// asWritten is a reference that is left as it is.
+// asWritten returns the reference as it was written.
 func asWritten(r template.Reference) template.Value {
 	suffix := ""
 	if r.Raw {
@@ -94,7 +94,7 @@ func (s Section) variable(k *Key, at string, r template.Reference) template.Valu
 	}
 }
 
-// reference is one whose value comes when a call is made.
+// reference returns the placeholder for a value that is only known when a call is made.
 func (s Section) reference(k *Key, at string, o template.Origin) template.Value {
 	switch {
 	case !k.References:
@@ -102,8 +102,8 @@ func (s Section) reference(k *Key, at string, o template.Origin) template.Value 
 			printable(o.String()), strings.Join(s.reader.referring, ", "))
 		return template.Value{}
 	case o.Kind == template.Token && !s.tokens[o.Name]:
-		if s.reader.errors.isFull() || s.reader.errors.follows(s.at, s.prefix+at, "") {
-			return template.Value{Later: true} // the look for what was meant takes its time
+		if s.reader.errors.isFull() || s.reader.errors.follows(s.rule, s.prefix+at, "") {
+			return template.Value{Later: true} // the search for a suggestion is expensive
 		}
 		hint := ""
 		if meant := Nearest(o.Name, slices.Sorted(maps.Keys(s.tokens)), 1+len(o.Name)/3); meant != "" {
@@ -114,13 +114,13 @@ func (s Section) reference(k *Key, at string, o template.Origin) template.Value 
 	return template.Value{Later: true}
 }
 
-// WithTokens is the section whose references may be to tokens with these names.
+// WithTokens returns the section with the names of the tokens that references may name.
 func (s Section) WithTokens(names map[string]bool) Section {
 	s.tokens = names
 	return s
 }
 
-// referring are the names of the keys whose texts may have references.
+// referring returns the names of the keys whose text may have references.
 func referring(k *Key, prefix string) (names []string) {
 	for _, inner := range k.Keys {
 		switch {
@@ -133,7 +133,7 @@ func referring(k *Key, prefix string) (names []string) {
 	return names
 }
 
-// gatewaySecret is how names begin that stand for a key of a Kubernetes Secret: secret.namespace/name.key.
+// gatewaySecret is the prefix of names that stand for a key of a Kubernetes Secret: secret.namespace/name.key.
 const gatewaySecret = "secret."
 
 func (s Section) failReplacement(at string) {
@@ -141,7 +141,7 @@ func (s Section) failReplacement(at string) {
 		s.prefix+at)
 }
 
-// refusePlaceholder is for text in which no variables are expanded.
+// refusePlaceholder checks text in which variables are not expanded.
 func (s Section) refusePlaceholder(at, text string) {
 	for {
 		_, rest, found := strings.Cut(text, "${"+gatewaySecret)

@@ -78,7 +78,7 @@ func TestSecretThatIsNotReplaced(t *testing.T) {
 			global := parse(test.json)
 			read(global)
 			checkErr(t, global, want)
-			rule := parse(`{}`).Over(gjson.Parse(test.json))
+			rule := parse(`{}`).Override(gjson.Parse(test.json))
 			read(rule)
 			checkErr(t, rule, want)
 		})
@@ -133,7 +133,7 @@ func TestValuesThatAreNotKnownHere(t *testing.T) {
 	s.String(keyPath)
 	s.Strings(keyWords)
 	checkErr(t, s, `invalid path in config: environment variable NOT_SET is not set in the VM; invalid words in config: `+wantReplaced)
-	rule := s.Named("_rules_[0]").Over(gjson.Parse(`{"_match_": ["${secret.ns/name.key}"], "mode": "${secret.ns/name.key}"}`))
+	rule := s.InRule("_rules_[0]").Override(gjson.Parse(`{"_match_": ["${secret.ns/name.key}"], "mode": "${secret.ns/name.key}"}`))
 	rule.Conditions("_match_")
 	rule.String(keyMode)
 	want := []string{"mode is not checked: the value of ${LATER} is not known here", "_rules_[0]: mode is not checked: the value of ${secret.ns/name.key} is not known here"}

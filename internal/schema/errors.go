@@ -10,17 +10,17 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// MaxErrors is how many errors are told at once: as many as an operator may mend in one go, and few enough for a line of
-// a log.
+// MaxErrors is how many errors are reported at once: as many as an operator may fix in one go, few enough for a log
+// line.
 const MaxErrors = 20
 
-// Errors are all that is wrong with a configuration, in the order in which it was found: the global part, then the rules.
+// Errors is everything wrong with a configuration, in the order found: the global part, then the rules.
 type Errors struct {
 	Each []error // at most MaxErrors
 	More bool    // there are more
 }
 
-// Error is all of them in one line.
+// Error joins the errors into one line.
 func (e *Errors) Error() string {
 	texts := make([]string, 0, len(e.Each)+1)
 	for _, err := range e.Each {
@@ -32,21 +32,21 @@ func (e *Errors) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// errorLog collects errors, without those that only follow from another one: a key that has another type than it should
-// would also be missing, and a rule repeats what it inherits.
+// errorLog collects errors, except those that only follow from another: a key of the wrong type would also be missing,
+// and a rule repeats the errors that it inherits.
 type errorLog struct {
 	found    Errors
-	isBroken bool // the configuration is not JSON: nothing can be said about its keys
+	isBroken bool // the configuration is not JSON, so its keys can't be checked
 
-	// Keys are named as in errors, with their rule before them.
-	names   map[string]bool // keys that have an error
-	values  map[string]bool // keys with an erroneous value
-	parents map[string]bool // objects and lists with an error further down
-	meant   map[string]bool // keys that a misspelt one was probably meant to be
-	global  map[string]bool // texts about the global part
+	// Keys are named as in errors, prefixed with their rule.
+	names   map[string]bool // keys with an error
+	values  map[string]bool // keys with their invalid value
+	parents map[string]bool // objects and lists with an error inside
+	meant   map[string]bool // keys that a misspelled one probably meant
+	global  map[string]bool // error texts about the global part
 
 	unknown   map[string]bool // variables whose values are not known here
-	unchecked []string        // what was wrong with them as they are written
+	unchecked []string        // what can't be checked because of them
 }
 
 func newErrorLog() errorLog {
@@ -55,23 +55,23 @@ func newErrorLog() errorLog {
 
 func (l *errorLog) isFull() bool { return l.isBroken || l.found.More }
 
-// add keeps an error about the key called name. at is the rule that has the key, value the part of the key's value that is
-// wrong; an error without one is about all of it.
-func (l *errorLog) add(at, name, value, text string) {
-	if l.isFull() || l.follows(at, name, value) {
+// add records an error about the key called name. rule is the rule that has the key. value is the invalid part of the
+// key's value; "" if the error is about all of it.
+func (l *errorLog) add(rule, name, value, text string) {
+	if l.isFull() || l.follows(rule, name, value) {
 		return
 	}
-	l.names[at+name] = true
-	l.values[at+name+"\x00"+value] = true
-	eachParent(name, func(parent string) { l.parents[at+parent] = true })
+	l.names[rule+name] = true
+	l.values[rule+name+"\x00"+value] = true
+	eachParent(name, func(parent string) { l.parents[rule+parent] = true })
 	for variable := range l.unknown {
 		if strings.Contains(value, "${"+variable+"}") || strings.Contains(value, "${"+variable+":") {
-			l.unchecked = append(l.unchecked, at+name+" is not checked: the value of ${"+printable(variable)+"} is not known here")
+			l.unchecked = append(l.unchecked, rule+name+" is not checked: the value of ${"+printable(variable)+"} is not known here")
 			return
 		}
 	}
 	switch {
-	case at == "":
+	case rule == "":
 		l.global[text] = true
 	case l.global[text] || l.values[name+"\x00"]:
 		return // inherited
@@ -80,20 +80,20 @@ func (l *errorLog) add(at, name, value, text string) {
 		l.found.More = true
 		return
 	}
-	l.found.Each = append(l.found.Each, errors.New(at+text))
+	l.found.Each = append(l.found.Each, errors.New(rule+text))
 }
 
-// follows reports whether an error only says again that the key, or an object that it is in, is wrong.
-func (l *errorLog) follows(at, name, value string) (follows bool) {
-	eachParent(name, func(parent string) { follows = follows || l.names[at+parent] })
+// follows reports whether an error merely follows from another about the same key, or about an object that contains it.
+func (l *errorLog) follows(rule, name, value string) (follows bool) {
+	eachParent(name, func(parent string) { follows = follows || l.names[rule+parent] })
 	if value == "" {
-		return follows || l.names[at+name]
+		return follows || l.names[rule+name]
 	}
-	// What can't be read of an element, such as a variable, is not what is wrong with the list.
-	return follows || l.parents[at+name] || l.values[at+name+"\x00"] || l.values[at+name+"\x00"+value]
+	// An unreadable element, such as an unset variable, does not make the whole list invalid.
+	return follows || l.parents[rule+name] || l.values[rule+name+"\x00"] || l.values[rule+name+"\x00"+value]
 }
 
-// eachParent visits the names of the objects and lists that have the key: a[0].b is in a[0], which is in a.
+// eachParent visits the names of the objects and lists that contain the key: a[0].b is in a[0], which is in a.
 func eachParent(name string, visit func(parent string)) {
 	for i, c := range name {
 		if i > 0 && (c == '.' || c == '[') {
@@ -102,7 +102,7 @@ func eachParent(name string, visit func(parent string)) {
 	}
 }
 
-// Err is nil, or *Errors: all that is wrong with the whole configuration that the section is a part of.
+// Err returns nil, or *Errors with everything wrong in the whole configuration, not only in this section.
 func (s Section) Err() error {
 	if len(s.reader.errors.found.Each) == 0 {
 		return nil
@@ -110,27 +110,27 @@ func (s Section) Err() error {
 	return &s.reader.errors.found
 }
 
-// Unchecked are the keys that nothing can be said about, as the LookupEnv does not know a value; and why.
+// Unchecked lists the keys that can't be checked because the LookupEnv does not know a value.
 func (s Section) Unchecked() []string { return s.reader.errors.unchecked }
 
-// Named is the section in errors of a rule, such as _rules_[3], so that it can be found among many.
-func (s Section) Named(rule string) Section {
-	s.at = rule + ": "
+// InRule returns the section with errors that name the rule, such as _rules_[3].
+func (s Section) InRule(rule string) Section {
+	s.rule = rule + ": "
 	return s
 }
 
-// Warnings are about what is allowed but probably not meant.
+// Warnings lists what is allowed but probably not intended.
 func (s Section) Warnings() []string { return s.reader.warnings }
 
-// Fail keeps an error about the key of that name, which is the format's first argument. Of what comes from outside, it
-// must show nothing but what Shown has shortened, and no secret.
+// Fail records an error about the key called name, which is the first argument of format. Other arguments must not
+// contain secrets; pass outside text through Shown.
 func (s Section) Fail(format, name string, args ...any) {
 	s.report(name, "", fmt.Sprintf(format, append([]any{name}, args...)...))
 }
 
-func (s Section) report(name, value, text string) { s.reader.errors.add(s.at, name, value, text) }
+func (s Section) report(name, value, text string) { s.reader.errors.add(s.rule, name, value, text) }
 
-// Name is how an error calls the key, or a member of its value.
+// Name is the full name of the key, or of a member of its value, in errors.
 func (s Section) Name(k *Key, member ...string) string {
 	name := s.prefix + k.Name
 	for _, m := range member {
@@ -139,33 +139,33 @@ func (s Section) Name(k *Key, member ...string) string {
 	return name
 }
 
-// Missing reports a key that must be there.
+// Missing reports a required key that is absent.
 func (s Section) Missing(k *Key) {
 	name, meant := s.Name(k), s.reader.errors.meant
-	if !meant[s.at+name] && !meant[name] {
+	if !meant[s.rule+name] && !meant[name] {
 		s.Fail("missing %s in config", name)
 	}
 }
 
-// Invalid reports a bad value: the key, the value unless it may be a secret, and what is allowed.
+// Invalid reports an invalid value: the key, the value unless it may be secret, and what is allowed.
 func (s Section) Invalid(k *Key, value gjson.Result, want string) {
 	s.invalidAt(k, k.Name, value, want)
 }
 
-// Wrong is Invalid for the value that stands in the configuration.
-func (s Section) Wrong(k *Key, want string) {
+// InvalidKey is Invalid for the key's value in the configuration.
+func (s Section) InvalidKey(k *Key, want string) {
 	value, _ := s.Value(k)
 	s.Invalid(k, value, want)
 }
 
-// WrongMember reports a bad member of the key's value, which may be a secret.
-func (s Section) WrongMember(k *Key, member, want string) {
+// InvalidMember reports an invalid member of the key's value, which may be secret.
+func (s Section) InvalidMember(k *Key, member, want string) {
 	s.Fail("invalid %s in config (want %s)", s.Name(k, member), want)
 }
 
-// WrongWhole reports a section that does not fit together, for example for two keys that exclude each other.
-func (s Section) WrongWhole(want string) {
-	if name := strings.TrimSuffix(s.prefix, "."); !s.reader.errors.parents[s.at+name] {
+// InvalidSection reports keys that do not go together, for example because they are mutually exclusive.
+func (s Section) InvalidSection(want string) {
+	if name := strings.TrimSuffix(s.prefix, "."); !s.reader.errors.parents[s.rule+name] {
 		s.Fail("invalid %s in config (want %s)", name, want)
 	}
 }
@@ -173,16 +173,16 @@ func (s Section) WrongWhole(want string) {
 // Unused warns of a key that has no effect, and why.
 func (s Section) Unused(k *Key, why string) { s.warn(s.Name(k) + " is not used: " + why) }
 
-// Doubt warns of a value that is probably not meant.
-func (s Section) Doubt(k *Key, why string) {
+// Suspect warns of a value that is probably not intended.
+func (s Section) Suspect(k *Key, why string) {
 	value, _ := s.Value(k)
 	s.warn(s.Name(k) + " is " + Shown(value) + ": " + why)
 }
 
-// Warn warns of what the section says as a whole; at most once with the same words.
+// Warn adds a warning about the section, once per text.
 func (s Section) Warn(text string) { s.warn(text) }
 
-// warn says it once: a key is read more than once, and thousands of rules inherit it.
+// warn adds a warning once per text: keys are read repeatedly, and thousands of rules inherit them.
 func (s Section) warn(text string) {
 	if !s.reader.warned[text] {
 		s.reader.warned[text] = true
@@ -199,7 +199,7 @@ func (s Section) invalidAt(k *Key, name string, value gjson.Result, want string)
 	s.report(name, value.Raw, fmt.Sprintf("invalid %s in config%s (want %s)", name, shown, want))
 }
 
-// Shown is a value as an error may print it: as it was written, before variables are expanded.
+// Shown formats a value for an error: as written, before variables are expanded.
 func Shown(value gjson.Result) string {
 	switch {
 	case value.IsObject():

@@ -19,13 +19,13 @@ func TestErrorTexts(t *testing.T) {
 		"missing":              {func(s Section) { s.Missing(keyText) }, `missing text in config`},
 		"missing in an object": {func(s Section) { s.Object(keyObject).Missing(keyInside) }, `missing object.inside in config`},
 		"invalid":              {func(s Section) { s.Invalid(keyText, gjson.Parse(`"other"`), "a word") }, `invalid text in config: "other" (want a word)`},
-		"wrong":                {func(s Section) { s.Wrong(keyText, "a word") }, `invalid text in config: "s3cr3t?…" (want a word)`},
-		"wrong and secret":     {func(s Section) { s.Object(keyObject).Wrong(keyInside, "a word") }, `invalid object.inside in config (want a word)`},
-		"wrong member":         {func(s Section) { s.WrongMember(keyHeaders, "a", "a word") }, `invalid headers.a in config (want a word)`},
-		"wrong as a whole":     {func(s Section) { s.Object(keyObject).WrongWhole("a word") }, `invalid object in config (want a word)`},
+		"wrong":                {func(s Section) { s.InvalidKey(keyText, "a word") }, `invalid text in config: "s3cr3t?…" (want a word)`},
+		"wrong and secret":     {func(s Section) { s.Object(keyObject).InvalidKey(keyInside, "a word") }, `invalid object.inside in config (want a word)`},
+		"wrong member":         {func(s Section) { s.InvalidMember(keyHeaders, "a", "a word") }, `invalid headers.a in config (want a word)`},
+		"wrong as a whole":     {func(s Section) { s.Object(keyObject).InvalidSection("a word") }, `invalid object in config (want a word)`},
 		"of a package's own":   {func(s Section) { s.Fail("invalid %s in config", s.Name(keyHeaders, "a", "b\n")) }, "invalid headers.a.b� in config"},
 		"several":              {func(s Section) { s.Missing(keyText); s.Missing(keyPath) }, `missing text in config; missing path in config`},
-		"in a rule":            {func(s Section) { s.Named("_rules_[3]").Missing(keyText) }, `_rules_[3]: missing text in config`},
+		"in a rule":            {func(s Section) { s.InRule("_rules_[3]").Missing(keyText) }, `_rules_[3]: missing text in config`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestErrorsThatFollowFromOthers(t *testing.T) {
 		s.Members(keyHeaders)
 		if object := s.Object(keyObject); object.String(keyInside) == "" {
 			object.Missing(keyInside)
-			object.WrongWhole("something inside")
+			object.InvalidSection("something inside")
 		}
 		s.Identity() // reads all of it again
 	}
@@ -76,13 +76,13 @@ func TestErrorsThatFollowFromOthers(t *testing.T) {
 			readAll(s)
 			checkErr(t, s, test.want)
 			// A rule repeats nothing of what it inherits.
-			readAll(s.Named("_rules_[0]").Over(gjson.Parse(`{}`)))
+			readAll(s.InRule("_rules_[0]").Override(gjson.Parse(`{}`)))
 			checkErr(t, s, test.want)
 		})
 	}
 	s := parse(`{"text": 5, ` + good + `}`)
 	readAll(s)
-	readAll(s.Named("_rules_[0]").Over(gjson.Parse(`{"text": 6, "object": {"inside": 7}}`)))
+	readAll(s.InRule("_rules_[0]").Override(gjson.Parse(`{"text": 6, "object": {"inside": 7}}`)))
 	checkErr(t, s, `invalid text in config: 5 (want a string); _rules_[0]: invalid text in config: 6 (want a string); _rules_[0]: invalid object.inside in config (want a string)`)
 }
 
@@ -152,7 +152,7 @@ func TestWarningsAreNotRepeated(t *testing.T) {
 	s.Warn("it is odd")
 	s.Unused(keyPath, "it is old")
 	for range 3 {
-		rule := s.Over(gjson.Parse(`{}`))
+		rule := s.Override(gjson.Parse(`{}`))
 		rule.Warn("it is odd")
 		rule.Unused(keyPath, "it is old")
 	}

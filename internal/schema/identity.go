@@ -7,9 +7,8 @@ import (
 	"strconv"
 )
 
-// Identity tells apart what must not share a token: it is a hash of the values of all keys that are marked so,
-// with their variables expanded, and defaults in the place of those that are absent. A hash, as it is
-// made of secrets and stands in keys of shared data.
+// Identity identifies what may share a token: it covers the values of all keys marked with Identity, with variables
+// expanded and defaults filled in. It is a hash because its inputs include secrets and it is used in shared-data keys.
 func (s Section) Identity() [16]byte {
 	h := NewHasher()
 	s.addIdentity(h)
@@ -28,7 +27,7 @@ func (s Section) addIdentity(h Hasher) {
 func (s Section) addValue(h Hasher, k *Key) {
 	switch k.Kind {
 	case Text:
-		// An empty one may mean something else than none, where the default depends on other keys.
+		// An empty string may differ from an absent one, where the default depends on other keys.
 		text := s.String(k)
 		if k.References {
 			text = s.Template(k, nil).Identity()
@@ -43,7 +42,7 @@ func (s Section) addValue(h Hasher, k *Key) {
 		h.Add(value.String())
 	case Boolean:
 		h.Add(strconv.FormatBool(s.Bool(k)))
-	case TextList, Texts:
+	case TextList, TextOrList:
 		var list []string
 		for _, text := range s.Templates(k) {
 			list = append(list, text.Identity())
@@ -63,14 +62,14 @@ func (s Section) addValue(h Hasher, k *Key) {
 	}
 }
 
-// Hasher hashes fields with their lengths, so that no field can look like two. They are hashed all at once:
-// a part of a configuration has a hundred of them, and each would cost more than its few bytes.
+// Hasher hashes fields with their lengths, so that no field can pass for two. It hashes them all at once: a part of a
+// configuration has a hundred fields, and hashing each would cost more than its few bytes are worth.
 type Hasher struct{ fields *[]byte }
 
-// NewHasher returns one that has been given nothing yet.
+// NewHasher returns an empty Hasher.
 func NewHasher() Hasher { return Hasher{new([]byte)} }
 
-// Add hashes one more group of fields.
+// Add adds a group of fields.
 func (h Hasher) Add(fields ...string) {
 	h.length(len(fields))
 	for _, field := range fields {
@@ -81,7 +80,7 @@ func (h Hasher) Add(fields ...string) {
 
 func (h Hasher) length(n int) { *h.fields = binary.AppendUvarint(*h.fields, uint64(n)) } //nolint:gosec // a length
 
-// Sum is half of the digest, which is enough to tell apart whatever there will be.
+// Sum is half of the digest, which is enough to be unique.
 func (h Hasher) Sum() (id [16]byte) {
 	digest := sha256.Sum256(*h.fields)
 	copy(id[:], digest[:])

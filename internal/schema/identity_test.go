@@ -36,7 +36,7 @@ func TestIdentity(t *testing.T) {
 	}
 	variables := func(string) (string, bool) { return "a", true }
 	for name, test := range tests {
-		s := Parse([]byte(identityJSON), keyRoot, variables).Over(gjson.Parse(test.rule))
+		s := Parse([]byte(identityJSON), keyRoot, variables).Override(gjson.Parse(test.rule))
 		if isAnother := s.Identity() != base; isAnother != test.isAnother {
 			t.Errorf("%s: got another identity: %v, expected %v", name, isAnother, test.isAnother)
 		}

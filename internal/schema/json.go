@@ -11,15 +11,15 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// MaxDepth is how deep JSON from outside may be nested.
+// MaxDepth is how deeply JSON from outside may be nested.
 const MaxDepth = 64
 
-// ValidJSON reports whether outside bytes are JSON that the parsers can be given. They recurse into
-// it, and one that exhausts the stack ends the VM, which no recover catches: so the depth
-// comes first.
+// ValidJSON reports whether untrusted bytes are JSON that is safe to parse. The parsers recurse, and a stack overflow
+// ends the VM without recovery, so the depth is checked first.
 func ValidJSON(data []byte) bool { return nestsWithin(data, MaxDepth) && gjson.ValidBytes(data) }
 
-// gjson's modifier @fromstr makes JSON of a text, whose brackets do not count for the depth of what it stands in.
+// gjson's modifier @fromstr parses a string as JSON, whose brackets do not count towards the depth of the document
+// around it.
 func init() {
 	gjson.AddModifier("fromstr", func(text, _ string) string {
 		if inner := gjson.Parse(text).String(); ValidJSON([]byte(inner)) {
@@ -29,8 +29,8 @@ func init() {
 	})
 }
 
-// nestsWithin reports whether the brackets of a JSON text nest at most limit deep, in one pass and without
-// a stack. What is not JSON may get either answer.
+// nestsWithin reports whether the brackets of a JSON text nest at most limit deep, in one pass and without recursion.
+// For what is not JSON, the result is meaningless.
 func nestsWithin(data []byte, limit int) bool {
 	depth := 0
 	for i := 0; i < len(data); i++ {
@@ -48,7 +48,7 @@ func nestsWithin(data []byte, limit int) bool {
 	return true
 }
 
-// stringEnd is where the quote is that ends the string whose text begins at i.
+// stringEnd returns the index of the quote that ends the string starting at i.
 func stringEnd(data []byte, i int) int {
 	for ; i < len(data) && data[i] != '"'; i++ {
 		if data[i] == '\\' {
@@ -58,7 +58,7 @@ func stringEnd(data []byte, i int) int {
 	return i
 }
 
-// parseJSON says where the JSON is broken but shows none of it, as it holds secrets.
+// parseJSON's errors say where the JSON is broken, but show none of it: it holds secrets.
 func parseJSON(data []byte) (gjson.Result, error) {
 	if !nestsWithin(data, MaxDepth) {
 		return gjson.Result{}, fmt.Errorf("invalid config: it is nested too deep (want at most %d levels)", MaxDepth)
@@ -69,7 +69,7 @@ func parseJSON(data []byte) (gjson.Result, error) {
 		if len(data) == 0 || !errors.As(err, &syntax) {
 			return gjson.Result{}, errors.New("invalid config: it is empty (want a JSON object)")
 		}
-		// Offset counts the byte that is wrong, which may be a line break itself.
+		// Offset includes the offending byte, which may be a line break.
 		before := data[:max(int(syntax.Offset)-1, 0)]
 		line := 1 + bytes.Count(before, []byte("\n"))
 		column := len(before) - bytes.LastIndexByte(before, '\n')

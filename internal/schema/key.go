@@ -1,45 +1,44 @@
 package schema
 
-// Kind is the JSON type that a key's value must have, in the words of an error. Packages may have
-// kinds of their own, which they read themselves.
+// Kind is the JSON type of a key's value, worded for errors. Packages may define kinds that they read themselves.
 type Kind string
 
 // The kinds that a Section reads.
 const (
-	Text     Kind = "a string"
-	Integer  Kind = "an integer"
-	Boolean  Kind = "true or false"
-	TextMap  Kind = "an object of strings"
-	TextList Kind = "a list of strings"
-	Texts    Kind = "a string or a list of strings"
-	Object   Kind = "an object"
-	Integers Kind = "a list of integers"
-	Objects  Kind = "a list of objects"
-	// ObjectMap is an object whose members, with names of the user's choice, are objects with the key's own keys.
+	Text       Kind = "a string"
+	Integer    Kind = "an integer"
+	Boolean    Kind = "true or false"
+	TextMap    Kind = "an object of strings"
+	TextList   Kind = "a list of strings"
+	TextOrList Kind = "a string or a list of strings"
+	Object     Kind = "an object"
+	Integers   Kind = "a list of integers"
+	Objects    Kind = "a list of objects"
+	// ObjectMap is an object whose members have user-defined names; each is an object with the key's Keys.
 	ObjectMap  Kind = "an object of objects"
 	JSONObject Kind = "an object of any values"
 )
 
-// Key describes one key of the configuration. It is the only place for its name, default and limits: the
-// parser reads them here, and so do the tests of the documentation.
+// Key describes one key of the configuration. It is the single source of its name, default and limits, for the parser
+// and for the tests of the documentation.
 type Key struct {
 	Name     string
 	Kind     Kind
-	Want     string   // what an error of a list says that it wants; empty: the Kind
-	Required bool     // must be there and not be empty
-	Unless   []string // keys of which each makes a required one needless
-	Default  any      // nil where there is none or it depends on other keys
-	Min, Max int64    // of an integer and of a list's, inclusive
-	OneOf    []string // of a string, when only these are allowed
-	Secret   bool     // its value never appears in an error
-	// Identity: another value makes other tokens, so that one fetched with the old value must not be
-	// used with the new one.
+	Want     string   // what a list must be, for errors; empty: the Kind
+	Required bool     // must be present and not empty
+	Unless   []string // any of these keys makes a required one optional
+	Default  any      // nil if there is none, or if it depends on other keys
+	Min, Max int64    // of an integer, or of each in a list; inclusive
+	OneOf    []string // the allowed strings; nil: any
+	Secret   bool     // never show the value in an error
+	// Identity: tokens depend on the value, so one fetched with another value must not be used.
 	Identity bool
-	// References: its texts may refer to what is known only when a call is made: ${token.…}, ${request.…}, ${caller.claim.…}.
+	// References: text may refer to what is only known when a call is made: ${token.…}, ${request.…},
+	// ${caller.claim.…}.
 	References bool
-	IsProse    bool   // people read it: typographic quotes around it may be meant
-	FoldCase   bool   // of an object's members: their names are headers, which know no case
-	Keys       []*Key // of an object, and of a list's
+	IsProse    bool   // for humans to read: typographic quotes around it may be intended
+	FoldCase   bool   // of an object: its members are header names, which are case-insensitive
+	Keys       []*Key // of an object, or of each in a list
 }
 
 func (k *Key) want() string {
@@ -58,21 +57,21 @@ func (k *Key) nearest(name string) string {
 	return Nearest(name, names, 1+len(name)/3)
 }
 
-// Nearest returns the one of some names that another one was probably meant to be, or "". At most so many letters differ.
-func Nearest(name string, names []string, most int) string {
+// Nearest returns the most similar of names, within maxDistance edits, or "".
+func Nearest(name string, names []string, maxDistance int) string {
 	best := ""
 	for _, candidate := range names {
-		if len(name)-len(candidate) > most {
-			continue // that many letters too many, at least
+		if len(name)-len(candidate) > maxDistance {
+			continue // too long by more than maxDistance
 		}
-		if d := editDistance(name, candidate); d <= most {
-			best, most = candidate, d-1
+		if d := editDistance(name, candidate); d <= maxDistance {
+			best, maxDistance = candidate, d-1
 		}
 	}
 	return best
 }
 
-// editDistance is Levenshtein's; the names are short.
+// editDistance is the Levenshtein distance; the names are short.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -1,20 +1,21 @@
-// Package schema reads JSON by declared keys, in layers: a rule's object above the global one.
+// Package schema reads JSON by declared keys, in layers: a rule's object on top of the global one.
 //
-// Packages declare their keys and read them from a Section; internal/config composes the keys and begins:
+// Packages declare their keys and read them from a Section; internal/config composes the keys and starts reading:
 //
-//	internal/config ──> Parse ──> Section ──> Over     a rule, which inherits key by key (RFC 7396)
-//	tokenservice, cache, fleet ──> String, Int, …      a key's value: its own, inherited, or the default
-//	internal/config <── Err, Warnings                  all that is wrong, once everything is read
+//	internal/config ──> Parse ──> Section ──> Override   a rule, which inherits key by key (RFC 7396)
+//	tokenservice, cache, share ──> String, Int, …        a key's value: its own, inherited, or the default
+//	internal/config <── Err, Warnings                    everything wrong, after all keys were read
 //
-// It owns every error text about a configuration, and the rule of what may stand in ${…}.
+// It owns every error text about a configuration, and the rules for ${…}.
 //
 // What must stay true:
-//   - No text shows the value of a secret key, of a variable, or of credentials in an address (TestShown,
-//     TestErrorTexts; FuzzSecrets of internal/config).
-//   - All errors are told at once, in a line that a log can hold, and none that only follows from another
-//     (TestErrorsAreBounded, TestErrorsThatFollowFromOthers).
-//   - Whatever a configuration holds, it can't exhaust the stack (TestJSONDepth) or the time of a start.
-//   - An identity differs exactly if a key differs that tokens depend on (TestIdentity).
+//
+//   - No text shows the value of a secret key, of a variable, or of credentials in an address: TestShown,
+//     TestErrorTexts; FuzzSecrets of internal/config.
+//   - All errors are reported at once, in a line that fits a log, without those that only follow from another:
+//     TestErrorsAreBounded, TestErrorsThatFollowFromOthers.
+//   - No configuration can exhaust the stack (TestJSONDepth) or make a start take too long.
+//   - An identity differs exactly if a key differs that tokens depend on: TestIdentity.
 package schema
 
 import (
@@ -25,41 +26,39 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// LookupEnv finds an environment variable of the VM; os.LookupEnv in the gateway.
+// LookupEnv looks up an environment variable of the VM; os.LookupEnv in the gateway.
 type LookupEnv func(name string) (string, bool)
 
-// Section reads one object of the configuration. Its layers are the object of a
-// rule and, below it, the global one: a key is taken from the first layer that
-// has it, objects are merged key by key, and null takes an inherited key away
-// (RFC 7396).
+// Section reads one object of the configuration. Its layers are a rule's object and, below it, the global one: a key is
+// taken from the first layer that has it, objects merge key by key, and null removes an inherited key (RFC 7396).
 //
-// Errors are collected, and what can't be read has its zero value, so that a parser
-// reads all its keys and asks once, at the end.
+// Errors are collected, and what can't be read has its zero value: a parser reads all keys and calls Err once at the
+// end.
 type Section struct {
 	spec   *Key
-	at     string          // its rule in errors, for example "_rules_[3]: "
+	rule   string          // prefix of its errors, for example "_rules_[3]: "
 	prefix string          // of its keys in errors, for example "cache."
-	tokens map[string]bool // to which references may be
+	tokens map[string]bool // that references may name
 	layers []map[string]gjson.Result
-	reader *reader // shared by the sections of one configuration
+	reader *reader // shared by all sections of a configuration
 }
 
 type reader struct {
 	env       LookupEnv
 	referring []string // keys that may have references
 	errors    errorLog
-	warnings  []string // about what is allowed but probably not meant
+	warnings  []string // of what is allowed but probably not intended
 	warned    map[string]bool
 	once      map[readOnce]any
 }
 
-// readOnce is a value of a key that has been read.
+// readOnce identifies a key and value that have been read.
 type readOnce struct {
 	key   *Key
 	value string
 }
 
-// Parse begins to read a configuration whose keys are those of root. What is wrong with it shows in Err.
+// Parse starts reading a configuration with the keys of root. Errors show in Err.
 func Parse(data []byte, root *Key, env LookupEnv) Section {
 	s := Section{spec: root, reader: &reader{env: env, referring: referring(root, ""), errors: newErrorLog(), warned: map[string]bool{}, once: map[readOnce]any{}}}
 	whole, err := parseJSON(data)
@@ -71,7 +70,7 @@ func Parse(data []byte, root *Key, env LookupEnv) Section {
 	return s.with(whole, nil)
 }
 
-// with is the section of an object, above the layers that it inherits. It checks that every key is known and named once.
+// with returns the section of an object on top of the layers below. It checks that every key is known and occurs once.
 func (s Section) with(object gjson.Result, below []map[string]gjson.Result) Section {
 	layer := map[string]gjson.Result{}
 	object.ForEach(func(name, value gjson.Result) bool {
@@ -102,26 +101,26 @@ func (s Section) checkKnown(name string) {
 		return
 	}
 	s.Fail("unknown key %s in config (did you mean %s%s?)", at, s.prefix, nearest)
-	s.reader.errors.meant[s.at+s.prefix+nearest] = true
+	s.reader.errors.meant[s.rule+s.prefix+nearest] = true
 }
 
-// belongsToGateway reports whether a key is the gateway's own, such as _rules_ and _plugin_id_.
+// belongsToGateway reports whether a key is the gateway's, such as _rules_ and _plugin_id_.
 func belongsToGateway(name string) bool { return strings.HasPrefix(name, "_") }
 
-// Over is a rule above the section: what it does not say itself, it inherits.
-func (s Section) Over(rule gjson.Result) Section {
+// Override returns the section of a rule on top of s: it inherits what it does not set.
+func (s Section) Override(rule gjson.Result) Section {
 	return s.with(rule, s.layers)
 }
 
-// Element is the section of an object that is an element of the key's list. at names it in errors.
+// Element returns the section of an object in the key's list.
 func (s Section) Element(k *Key, index int, object gjson.Result) Section {
 	s.spec, s.prefix = k, fmt.Sprintf("%s%s[%d].", s.prefix, k.Name, index)
 	return s.with(object, nil)
 }
 
-// Object returns the section of a key whose value is an object. It is empty when the key is absent or no object.
+// Object returns the section of a key whose value is an object. It is empty if the key is absent or not an object.
 func (s Section) Object(k *Key) Section {
-	child := Section{spec: k, at: s.at, prefix: s.prefix + k.Name + ".", tokens: s.tokens, reader: s.reader}
+	child := Section{spec: k, rule: s.rule, prefix: s.prefix + k.Name + ".", tokens: s.tokens, reader: s.reader}
 	for _, layer := range slices.Backward(s.layers) {
 		value, set := layer[k.Name]
 		switch {
@@ -137,7 +136,7 @@ func (s Section) Object(k *Key) Section {
 	return child
 }
 
-// HasOwnKeys reports whether the section says anything itself that is not for the gateway.
+// HasOwnKeys reports whether this layer sets any key that is not the gateway's.
 func (s Section) HasOwnKeys() bool {
 	if len(s.layers) == 0 {
 		return false
@@ -150,8 +149,7 @@ func (s Section) HasOwnKeys() bool {
 	return false
 }
 
-// Own returns what the section itself says, without what it inherits; ok is false when the name is absent
-// or null.
+// Own returns the value that this layer sets, without inherited ones; ok is false if the name is absent or null.
 func (s Section) Own(name string) (value gjson.Result, ok bool) {
 	if len(s.layers) == 0 {
 		return gjson.Result{}, false
@@ -160,7 +158,7 @@ func (s Section) Own(name string) (value gjson.Result, ok bool) {
 	return value, ok && value.Type != gjson.Null
 }
 
-// Value returns what the key is set to; ok is false when it is absent or null.
+// Value returns the key's value; ok is false if it is absent or null.
 func (s Section) Value(k *Key) (value gjson.Result, ok bool) {
 	for _, layer := range s.layers {
 		if value, set := layer[k.Name]; set {
@@ -176,8 +174,8 @@ func (s Section) Has(k *Key) bool {
 	return ok
 }
 
-// Once returns what read makes of that value of the key, and calls it only for the first section that has the value:
-// rules by the thousand may inherit what is costly to read.
+// Once returns the result of read for the key's value, and calls read only once per value: thousands of rules may
+// inherit one that is expensive to read.
 func (s Section) Once(k *Key, value string, read func() any) any {
 	at := readOnce{k, value}
 	if _, isRead := s.reader.once[at]; !isRead {

@@ -17,7 +17,7 @@ var (
 	keyHeaders    = &Key{Name: "headers", Kind: TextMap, Identity: true}
 	keySecrets    = &Key{Name: "secrets", Kind: TextMap, Secret: true}
 	keyNames      = &Key{Name: "names", Kind: TextList, Identity: true}
-	keyWords      = &Key{Name: "words", Kind: Texts, References: true, Identity: true}
+	keyWords      = &Key{Name: "words", Kind: TextOrList, References: true, Identity: true}
 	keyClaims     = &Key{Name: "claims", Kind: JSONObject, References: true, Identity: true}
 	keyNamed      = &Key{Name: "named", Kind: ObjectMap, Keys: []*Key{keyInside}}
 	keyReferences = &Key{Name: "references", Kind: Text, References: true, Identity: true}
@@ -102,7 +102,7 @@ func TestLayers(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := parse(test.global).Over(gjson.Parse(test.rule))
+			s := parse(test.global).Override(gjson.Parse(test.rule))
 			var headers []string
 			for _, member := range s.Members(keyHeaders) {
 				headers = append(headers, member.Name+"="+member.Value)
@@ -128,8 +128,8 @@ func TestLayers(t *testing.T) {
 // What a layer takes away stays away, whatever is below.
 func TestThreeLayers(t *testing.T) {
 	s := parse(`{"text": "1", "headers": {"a": "1"}, "object": {"inside": "1"}}`).
-		Over(gjson.Parse(`{"text": null, "headers": null, "object": null}`)).
-		Over(gjson.Parse(`{"headers": {"b": "3"}, "object": {}}`))
+		Override(gjson.Parse(`{"text": null, "headers": null, "object": null}`)).
+		Override(gjson.Parse(`{"headers": {"b": "3"}, "object": {}}`))
 	if members := s.Members(keyHeaders); len(members) != 1 || members[0].Name != "b" {
 		t.Errorf("headers: got %v, expected b only", members)
 	}
@@ -145,7 +145,7 @@ func TestKeysOfARule(t *testing.T) {
 		`{"object": {"inside_": "a"}}`: `unknown key object.inside_ in config (did you mean object.inside?)`,
 	} {
 		s := parse(`{"object": {"inside": "a"}}`)
-		s.Over(gjson.Parse(json)).Object(keyObject)
+		s.Override(gjson.Parse(json)).Object(keyObject)
 		checkErr(t, s, want) // a rule's error is the whole configuration's
 	}
 }
@@ -201,7 +201,7 @@ func TestOnce(t *testing.T) {
 		value   string
 		want    int
 	}{
-		{s, keyText, "a", 1}, {s, keyText, "a", 1}, {s.Over(gjson.Parse(`{}`)), keyText, "a", 1}, {s, keyText, "b", 2}, {s, other, "a", 3}, {parse(`{}`), keyText, "a", 4},
+		{s, keyText, "a", 1}, {s, keyText, "a", 1}, {s.Override(gjson.Parse(`{}`)), keyText, "a", 1}, {s, keyText, "b", 2}, {s, other, "a", 3}, {parse(`{}`), keyText, "a", 4},
 	} {
 		if got := test.section.Once(test.key, test.value, read); got != test.want {
 			t.Errorf("%s of %s: got %v, expected %d", test.value, test.key.Name, got, test.want)

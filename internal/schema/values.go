@@ -12,10 +12,10 @@ import (
 	"token-fetch/internal/template"
 )
 
-// String returns a string with its variables expanded, the key's default when it is absent.
+// String returns a string with variables expanded, or the key's default.
 func (s Section) String(k *Key) string { return s.StringIn(k, nil) }
 
-// StringIn is String for a text that has a syntax: the variables' values are encoded for where they stand in it.
+// StringIn is String for text with a syntax: values of variables are encoded for where they appear in it.
 func (s Section) StringIn(k *Key, syntax SyntaxOf) string {
 	if !s.Has(k) {
 		fallback, _ := k.Default.(string)
@@ -24,8 +24,8 @@ func (s Section) StringIn(k *Key, syntax SyntaxOf) string {
 	return s.Template(k, syntax).Text()
 }
 
-// Template returns a string with its variables expanded, and its references as far as the key may have such. It is empty when
-// the key is absent.
+// Template returns a string with variables expanded and, if the key may have any, its references. It is empty if the
+// key is absent.
 func (s Section) Template(k *Key, syntax SyntaxOf) template.Template {
 	value, ok := s.Value(k)
 	if !ok {
@@ -42,7 +42,7 @@ func (s Section) Template(k *Key, syntax SyntaxOf) template.Template {
 	return text
 }
 
-// JSON returns an object, with variables and references in its texts.
+// JSON returns an object with variables and references in its strings.
 func (s Section) JSON(k *Key) template.Template {
 	value, ok := s.Value(k)
 	if !ok {
@@ -59,10 +59,10 @@ func (s Section) JSON(k *Key) template.Template {
 // typographicQuotes are what word processors and chats make of " and '.
 const typographicQuotes = "“”„‟‘’‚‛«»「」『』"
 
-// wantStraightQuotes is said of a text that is pasted with them: YAML takes them for a part of it.
+// wantStraightQuotes is for pasted text in typographic quotes, which YAML takes for part of the text.
 const wantStraightQuotes = `no typographic quotes around it: write " or ', or none`
 
-// text is a string with its variables expanded.
+// text returns a string with variables expanded.
 func (s Section) text(k *Key, at string, value gjson.Result, syntax SyntaxOf) template.Template {
 	if text := value.String(); !k.IsProse && strings.IndexAny(text, typographicQuotes) == 0 &&
 		strings.TrimRight(text, typographicQuotes) != text {
@@ -72,20 +72,20 @@ func (s Section) text(k *Key, at string, value gjson.Result, syntax SyntaxOf) te
 	return s.expand(k, at, value.String(), syntax)
 }
 
-// Bool returns the value, or the key's default when it is absent.
+// Bool returns the value, or the key's default.
 func (s Section) Bool(k *Key) bool {
 	value, ok := s.Value(k)
 	if !ok {
 		return k.Default.(bool)
 	}
 	if !value.IsBool() {
-		s.Invalid(k, value, string(Boolean)+withoutQuotes(value, "true", "false"))
+		s.Invalid(k, value, string(Boolean)+hintQuotes(value, "true", "false"))
 	}
 	return value.Type == gjson.True
 }
 
-// Int returns the value, or the key's default when it is absent. A fraction,
-// a number in quotes and one beyond the key's limits are errors.
+// Int returns the value, or the key's default. Fractions, numbers in quotes and numbers outside the key's limits are
+// errors.
 func (s Section) Int(k *Key) int {
 	value, ok := s.Value(k)
 	if !ok {
@@ -94,14 +94,14 @@ func (s Section) Int(k *Key) int {
 	}
 	n, isInteger := WholeNumber(value)
 	if !isInteger || n < k.Min || n > k.Max {
-		s.Invalid(k, value, k.limits()+withoutQuotes(value, strings.TrimSpace(value.Str)))
+		s.Invalid(k, value, k.limits()+hintQuotes(value, strings.TrimSpace(value.Str)))
 		return 0
 	}
 	return int(n)
 }
 
-// withoutQuotes is the hint for a value that only its quotes make wrong.
-func withoutQuotes(value gjson.Result, allowed ...string) string {
+// hintQuotes returns the hint for a value whose only fault is its quotes.
+func hintQuotes(value gjson.Result, allowed ...string) string {
 	if value.Type != gjson.String || !slices.Contains(allowed, value.Str) {
 		return ""
 	}
@@ -111,8 +111,8 @@ func withoutQuotes(value gjson.Result, allowed ...string) string {
 	return ", without quotes"
 }
 
-// LenientInt also takes a number in quotes, and 0 for the default, as the guide's sample for plugin
-// developers does.
+// LenientInt also accepts a number in quotes, and 0 for the default, as the sample in the guide for plugin developers
+// does.
 func (s Section) LenientInt(k *Key) int {
 	value, ok := s.Value(k)
 	if !ok {
@@ -134,19 +134,19 @@ func (s Section) LenientInt(k *Key) int {
 
 func (k *Key) limits() string { return fmt.Sprintf("%d to %d", k.Min, k.Max) }
 
-// Milliseconds reads an integer of that unit.
+// Milliseconds reads an integer of milliseconds.
 func (s Section) Milliseconds(k *Key) time.Duration {
 	return time.Duration(s.Int(k)) * time.Millisecond
 }
 
-// Seconds reads an integer of that unit.
+// Seconds reads an integer of seconds.
 func (s Section) Seconds(k *Key) time.Duration { return time.Duration(s.Int(k)) * time.Second }
 
-// MaxSeconds limits lifetimes: beyond ten years they are taken for mistakes. It also keeps all
-// sums of durations far from overflow.
+// MaxSeconds limits lifetimes: more than ten years is taken for a mistake. It also keeps sums of durations far from
+// overflow.
 const MaxSeconds = 10 * 365 * 24 * 3600
 
-// WholeNumber reads an integer exactly: gjson's own accessors round silently. 80.0 and 8e1 are 80.
+// WholeNumber returns an integer exactly, whereas gjson's accessors round silently. 80.0 and 8e1 are 80.
 func WholeNumber(value gjson.Result) (int64, bool) {
 	if value.Type != gjson.Number || value.Num != float64(int64(value.Num)) {
 		return 0, false
@@ -154,12 +154,12 @@ func WholeNumber(value gjson.Result) (int64, bool) {
 	return int64(value.Num), true
 }
 
-// JSONPath reads a gjson path. A path that gjson can't use is only found out
-// on the answer, so all that is checked is that it is not blank.
+// JSONPath reads a gjson path. Whether gjson can use it only shows on a response, so this just checks that it is not
+// blank.
 func (s Section) JSONPath(k *Key) string {
 	path := s.String(k)
 	if s.Has(k) && strings.TrimSpace(path) == "" {
-		s.Wrong(k, "a path into the JSON answer, for example data.token")
+		s.InvalidKey(k, "a path into the JSON answer, for example data.token")
 	}
 	return path
 }

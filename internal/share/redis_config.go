@@ -58,18 +58,18 @@ func ReadRedisConfig(s schema.Section, isEnabled bool) *RedisConfig {
 		s.Missing(keyServiceName)
 	}
 	if strings.ContainsAny(c.ServiceName, "|/?#@ ") {
-		s.Wrong(keyServiceName, "the service's FQDN with its type, without scheme and port, for example redis.dns")
+		s.InvalidKey(keyServiceName, "the service's FQDN with its type, without scheme and port, for example redis.dns")
 	}
 	if c.ServicePort == 0 {
 		c.ServicePort = defaultPort(c.ServiceName)
 	}
 	if len(c.KeyPrefix) > maxPrefix || strings.ContainsAny(c.KeyPrefix, "{}") {
-		s.Wrong(keyKeyPrefix, "at most 128 characters, without braces")
+		s.InvalidKey(keyKeyPrefix, "at most 128 characters, without braces")
 	}
 	if secret := s.String(keyEncryptionKey); secret != "" {
 		sealer, err := NewSealer(secret)
 		if err != nil {
-			s.Wrong(keyEncryptionKey, "base64 of 32 bytes, as openssl rand -base64 32 prints them")
+			s.InvalidKey(keyEncryptionKey, "base64 of 32 bytes, as openssl rand -base64 32 prints them")
 		}
 		c.Sealer, c.secret = sealer, secret
 	}

@@ -53,13 +53,13 @@ func (r reader) address(service *Service) (host string) {
 func (r reader) isByCluster() bool {
 	switch {
 	case r.says(keyServiceCluster) && r.says(keyServiceName):
-		r.Wrong(keyServiceCluster, wantOneAddress)
+		r.InvalidKey(keyServiceCluster, wantOneAddress)
 	case r.says(keyServiceCluster):
 	case r.says(keyServiceName) || r.String(keyServiceCluster) == "":
 		return false
 	}
 	if r.says(keyServicePort) {
-		r.Wrong(keyServiceCluster, wantOneAddress)
+		r.InvalidKey(keyServiceCluster, wantOneAddress)
 	}
 	return true
 }
@@ -81,7 +81,7 @@ func (r reader) serviceCluster() string {
 	name := r.required(keyServiceCluster)
 	isNotPrintable := func(c rune) bool { return !strconv.IsPrint(c) }
 	if strings.TrimSpace(name) != name || strings.ContainsFunc(name, isNotPrintable) {
-		r.Wrong(keyServiceCluster, "the exact name of the gateway's cluster: no control characters, and no spaces around it")
+		r.InvalidKey(keyServiceCluster, "the exact name of the gateway's cluster: no control characters, and no spaces around it")
 	}
 	return name
 }
@@ -89,7 +89,7 @@ func (r reader) serviceCluster() string {
 func (r reader) serviceName() string {
 	name := r.required(keyServiceName)
 	if strings.ContainsAny(name, "|/?#@") || !isVisible(name) || hasPort(name) {
-		r.Wrong(keyServiceName, "the service's FQDN with its type, without scheme and port, for example token.dns")
+		r.InvalidKey(keyServiceName, "the service's FQDN with its type, without scheme and port, for example token.dns")
 	}
 	return name
 }
@@ -104,7 +104,7 @@ func hasPort(name string) bool {
 func (r reader) serviceHost() string {
 	host := r.String(keyServiceHost)
 	if strings.ContainsAny(host, "/?#@") || !isVisible(host) {
-		r.Wrong(keyServiceHost, "a host name, with its port if it needs one")
+		r.InvalidKey(keyServiceHost, "a host name, with its port if it needs one")
 	}
 	return host
 }

@@ -68,7 +68,7 @@ func TestAddressOfARule(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			root := &schema.Key{Kind: schema.Object, Keys: append([]*schema.Key{keyCache}, Keys...)}
-			s := schema.Parse([]byte(test.global), root, environment).Over(gjson.Parse(test.rule))
+			s := schema.Parse([]byte(test.global), root, environment).Override(gjson.Parse(test.rule))
 			service := Read(s, Part{Enabled: true, Cache: s.Object(keyCache)})
 			got := ""
 			if s.Err() != nil {

@@ -44,9 +44,9 @@ func (r reader) checkAround(a answerReader) {
 		text := r.String(k)
 		switch {
 		case !IsHeaderValue(text):
-			r.Wrong(k, WantHeaderValue)
+			r.InvalidKey(k, WantHeaderValue)
 		case text != "" && a.asCookies:
-			r.Wrong(k, "none where "+keyTokenHeader.Name+" is Cookie, in which the token goes as NAME=value")
+			r.InvalidKey(k, "none where "+keyTokenHeader.Name+" is Cookie, in which the token goes as NAME=value")
 		}
 	}
 	if len(a.cookies) > 1 && !a.asCookies {
@@ -64,7 +64,7 @@ func (r reader) statuses(isOAuth2 bool) []int {
 	}
 	statuses := r.Ints(keySuccessStatus)
 	if len(statuses) == 0 {
-		r.Wrong(keySuccessStatus, keySuccessStatus.Want+" that is not empty")
+		r.InvalidKey(keySuccessStatus, keySuccessStatus.Want+" that is not empty")
 	}
 	return statuses
 }
@@ -106,7 +106,7 @@ func (r reader) responseHeader(in, tokenHeader string) string {
 	_, isOwn := r.Own(keyResponseHeader.Name)
 	switch {
 	case !isToken(name):
-		r.Wrong(keyResponseHeader, "the name of a response header")
+		r.InvalidKey(keyResponseHeader, "the name of a response header")
 	case in == tokenInJSON && r.Has(keyTokenPath):
 		r.Unused(keyResponseHeader, "the token comes from "+keyTokenPath.Name)
 	case in != tokenInHeader && isOwn:
@@ -124,7 +124,7 @@ func (r reader) upstreamHeaders(tokenHeader string) []upstreamHeader {
 		header := upstreamHeader{name: member.Name}
 		switch {
 		case !IsSettableHeader(member.Name):
-			r.WrongMember(keyUpstreamHeaders, member.Name, WantSettableHeader)
+			r.InvalidMember(keyUpstreamHeaders, member.Name, WantSettableHeader)
 		case strings.EqualFold(member.Name, tokenHeader):
 			r.Fail("invalid %s in config: that is the %s", at, keyTokenHeader.Name)
 		case source == "" || kind != "header" && kind != "body" || kind == "header" && !isToken(source):
@@ -150,10 +150,10 @@ func (r reader) conditions() []condition {
 func readCondition(s schema.Section) condition {
 	c := condition{header: strings.ToLower(s.String(keyConditionHeader)), path: s.JSONPath(keyConditionPath)}
 	if (c.header == "") == (c.path == "") {
-		s.WrongWhole("one of header and path")
+		s.InvalidSection("one of header and path")
 	}
 	if c.header != "" && !isToken(c.header) {
-		s.Wrong(keyConditionHeader, "the name of a response header")
+		s.InvalidKey(keyConditionHeader, "the name of a response header")
 	}
 	c.equals = s.Scalars(keyConditionEquals)
 	return c

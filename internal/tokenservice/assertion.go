@@ -118,7 +118,7 @@ func (r reader) secretKey(k *schema.Key, secret, why string) signingKey {
 		return signingKey{}
 	}
 	if len(secret) < minSecretBytes {
-		r.Wrong(k, "at least "+strconv.Itoa(minSecretBytes)+" bytes"+why)
+		r.InvalidKey(k, "at least "+strconv.Itoa(minSecretBytes)+" bytes"+why)
 	}
 	return signingKey{algorithm: "HS256", sign: func(message []byte) ([]byte, error) {
 		code := hmac.New(sha256.New, []byte(secret))

@@ -20,7 +20,7 @@ func (r reader) authenticate(request *oauth2) {
 	switch style {
 	case authStyleNone, authStyleKeyJWT, authStyleAssertion:
 		if r.Has(keyClientSecret) {
-			r.Wrong(keyClientSecret, "none with "+keyAuthStyle.Name+" "+style)
+			r.InvalidKey(keyClientSecret, "none with "+keyAuthStyle.Name+" "+style)
 		}
 	default:
 		secret = r.required(keyClientSecret)

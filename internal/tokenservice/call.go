@@ -169,10 +169,10 @@ func (r reader) requestPath() template.Template {
 		r.Missing(keyRequestPath)
 	}
 	if !isVisible(path) || strings.Contains(path, "#") {
-		r.Wrong(keyRequestPath, "path and query, with spaces, # and other special characters escaped")
+		r.InvalidKey(keyRequestPath, "path and query, with spaces, # and other special characters escaped")
 	}
 	if strings.HasPrefix(path, "http://") || strings.HasPrefix(path, "https://") {
-		r.Wrong(keyRequestPath, "path and query only; the host goes to serviceHost")
+		r.InvalidKey(keyRequestPath, "path and query only; the host goes to serviceHost")
 	}
 	if !text.HasPrefix("/") {
 		return text.After("/")
@@ -233,11 +233,11 @@ func (r reader) requestHeaders(service *Service, headers [][2]string, auth *oaut
 		name := strings.ToLower(header.Name)
 		switch {
 		case name == "host":
-			r.WrongMember(keyRequestHeaders, header.Name, "it in serviceHost")
+			r.InvalidMember(keyRequestHeaders, header.Name, "it in serviceHost")
 		case !IsSettableHeader(name):
-			r.WrongMember(keyRequestHeaders, header.Name, WantSettableHeader)
+			r.InvalidMember(keyRequestHeaders, header.Name, WantSettableHeader)
 		case !IsHeaderValue(header.Value):
-			r.WrongMember(keyRequestHeaders, header.Name, WantHeaderValue)
+			r.InvalidMember(keyRequestHeaders, header.Name, WantHeaderValue)
 		}
 		headers = append(headers, [2]string{name, service.textOf(len(headers), header.Template)})
 	}

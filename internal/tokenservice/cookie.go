@@ -140,7 +140,7 @@ func (r reader) tokenCookies(in string) []string {
 	names := r.Strings(keyTokenCookie)
 	for _, name := range names {
 		if !isToken(name) {
-			r.Wrong(keyTokenCookie, "names of cookies: letters, digits and -_.!#$%&'*+^`|~")
+			r.InvalidKey(keyTokenCookie, "names of cookies: letters, digits and -_.!#$%&'*+^`|~")
 			return nil
 		}
 	}
@@ -149,7 +149,7 @@ func (r reader) tokenCookies(in string) []string {
 	case in == tokenInCookie && len(names) == 0 && r.isEnabled:
 		r.Fail("missing %s in config (%s %s needs it)", r.Name(keyTokenCookie), keyTokenIn.Name, tokenInCookie)
 	case in != tokenInCookie && isOwn && r.isEnabled && !r.Has(keyTokenIn):
-		r.Wrong(keyTokenCookie, strconv.Quote(keyTokenIn.Name+": "+tokenInCookie)+" with it")
+		r.InvalidKey(keyTokenCookie, strconv.Quote(keyTokenIn.Name+": "+tokenInCookie)+" with it")
 	case in != tokenInCookie && isOwn:
 		r.Unused(keyTokenCookie, "the token is in the answer's "+in)
 	}

@@ -23,7 +23,7 @@ func (r reader) exchange(grant string, f *form) {
 		r.actorToken(f)
 	case grantJWTBearer:
 		if r.Has(keyAssertion) && (r.says(keySubjectToken) || r.says(keySubjectTokenHeader)) {
-			r.Wrong(keyAssertion, "none with "+keySubjectToken.Name+" or "+keySubjectTokenHeader.Name+", which say where the assertion comes from")
+			r.InvalidKey(keyAssertion, "none with "+keySubjectToken.Name+" or "+keySubjectTokenHeader.Name+", which say where the assertion comes from")
 		}
 		if r.Has(keyAssertion) {
 			r.subjectToken(f, keyAssertion, "assertion")
@@ -62,7 +62,7 @@ func (r reader) subjectToken(f *form, k *schema.Key, field string) {
 	}
 	name := r.String(keySubjectTokenHeader)
 	if !IsSettableHeader(name) {
-		r.Wrong(keySubjectTokenHeader, WantSettableHeader)
+		r.InvalidKey(keySubjectTokenHeader, WantSettableHeader)
 	}
 	in.origin = template.Origin{Kind: template.Header, Name: strings.ToLower(name)}
 	f.tokens = append(f.tokens, callerToken{in, field})
@@ -83,9 +83,9 @@ func (r reader) actorToken(f *form) {
 	}
 	switch {
 	case !IsSettableHeader(name):
-		r.Wrong(keyActorTokenHeader, WantSettableHeader)
+		r.InvalidKey(keyActorTokenHeader, WantSettableHeader)
 	case f.carries(strings.ToLower(name)):
-		r.Wrong(keyActorTokenHeader, "another header than "+keySubjectTokenHeader.Name)
+		r.InvalidKey(keyActorTokenHeader, "another header than "+keySubjectTokenHeader.Name)
 	}
 	in.origin = template.Origin{Kind: template.Header, Name: strings.ToLower(name)}
 	f.tokens = append(f.tokens, callerToken{in, "actor_token"})
@@ -97,19 +97,19 @@ func (r reader) reference(f *form, k, header *schema.Key, in input, field string
 	origin, isWhole := text.Whole()
 	switch {
 	case r.says(header):
-		r.Wrong(k, "none with "+header.Name+", or that one not")
+		r.InvalidKey(k, "none with "+header.Name+", or that one not")
 	case !isWhole:
-		r.Wrong(k, wantTokenReference)
+		r.InvalidKey(k, wantTokenReference)
 	case origin.Kind == template.Token:
 		f.add(field, text)
 	case origin.Kind == template.Header || origin.Kind == template.Cookie || origin.Kind == template.Query:
 		if origin.Kind == template.Header && !IsSettableHeader(origin.Name) || slices.ContainsFunc(f.tokens, func(t callerToken) bool { return t.origin == origin }) {
-			r.Wrong(k, wantTokenReference+", of a header that may be set, and each only once")
+			r.InvalidKey(k, wantTokenReference+", of a header that may be set, and each only once")
 		}
 		in.origin = origin
 		f.tokens = append(f.tokens, callerToken{in, field})
 	default:
-		r.Wrong(k, wantTokenReference)
+		r.InvalidKey(k, wantTokenReference)
 	}
 }
 

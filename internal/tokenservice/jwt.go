@@ -29,7 +29,7 @@ func (r reader) isSigned() bool {
 	isCall := r.says(keyServiceName) || r.says(keyServiceCluster)
 	switch _, says := r.Own(keyJWT.Name); {
 	case says && isCall:
-		r.Wrong(keyJWT, "either it, or a token service")
+		r.InvalidKey(keyJWT, "either it, or a token service")
 		return true
 	case says:
 		return true
@@ -80,11 +80,11 @@ func (r reader) signed(part Part) *Service {
 func (r reader) signingKey() signingKey {
 	switch {
 	case r.Has(keySecret) && r.Has(keyPrivateKey):
-		r.Wrong(keySecret, "either it or "+keyPrivateKey.Name)
+		r.InvalidKey(keySecret, "either it or "+keyPrivateKey.Name)
 		return signingKey{}
 	case r.Has(keySecret):
 		if _, isOwn := r.Own(keyAlgorithm.Name); isOwn {
-			r.Wrong(keyAlgorithm, "none with "+keySecret.Name+", which signs by HS256")
+			r.InvalidKey(keyAlgorithm, "none with "+keySecret.Name+", which signs by HS256")
 		}
 		return r.secretKey(keySecret, r.required(keySecret), "")
 	case !r.Has(keyPrivateKey) && r.isEnabled:

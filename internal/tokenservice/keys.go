@@ -38,7 +38,7 @@ var (
 	keyRetries         = &schema.Key{Name: "retries", Kind: schema.Integer, Default: 0, Min: 0, Max: 5}
 	keyTokenPath       = &schema.Key{Name: "tokenPath", Kind: schema.Text, Identity: true}
 	keyTokenIn         = &schema.Key{Name: "tokenIn", Kind: schema.Text, OneOf: []string{tokenInHeader, tokenInJSON, tokenInBody, tokenInCookie}, Identity: true}
-	keyTokenCookie     = &schema.Key{Name: "tokenCookie", Kind: schema.Texts, Identity: true}
+	keyTokenCookie     = &schema.Key{Name: "tokenCookie", Kind: schema.TextOrList, Identity: true}
 	keyResponseHeader  = &schema.Key{Name: "responseHeader", Kind: schema.Text, Identity: true}
 	keyUpstreamHeaders = &schema.Key{Name: "upstreamHeaders", Kind: schema.TextMap, FoldCase: true, Identity: true}
 	keySuccessStatus   = &schema.Key{Name: "successStatus", Kind: schema.Integers, Want: "a list of statuses, 200 to 299", Min: 200, Max: 299, Identity: true}
@@ -50,14 +50,14 @@ var (
 
 	keyConditionHeader = &schema.Key{Name: "header", Kind: schema.Text}
 	keyConditionPath   = &schema.Key{Name: "path", Kind: schema.Text}
-	keyConditionEquals = &schema.Key{Name: "equals", Kind: schema.Texts, Required: true}
+	keyConditionEquals = &schema.Key{Name: "equals", Kind: schema.TextOrList, Required: true}
 
 	keyClientID            = &schema.Key{Name: "clientId", Kind: schema.Text, Identity: true}
 	keyClientSecret        = &schema.Key{Name: "clientSecret", Kind: schema.Text, Secret: true, Identity: true}
 	keyGrantType           = &schema.Key{Name: "grantType", Kind: schema.Text, Default: grantClientCredentials, Identity: true}
 	keyScopes              = &schema.Key{Name: "scopes", Kind: schema.TextList, References: true, Identity: true}
-	keyAudience            = &schema.Key{Name: "audience", Kind: schema.Texts, References: true, Identity: true}
-	keyResource            = &schema.Key{Name: "resource", Kind: schema.Texts, References: true, Identity: true}
+	keyAudience            = &schema.Key{Name: "audience", Kind: schema.TextOrList, References: true, Identity: true}
+	keyResource            = &schema.Key{Name: "resource", Kind: schema.TextOrList, References: true, Identity: true}
 	keyAuthStyle           = &schema.Key{Name: "authStyle", Kind: schema.Text, Default: authStyleHeader, OneOf: []string{authStyleHeader, authStyleBody, authStyleNone, authStyleSecretJWT, authStyleKeyJWT, authStyleAssertion}, Identity: true}
 	keyPrivateKey          = &schema.Key{Name: "privateKey", Kind: schema.Text, Secret: true, Identity: true}
 	keyKeyID               = &schema.Key{Name: "keyId", Kind: schema.Text, Identity: true}

@@ -222,7 +222,7 @@ func TestLifetimeOfARule(t *testing.T) {
 	}
 	for name, test := range tests {
 		root := &schema.Key{Kind: schema.Object, Keys: append([]*schema.Key{keyCache}, Keys...)}
-		s := schema.Parse([]byte(global), root, environment).Over(gjson.Parse(test.rule))
+		s := schema.Parse([]byte(global), root, environment).Override(gjson.Parse(test.rule))
 		service := Read(s, Part{Enabled: true, Cache: s.Object(keyCache), IsCached: s.Has(keyCache)})
 		a := &Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"cache-control", "max-age=20"}}, Body: []byte(test.body)}
 		grant, failed := service.Grant(a, nil, now)

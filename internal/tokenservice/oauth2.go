@@ -49,7 +49,7 @@ func (r reader) oauth2() *oauth2 {
 	o.exchange(grant, &request.form)
 	o.params(request)
 	if method := r.String(keyRequestMethod); method != "" && method != "POST" {
-		r.Wrong(keyRequestMethod, "POST with oauth2")
+		r.InvalidKey(keyRequestMethod, "POST with oauth2")
 	}
 	return request
 }
@@ -58,7 +58,7 @@ func (r reader) oauth2() *oauth2 {
 func (r reader) refuseAuthorizationBeside(request *oauth2) {
 	for _, header := range r.Members(keyRequestHeaders) {
 		if request.authorization != "" && strings.EqualFold(header.Name, "authorization") {
-			r.WrongMember(keyRequestHeaders, header.Name, "none with "+keyOAuth2.Name+"."+keyAuthStyle.Name+" "+authStyleHeader+
+			r.InvalidMember(keyRequestHeaders, header.Name, "none with "+keyOAuth2.Name+"."+keyAuthStyle.Name+" "+authStyleHeader+
 				", which sets it: another authStyle, or in a rule null, which takes an inherited header away")
 		}
 	}
@@ -71,10 +71,10 @@ func (r reader) grantType() string {
 	isName := grant != "" && strings.Trim(grant, letters+digits+"-._") == ""
 	isURI = isURI && isScheme(scheme) && isVisible(grant)
 	if !isName && !isURI {
-		r.Wrong(keyGrantType, "the name of a grant, or an absolute URI: "+strings.Join(knownGrants, ", ")+", or another, with its fields in params")
+		r.InvalidKey(keyGrantType, "the name of a grant, or an absolute URI: "+strings.Join(knownGrants, ", ")+", or another, with its fields in params")
 	}
 	if meant := schema.Nearest(grant, knownGrants, 2); meant != "" && meant != grant {
-		r.Doubt(keyGrantType, "it is sent as it is (did you mean "+meant+"?)")
+		r.Suspect(keyGrantType, "it is sent as it is (did you mean "+meant+"?)")
 	}
 	return grant
 }

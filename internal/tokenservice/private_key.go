@@ -86,7 +86,7 @@ func (r reader) privateKey(ofAlgorithm *schema.Key) signingKey {
 	}
 	found := r.Once(keyPrivateKey, text, func() any { return parsePrivateKey(text) }).(privateKey)
 	if found.want != "" {
-		r.Wrong(keyPrivateKey, found.want)
+		r.InvalidKey(keyPrivateKey, found.want)
 		return signingKey{}
 	}
 	fitting := algorithmsOf(found.key)
@@ -94,7 +94,7 @@ func (r reader) privateKey(ofAlgorithm *schema.Key) signingKey {
 	case algorithm == "":
 		algorithm = fitting[0]
 	case !slices.Contains(fitting, algorithm):
-		r.Wrong(ofAlgorithm, strings.Join(fitting, " or ")+" with this "+keyPrivateKey.Name)
+		r.InvalidKey(ofAlgorithm, strings.Join(fitting, " or ")+" with this "+keyPrivateKey.Name)
 	}
 	return signingKey{algorithm: algorithm, sign: found.signer(algorithm), thumbprint: found.thumbprint(algorithm)}
 }

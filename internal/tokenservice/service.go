@@ -183,7 +183,7 @@ func (r reader) tokenHeader(hasDefault bool) string {
 	}
 	name := r.required(keyTokenHeader)
 	if name != "" && !IsSettableHeader(name) {
-		r.Wrong(keyTokenHeader, WantSettableHeader)
+		r.InvalidKey(keyTokenHeader, WantSettableHeader)
 	}
 	return name
 }
@@ -204,7 +204,7 @@ func (r reader) forwarded(call Call, f *form) []string {
 			r.Invalid(keyForwardHeaders, written.Array()[i], "headers without a token to be exchanged, which goes into the form")
 		}
 		if isTrace(name) {
-			r.Doubt(keyForwardHeaders, name+" differs from request to request, so that each makes a token call of its own (want it in "+keyTraceHeaders.Name+")")
+			r.Suspect(keyForwardHeaders, name+" differs from request to request, so that each makes a token call of its own (want it in "+keyTraceHeaders.Name+")")
 		}
 		if !slices.Contains(names, name) {
 			names = append(names, name)
