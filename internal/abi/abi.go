@@ -1,53 +1,53 @@
-// Package abi has the callbacks and host calls that go past the SDK, and nothing else.
+// Package abi contains the callbacks and host calls that bypass the SDK, and nothing else.
 //
-// What: the callbacks that the host makes for each request, or for each attempt where the plugin is an upstream filter
-// (context_create, request_headers, request_trailers, response_headers, response_trailers, delete), the monotonic clock, request headers and properties (one is set as well), and the status of
-// the upstream's answer.
+// What: the callbacks that the host makes for each request or, if the plugin is an upstream filter, for each attempt
+// (context_create, request_headers, request_trailers, response_headers, response_trailers, delete); the monotonic
+// clock; request headers; getting and setting properties; and the status of the upstream's response.
 //
-// Why: the SDK looks into three maps at each callback of a request and writes to two, which costs more than all that
-// the plugin does for a request with a cached token; its clock and its header functions cost a host call or
-// garbage that a request need not.
+// Why: in each callback of a request the SDK reads three maps and writes two, which costs more than everything the
+// plugin does for a request with a cached token. Its clock and header functions cost host calls and garbage that a
+// request does not need.
 //
-// Measured: it saves 4 to 7 % of what Envoy needs for a request (40 rounds; 95 % confidence: 2 to 8 %).
+// Measured: it saves 4 to 7 % of Envoy's CPU per request (40 rounds; 95 % confidence: 2 to 8 %).
 //
-// How: these callbacks are exported under names with the prefix own_, and tools/postlink puts them in the place of
-// the SDK's after linking. They know all requests, and hand plugin contexts on to the SDK's functions by go:linkname. Calls
-// are made by the SDK, which hands out their answers, but AsRoot. In the SDK's emulator, which runs the file as it was
-// linked, the plugin works through the SDK alone.
+// How: these callbacks are exported under names with the prefix own_, and tools/postlink substitutes them for the SDK's
+// after linking. They track all requests, and pass plugin contexts on to the SDK's functions through go:linkname. The
+// SDK still makes HTTP and Redis calls and dispatches their responses, within AsRoot. In the SDK's emulator, which runs
+// the module as linked, the plugin works through the SDK alone.
 //
-// What breaks it when the SDK is updated: a callback of the SDK that is renamed or takes other arguments fails to
-// link (make build). One that is made to do more shows in the end-to-end tests in a real Envoy, above
-// all TestPanics and TestMemory, and for a new callback in the list of tools/postlink, which refuses to build.
+// What breaks it when the SDK is updated: if a callback of the SDK is renamed or changes its arguments, linking fails
+// (make build). If the SDK gains a callback, tools/postlink, which lists them, refuses to build. If a callback of the
+// SDK does more than before, the end-to-end tests in a real Envoy show it, above all TestPanics and TestMemory.
 package abi
 
 import "github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
 
-// Request is a request that the SDK does not know of.
+// Request is a request that the SDK does not know.
 type Request interface {
 	OnHttpRequestHeaders(count int, endOfStream bool) types.Action
 	OnHttpRequestTrailers(count int) types.Action
 	OnHttpResponseHeaders(count int, endOfStream bool) types.Action
 	OnHttpResponseTrailers(count int) types.Action
-	OnDeleted() // the host forgets it; of its answer, only properties can be asked for
+	OnDeleted() // the host drops the request; of its response, only properties are still available
 }
 
-// Contexts makes and forgets the contexts of a VM.
+// Contexts creates and drops the contexts of a VM.
 type Contexts interface {
 	NewRequest(id, pluginID uint32) Request
-	// Deleted is for a plugin context, of which the SDK knows.
+	// Deleted is called for a plugin context, which the SDK knows too.
 	Deleted(id uint32)
 }
 
-// VM are the open requests of the VM.
+// VM holds the open requests of the VM.
 type VM struct {
 	contexts Contexts
 	open     requests
 }
 
-// vm is the one of this module.
+// vm is this module's VM.
 var vm VM
 
-// Use has the callbacks go to the contexts. It is called once, before any callback.
+// Use routes the callbacks to contexts. It must be called once, before any callback.
 func Use(contexts Contexts) { vm.contexts = contexts }
 
 func (v *VM) create(id, pluginID uint32) { v.open.add(id, v.contexts.NewRequest(id, pluginID)) }

@@ -15,7 +15,7 @@ func onContextCreate(id, rootID uint32) {
 	vm.create(id, rootID)
 }
 
-// The host calls this and the next three only for requests that it has announced.
+// The host makes this and the next three callbacks only for requests that it has created.
 //
 //go:wasmexport own_proxy_on_request_headers
 func onRequestHeaders(id uint32, count int32, endOfStream bool) types.Action {
@@ -44,7 +44,7 @@ func onDelete(id uint32) {
 	}
 }
 
-// The SDK exports these to the host, but not to Go.
+// The SDK exports these to the host, but not to Go code.
 
 //go:linkname sdkContextCreate github.com/higress-group/proxy-wasm-go-sdk/proxywasm/internal.proxyOnContextCreate
 func sdkContextCreate(id, rootID uint32)

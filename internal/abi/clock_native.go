@@ -6,5 +6,5 @@ import "time"
 
 var processStart = time.Now()
 
-// MonotonicNow is for tests outside of a VM.
+// MonotonicNow is for tests outside a VM.
 func MonotonicNow() time.Duration { return time.Since(processStart) }

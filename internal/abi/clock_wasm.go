@@ -13,8 +13,8 @@ func clockTimeGet(clock uint32, precision uint64, result unsafe.Pointer) uint32
 
 const clockMonotonic = 1
 
-// MonotonicNow is the host's steady clock. Unlike the one in time.Time, its value
-// means the same in all VMs of the process, and it costs one call instead of two.
+// MonotonicNow reads the host's monotonic clock. Unlike that of time.Time, its value is comparable across all VMs of
+// the process, and reading it costs one host call instead of two.
 func MonotonicNow() time.Duration {
 	var nanoseconds int64
 	clockTimeGet(clockMonotonic, 1, unsafe.Pointer(&nanoseconds))

@@ -17,22 +17,21 @@ func getProperty(path *byte, pathSize int32, value, size unsafe.Pointer) (failed
 //go:noescape
 func setProperty(path *byte, pathSize int32, value *byte, valueSize int32) (failed uint32)
 
-// The ABI's numbers of headers.
+// The ABI's numbers of header maps.
 const (
 	requestHeaders   = 0
 	responseHeaders  = 2
 	responseTrailers = 3
 )
 
-// handedOut and handedOutSize are where the host says what it hands out. On the stack they could
-// move while the host calls back for memory, and on the heap every request would leave
-// them to be collected, as it does with the SDK's functions.
+// handedOut and handedOutSize are where the host returns data. On the stack they could move while the host calls back
+// to allocate; on the heap, every request would leave garbage, as with the SDK's functions.
 var (
 	handedOut     *byte
 	handedOutSize int32
 )
 
-// take returns what the host has just handed out.
+// take returns the data that the host has just returned.
 func take() string {
 	text := unsafe.String(handedOut, handedOutSize)
 	handedOut, handedOutSize = nil, 0
@@ -46,16 +45,16 @@ func headerValue(headers uint32, name string) (value string, ok bool) {
 	return take(), true
 }
 
-// RequestHeader is the first one of that name.
+// RequestHeader returns the first header with that name.
 func RequestHeader(name string) (value string, ok bool) { return headerValue(requestHeaders, name) }
 
-// ResponseHeader is the first one of that name.
+// ResponseHeader returns the first header with that name.
 func ResponseHeader(name string) (value string, ok bool) { return headerValue(responseHeaders, name) }
 
-// ResponseTrailer is the first one of that name.
+// ResponseTrailer returns the first trailer with that name.
 func ResponseTrailer(name string) (value string, ok bool) { return headerValue(responseTrailers, name) }
 
-// RequestHeaders appends all of them to a slice, with their names in lower case.
+// RequestHeaders appends all headers to the slice, with names in lower case.
 func RequestHeaders(to [][2]string) [][2]string {
 	if getHeaderMapPairs(requestHeaders, unsafe.Pointer(&handedOut), unsafe.Pointer(&handedOutSize)) != 0 {
 		return to
@@ -63,12 +62,12 @@ func RequestHeaders(to [][2]string) [][2]string {
 	return appendPairs(to, take())
 }
 
-// SetProperty sets the one of that name; a host may have no use for it.
+// SetProperty sets a property; a host may ignore it.
 func SetProperty(name, value string) {
 	setProperty(unsafe.StringData(name), int32(len(name)), unsafe.StringData(value), int32(len(value)))
 }
 
-// Property reads the one whose path has the given parts, with a zero byte between each two.
+// Property reads the property at a path whose parts are separated by zero bytes.
 func Property(path string) (value string, ok bool) {
 	if getProperty(unsafe.StringData(path), int32(len(path)), unsafe.Pointer(&handedOut), unsafe.Pointer(&handedOutSize)) != 0 {
 		return "", false

@@ -1,7 +1,7 @@
 package abi
 
-// appendPairs reads pairs as the host hands them out: their number, the sizes of each name and value, then the
-// texts, each with a zero byte after it. All numbers have 32 bits, the lowest first. The texts are not copied.
+// appendPairs decodes pairs as the host encodes them: their number, the sizes of each name and value, then the
+// zero-terminated texts. Numbers are 32-bit little-endian. Texts are not copied.
 func appendPairs(to [][2]string, text string) [][2]string {
 	if text == "" {
 		return to

@@ -8,24 +8,23 @@ import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 )
 
-// HasRedis says whether this file can share tokens with other gateways. This one loads in the Higress host only.
+// HasRedis reports whether this file can share tokens through Redis. Only the Higress host can load this one.
 const HasRedis = true
 
-// RedisInit makes the host's client of Redis. wasm-go's client is passed by, as it writes what is sent and received into
-// the log.
+// RedisInit configures the host's Redis client. It bypasses wasm-go's client, which logs what is sent and received.
 func RedisInit(cluster, username, password string, timeout time.Duration) error {
 	return proxywasm.RedisInit(cluster, username, password, uint32(timeout.Milliseconds())) //nolint:gosec // within the key's limits
 }
 
-// RedisCall sends a command. done is told once, in the root context that calls, whether there was a reply, and which: no
-// more than most bytes of it.
-func RedisCall(cluster string, command []byte, most int, done func(ok bool, reply []byte)) error {
+// RedisCall sends a command. done is called once, in the calling root context, with at most limit bytes of the reply;
+// ok is false if there was none.
+func RedisCall(cluster string, command []byte, limit int, done func(ok bool, reply []byte)) error {
 	_, err := proxywasm.DispatchRedisCall(cluster, command, func(status, size int) {
 		if status != 0 || size <= 0 {
 			done(false, nil)
 			return
 		}
-		reply, err := proxywasm.GetRedisCallResponse(0, min(size, most))
+		reply, err := proxywasm.GetRedisCallResponse(0, min(size, limit))
 		done(err == nil, reply)
 	})
 	return err

@@ -1,16 +1,15 @@
 package abi
 
-// requests finds those that are under way by their context ids. The host counts
-// ids up, so that the last bits of an id nearly always find a free slot: a map would
-// cost more than all else that the plugin does for a request with a cached token.
+// requests finds open requests by context ID. The host assigns ascending IDs, so the low bits of an ID nearly always
+// select a free slot: a map would cost more than everything else the plugin does for a request with a cached token.
 type requests struct {
 	slots    [1 << 10]slot
-	overflow map[uint32]Request // whose slot another had, such as one that streams for hours
+	overflow map[uint32]Request // requests whose slot was taken, for example by one that streams for hours
 }
 
 type slot struct {
 	id      uint32
-	request Request // nil: the slot is free
+	request Request // nil: free
 }
 
 func (o *requests) add(id uint32, r Request) {
@@ -25,7 +24,7 @@ func (o *requests) add(id uint32, r Request) {
 	o.overflow[id] = r
 }
 
-// find returns nil for an id that is not there.
+// find returns nil if there is no request with this ID.
 func (o *requests) find(id uint32) Request {
 	if s := o.slot(id); s.request != nil && s.id == id {
 		return s.request
@@ -33,7 +32,7 @@ func (o *requests) find(id uint32) Request {
 	return o.overflow[id]
 }
 
-// remove returns what find does.
+// remove returns the same as find.
 func (o *requests) remove(id uint32) Request {
 	s := o.slot(id)
 	if r := s.request; r != nil && s.id == id {

@@ -3,13 +3,13 @@ package abi
 import (
 	_ "unsafe" // for go:linkname
 
-	// Without it, the linker could leave out what is taken of it below.
+	// The linker might otherwise leave out the functions linked to below.
 	_ "github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 )
 
-// AsRoot makes a call of the host in the name of a root context, whichever context runs. The host makes all calls in its
-// name anyway. It is the SDK that files the answer under the context that it takes to be active, and drops the answer
-// when that one is gone: a call that others wait for must not end with the request that has caused it.
+// AsRoot makes a host call on behalf of a root context, whichever context is active. The host makes all calls on its
+// behalf anyway; it is the SDK that files the callback under the active context, and drops it when that context is
+// gone. A call that others wait for must not end with the request that caused it.
 func AsRoot(id uint32, call func()) {
 	active := activeContext()
 	setActiveContext(id)

@@ -8,7 +8,7 @@ import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 )
 
-// ResponseStatus is the upstream's, 0 without one.
+// ResponseStatus returns the status of the response, or 0.
 func ResponseStatus() int {
 	text, _ := proxywasm.GetHttpResponseHeader(":status")
 	status, _ := strconv.Atoi(text)

@@ -2,7 +2,7 @@
 
 package abi
 
-// ResponseStatus is the upstream's, 0 without one.
+// ResponseStatus returns the status of the response, or 0.
 func ResponseStatus() int {
 	text, _ := headerValue(responseHeaders, ":status")
 	if len(text) != 3 {

@@ -7,7 +7,7 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// readChallenge reads what a 401 says of where a token is to be had.
+// readChallenge builds the WWW-Authenticate value of a 401, without the error.
 func readChallenge(s schema.Section) string {
 	challenge := `Bearer realm="` + quoted(s, keyRealm, `no control characters, " or \`) + `"`
 	if s.Has(keyChallengeScope) {
@@ -24,7 +24,7 @@ func readChallenge(s schema.Section) string {
 	return challenge
 }
 
-// quoted is a text that needs no escapes between quotes.
+// quoted reads text that needs no escaping between quotes.
 func quoted(s schema.Section, k *schema.Key, want string) string {
 	text := s.String(k)
 	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) || text == "" {

@@ -1,18 +1,19 @@
 // Package config reads the plugin's configuration: bytes in, a Config or an error out.
 //
-// It has no host, so that a gateway and `make check` read a configuration by the same code:
+// It knows no host, so a gateway and `make check` read a configuration with the same code:
 //
-//	main, cmd/check ──> Parse ──> schema         JSON in layers, by the declared keys; every error text
+//	main, cmd/check ──> Parse ──> schema         JSON in layers, by declared keys; all error texts
 //	                         ├──> tokenservice   keys of the token call
-//	                         ├──> cache, fleet   keys of the object cache
-//	                         └──> Config         the global part and the rules, which inherit it
+//	                         ├──> cache, share   keys of the object cache
+//	                         └──> Config         the global part, and the rules that inherit it
 //
 // What must stay true:
-//   - Every key is declared once, beside the code that reads it, and composed here into Root.
-//   - No error and no warning shows a secret (FuzzSecrets).
-//   - A configuration is taken, or there is an error that names the key; what is taken is fit for use (FuzzParse).
-//   - Another value of a key drops the tokens that were fetched with the old one exactly if the key is part of their
-//     identity (TestWhatATokenDependsOn).
+//
+//   - Each key is declared once, next to the code that reads it, and composed here into Root.
+//   - No error or warning shows a secret: FuzzSecrets.
+//   - A configuration is either accepted and usable, or gets an error that names the key: FuzzParse.
+//   - Changing a key's value drops the tokens fetched with the old one exactly if the key is part of their identity:
+//     TestWhatATokenDependsOn.
 package config
 
 import (
@@ -24,22 +25,23 @@ import (
 	"token-fetch/internal/tokenservice"
 )
 
-// Config is a configuration without errors.
+// Config is a valid configuration.
 type Config struct {
-	Global   *Part // nil: requests that match no rule are left alone
+	Global   *Part // nil: requests that match no rule bypass the plugin
 	Rules    []Rule
 	Warnings []string
-	// Unchecked are the keys that nothing can be said about, as env does not know a value, and why. None in a gateway.
+	// Unchecked lists keys that could not be checked because env does not know a value, with the reason. It is empty in
+	// a gateway.
 	Unchecked []string
 }
 
-// Rule is a part and the requests that it is for.
+// Rule is a part and the conditions of its requests.
 type Rule struct {
 	rules.Rule
 	Part *Part
 }
 
-// Conditions are those of the rules, in their order.
+// Conditions returns the conditions of the rules, in order.
 func (c *Config) Conditions() []rules.Rule {
 	var conditions []rules.Rule
 	for _, r := range c.Rules {
@@ -48,7 +50,7 @@ func (c *Config) Conditions() []rules.Rule {
 	return conditions
 }
 
-// parts are the global one and those of the rules.
+// parts returns the global part and those of the rules.
 func (c *Config) parts() []*Part {
 	parts := []*Part{c.Global}
 	for _, rule := range c.Rules {
@@ -57,43 +59,43 @@ func (c *Config) parts() []*Part {
 	return parts
 }
 
-// Part is what the global part or one rule says about its requests.
+// Part is the configuration of the requests of the global part or of one rule.
 type Part struct {
 	Source
-	Enabled       bool     // false: its requests are left alone
-	Overwrite     bool     // false: a client's own token header goes on upstream
-	BypassMethods []string // whose requests are left alone but for the headers that only the plugin may set
+	Enabled       bool     // false: its requests bypass the plugin
+	Overwrite     bool     // false: a client's own token header goes upstream
+	BypassMethods []string // whose requests only have protected headers removed
 	Failure       Failure
-	Challenge     string // what a 401 says beside the error (RFC 9110 section 11.6.1)
+	Challenge     string // of a 401, without the error (RFC 9110 section 11.6.1)
 }
 
 // Source is where a token comes from.
 type Source struct {
 	Service  *tokenservice.Service
-	Cache    *Cache   // nil: a token call for every request
-	Identity [16]byte // of what its tokens depend on
+	Cache    *Cache   // nil: one token call per request
+	Identity [16]byte // of everything its tokens depend on
 	Named    []*Named // tokens that its calls refer to, in the order of Service.Links
 
 	definition *definition // of a named token
 }
 
-// Named is a token with a name, to which calls refer.
+// Named is a named token, which calls refer to.
 type Named struct {
 	Source
 	Name  string
-	chain []string // of names, the longest that begins with it
+	chain []string // names of the longest chain that starts with it
 }
 
-// Features are what the file that reads the configuration can do.
+// Features are the features of the file that reads the configuration.
 type Features struct {
-	Redis bool // share tokens with other gateways
+	Redis bool // sharing tokens with other gateways
 }
 
-// Parse reads a configuration. The error is *schema.Errors, which has all that is wrong, and never a secret's value.
-func Parse(data []byte, env schema.LookupEnv, has Features) (*Config, error) {
+// Parse reads a configuration. The error is *schema.Errors, which lists everything wrong and never a secret.
+func Parse(data []byte, env schema.LookupEnv, features Features) (*Config, error) {
 	global := schema.Parse(data, Root, env)
 	listed, hasRules := global.Own(RulesKey)
-	c, r := &Config{}, newReader(global, has)
+	c, r := &Config{}, newReader(global, features)
 	if global.HasOwnKeys() || !hasRules {
 		c.Global = r.part(global, r.tokens)
 	}
@@ -109,26 +111,26 @@ func Parse(data []byte, env schema.LookupEnv, has Features) (*Config, error) {
 	return c, nil
 }
 
-// checkRedis reports parts with one Redis that introduce themselves to it in different ways. The Higress host has one
-// client for each cluster, which all of its users set up anew: each would take the other's password and database away,
-// and break its connections.
+// checkRedis reports parts that connect to the same Redis differently. The Higress host has one client per cluster,
+// which each user reconfigures: they would overwrite each other's password and database, and break each other's
+// connections.
 func (c *Config) checkRedis(global schema.Section) {
-	addresses := map[string]share.Connection{}
-	checkSource := func(s schema.Section, of *Source) {
-		if of.Cache == nil || of.Cache.Redis == nil {
+	connections := map[string]share.Connection{}
+	checkSource := func(s schema.Section, source *Source) {
+		if source.Cache == nil || source.Cache.Redis == nil {
 			return
 		}
-		redis := of.Cache.Redis
-		at := fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)
-		if known, isKnown := addresses[at]; isKnown && known != redis.Connection {
-			s.Fail("invalid %s in config: another username, password, database or timeout for %s than elsewhere in it (want the same, as the gateway has one client for it)", keyCache.Name+"."+share.RedisKey.Name, at)
+		redis := source.Cache.Redis
+		address := fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)
+		if known, isKnown := connections[address]; isKnown && known != redis.Connection {
+			s.Fail("invalid %s in config: another username, password, database or timeout for %s than elsewhere in it (want the same, as the gateway has one client for it)", keyCache.Name+"."+share.RedisKey.Name, address)
 			return
 		}
-		addresses[at] = redis.Connection
+		connections[address] = redis.Connection
 	}
 	check := func(s schema.Section, p *Part) {
 		if p != nil && p.Enabled {
-			p.Each(func(_ string, of *Source) { checkSource(s, of) })
+			p.Each(func(_ string, source *Source) { checkSource(s, source) })
 		}
 	}
 	check(global, c.Global)
@@ -137,10 +139,10 @@ func (c *Config) checkRedis(global schema.Section) {
 	}
 }
 
-// Each visits the sources of a part's tokens, its own first, whose name is empty; a named token that several refer to once.
-func (s *Source) Each(visit func(name string, of *Source)) { s.each("", visit, map[*Source]bool{}) }
+// Each visits the sources of a part's tokens: first its own, with an empty name, then each named token once.
+func (s *Source) Each(visit func(name string, source *Source)) { s.each("", visit, map[*Source]bool{}) }
 
-func (s *Source) each(name string, visit func(name string, of *Source), seen map[*Source]bool) {
+func (s *Source) each(name string, visit func(name string, source *Source), seen map[*Source]bool) {
 	if seen[s] {
 		return
 	}
@@ -153,14 +155,14 @@ func (s *Source) each(name string, visit func(name string, of *Source), seen map
 
 // reader reads the parts of a configuration.
 type reader struct {
-	has     Features
-	global  schema.Section
-	tokens  *namespace    // of the global part
-	defined []*definition // of all parts
+	features Features
+	global   schema.Section
+	tokens   *namespace    // of the global part
+	defined  []*definition // in all parts
 }
 
-func newReader(global schema.Section, has Features) *reader {
-	r := &reader{has: has, global: global}
+func newReader(global schema.Section, features Features) *reader {
+	r := &reader{features: features, global: global}
 	r.tokens = r.define(global, nil)
 	return r
 }
@@ -171,14 +173,14 @@ func (r *reader) part(s schema.Section, tokens *namespace) *Part {
 	_, isSet := s.Own(keyEnabled.Name)
 	cache := s.Object(keyCache)
 	p := &Part{
-		// A rule does not inherit enabled: with a global false, the global part is only what the rules inherit.
+		// A rule does not inherit enabled: if the global part is disabled, it only provides defaults for the rules.
 		Enabled:       !isSet || s.Bool(keyEnabled),
 		Overwrite:     s.Bool(keyOverwrite),
 		BypassMethods: readMethods(s),
 	}
 	p.Service = tokenservice.Read(s, tokenservice.Part{Enabled: p.Enabled, Cache: cache, IsCached: s.Has(keyCache)})
 	if s.Has(keyCache) || tokenservice.KeepsTokens(s) {
-		p.Cache = readCache(cache, p.Enabled, r.has)
+		p.Cache = readCache(cache, p.Enabled, r.features)
 	}
 	p.Identity = s.Identity()
 	var redis *share.RedisConfig
@@ -198,23 +200,23 @@ func (r *reader) part(s schema.Section, tokens *namespace) *Part {
 	p.Failure = readFailure(s, p.Cache != nil)
 	p.Challenge = readChallenge(s.Object(keyChallenge))
 	if p.Enabled {
-		for _, doubt := range p.Service.Doubts() {
-			s.Warn(doubt)
+		for _, warning := range p.Service.Warnings() {
+			s.Warn(warning)
 		}
 	}
 	return p
 }
 
-// Cache is the key cache, but for how long tokens live, which Service knows.
+// Cache is the object cache, except for token lifetimes, which are in Service.
 type Cache struct {
 	cache.Policy
-	InvalidateOn   []int              // statuses of the upstream that reject a token; of a named one, those of calls made with it
-	InvalidateWhen []Rejection        // other answers that do
+	InvalidateOn   []int              // upstream statuses that reject a token; for a named token, statuses of the calls made with it
+	InvalidateWhen []Rejection        // other responses that reject a token
 	Shared         bool               // by the workers of the gateway
-	Redis          *share.RedisConfig // of the gateways that share tokens; nil: this one is by itself
+	Redis          *share.RedisConfig // shared with other gateways; nil: not shared
 }
 
-func readCache(s schema.Section, isEnabled bool, has Features) *Cache {
+func readCache(s schema.Section, isEnabled bool, features Features) *Cache {
 	c := &Cache{
 		Policy:         cache.ReadPolicy(s),
 		InvalidateOn:   s.Ints(keyInvalidateOn),
@@ -224,7 +226,7 @@ func readCache(s schema.Section, isEnabled bool, has Features) *Cache {
 	c.WarmUp = s.Bool(keyWarmUp)
 	switch {
 	case !s.Has(share.RedisKey):
-	case !has.Redis:
+	case !features.Redis:
 		s.Fail("invalid %s in config: this file has no Redis, which only Higress offers to plugins (want main-redis.wasm)", s.Name(share.RedisKey))
 	default:
 		c.Redis = share.ReadRedisConfig(s.Object(share.RedisKey), isEnabled)

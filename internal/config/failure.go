@@ -8,25 +8,25 @@ import (
 	"token-fetch/internal/tokenservice"
 )
 
-// Failure is what is configured for requests that get no token.
+// Failure is how requests without a token are answered.
 type Failure struct {
 	Mode    Mode
 	Status  uint32 // of the reply
 	Body    []byte
-	Headers [][2]string // of the reply, with their names in lower case; the content-type is the first
+	Headers [][2]string // names in lower case; content-type is the first
 }
 
 // Mode is which requests without a token are denied.
 type Mode int
 
-// Modes.
+// The modes.
 const (
-	AsSample Mode = iota // no failure configured: as in the guide's sample
+	AsSample Mode = iota // nothing configured: as in the guide's sample
 	Deny
 	Allow
 )
 
-// readFailure reads the key failure. What is newer than the sample fails closed.
+// readFailure reads the object failure. Configurations that use anything newer than the sample fail closed.
 func readFailure(s schema.Section, isCached bool) Failure {
 	failure := s.Object(keyFailure)
 	f := Failure{
@@ -51,10 +51,10 @@ func readContentType(failure schema.Section) string {
 	return contentType
 }
 
-// What failure.headers may be: many clients and proxies refuse an answer with more.
+// Limits of failure.headers: many clients and proxies refuse more.
 const (
 	maxReplyHeaders     = 32
-	maxReplyHeaderBytes = 8 << 10 // of their names and values
+	maxReplyHeaderBytes = 8 << 10 // of names and values
 )
 
 func readReplyHeaders(failure schema.Section) [][2]string {

@@ -9,8 +9,8 @@ import (
 	"token-fetch/internal/tokenservice"
 )
 
-// The keys by which Higress' control plane hands over rules and their conditions. They are wasm-go's; a test at the top
-// compares the two.
+// The keys with which Higress's control plane passes rules and their conditions. They are defined by wasm-go; a test in
+// the root package compares the two.
 const (
 	RulesKey       = "_rules_"
 	RouteKey       = "_match_route_"
@@ -19,7 +19,7 @@ const (
 	RoutePrefixKey = "_match_route_prefix_"
 )
 
-// PlainText is the content type of replies that the plugin writes itself.
+// PlainText is the content type of the plugin's own replies.
 const PlainText = "text/plain; charset=utf-8"
 
 // The keys that belong to neither the token service nor the cache.
@@ -29,7 +29,7 @@ var (
 	keyBypassMethods = &schema.Key{Name: "bypassMethods", Kind: schema.TextList}
 
 	keyInvalidateOn = &schema.Key{Name: "invalidateOn", Kind: schema.Integers, Want: "a list of statuses, 100 to 599", Default: []int{401}, Min: 100, Max: 599}
-	// Dynamic metadata is how another filter, such as json_to_metadata, hands over what it has found in the answer.
+	// Dynamic metadata is how another filter, such as json_to_metadata, passes on what it found in the response.
 	keyInvalidateWhen = &schema.Key{Name: "invalidateWhen", Kind: schema.Objects, Want: "a list of objects with status, grpcStatus, header and equals, or metadata and equals",
 		Keys: []*schema.Key{keyWhenStatus, keyWhenGRPCStatus, keyWhenHeader, keyWhenMetadata, keyWhenEquals}}
 	keyWhenStatus     = &schema.Key{Name: "status", Kind: schema.Integers, Want: "a list of statuses, 100 to 599", Min: 100, Max: 599}
@@ -43,7 +43,7 @@ var (
 
 	keyCache = &schema.Key{Name: "cache", Kind: schema.Object, Identity: true,
 		Keys: slices.Concat(tokenservice.LifetimeKeys, cache.Keys, []*schema.Key{keyInvalidateOn, keyInvalidateWhen, keyShared, keyWarmUp, share.RedisKey})}
-	// A named token goes into a call, of whose answer the status alone can reject it.
+	// A named token goes into a call, and only that call's status can reject it.
 	keyNamedCache = &schema.Key{Name: keyCache.Name, Kind: keyCache.Kind, Identity: true,
 		Keys: slices.DeleteFunc(slices.Clone(keyCache.Keys), func(k *schema.Key) bool { return k == keyInvalidateWhen })}
 
@@ -53,13 +53,13 @@ var (
 	keyContentType  = &schema.Key{Name: "contentType", Kind: schema.Text, Default: PlainText}
 	keyReplyHeaders = &schema.Key{Name: "headers", Kind: schema.TextMap, FoldCase: true}
 
-	// The plugin's own 401 (RFC 6750 section 3, RFC 9728 section 5.1).
+	// For the plugin's own 401 (RFC 6750 section 3, RFC 9728 section 5.1).
 	keyChallenge        = &schema.Key{Name: "challenge", Kind: schema.Object, Keys: []*schema.Key{keyResourceMetadata, keyChallengeScope, keyRealm}}
 	keyResourceMetadata = &schema.Key{Name: "resourceMetadata", Kind: schema.Text}
 	keyChallengeScope   = &schema.Key{Name: "scope", Kind: schema.Text}
 	keyRealm            = &schema.Key{Name: "realm", Kind: schema.Text, Default: "token-fetch"}
 
-	// The identity of each is a part of that of what refers to it.
+	// Each named token's identity is part of the identity of whatever refers to it.
 	keyTokens = &schema.Key{Name: "tokens", Kind: schema.ObjectMap, Keys: slices.Concat(tokenservice.NamedKeys, []*schema.Key{keyNamedCache})}
 
 	keyFailure = &schema.Key{Name: "failure", Kind: schema.Object, Keys: []*schema.Key{keyMode, keyStatus, keyBody, keyContentType, keyReplyHeaders}}

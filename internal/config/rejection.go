@@ -7,14 +7,14 @@ import (
 	"token-fetch/internal/tokenservice"
 )
 
-// Rejection is an entry of invalidateWhen: an answer of the upstream that says that the token is no longer good. All
-// that it names must hold.
+// Rejection is an entry of invalidateWhen: an upstream response that means the token is no longer valid. All fields
+// that are set must match.
 type Rejection struct {
 	Status     []int    // empty: any
 	GRPCStatus []int    // empty: any, or none
-	Header     string   // in lower case; empty: none is looked at
-	Property   string   // path of dynamic metadata, with a zero byte between its parts; empty: none is looked at
-	Equals     []string // what the header or the metadata may be
+	Header     string   // in lower case; empty: not checked
+	Property   string   // path of dynamic metadata, separated by zero bytes; empty: not checked
+	Equals     []string // allowed values of the header or the metadata
 }
 
 func readRejections(s schema.Section) []Rejection {
@@ -47,7 +47,7 @@ func readRejection(s schema.Section) Rejection {
 	return r
 }
 
-// metadataProperty is the path of FILTER/KEY as the host knows it; KEY may go on into what is nested.
+// metadataProperty returns the property path of FILTER/KEY; KEY may continue into nested metadata.
 func metadataProperty(s schema.Section) string {
 	if !s.Has(keyWhenMetadata) {
 		return ""

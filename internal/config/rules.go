@@ -9,8 +9,7 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// rules reads _rules_: each rule has its conditions among its keys, and
-// inherits the global part.
+// rules reads _rules_. A rule's object holds its conditions along with its keys, and inherits the global part.
 func (r *reader) rules(listed gjson.Result, global schema.Section) []Rule {
 	if !listed.IsArray() {
 		global.Fail("invalid %s in config (want a list of rules)", RulesKey)

@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// maxChain is how many named tokens may refer to one another in a row.
+	// maxChain is how long a chain of named tokens may be.
 	maxChain = 4
-	// maxLinks is how many a call may refer to.
+	// maxLinks is how many named tokens a call may refer to.
 	maxLinks = 8
-	// maxWalk is how far a chain is followed to see whether it is a circle; whoever follows it for longer runs out of stack.
-	maxWalk = 64
+	// maxDepth is how far to follow a chain that may be circular: going on would exhaust the stack.
+	maxDepth = 64
 )
 
-// definition is a named token before it is known to which tokens its references are: a rule may have others of their names.
+// definition is a named token whose references are not resolved yet: the same names may mean other tokens in a rule.
 type definition struct {
 	name    string
 	section schema.Section
@@ -28,26 +28,26 @@ type definition struct {
 	isUsed  bool
 }
 
-// namespace are the named tokens that a part may refer to. Rules that say nothing else have that of the global part.
+// namespace is the set of named tokens that a part may refer to. Rules that define none use the global part's.
 type namespace struct {
-	section     schema.Section // that has the tokens, for errors
+	section     schema.Section // that defines the tokens, for errors
 	definitions map[string]*definition
 	names       map[string]bool
-	linked      map[linkedAs]*Named // nil: an error says why
-	isWrong     bool                // all of them are found wanting once one is
+	linked      map[linkKey]*Named // nil: an error says why
+	isInvalid   bool               // one error makes all of them unusable
 }
 
-// linkedAs is what a named token is linked for: it takes a Redis from the part, where it has none itself.
-type linkedAs struct{ name, redis string }
+// linkKey identifies a linked token: one without its own Redis takes that of the part.
+type linkKey struct{ name, redis string }
 
-// define reads the tokens that a section has, over those that it inherits.
+// define reads the tokens that a section defines, in addition to those it inherits.
 func (r *reader) define(s schema.Section, inherited *namespace) *namespace {
 	own := s.NamedObjects(keyTokens, template.NameChars)
 	hasTokens := s.Has(keyTokens)
 	if len(own) == 0 && hasTokens && inherited != nil {
 		return inherited
 	}
-	n := &namespace{section: s, definitions: map[string]*definition{}, names: map[string]bool{}, linked: map[linkedAs]*Named{}}
+	n := &namespace{section: s, definitions: map[string]*definition{}, names: map[string]bool{}, linked: map[linkKey]*Named{}}
 	if inherited != nil && hasTokens {
 		for name, d := range inherited.definitions {
 			n.definitions[name], n.names[name] = d, true
@@ -75,18 +75,18 @@ func (r *reader) define(s schema.Section, inherited *namespace) *namespace {
 	return n
 }
 
-// named reads a token with a name, which is always cached.
+// named reads a named token, which is always cached.
 func (r *reader) named(s schema.Section) Source {
 	cache := s.Object(keyNamedCache)
 	return Source{
 		Service:  tokenservice.Read(s, tokenservice.Part{Enabled: true, Cache: cache, IsCached: true, IsNamed: true}),
-		Cache:    readCache(cache, true, r.has),
+		Cache:    readCache(cache, true, r.features),
 		Identity: s.Identity(),
 	}
 }
 
-// complete completes a source by the tokens that its calls refer to. above are the names on the way to it. It reports false
-// where an error says why that can't be.
+// complete resolves the tokens that a source's calls refer to. above are the names on the way to it. It returns false
+// if an error says why that is impossible.
 func (n *namespace) complete(s *Source, redis *share.RedisConfig, above []string) bool {
 	var services []*tokenservice.Service
 	for _, name := range s.Service.Links() {
@@ -110,26 +110,26 @@ func (n *namespace) complete(s *Source, redis *share.RedisConfig, above []string
 	return true
 }
 
-// link is a named token with those that it refers to; nil where an error says why there is none.
+// link returns a named token with its references resolved; nil if an error says why that is impossible.
 func (n *namespace) link(name string, redis *share.RedisConfig, above []string) *Named {
 	d := n.definitions[name]
 	chain := append(slices.Clone(above), name)
 	switch {
-	case n.isWrong:
+	case n.isInvalid:
 		return nil
 	case d == nil && len(above) == 0:
-		return nil // the part that refers to it has an error
+		return nil // reported by the part that refers to it
 	case d == nil:
 		return n.fail("%s refers to %s, which is not there", shownName(above[len(above)-1]), shownName(name))
 	case slices.Contains(above, name):
 		return n.fail("they refer to one another in a circle: %s", shownChain(chain[slices.Index(above, name):]))
-	case len(chain) > maxWalk:
+	case len(chain) > maxDepth:
 		return n.failLength(chain)
 	case len(d.source.Service.Links()) > maxLinks:
 		return n.fail("%s refers to %d others (want at most %d)", shownName(name), len(d.source.Service.Links()), maxLinks)
 	}
-	as := linkedAs{name, redis.Identity()}
-	if named, isLinked := n.linked[as]; isLinked {
+	key := linkKey{name, redis.Identity()}
+	if named, isLinked := n.linked[key]; isLinked {
 		return named
 	}
 	named := &Named{Source: d.source, Name: name}
@@ -148,7 +148,7 @@ func (n *namespace) link(name string, redis *share.RedisConfig, above []string) 
 	if named.Cache.WarmUp && named.Service.DependsOnCaller() {
 		d.section.Object(keyNamedCache).InvalidKey(keyWarmUp, "false: tokens are per caller, so there is nothing to fetch ahead")
 	}
-	n.linked[as] = named
+	n.linked[key] = named
 	return named
 }
 
@@ -157,12 +157,12 @@ func (n *namespace) failLength(chain []string) *Named {
 }
 
 func (n *namespace) fail(format string, args ...any) *Named {
-	n.isWrong = true
+	n.isInvalid = true
 	n.section.Fail("invalid %s in config: %s", n.section.Name(keyTokens), fmt.Sprintf(format, args...))
 	return nil
 }
 
-// shownChain are names for an error, of which there may be too many.
+// shownChain formats names for an error, shortening a long list.
 func shownChain(names []string) string {
 	var shown []string
 	for i, name := range names {
@@ -184,7 +184,7 @@ func shownName(name string) string {
 	return name
 }
 
-// longest is the longest chain that begins with the token.
+// longest returns the longest chain that starts with the token.
 func (n *Named) longest() []string {
 	var rest []string
 	for _, next := range n.Named {
@@ -202,9 +202,9 @@ func (r *reader) warnOfUnused(parts []*Part) {
 		if p == nil {
 			continue
 		}
-		p.each("", func(_ string, of *Source) {
-			if of.definition != nil {
-				of.definition.isUsed = true
+		p.each("", func(_ string, source *Source) {
+			if source.definition != nil {
+				source.definition.isUsed = true
 			}
 		}, seen)
 	}

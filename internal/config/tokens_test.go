@@ -83,7 +83,7 @@ func TestErrorsOfNamedTokens(t *testing.T) {
 		"in forwardHeaders":      {extended(`"forwardHeaders": ["${request.header.x}"]`), "invalid forwardHeaders[0] in config: the value of ${request.header.x}" + where},
 		"in a secret":            {extended(`"oauth2": {"clientId": "a", "clientSecret": "${request.header.x}"}`), "invalid oauth2.clientSecret in config: the value of ${request.header.x}" + where},
 		"in a claim's name":      {extended(`"tokens": {"a": {"jwt": {"secret": "` + secret + `", "claims": {"${request.host}": "a"}}}}`), "invalid tokens.a.jwt.claims in config: a claim's name has a ${…} (want it in values only)"},
-		"a number of the claims": {extended(`"tokens": {"a": {"jwt": {"secret": "` + secret + `", "claims": {"a": "${NAME}", "b": "${request.host:raw}"}}}}`), "invalid tokens.a.jwt.claims in config: what comes from outside can't be put in raw"},
+		"a number of the claims": {extended(`"tokens": {"a": {"jwt": {"secret": "` + secret + `", "claims": {"a": "${NAME}", "b": "${request.host:raw}"}}}}`), "invalid tokens.a.jwt.claims in config: values from outside can't be inserted raw"},
 
 		"signed and called": {extended(`"jwt": {"secret": "` + secret + `"}`), "invalid jwt in config: an object (want either it, or a token service)"},
 		"no key":            {`{"tokenHeader": "X", "jwt": {}}`, "missing jwt.privateKey in config (want it, or secret for HS256)"},

@@ -1,14 +1,14 @@
 //go:build !faults
 
-// Package fault makes the plugin fail on demand. The end-to-end tests build it with the tag faults, to see what becomes of
-// a request when its code panics or traps; without the tag it does nothing.
+// Package fault makes the plugin fail on demand. The end-to-end tests build with the tag faults to see what happens to
+// a request when the plugin's code panics or traps. Without the tag, it does nothing.
 package fault
 
-// Places where the plugin fails.
+// Places where the plugin can fail.
 const (
 	OnRequest = ""
 	OnAnswer  = ""
 )
 
-// Inject does nothing without the tag.
+// Inject does nothing without the tag faults.
 func Inject(string) {}

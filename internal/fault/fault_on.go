@@ -6,19 +6,19 @@ import (
 	"os"
 )
 
-// Places where the plugin fails.
+// Places where the plugin can fail.
 const (
 	OnRequest = "request"
 	OnAnswer  = "answer"
 )
 
-// Inject panics at the place that the VM's environment variable FAULT names, or ends
-// the VM there when it names the place with "-trap" after it.
-func Inject(at string) {
+// Inject panics if the VM's environment variable FAULT names the place, and traps if it names the place with the suffix
+// -trap.
+func Inject(place string) {
 	switch os.Getenv("FAULT") {
-	case at:
+	case place:
 		panic("injected fault")
-	case at + "-trap":
+	case place + "-trap":
 		trap()
 	}
 }

@@ -2,5 +2,5 @@
 
 package fault
 
-// trap ends no VM where there is none.
+// trap panics, as there is no VM to end.
 func trap() { panic("injected trap") }

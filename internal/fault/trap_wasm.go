@@ -2,6 +2,6 @@
 
 package fault
 
-// trap is WebAssembly's unreachable instruction, which no recover sees: for the host it is
-// the same as a stack overflow, or memory that Go's runtime could not get.
+// trap is WebAssembly's unreachable instruction, which recover can't catch. To the host it looks the same as a stack
+// overflow or an out-of-memory error of Go's runtime.
 func trap()

@@ -1,5 +1,4 @@
-// Package fuzzing has what the fuzz targets of several packages hold results against. Only
-// tests import it.
+// Package fuzzing has the oracles that fuzz targets of several packages share. Only tests import it.
 package fuzzing
 
 import (
@@ -12,12 +11,12 @@ import (
 	"time"
 )
 
-// InTime runs do, which works on size bytes from outside, and fails the test if that takes more CPU time than
-// is needed to look at each of them some hundred times: time that grows with the square of the size is a
-// way to stop a gateway. A garbage collection can fall into it, so there are more tries; do must be repeatable.
+// InTime runs do, which processes size untrusted bytes, and fails the test if that takes more CPU time than a few
+// hundred steps per byte: anything quadratic is a denial of service. As a garbage collection may interfere, it takes
+// the best of several runs; do must be repeatable.
 func InTime(t testing.TB, size int, do func()) {
 	t.Helper()
-	runtime.LockOSThread() // the time is the thread's
+	runtime.LockOSThread() // CPU time is per thread
 	defer runtime.UnlockOSThread()
 	const tries = 5
 	limit := 20*time.Millisecond + time.Duration(size)*4*time.Microsecond
@@ -32,8 +31,8 @@ func InTime(t testing.TB, size int, do func()) {
 	t.Errorf("took %s for %d bytes, expected at most %s", shortest, size, limit)
 }
 
-// Depth is how deep lists and objects nest in a JSON text, and whether it is one, in the words of the
-// standard library. A depth beyond its 10,000 is none.
+// Depth returns how deeply lists and objects nest in a JSON text, and whether it is valid, according to the standard
+// library. Beyond that library's limit of 10,000 the text is not valid.
 func Depth(text []byte) (deepest int, valid bool) {
 	if !json.Valid(text) {
 		return 0, false

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// threadTime is the CPU time of the calling thread: on a busy machine, other programs don't count.
+// threadTime is the CPU time of the calling thread, so that other programs on a busy machine don't count.
 func threadTime() time.Duration {
 	const thread = 1 // RUSAGE_THREAD of getrusage(2)
 	var usage syscall.Rusage

@@ -6,5 +6,5 @@ import "time"
 
 var begin = time.Now()
 
-// threadTime is time of the wall clock where no other is known.
+// threadTime is wall-clock time, for lack of anything better.
 func threadTime() time.Duration { return time.Since(begin) }

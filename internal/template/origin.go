@@ -7,17 +7,17 @@ import (
 	"unicode"
 )
 
-// Origin is where the value of a reference comes from when a call is made. The zero Origin is none: the reference is
-// to a variable of the operator's.
+// Origin is where the value of a reference comes from when a call is made. The zero Origin means none: the reference
+// names one of the operator's variables.
 type Origin struct {
 	Kind Kind
-	Name string // of the token, header (in lower case), cookie or parameter; the path of a claim
+	Name string // of a token, header (in lower case), cookie or query parameter; path of a claim
 }
 
-// Kind is what kind of thing a reference refers to.
+// Kind is the kind of thing that a reference refers to.
 type Kind uint8
 
-// The kinds of references whose values come when a call is made.
+// The kinds of references that are resolved when a call is made.
 const (
 	None   Kind = iota
 	Token       // ${token.NAME}
@@ -30,20 +30,20 @@ const (
 	Claim       // ${caller.claim.PATH}
 )
 
-// forms are how references are written; those that end in a dot need a name. A colon may stand in the place of that dot: Higress' control
-// plane takes what has two dots for a placeholder of its own.
+// forms are how references are written; those that end in a dot need a name. A colon may replace that dot: Higress's
+// control plane takes text with two dots for a placeholder.
 var forms = [...]string{
 	Token: "token.", Header: "request.header.", Cookie: "request.cookie.", Query: "request.query.",
 	Host: "request.host", Path: "request.path", Method: "request.method", Claim: "caller.claim.",
 }
 
-// String is the reference as it is written, without ${ and }.
+// String is the reference as written, without ${ and }.
 func (o Origin) String() string { return forms[o.Kind] + o.Name }
 
-// IsRequest reports whether the client writes the value: it is from its request.
+// IsRequest reports whether the client controls the value: it comes from its request.
 func (o Origin) IsRequest() bool { return o.Kind > Token }
 
-// parseOrigin reads a reference with a dot. The error says which form was meant, as far as can be told.
+// parseOrigin parses a reference with a dot. The error suggests what was meant, if that can be guessed.
 func parseOrigin(text string) (Origin, error) {
 	for kind, form := range forms {
 		name, found := strings.CutPrefix(text, form)
@@ -64,7 +64,7 @@ func parseOrigin(text string) (Origin, error) {
 	return Origin{}, errors.New(suggestion(text))
 }
 
-// NameChars may be in the name of a token.
+// NameChars are the characters allowed in a token's name.
 const NameChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 func isName(kind Kind, name string) bool {
@@ -72,15 +72,15 @@ func isName(kind Kind, name string) bool {
 	case Token:
 		return name != "" && strings.Trim(name, NameChars) == ""
 	case Header, Cookie: // RFC 9110 section 5.6.2
-		isHost := kind == Header && strings.EqualFold(name, "host") // which is :authority to a gateway
+		isHost := kind == Header && strings.EqualFold(name, "host") // to a gateway this is :authority
 		return name != "" && strings.Trim(name, NameChars+"!#$%&'*+.^`|~") == "" && !isHost
 	default:
 		return strings.TrimSpace(name) != "" && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 	}
 }
 
-// suggestion says what could have been meant. Of the text, no more than a word is told: it could be a secret that has
-// lost its way.
+// suggestion guesses what was meant. It quotes at most one word of the text, which could be a secret in the wrong
+// place.
 func suggestion(text string) string {
 	var written []string
 	for _, form := range forms[Token:] {

@@ -8,25 +8,25 @@ import (
 	"unicode/utf8"
 )
 
-// place is where in a text a value stands.
+// place is where in a text a value appears.
 type place int
 
 const (
-	asIs       place = iota
-	inJSON           // but in no string of it
-	inString         // of JSON
-	inForm           //
-	inPath           //
-	inQuery          //
-	inElements       // of XML
-	inLine           // of a text
+	asIs     place = iota
+	inJSON         // outside its strings
+	inString       // a JSON string
+	inForm
+	inPath
+	inQuery
+	inElements // XML
+	inLine     // a line of text
 )
 
-// scanner goes along a text and knows what comes next stands in.
+// scanner moves along a text and tracks the place of what comes next.
 type scanner struct {
 	syntax    Syntax
-	isString  bool // of JSON
-	isEscaped bool // the next character of it
+	isString  bool // inside a JSON string
+	isEscaped bool // the next character is escaped
 	isQuery   bool
 }
 
@@ -70,16 +70,16 @@ func (s *scanner) place() place {
 	}
 }
 
-// What may stand in a URL (RFC 3986 section 3.3).
+// Characters allowed in a URL (RFC 3986 section 3.3).
 const (
 	unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 	subDelims  = "!$&'()*+,;="
 )
 
-// takes reports whether a value from outside can stand in the place, in whatever form, and be read as it was.
-func (p place) takes(value string) bool {
+// accepts reports whether the place can carry an untrusted value, encoded or not, so that readers get it unchanged.
+func (p place) accepts(value string) bool {
 	switch p {
-	case inString: // RFC 8259 section 8.1: readers would each make something else of what is not UTF-8
+	case inString: // RFC 8259 section 8.1: readers disagree about invalid UTF-8
 		return utf8.ValidString(value)
 	case inElements: // XML 1.0 section 2.2
 		return utf8.ValidString(value) && !strings.ContainsFunc(value, func(r rune) bool {
@@ -92,8 +92,8 @@ func (p place) takes(value string) bool {
 	}
 }
 
-// encode writes a value for the place. One of the operator's may have several segments of a path.
-func (p place) encode(value string, isFromOutside bool) string {
+// encode encodes a value for the place. Only the operator's values may span several path segments.
+func (p place) encode(value string, isUntrusted bool) string {
 	switch p {
 	case inString:
 		return escapeJSON(value)
@@ -102,7 +102,7 @@ func (p place) encode(value string, isFromOutside bool) string {
 	case inQuery:
 		return percentEncode(value, unreserved)
 	case inPath:
-		if isFromOutside {
+		if isUntrusted {
 			return percentEncode(value, unreserved)
 		}
 		return percentEncode(value, unreserved+subDelims+":@/")
@@ -114,9 +114,9 @@ func (p place) encode(value string, isFromOutside bool) string {
 }
 
 var escapeXML = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;",
-	"\t", "&#9;", "\n", "&#10;", "\r", "&#13;") // which readers would take for spaces
+	"\t", "&#9;", "\n", "&#10;", "\r", "&#13;") // readers would normalize these to spaces
 
-// escapeJSON leaves the operator's bytes that are not UTF-8 as they are: the service may know what they mean.
+// escapeJSON keeps the operator's invalid UTF-8 as it is: the service may know what it means.
 func escapeJSON(value string) string {
 	var escaped strings.Builder
 	for i := range len(value) {
@@ -145,8 +145,8 @@ func percentEncode(value, kept string) string {
 	return encoded.String()
 }
 
-// BodySyntax is what a body is by its Content-Type, or by itself: a text that is JSON when its references
-// have values is JSON, whatever it is called.
+// BodySyntax detects a body's syntax by its Content-Type or its content: text that is JSON once its references have
+// values is JSON, whatever its type.
 func (t Template) BodySyntax(contentType string) Syntax {
 	media, _, _ := strings.Cut(strings.ToLower(contentType), ";")
 	media = strings.TrimSpace(media)
@@ -166,12 +166,12 @@ func (t Template) BodySyntax(contentType string) Syntax {
 
 func (t Template) isJSON() bool {
 	var text strings.Builder
-	at := scanner{syntax: JSON}
+	s := scanner{syntax: JSON}
 	for _, p := range t.parts {
-		if p.reference != nil && !at.isString {
+		if p.reference != nil && !s.isString {
 			text.WriteString("0")
 		}
-		at.scan(p.text)
+		s.scan(p.text)
 		text.WriteString(p.text)
 	}
 	found := strings.TrimSpace(text.String())

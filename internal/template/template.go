@@ -1,12 +1,13 @@
-// Package template reads texts of the configuration that refer to values by ${…}, and writes the values so that
-// each stays data where it stands: a quote in a secret ends no JSON string, and a slash in a header opens no path.
+// Package template parses configuration text with references of the form ${…}, and inserts their values so that each
+// remains data: a quote in a secret ends no JSON string, and a slash in a header starts no path segment.
 //
 //	schema ──> Parse ──> Expand: the operator's variables, when the configuration is read
-//	                └──> Render: what comes from outside, when a call is made
+//	                └──> Render: values from outside, when a call is made
 //
-// What must stay true, and is tried for each place and each kind of value by TestEveryPlace:
-//   - Whoever reads the result by its syntax finds the value as it was.
-//   - What comes from outside can't be put in raw, nor where a value would be syntax, and changes no segment of a path.
+// What must stay true; TestEveryPlace tries every place with every kind of value:
+//
+//   - Whoever parses the result finds the value unchanged.
+//   - Values from outside can't be inserted raw, nor where they would be syntax, and never change a path's segments.
 package template
 
 import (
@@ -15,51 +16,51 @@ import (
 	"strings"
 )
 
-// Syntax is what a text is, and so how the values in it are encoded.
+// Syntax is how a text is parsed, and so how values in it are encoded.
 type Syntax int
 
-// The syntaxes of texts.
+// The syntaxes.
 const (
-	Plain  Syntax = iota // nothing is encoded: a header's value, or what is encoded as a whole
+	Plain  Syntax = iota // nothing is encoded: a header's value, or text that is encoded as a whole
 	JSON                 // RFC 8259
 	Form                 // application/x-www-form-urlencoded
 	Target               // path and query of a request
 	XML
-	Text // of lines that mean nothing
+	Text // plain lines
 )
 
-// Template is a text with references. Expand and Render return what they make of it and leave it as it is.
+// Template is a text with references. It is immutable: Expand and Render return their results.
 type Template struct{ parts []part }
 
-// part is a literal text or, if it has one, a reference.
+// part is literal text or, if reference is set, a reference.
 type part struct {
 	text      string
 	reference *Reference
 	place     place // of the reference
 }
 
-// Reference is what stands between ${ and }.
+// Reference is what is between ${ and }.
 type Reference struct {
 	Name   string
-	Raw    bool   // ${NAME:raw}: its value is put in as it is
-	Origin Origin // of a value that comes when a call is made
-	Err    error  // of a name with dots that is of no Origin
+	Raw    bool   // ${NAME:raw}: insert the value without encoding
+	Origin Origin // if the value is only known when a call is made
+	Err    error  // for a name with dots that has no Origin
 }
 
-// ErrOpen is of a ${ that nothing closes.
-var ErrOpen = errors.New("${ without } (want ${NAME}, or $${ for a literal ${)")
+// ErrUnclosed is the error for ${ without }.
+var ErrUnclosed = errors.New("${ without } (want ${NAME}, or $${ for a literal ${)")
 
-// Parse takes a text apart; $${ is a literal ${.
+// Parse parses text; $${ is a literal ${.
 func Parse(text string) (Template, error) {
 	return parse(text, func(name string) string { return name })
 }
 
-// ParseJSON is Parse for a text in which names stand as JSON has them in strings.
+// ParseJSON is Parse for text in which names are escaped as in JSON strings.
 func ParseJSON(text string) (Template, error) {
 	return parse(text, func(name string) string {
 		var unescaped string
 		if json.Unmarshal([]byte(`"`+name+`"`), &unescaped) != nil {
-			return name // it ends in another string than it begins in
+			return name // it starts in one string and ends in another
 		}
 		return unescaped
 	})
@@ -79,7 +80,7 @@ func parse(text string, nameOf func(string) string) (Template, error) {
 		}
 		name, rest, closed := strings.Cut(rest, "}")
 		if !closed {
-			return Template{}, ErrOpen
+			return Template{}, ErrUnclosed
 		}
 		name, isRaw := strings.CutSuffix(name, ":raw")
 		t = t.literal(literal + before)
@@ -103,31 +104,31 @@ func (t Template) literal(text string) Template {
 	return t
 }
 
-// Value is what a reference stands for when the configuration is read.
+// Value is the value of a reference when the configuration is read.
 type Value struct {
-	Text  string
-	Raw   bool // it is put in as it is
-	Later bool // it is not known before Render
+	Text     string
+	Raw      bool // insert it without encoding
+	Deferred bool // not known before Render
 }
 
-// Expand puts in the values of the operator, and learns the places of those that come later. A text that is nothing
-// but one reference is its value as it is.
+// Expand inserts the operator's values, and determines the places of deferred ones. The value of a text that is a
+// single reference is inserted as it is.
 func (t Template) Expand(syntax Syntax, value func(Reference) Value) Template {
 	var expanded Template
-	at := scanner{syntax: syntax}
+	s := scanner{syntax: syntax}
 	isWhole := len(t.parts) == 1
 	for _, p := range t.parts {
 		if p.reference == nil {
-			at.scan(p.text)
+			s.scan(p.text)
 			expanded.parts = append(expanded.parts, p)
 			continue
 		}
-		v, to := value(*p.reference), at.place()
+		v, to := value(*p.reference), s.place()
 		switch {
-		case v.Later:
+		case v.Deferred:
 			expanded.parts = append(expanded.parts, part{reference: p.reference, place: to})
 		case v.Raw || p.reference.Raw || isWhole || to == inJSON:
-			at.scan(v.Text)
+			s.scan(v.Text)
 			expanded = expanded.literal(v.Text)
 		default:
 			expanded = expanded.literal(to.encode(v.Text, false))
@@ -136,7 +137,7 @@ func (t Template) Expand(syntax Syntax, value func(Reference) Value) Template {
 	return expanded
 }
 
-// Text is that of a template without references.
+// Text returns the text of a template without references.
 func (t Template) Text() string {
 	var text strings.Builder
 	for _, p := range t.parts {
@@ -145,23 +146,23 @@ func (t Template) Text() string {
 	return text.String()
 }
 
-// Of is the template of a text without references.
-func Of(text string) Template { return Template{}.literal(text) }
+// Literal returns a template of text without references.
+func Literal(text string) Template { return Template{}.literal(text) }
 
-// IsEmpty reports whether there is neither text nor reference.
+// IsEmpty reports whether there is neither text nor a reference.
 func (t Template) IsEmpty() bool { return len(t.parts) == 0 }
 
-// HasPrefix reports whether the text begins so, whatever the references stand for.
+// HasPrefix reports whether the text starts with prefix, whatever the values of references.
 func (t Template) HasPrefix(prefix string) bool {
 	return len(t.parts) > 0 && strings.HasPrefix(t.parts[0].text, prefix)
 }
 
-// After is the template after a literal text.
+// After returns the template with a literal text before it.
 func (t Template) After(text string) Template {
 	return Template{append([]part{{text: text}}, t.parts...)}
 }
 
-// Skeleton is the text with a character in the place of each reference.
+// Skeleton returns the text with one character in place of each reference.
 func (t Template) Skeleton() string {
 	var text strings.Builder
 	for _, p := range t.parts {
@@ -173,8 +174,8 @@ func (t Template) Skeleton() string {
 	return text.String()
 }
 
-// Identity is the text with its references, told apart from a literal text that looks the same: no name has a zero byte, and
-// those of the text are doubled.
+// Identity returns the text with its references, distinguishable from literal text that looks the same: names contain
+// no zero bytes, and those in the text are doubled.
 func (t Template) Identity() string {
 	var text strings.Builder
 	for _, p := range t.parts {
@@ -186,7 +187,7 @@ func (t Template) Identity() string {
 	return text.String()
 }
 
-// Origins are those of the values that Render will ask for.
+// Origins lists the origins of the values that Render inserts.
 func (t Template) Origins() (list []Origin) {
 	for _, p := range t.parts {
 		if p.reference != nil {
@@ -196,10 +197,10 @@ func (t Template) Origins() (list []Origin) {
 	return list
 }
 
-// IsFixed reports whether there is nothing to be put in any more.
+// IsFixed reports whether Render has nothing to insert.
 func (t Template) IsFixed() bool { return len(t.Origins()) == 0 }
 
-// Whole is the origin of a template that is nothing but one reference.
+// Whole returns the origin of a template that is a single reference.
 func (t Template) Whole() (o Origin, ok bool) {
 	if len(t.parts) != 1 || t.parts[0].reference == nil {
 		return o, false
@@ -207,20 +208,20 @@ func (t Template) Whole() (o Origin, ok bool) {
 	return t.parts[0].reference.Origin, true
 }
 
-// Why what comes from outside can't be put in.
+// Why a value from outside can't be inserted.
 var (
-	ErrRaw    = errors.New("what comes from outside can't be put in raw")
-	ErrSyntax = errors.New("what comes from outside must stand inside a string of the JSON")
+	ErrRaw    = errors.New("values from outside can't be inserted raw")
+	ErrSyntax = errors.New("values from outside must be inside a JSON string")
 )
 
-// MissingError is of a reference whose value is not there, or can't stand where it would have to.
+// MissingError is for a reference whose value is absent, or not allowed in its place.
 type MissingError struct{ Origin Origin }
 
 func (e *MissingError) Error() string {
 	return "the request has no usable ${" + e.Origin.String() + "}"
 }
 
-// Check reports a reference that Render can put in nowhere, whatever its value.
+// Check reports a reference that Render could not insert, whatever its value.
 func (t Template) Check() error {
 	for _, p := range t.parts {
 		switch {
@@ -234,14 +235,14 @@ func (t Template) Check() error {
 	return nil
 }
 
-// Render puts in what comes from outside. The error is value's, that of Check, or *MissingError of a value that would not be
-// the same there for whoever reads the text.
+// Render inserts values from outside. The error is that of value, that of Check, or a *MissingError for a value that
+// readers of the text would not get unchanged.
 func (t Template) Render(value func(Origin) (string, error)) (string, error) {
 	if err := t.Check(); err != nil {
 		return "", err
 	}
 	var text strings.Builder
-	var inSegment *Reference
+	var pathReference *Reference
 	for _, p := range t.parts {
 		if p.reference == nil {
 			text.WriteString(p.text)
@@ -251,23 +252,23 @@ func (t Template) Render(value func(Origin) (string, error)) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if !p.place.takes(v) {
+		if !p.place.accepts(v) {
 			return "", &MissingError{p.reference.Origin}
 		}
 		if p.place == inPath {
-			inSegment = p.reference
+			pathReference = p.reference
 		}
 		text.WriteString(p.place.encode(v, true))
 	}
-	if inSegment != nil && t.movesPath(text.String()) {
-		return "", &MissingError{inSegment.Origin}
+	if pathReference != nil && t.addsDotSegments(text.String()) {
+		return "", &MissingError{pathReference.Origin}
 	}
 	return text.String(), nil
 }
 
-// movesPath reports whether a path has more segments of dots than what was written. Servers may read an encoded slash as
-// one, and a backslash too.
-func (t Template) movesPath(rendered string) bool {
+// addsDotSegments reports whether the rendered path has more dot segments than the template. Servers may read encoded
+// slashes and backslashes as slashes.
+func (t Template) addsDotSegments(rendered string) bool {
 	return dotSegments(rendered) > dotSegments(t.Skeleton())
 }
 

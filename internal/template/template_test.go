@@ -19,7 +19,7 @@ var values = map[string]string{
 	"query": "a?b#c;d,e", "markup": "<a>&lt;</a>]]>", "control": "a\x01\x7fb", "empty": "", "JSON": `","admin":true,"x":"`, "dots": "../../admin", "a dot": "..", "JWT": "eyJ.eyJ_-.c2ln==",
 }
 
-// reader takes the value out of a text again, as a server would.
+// reader accepts the value out of a text again, as a server would.
 type reader func(t *testing.T, text string) string
 
 func fromJSON(t *testing.T, text string) string {
@@ -122,7 +122,7 @@ func TestEveryPlace(t *testing.T) {
 				if got := test.variables(t, variable.Text()); got != value {
 					t.Errorf("a variable: got %q from %q, expected %q", got, variable.Text(), value)
 				}
-				later := parsed.Expand(test.syntax, func(Reference) Value { return Value{Later: true} })
+				later := parsed.Expand(test.syntax, func(Reference) Value { return Value{Deferred: true} })
 				text, err := later.Render(func(Origin) (string, error) { return value, nil })
 				isRefused := place == "path" && (kind == "dots" || kind == "a dot") || place == "JSON string" && kind == "not UTF-8" ||
 					place == "line" && (kind == "control" || kind == "line ends")
@@ -170,8 +170,8 @@ func TestVariables(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"${", "a ${NAME", "${A} ${B"} {
-		if _, err := Parse(text); !errors.Is(err, ErrOpen) {
-			t.Errorf("%s: got %v, expected %v", text, err, ErrOpen)
+		if _, err := Parse(text); !errors.Is(err, ErrUnclosed) {
+			t.Errorf("%s: got %v, expected %v", text, err, ErrUnclosed)
 		}
 	}
 }
@@ -215,7 +215,7 @@ func TestOutsideIsData(t *testing.T) {
 		if r.Name == "V" {
 			return Value{Text: "a/../b"}
 		}
-		return Value{Later: r.Origin.Kind == Header}
+		return Value{Deferred: r.Origin.Kind == Header}
 	}
 	moved := &MissingError{Origin{Header, "in"}}
 	for _, test := range []struct {
@@ -266,7 +266,7 @@ func TestIdentity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		identity := parsed.Expand(Plain, func(Reference) Value { return Value{Later: true} }).Identity()
+		identity := parsed.Expand(Plain, func(Reference) Value { return Value{Deferred: true} }).Identity()
 		if other, isTaken := seen[identity]; isTaken {
 			t.Errorf("%q and %q have the same identity %q", text, other, identity)
 		}
@@ -281,13 +281,13 @@ func TestShapeOfATemplate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return parsed.Expand(Plain, func(r Reference) Value { return Value{Later: r.Origin.Kind != None} })
+		return parsed.Expand(Plain, func(r Reference) Value { return Value{Deferred: r.Origin.Kind != None} })
 	}
-	whole, part, fixed := late("${token.a}"), late("/${token.a}"), Of("/a")
+	whole, part, fixed := late("${token.a}"), late("/${token.a}"), Literal("/a")
 	if origin, ok := whole.Whole(); !ok || origin != (Origin{Token, "a"}) {
 		t.Errorf("got %v, %v; expected the one reference", origin, ok)
 	}
-	if _, ok := part.Whole(); ok || part.IsFixed() || !fixed.IsFixed() || part.IsEmpty() || !Of("").IsEmpty() {
+	if _, ok := part.Whole(); ok || part.IsFixed() || !fixed.IsFixed() || part.IsEmpty() || !Literal("").IsEmpty() {
 		t.Error("a text with a reference is taken for one without, or for nothing but a reference")
 	}
 	if whole.HasPrefix("/") || !part.HasPrefix("/") || !whole.After("/").HasPrefix("/") || whole.After("/").Identity() != part.Identity() {

@@ -208,7 +208,7 @@ func (r reader) requestBody(auth *oauth2) (body template.Template, ok bool) {
 	case body.IsEmpty() && auth == nil:
 		return body, false
 	case body.IsEmpty():
-		return template.Of(auth.form.Encode()), true
+		return template.Literal(auth.form.Encode()), true
 	case auth != nil:
 		r.Fail("invalid %s in config: oauth2 makes the body itself (want more form fields in oauth2.params)", r.Name(keyRequestBody))
 	}

@@ -129,8 +129,8 @@ func TestBodiesWithReferences(t *testing.T) {
 		"YAML":                  {body(`a: ${request.host}`, "application/yaml"), unknown},
 		"the request's type":    {body(`{\"a\": \"${request.host}\"}`, "${request.header.content-type}"), chosen},
 		"the client's own type": {extended(`"requestBody": "{\"a\": \"${request.host}\"}", "forwardHeaders": ["Content-Type"]`), chosen},
-		"no string":             {body(`{\"a\": ${request.host}}`, "application/json"), "invalid requestBody in config: what comes from outside must stand inside a string of the JSON"},
-		"raw":                   {body(`{\"a\": \"${request.host:raw}\"}`, "application/json"), "invalid requestBody in config: what comes from outside can't be put in raw"},
+		"no string":             {body(`{\"a\": ${request.host}}`, "application/json"), "invalid requestBody in config: values from outside must be inside a JSON string"},
+		"raw":                   {body(`{\"a\": \"${request.host:raw}\"}`, "application/json"), "invalid requestBody in config: values from outside can't be inserted raw"},
 	})
 }
 

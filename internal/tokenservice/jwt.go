@@ -119,7 +119,7 @@ func (r reader) moreHeader(members [][2]string) [][2]string {
 func (r reader) claims() template.Template {
 	text := r.JSON(keyClaims)
 	if text.IsEmpty() {
-		return template.Of("{}")
+		return template.Literal("{}")
 	}
 	if !schema.ValidJSON([]byte(text.Skeleton())) {
 		r.Fail("invalid %s in config: with its variables it is not JSON (want them inside strings)", r.Name(keyClaims))

