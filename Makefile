@@ -18,10 +18,10 @@ SHA256  := $(shell command -v sha256sum || echo shasum -a 256)
 # One version for the plugin's log, the image and Higress' tools, which read it in spec.yaml.
 VERSION := $(shell sed -n 's/^  version: //p' spec.yaml)
 
-WASM_BUILD := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -buildmode=c-shared \
+WASM_BUILD := GO="$(GO)" $(CURDIR)/tools/build \
 	-ldflags '-X main.version=$(VERSION) -X token-fetch/internal/tokenservice.version=$(VERSION)'
 
-PLUGIN_SOURCES := $(filter-out %_test.go,$(wildcard *.go internal/*/*.go internal/*/*.s)) go.mod go.sum $(wildcard tools/*/*.go)
+PLUGIN_SOURCES := $(filter-out %_test.go,$(wildcard *.go internal/*/*.go internal/*/*.s)) go.mod go.sum tools/build $(wildcard tools/*/*.go)
 
 .DEFAULT_GOAL := build
 
@@ -51,9 +51,8 @@ EXAMPLES := $(patsubst %/main.go,%,$(wildcard examples/*/main.go))
 .PHONY: examples
 examples: $(EXAMPLES:%=%/main.wasm) ## build the guide's other plugins, examples/*/main.wasm
 
-examples/%/main.wasm: $(wildcard examples/*/*.go tools/*/*.go) examples/go.mod examples/go.sum | needs-go
-	@cd examples && $(WASM_BUILD) -o ../$(BUILD)/$*.wasm ./$*
-	@$(GO) run ./tools/postlink -imports -in $(BUILD)/$*.wasm -out $@
+examples/%/main.wasm: $(wildcard examples/*/*.go) examples/go.mod examples/go.sum tools/build | needs-go
+	@cd examples && $(WASM_BUILD) -o $*/main.wasm ./$*
 
 # MODULE=main-redis.wasm makes the image of that file, by convention with -redis at the end of its tag.
 MODULE ?= main.wasm
@@ -94,7 +93,7 @@ BENCH_FLAGS ?=
 # Plugins that others would write, for comparison.
 BENCH_PLUGINS := $(patsubst cmd/bench/plugins/%/main.go,$(BUILD)/bench-%.wasm,$(wildcard cmd/bench/plugins/*/main.go))
 
-$(BUILD)/bench-%.wasm: cmd/bench/plugins/%/main.go cmd/go.mod cmd/go.sum | needs-go
+$(BUILD)/bench-%.wasm: cmd/bench/plugins/%/main.go cmd/go.mod cmd/go.sum tools/build | needs-go
 	@cd cmd && $(WASM_BUILD) -o ../$@ ./bench/plugins/$*
 
 .PHONY: bench

@@ -89,8 +89,7 @@ var buildWithFaults = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	linked, wasm := filepath.Join(root, "build", "linked-faults.wasm"), filepath.Join(root, "build", "faults.wasm")
-	build := exec.Command("go", "build", "-tags", "faults", "-buildmode=c-shared", "-o", linked, ".")
-	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+	build := exec.Command("tools/build", "-tags", "faults", "-o", linked, ".")
 	override := exec.Command("go", "run", "./tools/postlink", "-in", linked, "-out", wasm)
 	for _, command := range []*exec.Cmd{build, override} {
 		command.Dir = root

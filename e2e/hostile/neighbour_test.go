@@ -32,9 +32,7 @@ const (
 func neighbourFilter(t *testing.T) any {
 	t.Helper()
 	module := filepath.Join(t.TempDir(), "neighbour.wasm")
-	build := exec.Command("go", "build", "-buildmode=c-shared", "-o", module, "./neighbour")
-	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
-	if output, err := build.CombinedOutput(); err != nil {
+	if output, err := exec.Command("../../tools/build", "-o", module, "./neighbour").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, output)
 	}
 	return map[string]any{"name": "neighbour", "typed_config": map[string]any{

@@ -1,10 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
-	"slices"
-
-	"token-fetch/tools/wasm"
+	"strings"
 )
 
 // fate is what becomes of an export of the linked file.
@@ -59,33 +58,35 @@ var exports = []struct {
 	{"proxy_on_upstream_connection_close", cut, "a filter of TCP connections"},
 }
 
-// applyExports makes the exports of the linked file those of the list.
-func applyExports(data []byte) ([]byte, error) {
-	m, err := wasm.Parse(data)
+// applyExports makes the exports of the linked module those of the list.
+func applyExports(linked []byte) ([]byte, error) {
+	before, found, after, err := splitAtExports(linked)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkExports(m); err != nil {
+	if err := checkExports(found); err != nil {
 		return nil, err
 	}
-	var names []string
+	isGone := map[string]bool{}
 	for _, e := range exports {
-		if e.fate == cut || e.fate == ofRedis && !callsRedis(m) {
-			names = append(names, e.name)
+		isGone[e.name] = e.fate == cut || e.fate == replaced || e.fate == ofRedis && !callsRedis(linked)
+	}
+	var kept []export
+	for _, e := range found {
+		if !isGone[e.name] {
+			kept = append(kept, export{strings.TrimPrefix(e.name, ownPrefix), e.target})
 		}
 	}
-	if data, err = wasm.RemoveExports(data, names); err != nil {
-		return nil, err
-	}
-	return wasm.OverrideExports(data, ownPrefix)
+	return join(before, kept, after), nil
 }
 
-func callsRedis(m *wasm.Module) bool {
-	return slices.ContainsFunc(m.Imports, func(i wasm.Import) bool { return i.Name == "proxy_redis_call" })
+// callsRedis reports whether the module has that import, whose name stands after that of the host's module.
+func callsRedis(module []byte) bool {
+	return bytes.Contains(module, appendSized(appendSized(nil, []byte("env")), []byte("proxy_redis_call")))
 }
 
 // checkExports reports an export that the list does not know, or one of the list that is not there.
-func checkExports(m *wasm.Module) error {
+func checkExports(found []export) error {
 	missing := map[string]bool{}
 	for _, e := range exports {
 		missing[e.name] = true
@@ -93,11 +94,11 @@ func checkExports(m *wasm.Module) error {
 			missing[ownPrefix+e.name] = true
 		}
 	}
-	for _, e := range m.Exports {
-		if !missing[e.Name] {
-			return fmt.Errorf("the linked file exports %q, which the list in tools/postlink/exports.go does not know", e.Name)
+	for _, e := range found {
+		if !missing[e.name] {
+			return fmt.Errorf("the linked file exports %q, which the list in tools/postlink/exports.go does not know", e.name)
 		}
-		delete(missing, e.Name)
+		delete(missing, e.name)
 	}
 	for name := range missing {
 		return fmt.Errorf("the linked file does not export %q, which the list in tools/postlink/exports.go has", name)
