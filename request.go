@@ -118,7 +118,7 @@ func (r *requestContext) isBypassed() bool {
 
 func (r *requestContext) bringsToken() bool {
 	if r.part.service.Cookies != nil {
-		return r.part.service.BringsCookie(r.cookieLines())
+		return r.part.service.HasTokenCookie(r.cookieLines())
 	}
 	value, err := proxywasm.GetHttpRequestHeader(r.part.service.TokenHeader())
 	return err == nil && strings.Trim(value, " \t") != "" // HTTP/2 carries blanks, which the upstream would take off

@@ -179,7 +179,7 @@ func (r *reader) part(s schema.Section, tokens *namespace) *Part {
 		BypassMethods: readMethods(s),
 	}
 	p.Service = tokenservice.Read(s, tokenservice.Part{Enabled: p.Enabled, Cache: cache, IsCached: s.Has(keyCache)})
-	if s.Has(keyCache) || tokenservice.KeepsTokens(s) {
+	if s.Has(keyCache) || tokenservice.AlwaysCaches(s) {
 		p.Cache = readCache(cache, p.Enabled, r.features)
 	}
 	p.Identity = s.Identity()

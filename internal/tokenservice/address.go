@@ -7,8 +7,8 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// Address is the service's for log lines and metrics: its cluster, where that is what the configuration names; jwt where the plugin signs
-// the tokens itself.
+// Address names the service in log lines and metrics: its cluster, if the configuration names one, or NAME:PORT; "jwt"
+// if the plugin signs the tokens.
 func (s *Service) Address() string {
 	switch {
 	case s.IsSigned():
@@ -20,8 +20,8 @@ func (s *Service) Address() string {
 	}
 }
 
-// ClusterName is what the gateway calls the service's cluster: the configured name or, as Higress and Istio name clusters,
-// the one of its FQDN and port.
+// ClusterName is the gateway's name for the service's cluster: as configured or, by the convention of Higress and
+// Istio, made from its FQDN and port.
 func (s *Service) ClusterName() string {
 	if s.Cluster != "" {
 		return s.Cluster
@@ -29,7 +29,7 @@ func (s *Service) ClusterName() string {
 	return "outbound|" + strconv.Itoa(s.Port) + "||" + s.Name
 }
 
-// address reads which service is called, and returns the call's :authority.
+// address reads which service to call, and returns the call's :authority.
 func (r reader) address(service *Service) (host string) {
 	if r.isByCluster() {
 		service.Cluster = r.serviceCluster()
@@ -48,17 +48,17 @@ func (r reader) address(service *Service) (host string) {
 	return host
 }
 
-// isByCluster reports whether the service is named by its cluster. A rule that names it in one way does not inherit
-// the other.
+// isByCluster reports whether the service is identified by its cluster. A rule that uses one way does not inherit the
+// other.
 func (r reader) isByCluster() bool {
 	switch {
-	case r.says(keyServiceCluster) && r.says(keyServiceName):
+	case r.sets(keyServiceCluster) && r.sets(keyServiceName):
 		r.InvalidKey(keyServiceCluster, wantOneAddress)
-	case r.says(keyServiceCluster):
-	case r.says(keyServiceName) || r.String(keyServiceCluster) == "":
+	case r.sets(keyServiceCluster):
+	case r.sets(keyServiceName) || r.String(keyServiceCluster) == "":
 		return false
 	}
-	if r.says(keyServicePort) {
+	if r.sets(keyServicePort) {
 		r.InvalidKey(keyServiceCluster, wantOneAddress)
 	}
 	return true
@@ -66,17 +66,17 @@ func (r reader) isByCluster() bool {
 
 const wantOneAddress = "either serviceCluster, or serviceName and servicePort"
 
-// says reports whether the part has the key itself. A form has an empty text, or 0, where nothing was filled in.
-func (r reader) says(k *schema.Key) bool {
-	nothing := ""
+// sets reports whether this layer sets the key. Console forms leave "" or 0 in fields that were not filled in.
+func (r reader) sets(k *schema.Key) bool {
+	unset := ""
 	if k.Kind == schema.Integer {
-		nothing = "0"
+		unset = "0"
 	}
 	value, ok := r.Own(k.Name)
-	return ok && value.String() != nothing
+	return ok && value.String() != unset
 }
 
-// serviceCluster is a cluster's name as the gateway has it. Log lines show it.
+// serviceCluster reads the gateway's name of a cluster. Log lines show it.
 func (r reader) serviceCluster() string {
 	name := r.required(keyServiceCluster)
 	isNotPrintable := func(c rune) bool { return !strconv.IsPrint(c) }
@@ -94,13 +94,14 @@ func (r reader) serviceName() string {
 	return name
 }
 
-// hasPort finds the port of a serviceName such as token.dns:8080. Other colons may stand in a name of Nacos.
+// hasPort reports whether a serviceName ends in a port, as token.dns:8080 does. Names in Nacos may contain other
+// colons.
 func hasPort(name string) bool {
 	colon := strings.LastIndexByte(name, ':')
 	return colon >= 0 && strings.Trim(name[colon+1:], digits) == ""
 }
 
-// serviceHost is empty when the configuration does not have it.
+// serviceHost is empty if not configured.
 func (r reader) serviceHost() string {
 	host := r.String(keyServiceHost)
 	if strings.ContainsAny(host, "/?#@") || !isVisible(host) {

@@ -13,57 +13,57 @@ import (
 	"token-fetch/internal/token"
 )
 
-// maxTokenBytes limits a token, and each other value that is set as a header.
+// maxTokenBytes limits a token, and any other value that is set as a header.
 const maxTokenBytes = 16 << 10
 
-// MaxAnswerBytes limits the body that is read; a token service's answers are small.
+// MaxAnswerBytes limits the body that is read; token responses are small.
 const MaxAnswerBytes = 1 << 20
 
-// Answer is what came of a token call.
+// Answer is the response to a token call.
 type Answer struct {
-	Status  int           // 0 when none came: a timeout, a reset or no connection
+	Status  int           // 0 if there is none: timeout, reset or no connection
 	Headers [][2]string   // names in lower case
-	Body    []byte        // at most MaxAnswerBytes and one more
-	Took    time.Duration // from when the call was sent until it came; 0: not known
-	// of the body, which is looked at once for many paths
+	Body    []byte        // at most MaxAnswerBytes+1
+	Took    time.Duration // from sending the call to receiving the response; 0: unknown
+	// Of the body, cached because many paths are looked up in it.
 	isChecked, isJSON bool
 }
 
-// answerReader knows how to find the token in an answer.
+// answerReader finds the token in a response.
 type answerReader struct {
-	statuses       []int    // of a good answer; nil: any 2xx
-	tokenIn        string   // one of the constants
+	statuses       []int    // of a successful response; nil: any 2xx
+	tokenIn        string   // one of the tokenIn constants
 	tokenPath      string   // gjson path
-	responseHeader string   // lower-case
+	responseHeader string   // in lower case
 	cookies        []string // names
 	asCookies      bool     // they go upstream as cookies
 	prefix, suffix string
-	isBare         bool // of a named token: a scheme that the answer has before it is no part of it
-	isBearer       bool // token_type must agree with the prefix, which is bearerPrefix
+	isBare         bool // for a named token: strip the scheme from the value
+	isBearer       bool // token_type must match the prefix, which is bearerPrefix
 	upstream       []upstreamHeader
 	conditions     []condition
-	hasSubject     bool   // the call exchanges a caller's token, which the answer may refuse
-	ownCodings     string // what requestHeaders have as Accept-Encoding, in lower case
-	readsBody      bool   // what is configured is in the body
+	hasSubject     bool   // the call exchanges a caller's token, which the service may refuse
+	ownCodings     string // Accept-Encoding from requestHeaders, in lower case
+	readsBody      bool   // something configured is in the body
 	timeout        time.Duration
 }
 
-// upstreamHeader is a further request header and where in the answer its value is.
+// upstreamHeader is a further request header and the place of its value in the response.
 type upstreamHeader struct {
 	name   string
-	header string // lower-case; empty: path is set
+	header string // in lower case; empty: path is set
 	path   string
 }
 
 // condition is an entry of successWhen.
 type condition struct {
-	header string // lower-case; empty: path is set
+	header string // in lower case; empty: path is set
 	path   string
 	equals []string
 }
 
-// read returns the values of the protected headers, the token first and
-// "" for one that is missing, or what went wrong.
+// read returns the values of the protected headers, the token first and "" for one that is missing, or why there is no
+// token.
 func (r *answerReader) read(a *Answer, now time.Time) (values []string, failed *token.Error) {
 	switch {
 	case a.Status == 0:
@@ -97,7 +97,7 @@ func (r *answerReader) read(a *Answer, now time.Time) (values []string, failed *
 	return values, nil
 }
 
-// refusal is the failure that another status than a good one stands for.
+// refusal returns the error for an unsuccessful status.
 func (r *answerReader) refusal(a *Answer, now time.Time) *token.Error {
 	code := oauthError(a)
 	e := &token.Error{
@@ -115,7 +115,7 @@ func (r *answerReader) refusal(a *Answer, now time.Time) *token.Error {
 	return e
 }
 
-// reasonOf is what a status means that is not a good one.
+// reasonOf maps an unsuccessful status to a reason.
 func reasonOf(status int) token.Reason {
 	switch {
 	case status/100 == 5:
@@ -129,8 +129,8 @@ func reasonOf(status int) token.Reason {
 	}
 }
 
-// subjectErrors are those by which an authorization server refuses the token that it should
-// exchange: RFC 8693 section 2.2.2 and RFC 7521 section 4.1 have the first two, some servers the third.
+// subjectErrors are the error codes with which an authorization server refuses the token to be exchanged: the first two
+// are from RFC 8693 section 2.2.2 and RFC 7521 section 4.1, the third from practice.
 var subjectErrors = []string{"invalid_request", "invalid_grant", "invalid_token"}
 
 func inParentheses(code string) string {
@@ -140,16 +140,16 @@ func inParentheses(code string) string {
 	return " (" + code + ")"
 }
 
-// noAnswer says which of the reasons it is, as far as the time tells.
+// noAnswer describes why there is no response, as far as the elapsed time tells.
 func (r *answerReader) noAnswer(a *Answer) string {
-	if a.Took >= r.timeout*9/10 { // Envoy's timer and clock differ a little
+	if a.Took >= r.timeout*9/10 { // Envoy's timer and the clock differ slightly
 		return fmt.Sprintf("got no answer within the timeout of %s", r.timeout)
 	}
 	return fmt.Sprintf("got no answer: reset or no connection after %s", a.Took.Round(time.Millisecond))
 }
 
-// statusHint says in whose name a status may be: newer Envoys make up an answer
-// where older ones have none.
+// statusHint points out statuses that may come from Envoy itself: newer versions synthesize a response where older ones
+// have none.
 func (r *answerReader) statusHint(status int) string {
 	switch status {
 	case 503:
@@ -168,7 +168,7 @@ func (r *answerReader) accepts(status int) bool {
 	return slices.Contains(r.statuses, status)
 }
 
-// json reads the body at a gjson path; what is not JSON has nothing anywhere.
+// json looks up a gjson path in the body; nothing exists in a body that is not JSON.
 func (a *Answer) json(path string) gjson.Result {
 	if !a.isChecked {
 		a.Body = bytes.TrimPrefix(a.Body, []byte(byteOrderMark))
@@ -187,7 +187,7 @@ func (h upstreamHeader) value(a *Answer) string {
 	} else if value := a.json(h.path); value.Type == gjson.Number {
 		text = numberText(value)
 	} else {
-		text = value.String() // objects and lists are their JSON
+		text = value.String() // objects and lists as JSON
 	}
 	text = strings.Trim(text, " ")
 	if len(text) > maxTokenBytes || !IsHeaderValue(text) {
@@ -196,8 +196,8 @@ func (h upstreamHeader) value(a *Answer) string {
 	return strings.Clone(text)
 }
 
-// numberText is a JSON number as it is written. One with an exponent is none: no text says what was meant, nor does a
-// float where it is out of range, as 1e400 is.
+// numberText returns a JSON number as written, or "" if it has an exponent: its text is ambiguous, and its float value
+// may be out of range, as with 1e400.
 func numberText(value gjson.Result) string {
 	if strings.ContainsAny(value.Raw, "eE") {
 		return ""
@@ -235,8 +235,8 @@ func (r *answerReader) needsBody() bool {
 		slices.ContainsFunc(r.conditions, func(c condition) bool { return c.path != "" })
 }
 
-// oauthError is the error code of an answer (RFC 6749 section 5.2); empty when it has none. The description
-// is left out, as it may quote a secret, and so is a code with unusual characters.
+// oauthError returns the error code of a response (RFC 6749 section 5.2), or "". It ignores the description, which may
+// quote a secret, and codes with unusual characters.
 func oauthError(a *Answer) string {
 	if len(a.Body) == 0 || len(a.Body) > MaxAnswerBytes {
 		return ""

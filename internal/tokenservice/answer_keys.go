@@ -6,7 +6,7 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// answerReader reads the keys that say where in the token service's answer the token is.
+// answerReader reads the keys that say where in the response the token is.
 func (r reader) answerReader(token string, auth *oauth2, upstream []upstreamHeader, conditions []condition) answerReader {
 	in := r.tokenIn(auth != nil)
 	a := answerReader{
@@ -34,12 +34,12 @@ func (r reader) answerReader(token string, auth *oauth2, upstream []upstreamHead
 	case a.isBearer && !a.asCookies:
 		a.prefix = bearerPrefix
 	}
-	r.checkAround(a)
+	r.checkPrefixAndSuffix(a)
 	return a
 }
 
-// checkAround checks what is put around the token.
-func (r reader) checkAround(a answerReader) {
+// checkPrefixAndSuffix checks what is added around the token.
+func (r reader) checkPrefixAndSuffix(a answerReader) {
 	for _, k := range []*schema.Key{keyTokenPrefix, keyTokenSuffix} {
 		text := r.String(k)
 		switch {
@@ -54,7 +54,7 @@ func (r reader) checkAround(a answerReader) {
 	}
 }
 
-// statuses reads those of a good answer; nil for any 2xx.
+// statuses reads the statuses of a successful response; nil: any 2xx.
 func (r reader) statuses(isOAuth2 bool) []int {
 	if !r.Has(keySuccessStatus) {
 		if isOAuth2 {
@@ -69,7 +69,7 @@ func (r reader) statuses(isOAuth2 bool) []int {
 	return statuses
 }
 
-// tokenIn reads where the token is. Without the key, other keys tell.
+// tokenIn reads where the token is, or derives it from other keys.
 func (r reader) tokenIn(isOAuth2 bool) string {
 	switch {
 	case r.Has(keyTokenIn):
@@ -115,7 +115,7 @@ func (r reader) responseHeader(in, tokenHeader string) string {
 	return name
 }
 
-// upstreamHeaders reads the map of header names to header:NAME or body:PATH.
+// upstreamHeaders reads the map from header names to header:NAME or body:PATH.
 func (r reader) upstreamHeaders(tokenHeader string) []upstreamHeader {
 	var headers []upstreamHeader
 	for _, member := range r.Members(keyUpstreamHeaders) {

@@ -9,7 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Where in an answer the token is.
+// Where in a response the token is.
 const (
 	tokenInHeader = "header"
 	tokenInJSON   = "json"
@@ -17,8 +17,8 @@ const (
 	tokenInCookie = "cookie"
 )
 
-// coding is the answer's Content-Encoding where it keeps from reading what is configured. UTF-8 is a mistake that does
-// no harm, and base64 a form of the text that requestHeaders can ask for (Conjur).
+// coding returns the Content-Encoding if it makes the configured values unreadable. "utf-8" is a harmless mistake;
+// base64 is a text encoding that requestHeaders can ask for (Conjur).
 func (r *answerReader) coding(a *Answer) (shown string, isCoded bool) {
 	value, _ := allHeaders(a.Headers, "content-encoding")
 	if !r.readsBody {
@@ -36,17 +36,17 @@ func (r *answerReader) coding(a *Answer) (shown string, isCoded bool) {
 	return "", false
 }
 
-// token returns the token with its prefix and suffix or, when there is none that a header can carry, what there is in its
-// place, without its value. now is when the call was sent: a cookie may have ended.
-func (r *answerReader) token(a *Answer, now time.Time) (value, instead string) {
-	token, instead := r.bareToken(a, now)
+// token returns the token with prefix and suffix. If there is none that a header can carry, problem describes what is
+// there, without the value. now is when the call was sent, as cookies may have expired.
+func (r *answerReader) token(a *Answer, now time.Time) (value, problem string) {
+	token, problem := r.bareToken(a, now)
 	token = strings.Trim(token, " ")
 	if r.isBare && len(token) > len(bearerPrefix) && strings.EqualFold(token[:len(bearerPrefix)], bearerPrefix) {
 		token = strings.Trim(token[len(bearerPrefix):], " ")
 	}
 	switch {
-	case instead != "":
-		return "", instead
+	case problem != "":
+		return "", problem
 	case token == "":
 		return "", "it is empty " + r.place()
 	case len(token) > maxTokenBytes:
@@ -56,12 +56,12 @@ func (r *answerReader) token(a *Answer, now time.Time) (value, instead string) {
 	}
 	prefix := r.prefix
 	if endsScheme(prefix) && len(token) >= len(prefix) && strings.EqualFold(token[:len(prefix)], prefix) {
-		prefix = "" // some services answer with "Bearer …" already
+		prefix = "" // some services already include the scheme
 	}
-	return prefix + strings.Clone(token) + r.suffix, "" // not a part of the answer, which would be kept as long
+	return prefix + strings.Clone(token) + r.suffix, "" // a clone, as a substring would keep the whole response in memory
 }
 
-// place is where the token is expected.
+// place describes where the token is expected.
 func (r *answerReader) place() string {
 	switch r.tokenIn {
 	case tokenInHeader:
@@ -75,7 +75,7 @@ func (r *answerReader) place() string {
 	}
 }
 
-func (r *answerReader) bareToken(a *Answer, now time.Time) (token, instead string) {
+func (r *answerReader) bareToken(a *Answer, now time.Time) (token, problem string) {
 	switch r.tokenIn {
 	case tokenInHeader:
 		token, found := FirstHeader(a.Headers, r.responseHeader)
@@ -99,7 +99,7 @@ func (r *answerReader) bareToken(a *Answer, now time.Time) (token, instead strin
 	}
 }
 
-func (r *answerReader) jsonToken(a *Answer) (token, instead string) {
+func (r *answerReader) jsonToken(a *Answer) (token, problem string) {
 	value := a.json(r.tokenPath)
 	switch {
 	case value.Type == gjson.String:
@@ -124,22 +124,22 @@ func (r *answerReader) jsonToken(a *Answer) (token, instead string) {
 	}
 }
 
-// byteOrderMark is what some services have before their text, although it says nothing in UTF-8 (RFC 8259 section 8.1).
+// byteOrderMark precedes the text of some services, though it is meaningless in UTF-8 (RFC 8259 section 8.1).
 const byteOrderMark = "\xef\xbb\xbf"
 
-// text is the whole body, without the space around it.
+// text returns the body without surrounding whitespace.
 func (a *Answer) text() string {
 	return strings.TrimSpace(strings.TrimPrefix(string(a.Body), byteOrderMark))
 }
 
-// isPage reports whether the body is a page for people, such as that of a login or of a proxy on the way.
+// isPage reports whether the body looks like an HTML page, such as that of a login or of an intermediate proxy.
 func (a *Answer) isPage() bool { return strings.HasPrefix(a.text(), "<") }
 
 const bearerPrefix = "Bearer "
 
-// hasBearerToken reports whether whoever has the token may use it (RFC 6749 section 7.1). One of another type, such as
-// DPoP, also needs a proof that the upstream would miss. A token_type of N_A (RFC 8693 section 2.2.1) says nothing
-// about that, and so does none, or an empty one.
+// hasBearerToken reports whether the token can be used by simply sending it (RFC 6749 section 7.1). Other types, such
+// as DPoP, need a proof that the upstream would miss. A token_type that is absent, empty or N_A (RFC 8693 section
+// 2.2.1) is accepted.
 func (a *Answer) hasBearerToken() bool {
 	value := a.json("token_type")
 	return value.Type == gjson.Null || value.Type == gjson.String && (value.Str == "" || strings.EqualFold(value.Str, "Bearer") || value.Str == "N_A")

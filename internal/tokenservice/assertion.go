@@ -17,30 +17,30 @@ import (
 
 const (
 	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-	// assertionLifetime is all that a call needs; a longer one would be of use to whoever gets hold of it.
+	// assertionLifetime is enough for a call; a longer one would help whoever steals an assertion.
 	assertionLifetime = 60 * time.Second
 )
 
-// errUnsigned is all that is said of a signature that fails: what the library says could tell of the key.
+// errUnsigned is all that is said about a failed signature: the library's error could reveal something of the key.
 var errUnsigned = errors.New("can't be called: the client's assertion can't be signed")
 
-// assertion is a JWT by which the client proves who it is without sending its secret (RFC 7523 section 2.2). Each
-// call bears one of its own, as servers take a jti only once.
+// assertion creates JWTs that prove the client's identity without sending its secret (RFC 7523 section 2.2). Each call
+// needs a new one, because servers accept a jti only once.
 type assertion struct {
 	header   string // encoded
-	client   string // the client's id
-	audience string // empty: not known yet, see forEndpoint
+	client   string // client ID
+	audience string // empty until forEndpoint
 	key      signingKey
 }
 
-// signingKey signs the header and the claims of a JWT, as RFC 7518 section 3 has it for the algorithm.
+// signingKey signs the header and claims of a JWT with an algorithm of RFC 7518 section 3.
 type signingKey struct {
 	algorithm  string
 	sign       func(message []byte) (signature []byte, err error)
-	thumbprint [2]string // name and value of the header member that names the key's certificate; empty: it has none
+	thumbprint [2]string // name and value of the header field that identifies the key's certificate; empty: none
 }
 
-// assertion reads what its header says; nil without a key.
+// assertion reads the configuration of assertions; nil without a key.
 func (r reader) assertion(client string, key signingKey) *assertion {
 	header, audience := r.joseHeader(key), r.String(keyAssertionAudience)
 	if key.sign == nil {
@@ -49,7 +49,7 @@ func (r reader) assertion(client string, key signingKey) *assertion {
 	return &assertion{header: encodeJWT(jsonObject(header)), client: client, audience: audience, key: key}
 }
 
-// joseHeader is the header of what the key signs (RFC 7515 section 4).
+// joseHeader returns the header for what the key signs (RFC 7515 section 4).
 func (r reader) joseHeader(key signingKey) [][2]string {
 	members := [][2]string{{"alg", key.algorithm}, {"typ", "JWT"}}
 	if keyID := r.String(keyKeyID); keyID != "" {
@@ -61,7 +61,7 @@ func (r reader) joseHeader(key signingKey) [][2]string {
 	return members
 }
 
-// forEndpoint is the assertion for the server that is called, by its URL unless the configuration says otherwise.
+// forEndpoint defaults the audience to the URL of the server.
 func (a *assertion) forEndpoint(call Call) *assertion {
 	if a == nil || a.audience != "" {
 		return a
@@ -69,19 +69,19 @@ func (a *assertion) forEndpoint(call Call) *assertion {
 	host, _ := FirstHeader(call.Headers, ":authority")
 	path, _ := FirstHeader(call.Headers, ":path")
 	path, _, _ = strings.Cut(path, "?")
-	of := *a
-	of.audience = "https://" + host + path
-	return &of
+	complete := *a
+	complete.audience = "https://" + host + path
+	return &complete
 }
 
-// signed is a new assertion for a call at that time of day.
+// signed returns a new assertion.
 func (a *assertion) signed(now time.Time) (string, error) {
 	claims := jsonObject([][2]string{{"iss", a.client}, {"sub", a.client}, {"aud", a.audience}, {"jti", rand.Text()}})
 	claims = claims[:len(claims)-1] + `,"iat":` + unixSeconds(now) + `,"exp":` + unixSeconds(now.Add(assertionLifetime)) + "}"
 	return a.key.jwt(a.header, claims)
 }
 
-// jwt is a signed JWT. The header is encoded already.
+// jwt returns a signed JWT. The header is already encoded.
 func (k signingKey) jwt(header, claims string) (string, error) {
 	message := header + "." + encodeJWT(claims)
 	signature, err := k.sign([]byte(message))
@@ -95,7 +95,7 @@ func unixSeconds(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
 
 func encodeJWT(part string) string { return base64.RawURLEncoding.EncodeToString([]byte(part)) }
 
-// jsonObject writes an object of strings.
+// jsonObject encodes an object of strings.
 func jsonObject(members [][2]string) string {
 	text := []byte("{")
 	for i, member := range members {
@@ -108,11 +108,11 @@ func jsonObject(members [][2]string) string {
 	return string(append(text, '}'))
 }
 
-// minSecretBytes of a key for HS256 (RFC 7518 section 3.2): whoever sees an assertion could guess a shorter one, and
-// servers refuse it.
+// minSecretBytes is the minimum key length for HS256 (RFC 7518 section 3.2): a shorter key could be guessed from an
+// assertion, and servers refuse it.
 const minSecretBytes = sha256.Size
 
-// secretKey signs with the secret of that key, which both sides share.
+// secretKey signs with the shared secret in key k.
 func (r reader) secretKey(k *schema.Key, secret, why string) signingKey {
 	if secret == "" {
 		return signingKey{}

@@ -7,8 +7,8 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// authenticate reads how the client proves who it is, and puts its credentials where the authorization server wants
-// them. A secret that the server would not get is an error: whoever wrote it down expects it to protect something.
+// authenticate reads how the client authenticates, and adds its credentials to the request. A secret that would not be
+// sent is an error: whoever configured it expects it to protect something.
 func (r reader) authenticate(request *oauth2) {
 	style, id := r.String(keyAuthStyle), r.String(keyClientID)
 	written, _ := r.Value(keyClientID)
@@ -27,12 +27,12 @@ func (r reader) authenticate(request *oauth2) {
 	}
 	r.warnOfUnused(style)
 	if style == authStyleHeader {
-		// Form-encoded first, which matters for +, % and : in generated secrets.
+		// Form-encode first; this matters for +, % and : in generated secrets.
 		pair := url.QueryEscape(id) + ":" + url.QueryEscape(secret)
 		request.authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
 		return
 	}
-	if id != "" { // without one, nobody in particular asks: Google's STS takes the subject's token alone
+	if id != "" { // optional: Google's STS only takes the subject's token
 		request.form.Set("client_id", id)
 	}
 	switch style {
@@ -51,15 +51,15 @@ func (r reader) authenticate(request *oauth2) {
 	}
 }
 
-// sign has each call bear an assertion; nil where the part is off and has no key.
+// sign adds a signed assertion to each call; a is nil if the part is disabled and has no key.
 func (request *oauth2) sign(a *assertion) {
 	request.assertion = a
 	request.form.Set("client_assertion_type", assertionType)
 }
 
-// warnOfUnused tells of keys that the style has no use for.
+// warnOfUnused warns of keys that the authentication style does not use.
 func (r reader) warnOfUnused(style string) {
-	of := map[*schema.Key]string{
+	styles := map[*schema.Key]string{
 		keyPrivateKey: authStyleKeyJWT, keySigningAlgorithm: authStyleKeyJWT,
 		keyKeyID: authStyleKeyJWT + " and " + authStyleSecretJWT, keyAssertionAudience: authStyleKeyJWT + " and " + authStyleSecretJWT,
 	}
@@ -69,9 +69,9 @@ func (r reader) warnOfUnused(style string) {
 		}
 	}
 	for _, k := range []*schema.Key{keyPrivateKey, keyKeyID, keySigningAlgorithm, keyAssertionAudience} {
-		isUsed := style == authStyleKeyJWT || style == authStyleSecretJWT && of[k] != authStyleKeyJWT
+		isUsed := style == authStyleKeyJWT || style == authStyleSecretJWT && styles[k] != authStyleKeyJWT
 		if _, isOwn := r.Own(k.Name); isOwn && !isUsed {
-			r.Unused(k, "it belongs to "+keyAuthStyle.Name+" "+of[k])
+			r.Unused(k, "it belongs to "+keyAuthStyle.Name+" "+styles[k])
 		}
 	}
 }

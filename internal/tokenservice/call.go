@@ -11,21 +11,21 @@ import (
 
 // Call is the request of a token call, ready to be sent.
 type Call struct {
-	Headers [][2]string // with :method, :path and :authority
+	Headers [][2]string // including :method, :path and :authority
 	Body    []byte
 }
 
-// version is the plugin's, which make puts here when it links the file.
+// version is the plugin's, set by make when linking.
 var version = "development"
 
-// defaultHeaders say who calls, as firewalls refuse calls that don't, and that no coding is read; without the latter a
-// server may choose one (RFC 9110 section 12.5.3).
+// defaultHeaders are a User-Agent, without which firewalls refuse calls, and an Accept-Encoding that rules out content
+// coding, which a server could otherwise choose (RFC 9110 section 12.5.3).
 func defaultHeaders() [][2]string {
 	return [][2]string{{"user-agent", "token-fetch/" + version}, {"accept-encoding", "identity"}}
 }
 
-// addDefaults completes the call by those that are not configured. One that is forwarded is the client's, and the
-// default where the client has none.
+// addDefaults adds the default headers that are not configured. If one is forwarded from the client, the default
+// applies to clients that do not send it.
 func (s *Service) addDefaults() {
 	for _, header := range defaultHeaders() {
 		_, isConfigured := FirstHeader(s.call.Headers, header[0])
@@ -39,20 +39,20 @@ func (s *Service) addDefaults() {
 	}
 }
 
-// pathIndex is where a call has its path among the headers.
+// pathIndex is the index of :path among a call's headers.
 const pathIndex = 1
 
-// lateHeader is a header of the call, by its index, whose value has references.
-type lateHeader struct {
+// headerTemplate is a header of the call, by index, whose value has references.
+type headerTemplate struct {
 	index int
 	text  template.Template
 }
 
-// Call is what the service is asked for the caller's token; c is nil where tokens do not depend on the caller, named are the
-// tokens that the call refers to, in the order of Links, and trace what the request that causes it sends along. now
-// is the time of day, which a signed assertion bears. The error is *MissingError, or says that the call could not be signed.
+// Call returns the call for the caller's token; c is nil if tokens do not depend on the caller. named are the tokens
+// that the call refers to, in the order of Links; trace are headers of the request that causes the call. now is the
+// time of day, for signed assertions. The error is *MissingError, or says that signing failed.
 func (s *Service) Call(c *Caller, named []string, trace [][2]string, now time.Time) (Call, error) {
-	// The service's own slices are shared by all calls and stay unchanged.
+	// The service's slices are shared by all calls and must not change.
 	call := s.call
 	v := &values{service: s, caller: c, named: named}
 	if err := s.renderHeaders(&call, v); err != nil {
@@ -64,7 +64,7 @@ func (s *Service) Call(c *Caller, named []string, trace [][2]string, now time.Ti
 			more = append(more, header)
 		}
 	}
-	if len(more)+len(trace) > 0 { // the same call for all needs no memory of its own
+	if len(more)+len(trace) > 0 { // avoids a copy in the common case
 		call.Headers = slices.Concat(call.Headers, more, trace)
 	}
 	body, err := s.body(v)
@@ -79,25 +79,25 @@ func (s *Service) Call(c *Caller, named []string, trace [][2]string, now time.Ti
 	if err != nil {
 		return Call{}, err
 	}
-	call.Body = slices.Concat(call.Body, []byte("&client_assertion="+signed)) // whose characters need no encoding
+	call.Body = slices.Concat(call.Body, []byte("&client_assertion="+signed)) // base64url needs no encoding in a form
 	return call, nil
 }
 
-// isFieldValue reports whether a value can be a header's on its own (RFC 9110 section 5.5). Servers of HTTP/2 may reset a call with
-// one that has blanks around it, which would look like a failure for all.
+// isFieldValue reports whether value is a complete header value (RFC 9110 section 5.5). HTTP/2 servers may reset a call
+// if one has surrounding whitespace, which would look like an unavailable service.
 func isFieldValue(value string) bool {
 	return IsHeaderValue(value) && strings.Trim(value, " \t") == value
 }
 
 func (s *Service) renderHeaders(call *Call, v *values) error {
-	if len(s.late) == 0 {
+	if len(s.headerTemplates) == 0 {
 		return nil
 	}
 	call.Headers = slices.Clone(call.Headers)
-	for _, header := range s.late {
-		find := v.findOf(isFieldValue)
+	for _, header := range s.headerTemplates {
+		find := v.findMatching(isFieldValue)
 		if header.index == pathIndex {
-			find = v.find // where all is encoded
+			find = v.find // in a path, everything is encoded
 		}
 		text, err := header.text.Render(find)
 		if err != nil {
@@ -113,55 +113,54 @@ func (s *Service) body(v *values) ([]byte, error) {
 	case s.form != nil && !s.form.isFixed():
 		text, err := s.form.body(v)
 		return []byte(text), err
-	case !s.lateBody.IsFixed():
-		text, err := s.lateBody.Render(v.find)
+	case !s.bodyTemplate.IsFixed():
+		text, err := s.bodyTemplate.Render(v.find)
 		return []byte(text), err
 	default:
 		return s.call.Body, nil
 	}
 }
 
-// call reads the request but for what comes from the caller, and the service's address.
+// call reads the request, without the values that differ per call, and the service's address.
 func (r reader) call(service *Service, auth *oauth2) {
-	// In the order in which the guide's sample checked them.
+	// Keys are read in the order in which the guide's sample checks them.
 	path := r.requestPath()
 	host := r.address(service)
 	body, hasBody := r.requestBody(auth)
 	method := r.requestMethod(auth != nil || hasBody)
 	headers := [][2]string{{":method", method}, {":path", ""}, {":authority", host}}
-	headers[pathIndex][1] = service.textOf(pathIndex, path)
+	headers[pathIndex][1] = service.staticText(pathIndex, path)
 	headers = r.requestHeaders(service, headers, auth)
 	if !hasBody && (method == "POST" || method == "PUT" || method == "PATCH") {
-		// Envoy's client sends no length for an empty body; some servers answer 411 then.
+		// Envoy's HTTP client sends no Content-Length with an empty body, which some servers answer with 411.
 		headers = append(headers, [2]string{"content-length", "0"})
 	}
 	if service.Retries > 0 {
-		// Envoy's own client makes the retries and does not send these on.
+		// Envoy makes the retries, and strips these headers.
 		headers = append(headers,
 			[2]string{"x-envoy-retry-on", "connect-failure,reset,5xx"},
 			[2]string{"x-envoy-max-retries", strconv.Itoa(service.Retries)})
 	}
 	service.call.Headers = headers
 	if hasBody {
-		service.call.Body, service.lateBody = []byte(body.Text()), body
+		service.call.Body, service.bodyTemplate = []byte(body.Text()), body
 	}
 }
 
-// textOf is the text of the header with that index. One with references is known when a call is made.
-func (s *Service) textOf(index int, text template.Template) string {
+// staticText returns a header's value. If it has references, it records the template for rendering with each call.
+func (s *Service) staticText(index int, text template.Template) string {
 	if !text.IsFixed() {
-		s.late = append(s.late, lateHeader{index, text})
+		s.headerTemplates = append(s.headerTemplates, headerTemplate{index, text})
 	}
 	return text.Text()
 }
 
-// isVisible reports whether a text can stand in a request's path or authority: its characters are
-// visible ASCII, so that it does not break the request's first line.
+// isVisible reports whether text is visible ASCII only, so that it is safe in a request line and in :authority.
 func isVisible(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
-// requestPath is sent as it is written, but for a leading slash.
+// requestPath reads the path and query, sent as written except that a missing leading slash is added.
 func (r reader) requestPath() template.Template {
 	text := r.Template(keyRequestPath, func(template.Template) template.Syntax { return template.Target })
 	path := text.Text()
@@ -212,7 +211,7 @@ func (r reader) requestBody(auth *oauth2) (body template.Template, ok bool) {
 	case auth != nil:
 		r.Fail("invalid %s in config: oauth2 makes the body itself (want more form fields in oauth2.params)", r.Name(keyRequestBody))
 	}
-	// Whoever reads it decides what it is, and a value could be more than a value then.
+	// Readers decide what the body is; parsed differently than expected, a value could become syntax.
 	_, isWhole := body.Whole()
 	isForwarded := slices.ContainsFunc(r.Strings(keyForwardHeaders), func(name string) bool { return strings.EqualFold(name, "content-type") })
 	switch {
@@ -227,7 +226,7 @@ func (r reader) requestBody(auth *oauth2) (body template.Template, ok bool) {
 	return body, true
 }
 
-// requestHeaders appends the configured ones, then those that OAuth 2.0 needs.
+// requestHeaders appends the configured headers, then those that OAuth 2.0 needs.
 func (r reader) requestHeaders(service *Service, headers [][2]string, auth *oauth2) [][2]string {
 	for _, header := range r.Members(keyRequestHeaders) {
 		name := strings.ToLower(header.Name)
@@ -239,7 +238,7 @@ func (r reader) requestHeaders(service *Service, headers [][2]string, auth *oaut
 		case !IsHeaderValue(header.Value):
 			r.InvalidMember(keyRequestHeaders, header.Name, WantHeaderValue)
 		}
-		headers = append(headers, [2]string{name, service.textOf(len(headers), header.Template)})
+		headers = append(headers, [2]string{name, service.staticText(len(headers), header.Template)})
 	}
 	return auth.addHeaders(headers)
 }

@@ -7,68 +7,69 @@ import (
 	"time"
 )
 
-// Why a request is not fit for an exchange.
+// Why a request's token can't be exchanged.
 var (
 	ErrNoSubjectToken = errors.New("the request has no bearer token to exchange")
 	ErrNoActorToken   = errors.New("the request has no token of an actor")
-	// ErrAnonymous is of a request that needs no token: with allowMissing, it goes on without.
+	// ErrAnonymous is for a request without a token that, with allowMissing, is forwarded without one.
 	ErrAnonymous = errors.New("the request brings no token, and gets none")
 )
 
-// Caller is what a token depends on beside the configuration: values of the client's request.
+// Caller holds the values of a client's request that tokens depend on.
 type Caller struct {
 	service *Service
-	values  string // as AppendCaller writes them; those below are parts of it
+	values  string // as encoded by AppendCaller; given has slices of it
 	key     [16]byte
 	given   []given
 }
 
-// given is a value of the request, and the number of its input.
+// given is a value of the request, with the index of its input.
 type given struct {
 	input int
 	text  string
 }
 
-// Values tells callers apart. It has their secrets.
+// Values identifies the caller. It contains secrets.
 func (c *Caller) Values() string { return c.values }
 
-// Key tells callers apart as well. It is a hash of the values.
+// Key is a hash of Values.
 func (c *Caller) Key() [16]byte { return c.key }
 
-// Size is what the caller keeps in memory, in bytes.
+// Size is the caller's size in memory, in bytes.
 func (c *Caller) Size() int {
 	const sizeOfGiven = 24
 	return len(c.values) + len(c.given)*sizeOfGiven
 }
 
-// subjectLeeway is how long after its exp a caller's token still goes to the authorization server, whose clock decides.
-// Envoy's jwt_authn has the same.
+// subjectLeeway is how long after its exp a caller's token is still sent to the authorization server, whose clock
+// decides. It is the same as in Envoy's jwt_authn.
 const subjectLeeway = 60 * time.Second
 
-// HasExpired reports whether a token that is to be exchanged says so itself, and has for subjectLeeway. It is not verified.
+// HasExpired reports whether a token to be exchanged expired, by its own unverified exp, more than subjectLeeway ago.
 func (c *Caller) HasExpired(now time.Time) bool {
 	expiry, ok := c.expiry()
 	return ok && !now.Before(expiry.Add(subjectLeeway))
 }
 
-// expiry is when the first of the caller's tokens expires, as far as they say so.
+// expiry is when the first of the caller's tokens expires, if any of them says.
 func (c *Caller) expiry() (first time.Time, ok bool) {
 	for _, g := range c.given {
 		if c.service.inputs[g.input].reading != bearer {
 			continue
 		}
-		if expiry, says := jwtExpiry(g.text); says && (!ok || expiry.Before(first)) {
+		if expiry, hasExpiry := jwtExpiry(g.text); hasExpiry && (!ok || expiry.Before(first)) {
 			first, ok = expiry, true
 		}
 	}
 	return first, ok
 }
 
-// AppendCaller appends the values of the request headers that the token depends on. The error is
-// ErrNoSubjectToken, ErrNoActorToken, ErrAnonymous or *MissingError. It is apart from Caller for requests that find their token: they need no more.
+// AppendCaller appends the values of the request headers that the token depends on. The error is ErrNoSubjectToken,
+// ErrNoActorToken, ErrAnonymous or *MissingError. Requests that find their token in the cache need only this, not a
+// Caller.
 //
-// Each value has the number of its input and its length before it, so that
-// different values can't look the same, wherever one ends and the next begins.
+// Each value is prefixed with the index of its input and its length, so that different values never have the same
+// encoding.
 func (s *Service) AppendCaller(to []byte, headers [][2]string) ([]byte, error) {
 	var missing error
 	for number := range s.inputs {
@@ -78,7 +79,7 @@ func (s *Service) AppendCaller(to []byte, headers [][2]string) ([]byte, error) {
 		case s.inputs[number].reading == bearer:
 			return nil, err
 		case missing == nil:
-			missing = err // unless there is no token to be exchanged either: that says more
+			missing = err // unless the subject's token is missing too: that error says more
 		}
 	}
 	if missing != nil {
@@ -93,11 +94,11 @@ func appendValue(to []byte, number int, value string) []byte {
 	return append(to, value...)
 }
 
-// Caller is the one whose values AppendCaller has written. What the token service is sent comes from nothing else.
+// Caller decodes what AppendCaller encoded. Nothing else of the request is sent to the token service.
 func (s *Service) Caller(values []byte) *Caller {
 	c := &Caller{service: s, values: string(values)}
 	digest := sha256.Sum256(values)
-	copy(c.key[:], digest[:]) // half of it tells apart whatever there will be
+	copy(c.key[:], digest[:]) // half of it is enough to be unique
 	for at := 0; at < len(values); {
 		number, size := binary.Uvarint(values[at:])
 		at += size
@@ -110,7 +111,7 @@ func (s *Service) Caller(values []byte) *Caller {
 	return c
 }
 
-// text is the caller's value for an input that has one.
+// text returns the caller's value of an input.
 func (c *Caller) text(in input) (string, bool) {
 	if c == nil {
 		return "", false
@@ -123,13 +124,13 @@ func (c *Caller) text(in input) (string, bool) {
 	return "", false
 }
 
-// forwarded are the headers of the caller's request that the call sends along.
+// forwarded returns the headers of the caller's request to send along.
 func (s *Service) forwarded(c *Caller) (headers [][2]string) {
 	if c == nil {
 		return nil
 	}
 	for _, g := range c.given {
-		if in := s.inputs[g.input]; in.reading == lines && g.input < s.own {
+		if in := s.inputs[g.input]; in.reading == lines && g.input < s.ownInputs {
 			headers = append(headers, [2]string{in.origin.Name, g.text})
 		}
 	}

@@ -11,18 +11,18 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// This file is about clocks that are not the gateway's: what a token service or a token says by its own.
+// This file deals with clocks other than the gateway's: those of token services, and of whoever issued a token.
 
 const (
-	// clockTolerance is by how much two clocks differ that agree: a Date has whole seconds.
+	// clockTolerance is how far two clocks that agree may differ: Date has a resolution of one second.
 	clockTolerance = 2 * time.Second
-	// maxClockSkew is by how much a clock may be off; a Date further away is no clock's, for example that of
-	// a machine that has forgotten the year.
+	// maxClockSkew is how far off a clock may be; a Date beyond that is ignored, for example that of a machine whose
+	// clock was reset.
 	maxClockSkew = 24 * time.Hour
 )
 
-// issuerTime is what the token service's clock showed when the call was sent, as far as its answer tells: by Date, and
-// Age where a cache has kept the answer. Where both clocks agree it is the gateway's, which knows more than seconds.
+// issuerTime is the token service's time when the call was sent, according to the response's Date, and its Age if it
+// was cached. If the clocks agree, it returns the gateway's time, which is more precise.
 func issuerTime(a *Answer, sentAt time.Time) time.Time {
 	date, ok := a.date(sentAt)
 	if !ok {
@@ -32,12 +32,12 @@ func issuerTime(a *Answer, sentAt time.Time) time.Time {
 	if ahead >= -clockTolerance && ahead <= a.Took+clockTolerance/2 || ahead.Abs() > maxClockSkew {
 		return sentAt
 	}
-	return date.Add(time.Second) // it may have been as late as that, and a token must not outlive its end
+	return date.Add(time.Second) // it may have been that late, and a token must not outlive its end
 }
 
-// until is how long it is from when the call was sent to an end that the answer names. Where the end has passed by the
-// gateway's clock, the issuer's is behind, and counts alone. Else the first of both counts, unless something else confirms that Date
-// is the clock by which the end is meant: a proxy may have written it.
+// until is how long it is from sending the call to an end that the response names. If the end has passed by the
+// gateway's clock, the issuer's clock is behind, and it alone counts. Otherwise the earlier of both counts, unless
+// something confirms that the end is by the clock of Date, which may come from a proxy.
 func (a *Answer) until(end, sentAt time.Time, isConfirmed bool) time.Duration {
 	byGateway, byIssuer := end.Sub(sentAt), end.Sub(issuerTime(a, sentAt))
 	if isConfirmed || byGateway <= 0 {
@@ -46,7 +46,7 @@ func (a *Answer) until(end, sentAt time.Time, isConfirmed bool) time.Duration {
 	return min(byGateway, byIssuer)
 }
 
-// date is the answer's own.
+// date returns the response's Date, plus its Age.
 func (a *Answer) date(now time.Time) (time.Time, bool) {
 	value, _ := FirstHeader(a.Headers, "date")
 	date, ok := parseDate(value, now)
@@ -58,14 +58,14 @@ func (a *Answer) date(now time.Time) (time.Time, bool) {
 	return date, ok
 }
 
-// jwtTimes are what a JWT says of its own life (RFC 7519 section 4.1).
+// jwtTimes are the times of a JWT (RFC 7519 section 4.1).
 type jwtTimes struct {
 	exp time.Time
-	iat time.Time // zero: it does not say, or has been issued after its end
+	iat time.Time // zero if absent or later than exp
 }
 
-// readJWTTimes reads a JWT with an exp, with or without a scheme before it. Nothing is verified: the token is not ours to
-// judge, and a wrong exp only makes it live shorter or be refused upstream.
+// readJWTTimes reads the times of a JWT with an exp, with or without a scheme before it. It verifies nothing: that is
+// up to the upstream, and a forged exp can only shorten the token's life or get it refused.
 func readJWTTimes(token string) (times jwtTimes, ok bool) {
 	if space := strings.LastIndexByte(token, ' '); space >= 0 {
 		token = token[space+1:]
@@ -78,14 +78,14 @@ func readJWTTimes(token string) (times jwtTimes, ok bool) {
 	if exp.Type != gjson.Number || exp.Num > math.MaxInt32*100 {
 		return times, false
 	}
-	times.exp = instant(exp.Num) // before 1970 is long over as well
+	times.exp = instant(exp.Num) // anything before 1970 has long expired as well
 	if iat.Type == gjson.Number && iat.Num < exp.Num {
 		times.iat = instant(iat.Num)
 	}
 	return times, true
 }
 
-// claimsOfJWT are the claims as JSON, which nobody has verified; ok is false for what is no JWT.
+// claimsOfJWT returns the unverified claims as JSON; ok is false if the token is not a JWT.
 func claimsOfJWT(token string) (claims []byte, ok bool) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -95,21 +95,21 @@ func claimsOfJWT(token string) (claims []byte, ok bool) {
 	return claims, err == nil && schema.ValidJSON(claims)
 }
 
-// jwtExpiry is the exp of a JWT.
+// jwtExpiry returns the exp of a JWT.
 func jwtExpiry(token string) (time.Time, bool) {
 	times, ok := readJWTTimes(token)
 	return times.exp, ok
 }
 
-// limit keeps a lifetime within the token's own. Both ends of a JWT are the issuer's time: without a Date,
-// all that is known of it is that it is not before iat.
+// limit caps the lifetime at the token's own. Both exp and iat are by the issuer's clock; without a Date, all that is
+// known of that clock is that it is not before iat.
 func (t jwtTimes) limit(l *lifetime, a *Answer, sentAt time.Time) {
 	own := a.until(t.exp, sentAt, t.confirmDate(l, a, sentAt))
 	if ahead := t.iat.Sub(sentAt); ahead > a.Took+clockTolerance {
-		own = min(own, t.exp.Sub(t.iat.Add(time.Second))) // as with a Date, it may have been as late as that
+		own = min(own, t.exp.Sub(t.iat.Add(time.Second))) // it may have been that late
 	}
 	if _, hasDate := a.date(sentAt); own <= 0 && !hasDate && l.named && l.length > 0 && -own < maxClockSkew {
-		// The service says for how long its token lives, and the token that it is over: its clock is behind.
+		// The response gives the token a lifetime, but its exp has passed: the issuer's clock is behind.
 		own = l.length
 		if !t.iat.IsZero() {
 			own = t.exp.Sub(t.iat)
@@ -124,15 +124,15 @@ func (t jwtTimes) limit(l *lifetime, a *Answer, sentAt time.Time) {
 	}
 }
 
-// confirmDate reports whether the token has been issued by the clock of the answer's Date, just now: its iat says so, or a
-// lifetime that the answer names.
+// confirmDate reports whether the token was issued just now by the clock of the response's Date, according to its iat
+// or to a lifetime in the response.
 func (t jwtTimes) confirmDate(l *lifetime, a *Answer, sentAt time.Time) bool {
 	date, ok := a.date(sentAt)
 	isClose := func(apart time.Duration) bool { return apart.Abs() <= clockTolerance+a.Took }
 	return ok && (isClose(t.iat.Sub(date)) || l.named && isClose(t.exp.Sub(date)-l.length))
 }
 
-// clockName says by whose clock issuerTime goes.
+// clockName names the clock that issuerTime uses.
 func clockName(a *Answer, sentAt time.Time) string {
 	if _, ok := a.date(sentAt); ok {
 		return "the Date of the answer"
@@ -140,16 +140,16 @@ func clockName(a *Answer, sentAt time.Time) string {
 	return "the gateway's clock, as the answer has no Date"
 }
 
-// The smallest numbers since 1970 that are taken for finer units than seconds: as those each is a day in 2001, before
-// any token that there is, and as the coarser ones it is beyond the year 9999, by which some services mean
-// that a token does not end.
+// The smallest numbers since 1970 that are taken for units finer than seconds. In the finer unit, each is a day in
+// 2001, before any token of today; in the coarser one, it is beyond the year 9999, which some services use for tokens
+// that never expire.
 const (
 	firstMilliseconds = 1e12
 	firstMicroseconds = 1e15
 	firstNanoseconds  = 1e18
 )
 
-// instant is the moment so long after 1970. What is too far away for a token is as far as ever matters.
+// instant converts a number since 1970, capping those in the far future.
 func instant(n float64) time.Time {
 	switch {
 	case n >= firstNanoseconds:

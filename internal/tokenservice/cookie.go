@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// setCookie is a line of Set-Cookie, as RFC 6265 section 5.2 reads it.
+// setCookie is a parsed Set-Cookie header (RFC 6265 section 5.2).
 type setCookie struct {
 	name, value string
-	lifetime    time.Duration // counted from when the call was sent; at most 0: the line deletes the cookie
-	hasLifetime bool          // false: the cookie lives as long as the session
+	lifetime    time.Duration // from when the call was sent; at most 0: the cookie is deleted
+	hasLifetime bool          // false: a session cookie
 }
 
-// parseSetCookie reads one line of an answer.
+// parseSetCookie parses one Set-Cookie header.
 func parseSetCookie(line string, a *Answer, sentAt time.Time) setCookie {
 	pair, attributes, _ := strings.Cut(line, ";")
 	name, value, _ := strings.Cut(pair, "=")
@@ -23,7 +23,7 @@ func parseSetCookie(line string, a *Answer, sentAt time.Time) setCookie {
 		name, value, _ := strings.Cut(attribute, "=")
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		switch {
-		case strings.EqualFold(name, "max-age"): // goes before Expires, in whatever order they stand
+		case strings.EqualFold(name, "max-age"): // takes precedence over Expires
 			if lifetime, ok := cookieSeconds(value); ok {
 				c.lifetime, c.hasLifetime, hasMaxAge = lifetime, true, true
 			}
@@ -36,7 +36,7 @@ func parseSetCookie(line string, a *Answer, sentAt time.Time) setCookie {
 	return c
 }
 
-// cookieSeconds reads a Max-Age, which may be negative. One that is no number is as if it were not there.
+// cookieSeconds parses a Max-Age, which may be negative. ok is false if it is not a number.
 func cookieSeconds(text string) (time.Duration, bool) {
 	if text == "" {
 		return 0, false
@@ -48,8 +48,8 @@ func cookieSeconds(text string) (time.Duration, bool) {
 	return deltaSeconds(text)
 }
 
-// cookies are those of an answer with the given names, in that order. The last line of a name counts, and what an
-// answer deletes is not in it.
+// cookies returns the response's cookies with the given names, in that order. The last Set-Cookie of a name counts;
+// cookies that the response deletes are left out.
 func (a *Answer) cookies(names []string, sentAt time.Time) []setCookie {
 	var found []setCookie
 	for _, name := range names {
@@ -69,8 +69,8 @@ func (a *Answer) cookies(names []string, sentAt time.Time) []setCookie {
 	return found
 }
 
-// cookieToken is the token of an answer that sets cookies: the first one's value, or all of them as a request has
-// them where they go upstream as cookies. Without the first there is none.
+// cookieToken returns the token from a response that sets cookies: the first one's value or, if they go upstream as
+// cookies, all of them as a Cookie header. Without the first there is no token.
 func (r *answerReader) cookieToken(a *Answer, sentAt time.Time) string {
 	found := a.cookies(r.cookies, sentAt)
 	if len(found) == 0 || found[0].name != r.cookies[0] {
@@ -86,7 +86,7 @@ func (r *answerReader) cookieToken(a *Answer, sentAt time.Time) string {
 	return strings.Join(pairs, "; ")
 }
 
-// unquoted takes off the quotes that a cookie's value may have (RFC 6265 section 4.1.1), which belong to no token.
+// unquoted strips the quotes that a cookie's value may have (RFC 6265 section 4.1.1); they are not part of the token.
 func unquoted(value string) string {
 	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
 		return value[1 : len(value)-1]
@@ -94,8 +94,8 @@ func unquoted(value string) string {
 	return value
 }
 
-// CookieHeader is the value of the Cookie header that goes upstream: the token's cookies, then the client's but for
-// those of the same names and those that were exchanged. Servers that know no case, or take the first of two, must find no other.
+// CookieHeader returns the Cookie header to send upstream: the token's cookies, then the client's, except those with
+// the same names and those that were exchanged. Names are compared ignoring case, as some servers do.
 func (s *Service) CookieHeader(client []string, token string) string {
 	var pairs []string
 	if token != "" {
@@ -104,7 +104,7 @@ func (s *Service) CookieHeader(client []string, token string) string {
 	for _, line := range client {
 		for pair := range strings.SplitSeq(line, ";") {
 			pair = strings.TrimSpace(pair)
-			if pair != "" && !isCookieOf(s.Cookies, pair) && !isCookieOf(s.RemovedCookies, pair) {
+			if pair != "" && !isCookieNamed(s.Cookies, pair) && !isCookieNamed(s.RemovedCookies, pair) {
 				pairs = append(pairs, pair)
 			}
 		}
@@ -112,8 +112,8 @@ func (s *Service) CookieHeader(client []string, token string) string {
 	return strings.Join(pairs, "; ")
 }
 
-// BringsCookie reports whether a client's Cookie header has the token's cookie, and not empty.
-func (s *Service) BringsCookie(client []string) bool {
+// HasTokenCookie reports whether a client's Cookie header contains the token's cookie with a value.
+func (s *Service) HasTokenCookie(client []string) bool {
 	for _, line := range client {
 		for pair := range strings.SplitSeq(line, ";") {
 			name, value, _ := strings.Cut(pair, "=")
@@ -125,7 +125,7 @@ func (s *Service) BringsCookie(client []string) bool {
 	return false
 }
 
-func isCookieOf(names []string, pair string) bool {
+func isCookieNamed(names []string, pair string) bool {
 	name, _, _ := strings.Cut(pair, "=")
 	for _, own := range names {
 		if strings.EqualFold(strings.TrimSpace(name), own) {
@@ -135,7 +135,7 @@ func isCookieOf(names []string, pair string) bool {
 	return false
 }
 
-// tokenCookies reads the names. They are looked up as they are written: a cookie's name has a case.
+// tokenCookies reads the names of cookies. They are case-sensitive.
 func (r reader) tokenCookies(in string) []string {
 	names := r.Strings(keyTokenCookie)
 	for _, name := range names {

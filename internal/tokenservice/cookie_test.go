@@ -121,7 +121,7 @@ func TestCookieHeader(t *testing.T) {
 		}
 	}
 	for client, want := range map[string]bool{"": false, "a=1": false, "SESSION=": false, "a=1; SESSION=x": true, "csrf=1": false} {
-		if got := service.BringsCookie([]string{client}); got != want {
+		if got := service.HasTokenCookie([]string{client}); got != want {
 			t.Errorf("%q brings a token: got %v, expected %v", client, got, want)
 		}
 	}

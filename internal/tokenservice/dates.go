@@ -11,10 +11,10 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// This file reads moments and lengths of time in the forms in which services write them. What would have to be
-// guessed is not read: a date without its zone, or one whose day and month may be the other way round.
+// This file parses dates and durations in the formats that services use. It does not guess: dates without a zone, or
+// with day and month possibly swapped, are not accepted.
 
-// number reads a number, or its text.
+// number parses a number, or a string that is one.
 func number(value gjson.Result) (n float64, ok bool) {
 	switch value.Type {
 	case gjson.Number:
@@ -32,8 +32,8 @@ func seconds(n float64) time.Duration {
 	return time.Duration(min(max(n, -1), schema.MaxSeconds) * float64(time.Second))
 }
 
-// expiresIn reads a lifetime: seconds, of which at least PayPal sends a string where RFC 6749 section 5.1 has a number, or
-// a text with units. A number of seconds that is a moment of these years is none: the token would live for decades.
+// expiresIn parses a lifetime: seconds, which at least PayPal sends as a string although RFC 6749 section 5.1 has a
+// number, or text with units. A number that is a date of recent years is refused: as a lifetime it would be decades.
 func expiresIn(value gjson.Result, now time.Time) (time.Duration, bool) {
 	if n, ok := number(value); ok {
 		const year = 365 * 24 * time.Hour
@@ -45,7 +45,7 @@ func expiresIn(value gjson.Result, now time.Time) (time.Duration, bool) {
 	return lengthWithUnits(strings.TrimSpace(value.Str))
 }
 
-// lengthWithUnits reads 3600s, as Google's APIs have it, 1h30m, 7d, and PT1H of ISO 8601.
+// lengthWithUnits parses 3600s, as in Google's APIs, 1h30m, 7d, and ISO 8601 durations such as PT1H.
 func lengthWithUnits(text string) (length time.Duration, ok bool) {
 	text = strings.ToLower(strings.ReplaceAll(text, " ", ""))
 	if text == "" || !strings.ContainsAny(text[:1], digits+"p") {
@@ -72,7 +72,7 @@ func lengthWithUnits(text string) (length time.Duration, ok bool) {
 	return min(length+min(rest, schema.MaxSeconds*time.Second), schema.MaxSeconds*time.Second), err == nil && rest >= 0
 }
 
-// untilEnd reads an absolute end: a date with its zone, or a number since 1970.
+// untilEnd parses an absolute end: a date with its zone, or a number since 1970.
 func untilEnd(value gjson.Result, a *Answer, sentAt time.Time) (time.Duration, bool) {
 	if n, ok := number(value); ok {
 		if n <= 0 {
@@ -84,8 +84,8 @@ func untilEnd(value gjson.Result, a *Answer, sentAt time.Time) (time.Duration, b
 	return a.until(at, sentAt, false), ok
 }
 
-// zonedLayouts are the forms of ISO 8601 and their relatives, with a zone at the end. Go takes a fraction of a second
-// behind each that has seconds.
+// zonedLayouts are variants of ISO 8601 and related formats that end in a zone. Go also accepts fractions after
+// seconds.
 var zonedLayouts = func() (layouts []string) {
 	for _, day := range []string{"2006-01-02T", "2006-01-02 ", "20060102T", "2006/01/02 ", "2006/01/02T"} {
 		for _, clock := range []string{"15:04:05", "15:04", "150405", "1504"} {
@@ -97,21 +97,21 @@ var zonedLayouts = func() (layouts []string) {
 	return append(layouts, time.RFC1123Z, time.RFC822Z, time.RubyDate, "Mon, 2 Jan 2006 15:04:05 -0700")
 }()
 
-// parseMoment reads a date that says its zone. Letters may be small (RFC 3339 section 5.6), and
-// UTC or GMT may stand for Z.
+// parseMoment parses a date with a zone. Letters may be in lower case (RFC 3339 section 5.6), and UTC or GMT may
+// replace Z.
 func parseMoment(text string, now time.Time) (time.Time, bool) {
 	text = strings.TrimSpace(text)
 	if at, ok := parseDate(text, now); ok {
 		return at, true
 	}
-	if ticks, isTicks := strings.CutPrefix(text, "/Date("); isTicks { // of older .NET: milliseconds since 1970
+	if ticks, isTicks := strings.CutPrefix(text, "/Date("); isTicks { // older .NET: milliseconds since 1970
 		ticks, _, _ = strings.Cut(ticks, ")")
 		n, err := strconv.ParseInt(ticks, 10, 64)
 		return time.UnixMilli(n), err == nil
 	}
-	text, _, _ = strings.Cut(text, "[") // of newer Java: the zone's name behind its offset
+	text, _, _ = strings.Cut(text, "[") // newer Java appends the zone's name to its offset
 	upper := strings.ToUpper(text)
-	for _, name := range []string{" UTC ", " GMT "} { // of date and older Java, before the year
+	for _, name := range []string{" UTC ", " GMT "} { // date(1) and older Java put the zone before the year
 		if at, err := time.Parse(time.ANSIC, strings.Replace(text, name, " ", 1)); err == nil {
 			return at, true
 		}
@@ -135,11 +135,11 @@ func parseMoment(text string, now time.Time) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// httpLayouts are the three forms of a date that a recipient must know (RFC 9110 section 5.6.7), and that of
-// cookies, with dashes and the whole year.
+// httpLayouts are the date formats that recipients must accept (RFC 9110 section 5.6.7), and that of cookies, with
+// dashes and a four-digit year.
 var httpLayouts = []string{"Mon, 02 Jan 2006 15:04:05 ", "Monday, 02-Jan-06 15:04:05 ", "Mon, 02-Jan-2006 15:04:05 ", "Mon, 2 Jan 2006 15:04:05 "}
 
-// parseDate reads a date of HTTP, which is in GMT whatever its form.
+// parseDate parses an HTTP date, which is in GMT in every format.
 func parseDate(text string, now time.Time) (time.Time, bool) {
 	text = strings.TrimSpace(text)
 	if at, err := time.Parse(time.ANSIC, text); err == nil {
@@ -147,15 +147,15 @@ func parseDate(text string, now time.Time) (time.Time, bool) {
 	}
 	moment := text[:max(len(text)-len("GMT"), 0)]
 	if zone := text[len(moment):]; !strings.EqualFold(zone, "GMT") && !strings.EqualFold(zone, "UTC") {
-		return time.Time{}, false // Go would take any other name of a zone for UTC
+		return time.Time{}, false // Go would take any other zone name for UTC
 	}
 	for i, layout := range httpLayouts {
 		at, err := time.Parse(layout, moment)
 		if err != nil {
 			continue
 		}
-		// Of a year's two digits, Go takes 69 to 99 for the last century's. RFC 9110 has them in the
-		// next one, unless that is more than 50 years ahead.
+		// Go maps two-digit years 69 to 99 to the last century. RFC 9110 maps them to the current one, unless that is
+		// more than 50 years ahead.
 		if next := at.AddDate(100, 0, 0); i == 1 && !next.After(now.AddDate(50, 0, 0)) {
 			at = next
 		}
@@ -164,12 +164,12 @@ func parseDate(text string, now time.Time) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// allHeaders joins the values of one header (RFC 9110 section 5.3).
+// allHeaders joins the values of a header (RFC 9110 section 5.3).
 func allHeaders(headers [][2]string, name string) (joined string, ok bool) {
 	for _, header := range headers {
 		switch {
 		case header[0] != name:
-		case !ok: // mostly the only one, which needs no memory of its own
+		case !ok: // avoids an allocation in the common case
 			joined, ok = header[1], true
 		default:
 			joined += "," + header[1]
@@ -178,8 +178,7 @@ func allHeaders(headers [][2]string, name string) (joined string, ok bool) {
 	return joined, ok
 }
 
-// maxAge reads Cache-Control (RFC 9111 section 5.2.2). What a proxy on the way
-// has already used up of the time is in Age (section 5.1).
+// maxAge parses Cache-Control (RFC 9111 section 5.2.2), less the Age that intermediate caches report (section 5.1).
 func maxAge(control string, headers [][2]string) (lifetime time.Duration, isForbidden, ok bool) {
 	for directive := range strings.SplitSeq(control, ",") {
 		name, argument, _ := strings.Cut(strings.TrimSpace(directive), "=")
@@ -201,8 +200,7 @@ func maxAge(control string, headers [][2]string) (lifetime time.Duration, isForb
 	return lifetime, false, ok
 }
 
-// untilExpires takes the service's own clock, its Date, when it is there; what is
-// not a date has expired (RFC 9111 section 5.3).
+// untilExpires uses the service's clock, its Date, if present. An invalid date has expired (RFC 9111 section 5.3).
 func untilExpires(expires string, a *Answer, now time.Time) time.Duration {
 	at, ok := parseDate(expires, now)
 	if !ok {
@@ -214,8 +212,8 @@ func untilExpires(expires string, a *Answer, now time.Time) time.Duration {
 	return at.Sub(now)
 }
 
-// shapeOf describes a value without showing it, as it may be a token or a secret: letters and digits are those of
-// the alphabet's and the numbers' ends, and all else that is not of a date's own signs is hidden.
+// shapeOf describes a value without revealing it, as it may be a token or a secret: letters and digits are replaced,
+// and everything else that does not occur in dates is hidden.
 func shapeOf(value gjson.Result) string {
 	const limit = 40
 	switch {

@@ -8,11 +8,11 @@ import (
 	"token-fetch/internal/template"
 )
 
-// exchange reads the keys of grants by which a token becomes another one: a token exchange (RFC 8693), or
-// an authorization grant (RFC 7523 section 2.1).
+// exchange reads the keys of grants that turn one token into another: token exchange (RFC 8693), or a JWT authorization
+// grant (RFC 7523 section 2.1).
 func (r reader) exchange(grant string, f *form) {
 	r.warnOfOtherGrants(grant)
-	r.Bool(keyAllowMissing) // its type is checked with any grant
+	r.Bool(keyAllowMissing) // check its type with any grant
 	switch grant {
 	case grantTokenExchange:
 		f.Set("subject_token_type", r.String(keySubjectTokenType))
@@ -22,7 +22,7 @@ func (r reader) exchange(grant string, f *form) {
 		r.subjectToken(f, keySubjectToken, "subject_token")
 		r.actorToken(f)
 	case grantJWTBearer:
-		if r.Has(keyAssertion) && (r.says(keySubjectToken) || r.says(keySubjectTokenHeader)) {
+		if r.Has(keyAssertion) && (r.sets(keySubjectToken) || r.sets(keySubjectTokenHeader)) {
 			r.InvalidKey(keyAssertion, "none with "+keySubjectToken.Name+" or "+keySubjectTokenHeader.Name+", which say where the assertion comes from")
 		}
 		if r.Has(keyAssertion) {
@@ -33,7 +33,7 @@ func (r reader) exchange(grant string, f *form) {
 	}
 }
 
-// warnOfOtherGrants warns of keys that belong to another grant; in a rule, only of what it says itself.
+// warnOfOtherGrants warns of keys that belong to another grant; in a rule, only of those it sets itself.
 func (r reader) warnOfOtherGrants(grant string) {
 	for _, k := range []*schema.Key{keySubjectToken, keySubjectTokenHeader, keyKeepSubjectToken, keyAllowMissing} {
 		if _, own := r.Own(k.Name); own && grant != grantTokenExchange && grant != grantJWTBearer {
@@ -53,7 +53,7 @@ func (r reader) warnOfOtherGrants(grant string) {
 	}
 }
 
-// subjectToken reads where the token comes from that becomes another one.
+// subjectToken reads where the token to be exchanged comes from.
 func (r reader) subjectToken(f *form, k *schema.Key, field string) {
 	in := input{reading: bearer, missing: ErrNoSubjectToken, allowsMissing: r.Bool(keyAllowMissing)}
 	if r.Has(k) {
@@ -68,8 +68,8 @@ func (r reader) subjectToken(f *form, k *schema.Key, field string) {
 	f.tokens = append(f.tokens, callerToken{in, field})
 }
 
-// actorToken is who acts for the subject. A client that could leave it out would get a token that does not say so:
-// where it is configured, each request must bring it, although RFC 8693 section 2.1 has it optional.
+// actorToken reads where the actor's token comes from. RFC 8693 section 2.1 makes it optional, but if it is configured,
+// every request must bring it: a client that could omit it would get a token that does not name the actor.
 func (r reader) actorToken(f *form) {
 	in := input{reading: bearer, missing: ErrNoActorToken}
 	name := r.String(keyActorTokenHeader)
@@ -91,12 +91,12 @@ func (r reader) actorToken(f *form) {
 	f.tokens = append(f.tokens, callerToken{in, "actor_token"})
 }
 
-// reference reads a token that comes by a reference, and of which the header's key says nothing then.
+// reference reads a token that comes from a reference, in which case the key for its header must not be set.
 func (r reader) reference(f *form, k, header *schema.Key, in input, field string) {
 	text := r.Template(k, nil)
 	origin, isWhole := text.Whole()
 	switch {
-	case r.says(header):
+	case r.sets(header):
 		r.InvalidKey(k, "none with "+header.Name+", or that one not")
 	case !isWhole:
 		r.InvalidKey(k, wantTokenReference)
@@ -115,9 +115,9 @@ func (r reader) reference(f *form, k, header *schema.Key, in input, field string
 
 const wantTokenReference = "one reference and nothing else: ${token.NAME}, ${request.header.NAME}, ${request.cookie.NAME} or ${request.query.NAME}"
 
-// spent are the headers and cookies, headers in lower case, that have done their duty and don't go on to the upstream. A header that
-// the plugin sets is replaced or removed anyway.
-func (r reader) spent(f *form, protected []string) (spent []template.Origin) {
+// consumed are the headers (in lower case) and cookies that must not go upstream because their tokens are exchanged.
+// Headers that the plugin sets are replaced or removed anyway.
+func (r reader) consumed(f *form, protected []string) (consumed []template.Origin) {
 	if f == nil {
 		return nil
 	}
@@ -130,8 +130,8 @@ func (r reader) spent(f *form, protected []string) (spent []template.Origin) {
 		case isSet && isKept:
 			o.Unused(keyKeepSubjectToken, "what the token service answers takes the place of the "+keySubjectTokenHeader.Name)
 		case !isSet && !isKept && token.origin.Kind != template.Query:
-			spent = append(spent, token.origin)
+			consumed = append(consumed, token.origin)
 		}
 	}
-	return spent
+	return consumed
 }

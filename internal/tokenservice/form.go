@@ -10,27 +10,27 @@ import (
 
 // form is the body of a token request.
 type form struct {
-	url.Values               // what is known when the configuration is read
-	late       []lateField   // what refers to values of a call
-	tokens     []callerToken // what the caller's request brings to be exchanged: the subject's token, then the actor's
+	url.Values                 // the static fields
+	templates  []fieldTemplate // fields with references
+	tokens     []callerToken   // the caller's tokens to be exchanged: the subject's, then the actor's
 }
 
-// lateField has its value when a call is made.
-type lateField struct {
+// fieldTemplate is a field with references.
+type fieldTemplate struct {
 	name  string
-	texts []template.Template // joined by spaces
+	texts []template.Template // rendered and joined with spaces
 }
 
-// callerToken is a token that the caller's request brings.
+// callerToken is a token from the caller's request.
 type callerToken struct {
 	input
 	field string
 }
 
-// add adds a field, whose texts are joined by spaces.
+// add adds a field; its texts are joined with spaces.
 func (f *form) add(name string, texts ...template.Template) {
 	if slices.ContainsFunc(texts, func(t template.Template) bool { return !t.IsFixed() }) {
-		f.late = append(f.late, lateField{name, texts})
+		f.templates = append(f.templates, fieldTemplate{name, texts})
 		return
 	}
 	var fixed []string
@@ -40,16 +40,16 @@ func (f *form) add(name string, texts ...template.Template) {
 	f.Add(name, strings.Join(fixed, " "))
 }
 
-// has reports whether the form has a field of that name.
+// has reports whether the form has a field with that name.
 func (f *form) has(name string) bool {
-	return f.Has(name) || slices.ContainsFunc(f.late, func(l lateField) bool { return l.name == name }) ||
+	return f.Has(name) || slices.ContainsFunc(f.templates, func(l fieldTemplate) bool { return l.name == name }) ||
 		slices.ContainsFunc(f.tokens, func(t callerToken) bool { return t.field == name })
 }
 
-// isFixed reports whether all calls have the same form.
-func (f *form) isFixed() bool { return len(f.late)+len(f.tokens) == 0 }
+// isFixed reports whether the form is the same for all calls.
+func (f *form) isFixed() bool { return len(f.templates)+len(f.tokens) == 0 }
 
-// headers are those of the caller's tokens, in lower case.
+// headers are the headers, in lower case, of the caller's tokens.
 func (f *form) headers() (names []string) {
 	if f == nil {
 		return nil
@@ -62,31 +62,31 @@ func (f *form) headers() (names []string) {
 	return names
 }
 
-// RequestBringsSubject reports whether the token to be exchanged comes from the request itself, rather than by a named token.
+// RequestBringsSubject reports whether the token to be exchanged comes from the request, not from a named token.
 func (s *Service) RequestBringsSubject() bool {
 	return s.form != nil && slices.ContainsFunc(s.form.tokens, func(t callerToken) bool { return t.field != "actor_token" })
 }
 
-// carries reports whether the header, in lower case, has one of the caller's tokens.
+// carries reports whether the header, in lower case, carries one of the caller's tokens.
 func (f *form) carries(header string) bool { return slices.Contains(f.headers(), header) }
 
-// body is the form of a call.
+// body renders the form for a call.
 func (f *form) body(v *values) (string, error) {
 	if f.isFixed() {
 		return f.Encode(), nil
 	}
-	late := url.Values{}
+	dynamic := url.Values{}
 	for _, token := range f.tokens {
-		text, err := v.of(token.input)
+		text, err := v.input(token.input)
 		if err != nil {
 			return "", err
 		}
-		late.Set(token.field, text)
+		dynamic.Set(token.field, text)
 	}
-	for _, field := range f.late {
+	for _, field := range f.templates {
 		find := v.find
 		if field.name == "scope" {
-			find = v.findOf(scopeBytes.isOf) // a space would be one more scope
+			find = v.findMatching(scopeBytes.contains) // a space would add another scope
 		}
 		var texts []string
 		for _, t := range field.texts {
@@ -96,10 +96,10 @@ func (f *form) body(v *values) (string, error) {
 			}
 			texts = append(texts, text)
 		}
-		late.Add(field.name, strings.Join(texts, " "))
+		dynamic.Add(field.name, strings.Join(texts, " "))
 	}
-	return f.Encode() + "&" + late.Encode(), nil
+	return f.Encode() + "&" + dynamic.Encode(), nil
 }
 
-// scopeBytes may be in a scope (RFC 6749 section 3.3).
+// scopeBytes are the bytes allowed in a scope (RFC 6749 section 3.3).
 var scopeBytes = newByteSet(letters + digits + "!#$%&'()*+,-./:;<=>?@[]^_`{|}~")

@@ -59,14 +59,14 @@ func checkPlacesOfJSON(t *testing.T, text []byte) {
 	readable := valid && depth <= schema.MaxDepth
 	reader := answerReader{tokenIn: tokenInJSON, tokenPath: "access_token", prefix: bearerPrefix, isBearer: true,
 		upstream: []upstreamHeader{{name: "a", path: "a.b"}}, conditions: []condition{{path: "code", equals: []string{"0"}}}}
-	policy := lifetimes{ttl: time.Second, expiresInPath: "expires_in"}
+	policy := lifetimePolicy{ttl: time.Second, expiresInPath: "expires_in"}
 	fuzzing.InTime(t, len(text), func() {
 		a := &Answer{Status: 200, Body: append([]byte(byteOrderMark), text...)}
 		_, _ = reader.read(a, fuzzNow)
 		if a.json("@this").Exists() != readable {
 			t.Errorf("the answer is JSON: %t, expected %t (depth %d, %.100q)", !readable, readable, depth, text)
 		}
-		_ = policy.of(a, "t1", fuzzNow)
+		_ = policy.lifetimeOf(a, "t1", fuzzNow)
 		_ = oauthError(&Answer{Status: 400, Body: text})
 	})
 	token := "a." + base64.RawURLEncoding.EncodeToString(text) + ".c"

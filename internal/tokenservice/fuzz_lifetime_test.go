@@ -34,11 +34,11 @@ func FuzzLifetime(f *testing.F) {
 	f.Add("", "", "", "", `{"end": "-1e308"}`, int64(0), uint32(9))
 	f.Fuzz(func(t *testing.T, control, age, expires, date, body string, exp int64, maxTTL uint32) {
 		token := jwt(fmt.Sprintf(`{"exp": %d}`, exp))
-		policy := lifetimes{ttl: time.Hour, expiresAtPath: "end", expiresInPath: "expires_in", heedsCacheControl: true, maxTTL: time.Duration(maxTTL%schema.MaxSeconds) * time.Second}
+		policy := lifetimePolicy{ttl: time.Hour, expiresAtPath: "end", expiresInPath: "expires_in", honorsCacheControl: true, maxTTL: time.Duration(maxTTL%schema.MaxSeconds) * time.Second}
 		a := &Answer{Status: 200, Body: []byte(body), Headers: headersThatAreSet(
 			[2]string{"cache-control", control}, [2]string{"age", age}, [2]string{"expires", expires}, [2]string{"date", date})}
 		var found lifetime
-		fuzzing.InTime(t, len(control)+len(age)+len(expires)+len(date)+len(body), func() { found = policy.of(a, token, fuzzNow) })
+		fuzzing.InTime(t, len(control)+len(age)+len(expires)+len(date)+len(body), func() { found = policy.lifetimeOf(a, token, fuzzNow) })
 		got := found.length
 		if got < 0 || got > schema.MaxSeconds*time.Second {
 			t.Errorf("got a lifetime of %s, expected it within ten years", got)
@@ -86,9 +86,9 @@ func FuzzCacheControl(f *testing.F) {
 			middle, want = middle+", No-Store", 0
 		}
 		control := before + " ,\t" + middle + " , " + after
-		policy := lifetimes{ttl: time.Hour, expiresInPath: "expires_in", heedsCacheControl: true}
+		policy := lifetimePolicy{ttl: time.Hour, expiresInPath: "expires_in", honorsCacheControl: true}
 		a := &Answer{Status: 200, Headers: [][2]string{{"cache-control", control}}}
-		if got := policy.of(a, "t1", fuzzNow).length; got != want {
+		if got := policy.lifetimeOf(a, "t1", fuzzNow).length; got != want {
 			t.Errorf("%q: got %s, expected %s", control, got, want)
 		}
 	})
@@ -114,9 +114,9 @@ func FuzzDates(f *testing.F) {
 		at, date := serviceNow.Add(time.Duration(after)*time.Second).Format(layout), serviceNow.Format(layout)
 		want := max(time.Duration(after)*time.Second, 0)
 
-		policy := lifetimes{ttl: time.Hour, expiresInPath: "expires_in", heedsCacheControl: true}
+		policy := lifetimePolicy{ttl: time.Hour, expiresInPath: "expires_in", honorsCacheControl: true}
 		a := &Answer{Status: 200, Headers: [][2]string{{"expires", at}, {"date", date}}}
-		if got := policy.of(a, "t1", fuzzNow).length; got != want {
+		if got := policy.lifetimeOf(a, "t1", fuzzNow).length; got != want {
 			t.Errorf("Expires %s, Date %s: got a lifetime of %s, expected %s", at, date, got, want)
 		}
 		at = fuzzNow.Add(time.Duration(after) * time.Second).Format(layout)

@@ -289,7 +289,7 @@ func TestHostileSubjects(t *testing.T) {
 					t.Fatal(err)
 				}
 				values, err := service.AppendCaller(nil, headers)
-				if found := of.found(value); of.headers != nil && (err == nil) != (len(found) <= 16<<10 && bearerBytes.isOf(strings.TrimSpace(found)) && by != "query") {
+				if found := of.found(value); of.headers != nil && (err == nil) != (len(found) <= 16<<10 && bearerBytes.contains(strings.TrimSpace(found)) && by != "query") {
 					t.Errorf("%.100q by %s as %s: got %v", value, by, field, err)
 				}
 				if err != nil {

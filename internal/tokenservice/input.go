@@ -15,10 +15,10 @@ import (
 type input struct {
 	reading reading
 	origin  template.Origin
-	// jwt brings the token whose claim it is: a header or a cookie. The zero Origin for what is no claim.
+	// jwt is the header or cookie with the token that has the claim. It is zero if origin is not a claim.
 	jwt     template.Origin
-	missing error // of a request without it, where it is a token to be exchanged
-	// allowsMissing: such a request goes on without a token. Tokens do not depend on it.
+	missing error // the error for a request without a token to be exchanged
+	// allowsMissing: such a request is forwarded without a token. Tokens do not depend on this.
 	allowsMissing bool
 }
 
@@ -31,18 +31,18 @@ func (in input) is(other input) bool {
 type reading uint8
 
 const (
-	// lines are all of a header's, as they are; there may be none.
+	// lines are all values of a header, unchanged; there may be none.
 	lines reading = iota
-	// bearer is a token to be exchanged. There must be one.
+	// bearer is a token to be exchanged. It is required.
 	bearer
-	// value is what a reference stands for. There must be one.
+	// value is the value of a reference. It is required.
 	value
 )
 
-// maxValueBytes limits what a reference brings from a request.
+// maxValueBytes limits a value that a reference takes from a request.
 const maxValueBytes = 16 << 10
 
-// header is the request header that has the value, in lower case.
+// header is the request header that contains the value, in lower case.
 func (in *input) header() string {
 	origin := in.origin
 	if origin.Kind == template.Claim {
@@ -62,7 +62,7 @@ func (in *input) header() string {
 	}
 }
 
-// append appends the value, with a number that tells it apart from others.
+// append appends the value, tagged with the input's index.
 func (in *input) append(to []byte, number int, headers [][2]string) ([]byte, error) {
 	switch in.reading {
 	case lines:
@@ -91,7 +91,7 @@ func (in *input) append(to []byte, number int, headers [][2]string) ([]byte, err
 	}
 }
 
-// checkValue says whether a call can be made with what a reference has found.
+// checkValue reports whether a reference's value can be used in a call.
 func checkValue(text string, ok bool, o template.Origin) error {
 	if !ok || text == "" || len(text) > maxValueBytes {
 		return &MissingError{Origin: o}
@@ -99,7 +99,7 @@ func checkValue(text string, ok bool, o template.Origin) error {
 	return nil
 }
 
-// value is what a reference stands for.
+// value returns the value of a reference.
 func (in *input) value(headers [][2]string) (string, bool) {
 	switch in.origin.Kind {
 	case template.Header:
@@ -125,8 +125,8 @@ func (in *input) value(headers [][2]string) (string, bool) {
 	}
 }
 
-// onlyValue is that of the header, cookie or parameter, "" without one. isOne is false for several: of two tokens one would
-// be exchanged, and the upstream could take the other.
+// onlyValue returns the value of the header, cookie or parameter, or "" if absent. isOne is false if there are several:
+// the plugin would exchange one token, and the upstream might use another.
 func onlyValue(headers [][2]string, o template.Origin) (text string, isOne bool) {
 	switch o.Kind {
 	case template.Cookie:
@@ -155,7 +155,7 @@ func first(found []string) (text string, ok bool) {
 	return found[0], true
 }
 
-// cookieValues are those of the request's cookies of that name (RFC 6265 section 5.4).
+// cookieValues returns the values of the request's cookies with that name (RFC 6265 section 5.4).
 func cookieValues(headers [][2]string, name string) (found []string) {
 	for _, header := range headers {
 		if header[0] != "cookie" {
@@ -170,7 +170,8 @@ func cookieValues(headers [][2]string, name string) (found []string) {
 	return found
 }
 
-// queryValues are those of the parameters of that name, as forms are read. One that can't be decoded is empty.
+// queryValues returns the values of the query parameters with that name, form-decoded. Those that can't be decoded are
+// empty.
 func queryValues(target, name string) (found []string) {
 	_, query, _ := strings.Cut(target, "?")
 	query, _, _ = strings.Cut(query, "#")
@@ -188,7 +189,7 @@ func queryValues(target, name string) (found []string) {
 	return found
 }
 
-// claim is one of a JWT, which is not verified: a text, a number or true or false.
+// claim returns an unverified claim of a JWT: a string, number or boolean.
 func claim(token, path string) (string, bool) {
 	claims, ok := claimsOfJWT(token)
 	if !ok {
@@ -198,17 +199,17 @@ func claim(token, path string) (string, bool) {
 	case gjson.String:
 		return found.Str, true
 	case gjson.Number, gjson.True, gjson.False:
-		return found.Raw, true // a number as it is written, whatever its size
+		return found.Raw, true // numbers as written, whatever their size
 	default:
 		return "", false
 	}
 }
 
-// MissingError is of a request that lacks what the call refers to, or has it in a form that can't be sent on.
+// MissingError is for a request without a value that the call refers to, or with one that can't be sent.
 type MissingError = template.MissingError
 
-// bearerToken takes the token out of a value: after the scheme Bearer, or the whole value of anything but
-// Authorization. What has other characters than a token's (RFC 6750 section 2.1) is none, for example two tokens in one value.
+// bearerToken extracts the token: after the scheme Bearer or, except in Authorization, the whole value. Characters that
+// tokens can't have (RFC 6750 section 2.1) make it invalid, for example two tokens in one value.
 func bearerToken(text string, o template.Origin) (string, bool) {
 	scheme, token, hasScheme := strings.Cut(strings.TrimSpace(text), " ")
 	switch {
@@ -219,11 +220,11 @@ func bearerToken(text string, o template.Origin) (string, bool) {
 	default:
 		token = scheme
 	}
-	return token, len(token) <= maxTokenBytes && bearerBytes.isOf(token)
+	return token, len(token) <= maxTokenBytes && bearerBytes.contains(token)
 }
 
-// isAbsent reports whether a value has no token at all, rather than a bad one: none, only the scheme, or
-// credentials of another one. So must each part between commas, by which a host joins several lines.
+// isAbsent reports whether there is no token at all, rather than an invalid one: no value, the scheme alone, or
+// credentials of another scheme. If a host joined several lines with commas, this must be true of each.
 func isAbsent(text string, o template.Origin) bool {
 	for part := range strings.SplitSeq(text, ",") {
 		scheme, token, hasScheme := strings.Cut(strings.TrimSpace(part), " ")
@@ -242,7 +243,7 @@ func isAuthorization(o template.Origin) bool {
 
 var bearerBytes = newByteSet(letters + digits + "-._~+/=")
 
-// addInput has the token depend on one more value.
+// addInput makes tokens depend on one more value.
 func (s *Service) addInput(in input) {
 	if !slices.ContainsFunc(s.inputs, in.is) {
 		s.inputs = append(s.inputs, in)

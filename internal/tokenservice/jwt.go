@@ -13,25 +13,26 @@ import (
 	"token-fetch/internal/token"
 )
 
-// signedToken is a JWT that the plugin signs itself.
+// signedToken configures a JWT that the plugin signs itself.
 type signedToken struct {
 	header   string            // encoded
-	claims   template.Template // an object
-	adds     []string          // the claims that it has not
+	claims   template.Template // a JSON object
+	adds     []string          // iat, exp and jti, unless claims has them
 	lifetime time.Duration
 	key      signingKey
 	prefix   string
 	suffix   string
 }
 
-// isSigned reports whether the section signs its tokens. A rule that says how its token comes does not inherit another way.
+// isSigned reports whether the section signs its tokens. A rule that sets one source of tokens does not inherit
+// another.
 func (r reader) isSigned() bool {
-	isCall := r.says(keyServiceName) || r.says(keyServiceCluster)
-	switch _, says := r.Own(keyJWT.Name); {
-	case says && isCall:
+	isCall := r.sets(keyServiceName) || r.sets(keyServiceCluster)
+	switch _, isSigned := r.Own(keyJWT.Name); {
+	case isSigned && isCall:
 		r.InvalidKey(keyJWT, "either it, or a token service")
 		return true
-	case says:
+	case isSigned:
 		return true
 	case isCall:
 		return false
@@ -40,20 +41,20 @@ func (r reader) isSigned() bool {
 	}
 }
 
-// signed reads a token that no service is called for.
+// signed reads the configuration of a signed token.
 func (r reader) signed(part Part) *Service {
 	for _, k := range Keys {
-		if _, isOwn := r.Own(k.Name); isOwn && k != keyJWT && k != keyTokenHeader && k != keyTokenPrefix && k != keyTokenSuffix && !r.says(keyServiceName) && !r.says(keyServiceCluster) {
+		if _, isOwn := r.Own(k.Name); isOwn && k != keyJWT && k != keyTokenHeader && k != keyTokenPrefix && k != keyTokenSuffix && !r.sets(keyServiceName) && !r.sets(keyServiceCluster) {
 			r.Unused(k, "no token service is called where "+keyJWT.Name+" signs the token")
 		}
 	}
 	o := reader{r.Object(keyJWT), r.isEnabled, r.isNamed}
 	token := r.tokenHeader(true)
 	s := &Service{
-		// What a rule inherits of upstreamHeaders has no value here, and is the client's still less.
+		// Inherited upstreamHeaders get no value here, and must not be left to the client either.
 		Protected: append([]string{token}, names(r.upstreamHeaders(token))...),
-		Timeout:   time.Millisecond, // nobody is waited for
-		lifetime:  readLifetimes(part.Cache, false),
+		Timeout:   time.Millisecond, // no call is made
+		lifetimes: readLifetimes(part.Cache, false),
 		isCached:  true,
 		jwt:       &signedToken{lifetime: o.Seconds(keyLifetime), claims: o.claims()},
 	}
@@ -64,10 +65,10 @@ func (r reader) signed(part Part) *Service {
 	}
 	s.jwt.key = o.signingKey()
 	if s.jwt.key.sign != nil {
-		s.jwt.header = encodeJWT(jsonObject(o.moreHeader(o.joseHeader(s.jwt.key))))
+		s.jwt.header = encodeJWT(jsonObject(o.addConfiguredHeader(o.joseHeader(s.jwt.key))))
 	}
 	if !r.isNamed {
-		r.checkAround(answerReader{})
+		r.checkPrefixAndSuffix(answerReader{})
 		s.jwt.prefix, s.jwt.suffix = bearerPrefix, r.String(keyTokenSuffix)
 		if r.Has(keyTokenPrefix) {
 			s.jwt.prefix = r.String(keyTokenPrefix)
@@ -95,8 +96,8 @@ func (r reader) signingKey() signingKey {
 	}
 }
 
-// moreHeader appends what the configuration has of the header, which can't replace what the key says.
-func (r reader) moreHeader(members [][2]string) [][2]string {
+// addConfiguredHeader adds the configured header fields. They can't replace what the key determines.
+func (r reader) addConfiguredHeader(members [][2]string) [][2]string {
 	for _, more := range r.Members(keyJOSEHeader) {
 		isKnown := false
 		for i, known := range members {
@@ -115,7 +116,7 @@ func (r reader) moreHeader(members [][2]string) [][2]string {
 	return members
 }
 
-// claims reads the claims. Values come from outside, but no names.
+// claims reads the claims. Their values may have references, their names may not.
 func (r reader) claims() template.Template {
 	text := r.JSON(keyClaims)
 	if text.IsEmpty() {
@@ -142,10 +143,10 @@ func hasReferenceInName(value gjson.Result) (has bool) {
 	return has
 }
 
-// IsSigned reports whether no service is called: Sign makes the tokens.
+// IsSigned reports whether Sign creates the tokens instead of a service.
 func (s *Service) IsSigned() bool { return s.jwt != nil }
 
-// Sign makes a token. The arguments are those of Call, and so is the error.
+// Sign creates a token. Its arguments and errors are those of Call.
 func (s *Service) Sign(c *Caller, named []string, now time.Time) (token.Token, error) {
 	claims, err := s.jwt.claims.Render((&values{service: s, caller: c, named: named}).find)
 	if err != nil {
@@ -173,14 +174,15 @@ func (s *Service) Sign(c *Caller, named []string, now time.Time) (token.Token, e
 	if exp := gjson.Get(claims, "exp"); exp.Type == gjson.Number {
 		t.Lifetime = min(max(instant(exp.Num).Sub(now), 0), schema.MaxSeconds*time.Second)
 	}
-	if s.lifetime.maxTTL > 0 {
-		t.Lifetime = min(t.Lifetime, s.lifetime.maxTTL)
+	if s.lifetimes.maxTTL > 0 {
+		t.Lifetime = min(t.Lifetime, s.lifetimes.maxTTL)
 	}
 	s.limitToCaller(&t, c, now)
 	return t, nil
 }
 
-// tooLong is why a token is none, which is the client's fault where a claim is what its request brings: others are not held up.
+// tooLong returns the error for an oversized token. If a claim comes from the request, it is the client's fault, and
+// others are not affected.
 func (j *signedToken) tooLong(size int) error {
 	for _, origin := range j.claims.Origins() {
 		if origin.IsRequest() {

@@ -6,24 +6,24 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// Grants and ways of authentication.
+// Grant types and ways of authentication.
 const (
 	grantClientCredentials = "client_credentials"                              // RFC 6749 section 4.4
 	grantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" //nolint:gosec // no credential: RFC 8693
 	grantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523 section 2.1
 	grantPassword          = "password"                                        // RFC 6749 section 4.3
 
-	authStyleHeader    = "header"            // RFC 6749 section 2.3.1, and so is body
-	authStyleBody      = "body"              //
+	authStyleHeader    = "header"            // RFC 6749 section 2.3.1
+	authStyleBody      = "body"              // RFC 6749 section 2.3.1
 	authStyleNone      = "none"              // RFC 6749 section 2.1: public clients
-	authStyleSecretJWT = "client_secret_jwt" // OpenID Connect Core section 9, and so is private_key_jwt
-	authStyleKeyJWT    = "private_key_jwt"
-	authStyleAssertion = "client_assertion" // RFC 7521 section 4.2: somebody else has signed it
+	authStyleSecretJWT = "client_secret_jwt" // OpenID Connect Core section 9
+	authStyleKeyJWT    = "private_key_jwt"   // OpenID Connect Core section 9
+	authStyleAssertion = "client_assertion"  // RFC 7521 section 4.2: signed elsewhere
 
 	accessTokenType = "urn:ietf:params:oauth:token-type:access_token" //nolint:gosec // no credential: RFC 8693 section 3
 )
 
-// The keys of a configuration that say what the token service is asked, and what its answer means.
+// The keys that define what the token service is asked, and what its response means.
 var (
 	keyServiceCluster  = &schema.Key{Name: "serviceCluster", Kind: schema.Text, Identity: true}
 	keyServiceName     = &schema.Key{Name: "serviceName", Kind: schema.Text, Required: true, Unless: []string{"serviceCluster", "jwt"}, Identity: true}
@@ -104,7 +104,7 @@ var (
 	keyMaxTTL             = &schema.Key{Name: "maxTtl", Kind: schema.Integer, Min: 1, Max: schema.MaxSeconds, Identity: true}
 )
 
-// Keys are those of the configuration itself, in the order of the documentation.
+// Keys are the top-level keys, in the order of the documentation.
 var Keys = []*schema.Key{
 	keyServiceCluster, keyServiceName, keyServicePort, keyRequestPath, keyTokenHeader, keyServiceHost,
 	keyRequestMethod, keyRequestHeaders, keyRequestBody, keyTimeout, keyRetries,
@@ -112,8 +112,8 @@ var Keys = []*schema.Key{
 	keyTokenPrefix, keyTokenSuffix, keyForwardHeaders, keyTraceHeaders, keyOAuth2, keyJWT,
 }
 
-// NamedKeys are those of a named token, which is set as no header.
+// NamedKeys are the keys of a named token, which is not set as a header.
 var NamedKeys = slices.DeleteFunc(slices.Clone(Keys), func(k *schema.Key) bool { return k == keyTokenHeader || k == keyUpstreamHeaders })
 
-// LifetimeKeys are those of the object cache that say how long a token lives.
+// LifetimeKeys are the keys of the object cache that define how long a token lives.
 var LifetimeKeys = []*schema.Key{keyTTL, keyExpiresAtPath, keyExpiresInPath, keyIgnoreCacheControl, keyMaxTTL}

@@ -192,8 +192,8 @@ func TestLifetime(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			policy := lifetimes{ttl: 300 * time.Second, maxTTL: test.maxTTL, expiresAtPath: "end", expiresInPath: "expires_in", heedsCacheControl: !test.oauth2 && !test.ignores}
-			got := policy.of(&Answer{Status: 200, Headers: test.headers, Body: []byte(test.body)}, test.token, now)
+			policy := lifetimePolicy{ttl: 300 * time.Second, maxTTL: test.maxTTL, expiresAtPath: "end", expiresInPath: "expires_in", honorsCacheControl: !test.oauth2 && !test.ignores}
+			got := policy.lifetimeOf(&Answer{Status: 200, Headers: test.headers, Body: []byte(test.body)}, test.token, now)
 			if got.length != test.want {
 				t.Errorf("got %s, expected %s", got.length, test.want)
 			}
@@ -263,8 +263,8 @@ func TestLifetimeWarnings(t *testing.T) {
 		"a moment":            {body: `{"expires_in": 1795438800}`, unreadable: `answers with "9999999999" at expires_in` + kept + "expiresInPath the path of a number of seconds, or of an end as cache.expiresAtPath)"},
 		"both":                {body: `{"end": "soon", "expires_in": 0}`, uncached: "answers with a lifetime of 0 at expires_in" + calls + "cache.expiresInPath to where the lifetime is)", unreadable: `answers with "aaaa" at end` + kept + "expiresAtPath the path of a date with its zone or of a number since 1970)"},
 	} {
-		policy := lifetimes{ttl: time.Hour, expiresAtPath: "end", expiresInPath: "expires_in", heedsCacheControl: true}
-		got := policy.of(&Answer{Status: 200, Headers: test.headers, Body: []byte(test.body)}, test.token, now)
+		policy := lifetimePolicy{ttl: time.Hour, expiresAtPath: "end", expiresInPath: "expires_in", honorsCacheControl: true}
+		got := policy.lifetimeOf(&Answer{Status: 200, Headers: test.headers, Body: []byte(test.body)}, test.token, now)
 		if got.uncached != test.uncached || got.unreadable != test.unreadable {
 			t.Errorf("%s:\ngot      %q and %q\nexpected %q and %q", name, got.uncached, got.unreadable, test.uncached, test.unreadable)
 		}

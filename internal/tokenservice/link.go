@@ -11,12 +11,12 @@ import (
 
 // link is a named token that a call refers to.
 type link struct {
-	name    string
+	name    string   // nil until Link
 	service *Service // nil before Link
-	inputs  []int    // of the service that refers to it, by the numbers of the token's own
+	inputs  []int    // maps the token's inputs to those of the service that refers to it, by index
 }
 
-// readInputs finds what of a request the service's own call depends on, and which named tokens it refers to.
+// readInputs determines which values of a request and which named tokens the service's own call depends on.
 func (s *Service) readInputs() {
 	for _, name := range s.forward {
 		s.addInput(input{reading: lines, origin: template.Origin{Kind: template.Header, Name: name}})
@@ -28,41 +28,41 @@ func (s *Service) readInputs() {
 		}
 		s.claimsOf = s.form.subject(s.claimsOf)
 	}
-	for _, text := range s.templates() {
+	for _, text := range s.allTemplates() {
 		for _, origin := range text.Origins() {
 			s.addOrigin(origin)
 		}
 	}
-	s.own = len(s.inputs)
+	s.ownInputs = len(s.inputs)
 }
 
-// subject is where the token comes from that becomes another one, if there is one.
+// subject is where the token to be exchanged comes from, if any.
 func (f *form) subject(otherwise template.Origin) template.Origin {
 	for _, token := range f.tokens {
 		if token.field != "actor_token" {
 			return token.origin
 		}
 	}
-	for _, field := range f.late {
+	for _, field := range f.templates {
 		if origin, isWhole := field.texts[0].Whole(); isWhole && (field.name == "subject_token" || field.name == "assertion") {
 			switch origin.Kind {
 			case template.Token, template.Header, template.Cookie, template.Query:
 				return origin
-			default: // what can have no token
+			default: // can't carry a token
 			}
 		}
 	}
 	return otherwise
 }
 
-// templates are all texts of the call that may have references.
-func (s *Service) templates() (texts []template.Template) {
-	for _, header := range s.late {
+// allTemplates returns all texts of the call that may have references.
+func (s *Service) allTemplates() (texts []template.Template) {
+	for _, header := range s.headerTemplates {
 		texts = append(texts, header.text)
 	}
-	texts = append(texts, s.lateBody)
+	texts = append(texts, s.bodyTemplate)
 	if s.form != nil {
-		for _, field := range s.form.late {
+		for _, field := range s.form.templates {
 			texts = append(texts, field.texts...)
 		}
 	}
@@ -89,7 +89,7 @@ func (s *Service) addLink(name string) {
 	}
 }
 
-// inputOf is the input that a reference to the request stands for.
+// inputOf returns the input for a reference to the request.
 func (s *Service) inputOf(o template.Origin) input {
 	in := input{reading: value, origin: o}
 	if o.Kind == template.Claim {
@@ -98,7 +98,7 @@ func (s *Service) inputOf(o template.Origin) input {
 	return in
 }
 
-// Links are the names of the tokens that the call refers to.
+// Links returns the names of the tokens that the call refers to.
 func (s *Service) Links() (names []string) {
 	for _, l := range s.links {
 		names = append(names, l.name)
@@ -106,8 +106,8 @@ func (s *Service) Links() (names []string) {
 	return names
 }
 
-// Link returns the service whose calls refer to the named tokens of these services, which are linked themselves, in the order
-// of Links. Its tokens depend on all that theirs depend on.
+// Link resolves the named tokens that the calls refer to. named are their services, already linked, in the order of
+// Links. The result's tokens also depend on everything that theirs depend on.
 func (s *Service) Link(named []*Service) *Service {
 	linked := *s
 	linked.inputs, linked.links = slices.Clone(s.inputs), nil
@@ -118,39 +118,39 @@ func (s *Service) Link(named []*Service) *Service {
 			l.inputs = append(l.inputs, linked.addInputOfLink(in))
 		}
 		linked.timeouts += service.Timeout + service.timeouts
-		linked.removeAsWell(service)
+		linked.removeConsumedBy(service)
 		linked.links = append(linked.links, l)
 	}
 	linked.answer.hasSubject = s.isExchange && slices.ContainsFunc(linked.inputs, func(in input) bool { return in.reading == bearer })
 	return &linked
 }
 
-// addInputOfLink adds what a named token depends on, and returns its number. Whether a request may lack it is for the call
-// itself to say, or for all named tokens together.
+// addInputOfLink adds an input of a named token, and returns its index. Whether requests may lack it is decided by the
+// call itself, or by all named tokens together.
 func (s *Service) addInputOfLink(in input) (number int) {
 	in.allowsMissing = in.allowsMissing || s.allowsMissing && errors.Is(in.missing, ErrNoSubjectToken)
 	s.addInput(in)
 	number = slices.IndexFunc(s.inputs, in.is)
-	if number >= s.own {
+	if number >= s.ownInputs {
 		s.inputs[number].allowsMissing = s.inputs[number].allowsMissing && in.allowsMissing
 	}
 	return number
 }
 
-// removeAsWell has what a named token has exchanged not go on to the upstream either, unless it is set there.
-func (s *Service) removeAsWell(of *Service) {
-	for _, name := range of.Removed {
+// removeConsumedBy also removes what a named token's call exchanges, except headers that are set.
+func (s *Service) removeConsumedBy(named *Service) {
+	for _, name := range named.Removed {
 		if !slices.ContainsFunc(s.Protected, func(own string) bool { return strings.EqualFold(own, name) }) {
 			s.remove([]template.Origin{{Kind: template.Header, Name: name}})
 		}
 	}
-	for _, name := range of.RemovedCookies {
+	for _, name := range named.RemovedCookies {
 		s.remove([]template.Origin{{Kind: template.Cookie, Name: name}})
 	}
 }
 
-// MaxFetchTime is the longest time until a token is there, or an error: that of the call and of those that it refers to, and
-// once more where they are repeated as a service does not take a named token any more.
+// MaxFetchTime is the longest time until there is a token or an error: the timeouts of the call and of those it refers
+// to, twice because the calls are repeated once if a service no longer accepts a named token.
 func (s *Service) MaxFetchTime() time.Duration {
 	if len(s.links) == 0 {
 		return s.Timeout
@@ -158,17 +158,17 @@ func (s *Service) MaxFetchTime() time.Duration {
 	return 2 * (s.Timeout + s.timeouts)
 }
 
-// CallerOf is the caller of the named token with that number, whom nothing else belongs to than what that token depends on; nil
-// where it depends on no caller.
+// CallerOf returns the caller of a named token, by index, with only the values that this token depends on; nil if it
+// does not depend on the caller.
 func (s *Service) CallerOf(number int, c *Caller) *Caller {
 	l := s.links[number]
 	if len(l.inputs) == 0 {
 		return nil
 	}
 	var to []byte
-	for own, of := range l.inputs {
+	for own, number := range l.inputs {
 		for _, g := range c.given {
-			if g.input == of {
+			if g.input == number {
 				to = appendValue(to, own, g.text)
 			}
 		}
@@ -176,28 +176,28 @@ func (s *Service) CallerOf(number int, c *Caller) *Caller {
 	return l.service.Caller(to)
 }
 
-// values are what the references of one call stand for.
+// values resolves the references of one call.
 type values struct {
 	service *Service
 	caller  *Caller
-	named   []string // the tokens, in the order of the service's links
+	named   []string // tokens, in the order of the service's links
 	written int      // bytes of the values so far
 }
 
-// maxCallValues is how many bytes all values of one call may have: a configuration that refers to a value many times must not make
-// of a request's few kilobytes a call of many megabytes.
+// maxCallValues limits the bytes of all values in one call: a configuration that refers to a value many times must not
+// turn a request's few kilobytes into a call of many megabytes.
 const maxCallValues = 1 << 20
 
-// find is the value that a reference stands for.
+// find returns the value of a reference.
 func (v *values) find(o template.Origin) (string, error) {
-	text, err := v.look(o)
+	text, err := v.resolve(o)
 	if v.written += len(text); v.written > maxCallValues {
 		return "", &MissingError{Origin: o}
 	}
 	return text, err
 }
 
-func (v *values) look(o template.Origin) (string, error) {
+func (v *values) resolve(o template.Origin) (string, error) {
 	switch {
 	case o.Kind == template.Token:
 		return v.token(o.Name), nil
@@ -205,15 +205,15 @@ func (v *values) look(o template.Origin) (string, error) {
 		text, ok := claim(v.token(v.service.claimsOf.Name), o.Name)
 		return text, checkValue(text, ok, o)
 	default:
-		return v.of(v.service.inputOf(o))
+		return v.input(v.service.inputOf(o))
 	}
 }
 
-// findOf is find for values of which only some fit.
-func (v *values) findOf(fits func(string) bool) func(template.Origin) (string, error) {
+// findMatching is find for values that must satisfy a condition.
+func (v *values) findMatching(isAllowed func(string) bool) func(template.Origin) (string, error) {
 	return func(o template.Origin) (string, error) {
 		text, err := v.find(o)
-		if err == nil && !fits(text) {
+		if err == nil && !isAllowed(text) {
 			err = &MissingError{Origin: o}
 		}
 		return text, err
@@ -229,8 +229,8 @@ func (v *values) token(name string) string {
 	return ""
 }
 
-// of is the caller's value.
-func (v *values) of(in input) (string, error) {
+// input returns the caller's value.
+func (v *values) input(in input) (string, error) {
 	text, ok := v.caller.text(in)
 	if !ok {
 		return "", &MissingError{Origin: in.origin}
@@ -238,7 +238,7 @@ func (v *values) of(in input) (string, error) {
 	return text, nil
 }
 
-// Warnings are of what a client can do by what the chain of calls refers to.
+// Warnings lists what clients could do through what the chain of calls refers to.
 func (s *Service) Warnings() (texts []string) {
 	for i := range s.inputs {
 		switch in := &s.inputs[i]; {
@@ -254,7 +254,7 @@ func (s *Service) Warnings() (texts []string) {
 	return texts
 }
 
-// isSent reports whether a call sends on what comes from there.
+// isSent reports whether a call sends the value from this origin.
 func (s *Service) isSent(from template.Origin) bool {
 	return slices.ContainsFunc(s.inputs, func(in input) bool { return in.origin == from })
 }

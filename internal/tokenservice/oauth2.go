@@ -8,20 +8,20 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// knownGrants are those of which the plugin knows more than the name.
+// knownGrants are the grants whose parameters the plugin knows.
 var knownGrants = []string{grantClientCredentials, grantTokenExchange, grantJWTBearer, grantPassword}
 
-// oauth2 is the form and the client's authentication of a token request.
+// oauth2 is the form and the client authentication of a token request.
 type oauth2 struct {
 	clientID      string
 	form          form
-	authorization string     // value of the Authorization header; empty: the credentials are in the form
-	assertion     *assertion // signed for each call; nil: the client authenticates in another way
-	isExchange    bool       // of a token that is another party's
-	allowsMissing bool       // a request without such a token goes on without one
+	authorization string     // value of the Authorization header; empty: credentials are in the form
+	assertion     *assertion // signed for each call; nil: the client authenticates differently
+	isExchange    bool       // of another party's token
+	allowsMissing bool       // requests without such a token are forwarded without one
 }
 
-// oauth2 reads the key oauth2; nil when it is absent.
+// oauth2 reads the key oauth2; nil if absent.
 func (r reader) oauth2() *oauth2 {
 	if !r.Has(keyOAuth2) {
 		return nil
@@ -45,7 +45,7 @@ func (r reader) oauth2() *oauth2 {
 		request.form.add("resource", resource)
 	}
 	o.authenticate(request)
-	r.refuseAuthorizationBeside(request)
+	r.refuseAuthorizationHeader(request)
 	o.exchange(grant, &request.form)
 	o.params(request)
 	if method := r.String(keyRequestMethod); method != "" && method != "POST" {
@@ -54,8 +54,8 @@ func (r reader) oauth2() *oauth2 {
 	return request
 }
 
-// refuseAuthorizationBeside refuses a header that would replace the client's credentials in silence.
-func (r reader) refuseAuthorizationBeside(request *oauth2) {
+// refuseAuthorizationHeader refuses a configured header that would silently replace the client's credentials.
+func (r reader) refuseAuthorizationHeader(request *oauth2) {
 	for _, header := range r.Members(keyRequestHeaders) {
 		if request.authorization != "" && strings.EqualFold(header.Name, "authorization") {
 			r.InvalidMember(keyRequestHeaders, header.Name, "none with "+keyOAuth2.Name+"."+keyAuthStyle.Name+" "+authStyleHeader+
@@ -64,7 +64,7 @@ func (r reader) refuseAuthorizationBeside(request *oauth2) {
 	}
 }
 
-// grantType is one of those that the plugin knows, or any other, whose fields are in params (RFC 6749 section 4.5).
+// grantType reads a grant: a known one, or any other with its fields in params (RFC 6749 section 4.5).
 func (r reader) grantType() string {
 	grant := r.String(keyGrantType)
 	scheme, _, isURI := strings.Cut(grant, ":")
@@ -79,16 +79,15 @@ func (r reader) grantType() string {
 	return grant
 }
 
-// isScheme reports whether a URI may begin so (RFC 3986 section 3.1).
+// isScheme reports whether text is a valid URI scheme (RFC 3986 section 3.1).
 func isScheme(text string) bool {
 	return text != "" && strings.ContainsAny(text[:1], letters) && strings.Trim(text, letters+digits+"+-.") == ""
 }
 
-// reservedParams may not be given at all, by params.
+// reservedParams are not allowed in params at all.
 var reservedParams = []string{"client_secret", "subject_token"}
 
-// params adds more form fields. They can't replace what other keys set, which would
-// go unnoticed.
+// params adds further form fields. They can't replace those of other keys, which would go unnoticed.
 func (r reader) params(request *oauth2) {
 	for _, param := range r.Members(keyParams) {
 		isSigned := request.assertion != nil && param.Name == "client_assertion"
@@ -101,13 +100,13 @@ func (r reader) params(request *oauth2) {
 		return
 	}
 	for _, name := range []string{"username", "password"} {
-		if request.form.Get(name) == "" && !slices.ContainsFunc(request.form.late, func(f lateField) bool { return f.name == name }) {
+		if request.form.Get(name) == "" && !slices.ContainsFunc(request.form.templates, func(f fieldTemplate) bool { return f.name == name }) {
 			r.Fail("missing %s in config (grantType %s needs it)", r.Name(keyParams, name), grantPassword)
 		}
 	}
 }
 
-// addHeaders completes the configured headers; these win where both name one.
+// addHeaders adds the headers of a token request. Configured headers take precedence.
 func (request *oauth2) addHeaders(headers [][2]string) [][2]string {
 	if request == nil {
 		return headers

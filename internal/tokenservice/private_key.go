@@ -19,7 +19,7 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// The algorithms of RFC 7518 and RFC 8037 that a private key may sign with.
+// The algorithms of RFC 7518 and RFC 8037 for private keys.
 const (
 	algES256 = "ES256"
 	algES384 = "ES384"
@@ -29,14 +29,14 @@ const (
 )
 
 const (
-	// maxPEMBytes has room for the longest RSA key with its certificate. A longer one that fits takes 60 ms to refuse.
+	// maxPEMBytes fits the longest RSA key with its certificate. Refusing an oversized key within this limit takes up to 60 ms.
 	maxPEMBytes = 16 << 10
-	// RSA: RFC 7518 section 3.3 demands 2048 bits; beyond 4096, one signature would hold up the worker for long.
+	// RFC 7518 section 3.3 requires 2048 bits; beyond 4096, a signature would block the worker for long.
 	minRSABits, maxRSABits = 2048, 4096
 )
 
-// What the operator is told to put in the place of a key that can't be used. It has no byte of what stands there, not
-// even of what a PEM block calls itself, and nothing of what the library says.
+// What errors ask for instead of an unusable key. They reveal no byte of what is configured, not even the PEM block's
+// type, and nothing of the library's errors.
 const (
 	wantPrivateKey   = "a private key in PEM, with its line ends or \\n in their place: P-256, P-384, RSA or Ed25519, as PKCS#8, PKCS#1 or SEC1"
 	wantUnencrypted  = "a private key that is not encrypted"
@@ -52,15 +52,15 @@ var (
 	wantRSABits  = fmt.Sprintf("an RSA key of %d to %d bits, of two primes", minRSABits, maxRSABits)
 )
 
-// keyParsers by the type of a PEM block.
+// keyParsers, by the type of the PEM block.
 var keyParsers = map[string]func(der []byte) (key any, err error){
 	"PRIVATE KEY":     x509.ParsePKCS8PrivateKey,
 	"RSA PRIVATE KEY": func(der []byte) (any, error) { return x509.ParsePKCS1PrivateKey(der) },
 	"EC PRIVATE KEY":  func(der []byte) (any, error) { return x509.ParseECPrivateKey(der) },
 }
 
-// wantInsteadOf other PEM blocks, where there is no key among them. Any further ones are of no interest, such as
-// the EC PARAMETERS that OpenSSL writes before a key.
+// wantInsteadOf is what to ask for if these PEM blocks, but no key, are found. Other blocks are ignored, such as the EC
+// PARAMETERS that OpenSSL writes before a key.
 var wantInsteadOf = map[string]string{
 	"ENCRYPTED PRIVATE KEY": wantUnencrypted,
 	"OPENSSH PRIVATE KEY":   wantKeyOfSuchPEM,
@@ -69,17 +69,17 @@ var wantInsteadOf = map[string]string{
 	"CERTIFICATE":           wantNotOnlyCert,
 }
 
-// privateKey is what stands in a PEM text.
+// privateKey is the content of a PEM text.
 type privateKey struct {
 	key         any    // *ecdsa.PrivateKey, *rsa.PrivateKey or ed25519.PrivateKey
-	certificate []byte // the first beside it, in DER; nil: none
-	want        string // in the place of a text that is no such key; empty: it is one
+	certificate []byte // the first one next to the key, in DER; nil: none
+	want        string // what an error asks for instead; empty: the key is usable
 }
 
-// privateKey reads the key and the algorithm. It is parsed once, as rules by the thousand may inherit it, and an
-// RSA key is checked and prepared at length.
-func (r reader) privateKey(ofAlgorithm *schema.Key) signingKey {
-	algorithm := r.String(ofAlgorithm)
+// privateKey reads the key and its algorithm. The key is parsed once per text: thousands of rules may inherit it, and
+// validating an RSA key is slow.
+func (r reader) privateKey(algorithmKey *schema.Key) signingKey {
+	algorithm := r.String(algorithmKey)
 	text := r.required(keyPrivateKey)
 	if text == "" {
 		return signingKey{}
@@ -94,12 +94,12 @@ func (r reader) privateKey(ofAlgorithm *schema.Key) signingKey {
 	case algorithm == "":
 		algorithm = fitting[0]
 	case !slices.Contains(fitting, algorithm):
-		r.InvalidKey(ofAlgorithm, strings.Join(fitting, " or ")+" with this "+keyPrivateKey.Name)
+		r.InvalidKey(algorithmKey, strings.Join(fitting, " or ")+" with this "+keyPrivateKey.Name)
 	}
 	return signingKey{algorithm: algorithm, sign: found.signer(algorithm), thumbprint: found.thumbprint(algorithm)}
 }
 
-// parsePrivateKey reads a PEM text.
+// parsePrivateKey parses a PEM text.
 func parsePrivateKey(text string) privateKey {
 	if len(text) > maxPEMBytes {
 		return privateKey{want: wantPEMBytes}
@@ -131,7 +131,7 @@ func parsePrivateKey(text string) privateKey {
 	}
 }
 
-// parseKey returns the key in the block, or what is wanted in its place.
+// parseKey returns the key in the block, or what an error should ask for instead.
 func parseKey(block *pem.Block) (key any, want string) {
 	key, err := keyParsers[block.Type](block.Bytes)
 	if err != nil {
@@ -153,7 +153,7 @@ func parseKey(block *pem.Block) (key any, want string) {
 	return key, ""
 }
 
-// algorithmsOf a key, which say by its type and its curve what can be done with it.
+// algorithmsOf returns the algorithms for the key's type and curve, the default first.
 func algorithmsOf(key any) []string {
 	switch key := key.(type) {
 	case ed25519.PrivateKey:
@@ -168,7 +168,7 @@ func algorithmsOf(key any) []string {
 	}
 }
 
-// signer signs with the algorithm, which is one of the key's.
+// signer returns a function that signs with one of the key's algorithms.
 func (p *privateKey) signer(algorithm string) func(message []byte) ([]byte, error) {
 	switch key := p.key.(type) {
 	case *ecdsa.PrivateKey:
@@ -180,7 +180,7 @@ func (p *privateKey) signer(algorithm string) func(message []byte) ([]byte, erro
 	}
 }
 
-// signECDSA writes the two numbers of the signature one after the other, and not in ASN.1 (RFC 7518 section 3.4).
+// signECDSA concatenates the signature's two numbers instead of using ASN.1 (RFC 7518 section 3.4).
 func signECDSA(key *ecdsa.PrivateKey, message []byte) ([]byte, error) {
 	digest := sha256.Sum256(message)
 	hashed := digest[:]
@@ -207,8 +207,8 @@ func signRSA(key *rsa.PrivateKey, algorithm string, message []byte) ([]byte, err
 	return rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest[:])
 }
 
-// thumbprint names the certificate as Microsoft's servers know it, which do not look at a kid (RFC 7515 sections 4.1.7
-// and 4.1.8): with RS256 by SHA-1, which is all that AD FS takes, else by SHA-256.
+// thumbprint identifies the certificate for Microsoft's servers, which ignore kid (RFC 7515 sections 4.1.7 and 4.1.8):
+// for RS256 with SHA-1, the only kind that AD FS accepts, otherwise with SHA-256.
 func (p *privateKey) thumbprint(algorithm string) [2]string {
 	switch {
 	case p.certificate == nil:

@@ -8,8 +8,8 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// retryAfter is how long a token service that can't answer asks to be left alone (RFC 9110
-// section 10.2.3), as seconds or as a date; 0 when it does not say.
+// retryAfter is how long an unavailable token service asks not to be called (RFC 9110 section 10.2.3), in seconds or as
+// a date; 0 if it does not say.
 func retryAfter(a *Answer, now time.Time) time.Duration {
 	value, _ := FirstHeader(a.Headers, "retry-after")
 	value = strings.TrimSpace(value)
@@ -22,8 +22,7 @@ func retryAfter(a *Answer, now time.Time) time.Duration {
 	return 0
 }
 
-// deltaSeconds reads a number of seconds as HTTP writes it (RFC 9111 section 1.2.2). One that is too large is a
-// very long time.
+// deltaSeconds parses a number of seconds in HTTP (RFC 9111 section 1.2.2), capped at MaxSeconds.
 func deltaSeconds(text string) (time.Duration, bool) {
 	if text == "" || strings.Trim(text, digits) != "" {
 		return 0, false

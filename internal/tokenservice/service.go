@@ -1,9 +1,9 @@
-// Package tokenservice knows what a token service is asked, and what its answer means: the request with its
-// credentials, OAuth 2.0, callers whose tokens differ, the token in the answer and its lifetime. It also signs tokens that
-// no service is called for. It calls nobody.
+// Package tokenservice defines what a token service is asked and what its response means: the request with its
+// credentials, OAuth 2.0, per-caller tokens, the token in the response and its lifetime. It also signs tokens for which
+// no service is called. It makes no calls itself.
 //
-// A call may refer to what is known only when it is made: values of the client's request (input.go), and named tokens, of
-// which each has a Service of its own (link.go). Whatever comes of them is data in the call: TestHostileValues, FuzzReferences.
+// A call may refer to values that are only known when it is made: from the client's request (input.go), and named
+// tokens, each with a Service (link.go). In the call these values are data only: TestHostileValues, FuzzReferences.
 package tokenservice
 
 import (
@@ -15,53 +15,53 @@ import (
 	"token-fetch/internal/template"
 )
 
-// Service is a token service as the configuration describes it. It never changes.
+// Service is a token service as configured. It is immutable.
 type Service struct {
-	Cluster   string        // exact name of the gateway's cluster; empty: it is that of Name and Port
-	Name      string        // FQDN with its service type
+	Cluster   string        // exact name of the gateway's cluster; empty: derived from Name and Port
+	Name      string        // FQDN with service type
 	Port      int           // logical port
-	Timeout   time.Duration // of a whole call, retries included
+	Timeout   time.Duration // for a whole call, including retries
 	Protected []string      // request headers that only the plugin may set: the token's, then those of upstreamHeaders
-	Removed   []string      // further ones, in lower case, that don't go on to the upstream: of the tokens that are exchanged
-	// RemovedCookies are the cookies of which the same is true.
+	Removed   []string      // other request headers, in lower case, to remove because their tokens are exchanged
+	// RemovedCookies are the cookies to remove for the same reason.
 	RemovedCookies []string
-	NeedsBody      bool     // of a good answer
-	Cookies        []string // where the tokenHeader is Cookie: the cookies in it that only the plugin may set; nil elsewhere
-	Retries        int      // that Envoy makes of a failed call
-	ClientID       string   // OAuth 2.0, for the log: as it is written, with variables by their names; empty: none
+	NeedsBody      bool     // the body of a successful response is needed
+	Cookies        []string // if tokenHeader is Cookie: the cookies that only the plugin may set; otherwise nil
+	Retries        int      // of a failed call, by Envoy
+	ClientID       string   // for the log: OAuth 2.0 client ID as written, variables not expanded; empty: none
 
-	call       Call         // but for what comes from the caller
-	late       []lateHeader // of the call, with references
-	lateBody   template.Template
-	form       *form        // nil but for OAuth 2.0
-	forward    []string     // headers of the request that causes the call; part of what the token depends on
-	fallback   [][2]string  // of these, where the client has none
-	trace      []string     // the same, but no part of it
-	assertion  *assertion   // nil where the client does not sign its calls
-	jwt        *signedToken // nil where a service is called
-	answer     answerReader
-	lifetime   lifetimes
-	isCached   bool // its tokens are kept, so that their lifetimes matter
-	isExchange bool // by OAuth 2.0, of a token that is another party's
-	// allowsMissing: a request without such a token goes on without one.
+	call            Call             // without the values that differ per call
+	headerTemplates []headerTemplate // headers of the call with references
+	bodyTemplate    template.Template
+	form            *form        // nil without OAuth 2.0
+	forward         []string     // request headers sent along; the token depends on them
+	fallback        [][2]string  // defaults for those, if the client does not send them
+	trace           []string     // request headers sent along; the token does not depend on them
+	assertion       *assertion   // nil if the client does not sign its calls
+	jwt             *signedToken // nil if a service is called
+	answer          answerReader
+	lifetimes       lifetimePolicy
+	isCached        bool // tokens are cached, so their lifetimes matter
+	isExchange      bool // an OAuth 2.0 grant that exchanges another party's token
+	// allowsMissing: requests without such a token are forwarded without one.
 	allowsMissing bool
 
-	inputs   []input         // of the client's request, that tokens depend on: its own, then those of the named tokens
-	own      int             // of the inputs
-	claimsOf template.Origin // whose claims references are to
-	links    []link          // to the named tokens that the call refers to
-	timeouts time.Duration   // of all calls for these
+	inputs    []input         // values of the client's request that tokens depend on: the service's own, then those of named tokens
+	ownInputs int             // number of its own inputs
+	claimsOf  template.Origin // where ${caller.claim.…} takes the token from
+	links     []link          // to the named tokens that the call refers to
+	timeouts  time.Duration   // sum for all calls for these tokens
 }
 
-// Part is what a part of the configuration says beside the keys of the service itself.
+// Part is what Read needs to know about the part of the configuration in addition to its keys.
 type Part struct {
-	Enabled  bool           // false: what is required may be missing
+	Enabled  bool           // false: required keys may be missing
 	Cache    schema.Section // the object that has LifetimeKeys
-	IsCached bool           // it is there
-	IsNamed  bool           // it is a named token, which is set as no header
+	IsCached bool           // it is present
+	IsNamed  bool           // a named token, which is not set as a header
 }
 
-// Read reads Keys and, from the object cache, LifetimeKeys. What is wrong shows in the section's Err.
+// Read reads Keys and, from the object cache, LifetimeKeys. Errors show in the section's Err.
 func Read(s schema.Section, part Part) *Service {
 	r := reader{s, part.Enabled, part.IsNamed}
 	if r.isSigned() {
@@ -75,17 +75,17 @@ func Read(s schema.Section, part Part) *Service {
 		Protected: append([]string{token}, names(upstream)...),
 		Timeout:   s.Milliseconds(keyTimeout),
 		Retries:   s.Int(keyRetries),
-		lifetime:  readLifetimes(part.Cache, auth != nil),
+		lifetimes: readLifetimes(part.Cache, auth != nil),
 		isCached:  part.IsCached || auth != nil,
 	}
 	if auth != nil {
 		service.form, service.isExchange, service.allowsMissing = &auth.form, auth.isExchange, auth.allowsMissing
 		service.ClientID = auth.clientID
 	}
-	service.remove(r.spent(service.form, service.Protected))
+	service.remove(r.consumed(service.form, service.Protected))
 	r.call(service, auth)
 	if auth != nil {
-		if auth.assertion != nil && auth.assertion.audience == "" && slices.ContainsFunc(service.late, func(h lateHeader) bool { return h.index == pathIndex }) {
+		if auth.assertion != nil && auth.assertion.audience == "" && slices.ContainsFunc(service.headerTemplates, func(h headerTemplate) bool { return h.index == pathIndex }) {
 			r.Fail("missing %s in config (want it where %s has references)", r.Name(keyOAuth2, keyAssertionAudience.Name), keyRequestPath.Name)
 		}
 		service.assertion = auth.assertion.forEndpoint(service.call)
@@ -93,11 +93,11 @@ func Read(s schema.Section, part Part) *Service {
 	service.answer = r.answerReader(token, auth, upstream, conditions)
 	service.answer.timeout = service.Timeout
 	service.answer.ownCodings = strings.ToLower(headerOf(service.call.Headers, "accept-encoding"))
-	service.answer.readsBody = service.answer.needsBody() || service.isCached && service.lifetime.isInBody
+	service.answer.readsBody = service.answer.needsBody() || service.isCached && service.lifetimes.isInBody
 	if service.answer.asCookies {
 		service.Cookies = service.answer.cookies
 	}
-	service.lifetime.cookies = service.answer.cookies
+	service.lifetimes.cookies = service.answer.cookies
 	service.forward = r.forwarded(service.call, service.form)
 	service.trace = r.traced(service)
 	service.addDefaults()
@@ -106,9 +106,9 @@ func Read(s schema.Section, part Part) *Service {
 	return service
 }
 
-// remove has what was spent not go on to the upstream.
-func (s *Service) remove(spent []template.Origin) {
-	for _, o := range spent {
+// remove marks consumed headers and cookies for removal before the request goes upstream.
+func (s *Service) remove(consumed []template.Origin) {
+	for _, o := range consumed {
 		switch {
 		case o.Kind == template.Cookie && !slices.Contains(s.RemovedCookies, o.Name):
 			s.RemovedCookies = append(s.RemovedCookies, o.Name)
@@ -118,16 +118,17 @@ func (s *Service) remove(spent []template.Origin) {
 	}
 }
 
-// KeepsTokens reports whether the section describes an authorization server or signs its tokens: these are always cached.
-func KeepsTokens(s schema.Section) bool { return s.Has(keyOAuth2) || (reader{Section: s}).isSigned() }
+// AlwaysCaches reports whether the section's tokens are always cached: those from an authorization server, or signed by
+// the plugin.
+func AlwaysCaches(s schema.Section) bool { return s.Has(keyOAuth2) || (reader{Section: s}).isSigned() }
 
-// TokenHeader is the request header that carries the token, as it is written in the configuration.
+// TokenHeader is the request header that carries the token, as written in the configuration.
 func (s *Service) TokenHeader() string { return s.Protected[0] }
 
-// DependsOnCaller reports whether requests need tokens of their own.
+// DependsOnCaller reports whether tokens are per caller.
 func (s *Service) DependsOnCaller() bool { return len(s.inputs) > 0 }
 
-// CallerHeaders are the request headers, in lower case, that the caller depends on.
+// CallerHeaders are the request headers, in lower case, that identify the caller.
 func (s *Service) CallerHeaders() (names []string) {
 	for i := range s.inputs {
 		if name := s.inputs[i].header(); !slices.Contains(names, name) {
@@ -137,11 +138,11 @@ func (s *Service) CallerHeaders() (names []string) {
 	return names
 }
 
-// TraceHeaders are the request headers, in lower case, that the request which causes the call sends along.
+// TraceHeaders are the headers, in lower case, that are sent along from the request that causes the call.
 func (s *Service) TraceHeaders() []string { return s.trace }
 
-// ExchangedHeaders are the request headers, in lower case, that bring tokens to be exchanged. Only as headers: a trailer of that
-// name is one that nobody has exchanged.
+// ExchangedHeaders are the request headers, in lower case, that carry tokens to be exchanged. A trailer with such a
+// name was not exchanged.
 func (s *Service) ExchangedHeaders() (names []string) {
 	for _, in := range s.inputs {
 		if in.reading == bearer && in.origin.Kind != template.Query {
@@ -151,7 +152,7 @@ func (s *Service) ExchangedHeaders() (names []string) {
 	return names
 }
 
-// ExchangesTokenHeader reports whether the caller's token to be exchanged comes in the header that carries the token
+// ExchangesTokenHeader reports whether the token to be exchanged comes in the same header that carries the token
 // upstream.
 func (s *Service) ExchangesTokenHeader() bool {
 	header := strings.ToLower(s.TokenHeader())
@@ -165,7 +166,7 @@ type reader struct {
 	isNamed   bool
 }
 
-// required is a string that must be there and not be empty, but in a part that is switched off.
+// required reads a string that must not be empty, unless the part is disabled.
 func (r reader) required(k *schema.Key) string {
 	text := r.String(k)
 	if text == "" && r.isEnabled {
@@ -176,7 +177,7 @@ func (r reader) required(k *schema.Key) string {
 
 func (r reader) tokenHeader(hasDefault bool) string {
 	if r.isNamed {
-		return "" // it is set as none
+		return "" // not set as a header
 	}
 	if hasDefault && !r.Has(keyTokenHeader) {
 		return "Authorization"
@@ -188,7 +189,7 @@ func (r reader) tokenHeader(hasDefault bool) string {
 	return name
 }
 
-// forwarded reads forwardHeaders. They are kept in lower case, as Envoy hands headers out.
+// forwarded reads forwardHeaders, converted to lower case as in Envoy.
 func (r reader) forwarded(call Call, f *form) []string {
 	var names []string
 	written, _ := r.Value(keyForwardHeaders)
@@ -213,12 +214,12 @@ func (r reader) forwarded(call Call, f *form) []string {
 	return names
 }
 
-// isTrace reports whether a header, in lower case, is another one with each request.
+// isTrace reports whether a header, in lower case, has a new value with each request.
 func isTrace(name string) bool {
 	return name == "traceparent" || name == "tracestate" || name == "x-request-id" || name == "b3" || strings.HasPrefix(name, "x-b3-")
 }
 
-// traced reads traceHeaders, which are kept in lower case.
+// traced reads traceHeaders, converted to lower case.
 func (r reader) traced(s *Service) (names []string) {
 	written, _ := r.Value(keyTraceHeaders)
 	for i, name := range r.Strings(keyTraceHeaders) {

@@ -94,7 +94,7 @@ func TestService(t *testing.T) {
 				t.Fatal(s.Err())
 			}
 			got := facts{service.TokenHeader(), service.Address(), strings.Join(service.CallerHeaders(), " "), strings.Join(service.Removed, " "),
-				KeepsTokens(s), service.DependsOnCaller(), service.NeedsBody}
+				AlwaysCaches(s), service.DependsOnCaller(), service.NeedsBody}
 			if got != test.want {
 				t.Errorf("got      %+v\nexpected %+v", got, test.want)
 			}
