@@ -32,6 +32,7 @@ type part struct {
 	cacheID   token.Key // of cacheIdentity, once it has been asked for
 
 	callerHeaders []callerHeader
+	rereadHeaders []string
 }
 
 // cachePolicy is how the tokens of a part are kept.
@@ -51,6 +52,7 @@ func newPart(of *config.Part, name string, made map[*config.Named]*part) *part {
 	p := newSourcePart(&of.Source, name, failurePolicy(of.Failure), made)
 	p.enabled, p.overwrite, p.bypass, p.challenge = of.Enabled, of.Overwrite, of.BypassMethods, of.Challenge
 	p.callerHeaders = callerHeaders(of.Service)
+	p.rereadHeaders = rereadHeaders(of.Service, of.Overwrite)
 	return p
 }
 

@@ -94,6 +94,9 @@ func (r *requestContext) OnHttpRequestHeaders(_ int, endOfStream bool) (action t
 		return types.ActionContinue
 	}
 	fault.Inject(fault.OnRequest)
+	if !r.restoreHeaders() {
+		return r.forwardWithout(errInternal)
+	}
 	r.ownToken = !r.part.overwrite && r.bringsToken()
 	if !endOfStream && !r.hideFromNextHop() {
 		return r.forwardWithout(errInternal)

@@ -12,6 +12,8 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,6 +37,21 @@ func hosts() harness.Config {
 	configs["hanging"] = harness.Merge(hanging, harness.Config{"timeout": 300})
 	callers := harness.CachedConfigs([]string{"callers"}, harness.Config{})["callers"]
 	configs["callers"] = harness.Merge(callers, harness.Config{"forwardHeaders": []string{"X-User"}})
+	for host, more := range map[string]harness.Config{
+		"exchanged": {"oauth2": map[string]any{"clientId": "gateway", "clientSecret": "secret", "grantType": "urn:ietf:params:oauth:grant-type:token-exchange"}},
+		"removed": {"tokenHeader": "X-Other", "responseHeader": "X-Token", "requestHeaders": map[string]string{"X-Credential": "secret"}, "oauth2": map[string]any{
+			"clientId": "gateway", "clientSecret": "secret", "grantType": "urn:ietf:params:oauth:grant-type:jwt-bearer", "subjectToken": "${request.cookie.session}",
+		}},
+		"tenants": {"requestHeaders": map[string]string{"X-Tenant": "${caller.claim.tenant}"}, "tokenHeader": "Authorization", "tokenPrefix": "Bearer "},
+		"absent":  {"overwrite": false, "requestHeaders": map[string]string{}},
+		"own":     {"overwrite": false, "requestHeaders": map[string]string{}},
+	} {
+		config := harness.CachedConfigs([]string{host}, harness.Config{})[host]
+		if more["oauth2"] != nil {
+			more = harness.Merge(harness.Config{"tokenHeader": "Authorization", "tokenIn": "header"}, more)
+		}
+		configs[host] = harness.Merge(harness.Merge(config, harness.Config{"responseHeader": "X-Token"}), more)
+	}
 	configs["final.example.com"] = harness.CachedConfigs([]string{"final"}, harness.Config{})["final"]
 	return harness.ByHost(configs)
 }
@@ -92,6 +109,7 @@ func (v *revocations) revoke(token string) { v.tokens.Store(token, true) }
 type attempts struct {
 	revocations
 	busy, hedged atomic.Int32
+	rejected     sync.Map      // hosts whose first attempt was answered 401
 	release      chan struct{} // of the first attempt for hedged
 }
 
@@ -99,6 +117,10 @@ func (u *attempts) status(r *http.Request) int {
 	switch r.Host {
 	case "always", "streamed", "leaving":
 		return http.StatusUnauthorized
+	case "exchanged", "removed", "tenants", "absent", "own":
+		if _, isLater := u.rejected.LoadOrStore(r.Host, true); !isLater {
+			return http.StatusUnauthorized
+		}
 	case "busy":
 		if u.busy.Add(1) == 2 {
 			return http.StatusServiceUnavailable
@@ -126,6 +148,7 @@ func TestAttempts(t *testing.T) {
 		{"a retry for another reason drops no token", checkOtherRetry},
 		{"rules by domain see the final host", checkFinalHost},
 		{"tokens of callers", checkCallers},
+		{"what a client has sent, at the second attempt", checkSentAgain},
 		{"attempts that overlap", checkOverlap},
 		{"a token service that fails", checkFailures},
 		{"clients that leave between two attempts", checkLeaving},
@@ -223,6 +246,56 @@ func checkCallers(t *testing.T, gateway *harness.Gateway, _ *attempts) {
 		token int
 	}{{"a", 1}, {"b", 2}, {"a", 1}} {
 		gateway.Ask(t, "callers", "X-User: "+ask.user).CheckToken(t, harness.IssuedToken("callers", ask.token))
+	}
+}
+
+// checkSentAgain: Envoy hands an attempt the headers that the one before has changed. The second call is made of what the
+// client has sent all the same, and not of the plugin's own token.
+func checkSentAgain(t *testing.T, gateway *harness.Gateway, _ *attempts) {
+	caller := harness.UnsignedJWT(`{"tenant":"acme"}`)
+	formHas := func(field, value string) func(harness.Call) bool {
+		return func(c harness.Call) bool {
+			form, err := url.ParseQuery(c.Body)
+			return err == nil && form.Get(field) == value
+		}
+	}
+	for _, test := range []struct {
+		host, sent, header string
+		want               []string // at both attempts
+		isOf               func(harness.Call) bool
+	}{
+		{
+			"exchanged", "Authorization: Bearer " + caller, "Authorization",
+			[]string{"Bearer " + harness.IssuedToken("exchanged", 1), "Bearer " + harness.IssuedToken("exchanged", 2)}, formHas("subject_token", caller),
+		},
+		{
+			"removed", "Cookie: session=" + caller + "; theme=dark", "Cookie",
+			[]string{"theme=dark", "theme=dark"}, formHas("assertion", caller),
+		},
+		{
+			"tenants", "Authorization: Bearer " + caller, "Authorization",
+			[]string{"Bearer " + harness.IssuedToken("tenants", 1), "Bearer " + harness.IssuedToken("tenants", 2)},
+			func(c harness.Call) bool { return c.Header.Get("X-Tenant") == "acme" },
+		},
+		{"absent", "X-Other: ", "X-Token", []string{harness.IssuedToken("absent", 1), harness.IssuedToken("absent", 2)}, nil},
+		{"own", "X-Token: own", "X-Token", []string{"own", "own"}, nil},
+	} {
+		gateway.Upstream.Forget()
+		if got := gateway.Ask(t, test.host, test.sent); got.Status != http.StatusOK {
+			t.Errorf("%s: got %d %q, expected the second attempt to succeed", test.host, got.Status, got.Body)
+		}
+		var got []string
+		for _, request := range gateway.Upstream.Requests() {
+			got = append(got, request.Header.Get(test.header))
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %s %q at the attempts, expected %q", test.host, test.header, got, test.want)
+		}
+		for _, call := range gateway.Token.CallsOf(test.host) {
+			if test.isOf != nil && !test.isOf(call) {
+				t.Errorf("%s: got a call that is not made of what the client has sent: %+v", test.host, call)
+			}
+		}
 	}
 }
 

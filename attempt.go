@@ -1,0 +1,85 @@
+package main
+
+import (
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
+
+	"token-fetch/internal/abi"
+	"token-fetch/internal/tokenservice"
+)
+
+// This file is what an attempt of a request owes to those before it. As an upstream filter, the plugin runs for each, and
+// Envoy hands on the headers as the last one left them: with the plugin's token in the place of the client's, and without
+// what was exchanged. Taken for the client's, that token would be exchanged in its turn, or have its claims choose the tenant.
+
+// attemptCount is a property that only requests on their way to the upstream have: elsewhere there is one attempt.
+const attemptCount = "upstream\x00request_attempt_count"
+
+// rereadHeaders are the headers, in lower case, that the plugin both reads and changes.
+func rereadHeaders(service *tokenservice.Service, overwrite bool) []string {
+	read := append(service.CallerHeaders(), service.TraceHeaders()...)
+	if !overwrite {
+		read = append(read, strings.ToLower(service.TokenHeader()))
+	}
+	changed := slices.Clone(service.Removed)
+	if len(service.RemovedCookies) > 0 {
+		changed = append(changed, "cookie")
+	}
+	for _, name := range service.Protected {
+		changed = append(changed, strings.ToLower(name))
+	}
+	slices.Sort(read)
+	return slices.DeleteFunc(slices.Compact(read), func(name string) bool { return !slices.Contains(changed, name) })
+}
+
+// restoreHeaders has the first attempt of a request keep what its client has sent in these headers, and each later one begin
+// with that. The host keeps it as long as the request.
+func (r *requestContext) restoreHeaders() (ok bool) {
+	names := r.part.rereadHeaders
+	if len(names) == 0 {
+		return true
+	}
+	if _, isAttempt := abi.Property(attemptCount); !isAttempt {
+		return true
+	}
+	property := pluginName + ".client." + hex.EncodeToString(r.part.identity[:])
+	kept, isKept := abi.Property(property)
+	if !isKept {
+		abi.SetProperty(property, headerLines(names))
+		return true
+	}
+	for _, name := range names {
+		if !restoreHeader(name, kept) {
+			return false
+		}
+	}
+	return true
+}
+
+// headerLines are all lines of the headers as NAME:VALUE, each with a line end, which no header can have, before it. It is
+// never empty.
+func headerLines(names []string) string {
+	var lines strings.Builder
+	lines.WriteByte('\n')
+	for _, header := range abi.RequestHeaders(nil) {
+		if slices.Contains(names, header[0]) {
+			lines.WriteString(header[0] + ":" + header[1] + "\n")
+		}
+	}
+	return lines.String()
+}
+
+func restoreHeader(name, lines string) (ok bool) {
+	if proxywasm.RemoveHttpRequestHeader(name) != nil {
+		return false
+	}
+	for line := range strings.SplitSeq(lines, "\n") {
+		if value, isOf := strings.CutPrefix(line, name+":"); isOf && proxywasm.AddHttpRequestHeader(name, value) != nil {
+			return false
+		}
+	}
+	return true
+}
