@@ -74,7 +74,10 @@ func (o options) runGateway(ctx context.Context, binary string) error {
 	process, err := envoy.StartContext(ctx, envoy.Options{
 		Binary: binary,
 		Config: bootstrap,
-		Output: &logFilter{output: o.output},
+		Output: o.output,
+		// The main component warns of an open door to the internet, and of being stopped.
+		WasmLog:   "debug,main:error",
+		ExtraArgs: []string{"--log-format", "%T.%e %l: %v"},
 	})
 	if err != nil {
 		return err
