@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -21,64 +20,13 @@ func body(status int, text string) *tokenservice.Answer {
 	return &tokenservice.Answer{Status: status, Body: []byte(text)}
 }
 
-// What each kind of failure means for the cache: whether a stale token serves, whom the wait holds back; and for the
-// client: who is to blame.
-func TestFailuresForTheCache(t *testing.T) {
-	retryAfter := func(a *tokenservice.Answer) *tokenservice.Answer {
-		a.Headers = [][2]string{{"retry-after", "7"}}
-		return a
-	}
-	const grant = `{"error": "invalid_grant", "error_description": "s3cr3t"}`
-	tests := map[string]struct {
-		answer      *tokenservice.Answer
-		outcome     token.Outcome
-		unavailable bool
-		retryAfter  time.Duration
-	}{
-		"unavailable":             {&tokenservice.Answer{}, token.OutcomeCallFailed, true, 0},
-		"unavailable for a while": {retryAfter(body(429, "")), token.OutcomeCallFailed, true, 7 * time.Second},
-		"the subject is refused":  {body(400, grant), token.OutcomeSubjectRefused, false, 0},
-		"refused":                 {body(401, `{"error": "invalid_client"}`), token.OutcomeCallFailed, false, 0},
-		"no token":                {body(200, "{}"), token.OutcomeNoToken, false, 0},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			c, h := newTestClient(t, exchangeConfig)
-			result := fetchOnce(t, c, h, callerWith(t, c, "abc"), test.answer)
-			if result.err == nil {
-				t.Fatalf("got %+v, expected a failure", result.token)
-			}
-			got := result.err.Reason.Outcome()
-			if got != test.outcome || result.err.Reason.IsUnavailable() != test.unavailable || result.err.RetryAfter != test.retryAfter {
-				t.Errorf("got %s, unavailable: %v, Retry-After %s; expected %s, %v, %s",
-					got, result.err.Reason.IsUnavailable(), result.err.RetryAfter, test.outcome, test.unavailable, test.retryAfter)
-			}
-			if isFailure := c.metrics.callFailures == 1; isFailure == (test.outcome == token.OutcomeSubjectRefused) {
-				t.Errorf("call_failures: got %d", c.metrics.callFailures)
-			}
-			if h.logContains("s3cr3t") {
-				t.Errorf("log: got %q", h.lines)
-			}
-		})
-	}
-}
-
-func TestDispatchThatFailsAtOnce(t *testing.T) {
-	c, h := newTestClient(t, withCache(""))
-	h.refuses = dispatchError(errors.New("bad argument"), true, "outbound|80||token.dns")
-	result := fetchOnce(t, c, h, nil, nil)
-	if got := result.err.Reason; got != token.NoCluster || c.metrics.calls != 0 {
-		t.Errorf("got %s and %d calls, expected %s and none", got, c.metrics.calls, token.NoCluster)
-	}
-}
-
 func TestPanicInAnAnswerLeavesNobodyWaiting(t *testing.T) {
 	c, h := newTestClient(t, withCache(""))
 	var got []result
 	c.fetch(nil, func(r result) { got = append(got, r) })
 	c.metrics = nil // so that reading the answer panics
 	h.calls[0].done.answered(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "s3cr3t"}}})
-	if len(got) != 1 || got[0].err == nil || got[0].err.Reason != token.Internal {
+	if len(got) != 1 || got[0].Err == nil || got[0].Err.Reason != token.Internal {
 		t.Fatalf("got %+v, expected one internal error", got)
 	}
 	if !h.logContains("panicked") || h.logContains("s3cr3t") {
@@ -92,7 +40,7 @@ func TestNoStoreIsLoggedOnce(t *testing.T) {
 		return &tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"cache-control", "no-store"}}}
 	}
 	for range 3 {
-		if r := fetchOnce(t, c, h, nil, a()); r.err != nil || r.token.Lifetime != 0 {
+		if r := fetchOnce(t, c, h, nil, a()); r.Err != nil || r.Token.Lifetime != 0 {
 			t.Errorf("got %+v, expected a token without a lifetime", r)
 		}
 	}
@@ -105,21 +53,21 @@ func TestNoStoreIsLoggedOnce(t *testing.T) {
 func TestClockThatIsSetDuringTheCall(t *testing.T) {
 	c, h := newTestClient(t, withCache(""))
 	var got result
-	end := h.wall.Add(time.Hour + time.Minute)
+	end := h.Date.Add(time.Hour + time.Minute)
 	c.fetch(nil, func(r result) { got = r })
-	h.pass(time.Second)
-	h.wall = h.wall.Add(time.Hour)
+	h.Pass(time.Second)
+	h.Date = h.Date.Add(time.Hour)
 	h.calls[0].done.answered(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", unsignedJWT(fmt.Sprintf(`{"exp": %d}`, end.Unix()))}}})
-	if got.token.Lifetime != time.Minute {
-		t.Errorf("lifetime: got %s, expected what the new clock leaves of it, 1m0s from the call", got.token.Lifetime)
+	if got.Token.Lifetime != time.Minute {
+		t.Errorf("lifetime: got %s, expected what the new clock leaves of it, 1m0s from the call", got.Token.Lifetime)
 	}
 }
 
 func TestExchangedTokenDoesNotOutliveItsSubject(t *testing.T) {
 	c, h := newTestClient(t, exchangeConfig)
-	subject := unsignedJWT(fmt.Sprintf(`{"exp": %d}`, h.wall.Add(20*time.Second).Unix()))
+	subject := unsignedJWT(fmt.Sprintf(`{"exp": %d}`, h.Date.Add(20*time.Second).Unix()))
 	result := fetchOnce(t, c, h, callerWith(t, c, subject), body(200, `{"access_token": "t1", "token_type": "Bearer", "expires_in": 3600}`))
-	if g := result.token; g.Lifetime != 80*time.Second || g.SubjectLifetime != 80*time.Second {
+	if g := result.Token; g.Lifetime != 80*time.Second || g.SubjectLifetime != 80*time.Second {
 		t.Errorf("lifetimes: got %s and %s, expected the subject's 20s and the leeway of 1m0s", g.Lifetime, g.SubjectLifetime)
 	}
 }
@@ -142,17 +90,17 @@ func TestCallWhoseCallbackNeverComes(t *testing.T) {
 	c, h := newTestClient(t, withCache(""))
 	var hanging, quick []result
 	c.fetch(nil, func(r result) { hanging = append(hanging, r) })
-	h.pass(time.Millisecond)
+	h.Pass(time.Millisecond)
 	c.fetch(nil, func(r result) { quick = append(quick, r) })
 	h.calls[1].done.answered(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}}})
-	h.pass(c.cluster.timeout + hostGrace - 2*time.Millisecond)
+	h.Pass(c.cluster.timeout + hostGrace - 2*time.Millisecond)
 	c.tick()
 	if len(hanging) != 0 || len(quick) != 1 || len(c.open) != 1 {
 		t.Fatalf("before its time: got %d and %d results, %d calls open; expected the second one's, and the first call", len(hanging), len(quick), len(c.open))
 	}
-	h.pass(time.Millisecond)
+	h.Pass(time.Millisecond)
 	c.tick()
-	if len(hanging) != 1 || hanging[0].err == nil || hanging[0].err.Reason != token.NoAnswer {
+	if len(hanging) != 1 || hanging[0].Err == nil || hanging[0].Err.Reason != token.NoAnswer {
 		t.Errorf("at its time: got %+v, expected that there was no answer", hanging)
 	}
 	h.calls[0].done.answered(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "late"}}})

@@ -11,6 +11,7 @@ import (
 
 	"token-fetch/internal/config"
 	"token-fetch/internal/token"
+	"token-fetch/internal/tokentest"
 )
 
 // environment is that of the VM in tests.
@@ -87,7 +88,7 @@ func TestAnotherKindOfSource(t *testing.T) {
 	test.RunGoTest(t, func(t *testing.T) {
 		_, p := newPlugin(t, frugal)
 		made := p.newCache(p.global.requests(), constant("t1"))
-		if _, reply := made.Ask(nil, waiterOfNobody{}); reply.Token == nil || reply.Token.Values[0] != "t1" {
+		if _, reply := made.Ask(nil, &tokentest.Request{}); reply.Token == nil || reply.Token.Values[0] != "t1" {
 			t.Errorf("got %+v, expected the token at once", reply)
 		}
 	})

@@ -43,38 +43,22 @@ var tableTypes = map[schema.Kind]string{
 }
 
 // The keys of cache.redis have a page of their own.
-func TestFleetPageHasTheKeys(t *testing.T) {
-	rows := tableRow.FindAllStringSubmatch(readFile(t, "docs/fleet.md"), -1)
-	if len(rows) != len(share.RedisKey.Keys) {
-		t.Fatalf("the table of docs/fleet.md has %d keys, expected %d", len(rows), len(share.RedisKey.Keys))
-	}
-	for i, k := range share.RedisKey.Keys {
-		var cells []string
-		for _, cell := range rows[i][2:] {
-			cells = append(cells, strings.TrimSpace(cell))
-		}
-		if rows[i][1] != k.Name {
-			t.Errorf("row %d: got the key %s, expected %s", i, rows[i][1], k.Name)
-		}
-		checkRow(t, k, cells)
-	}
-}
-
-func TestConfigurationPageHasTheKeys(t *testing.T) {
-	rows := keyRows(t, "docs/configuration.md")
-	names := map[string]bool{} // some are in two tables
-	for _, object := range documented {
-		for _, k := range object.Keys {
-			names[k.Name] = true
-			if row, ok := rows[k.Name]; ok {
-				checkRow(t, k, row)
-			} else {
-				t.Errorf("%s: not in the tables of docs/configuration.md", k.Name)
+func TestPagesHaveTheKeys(t *testing.T) {
+	for page, objects := range map[string][]*schema.Key{"docs/configuration.md": documented, "docs/fleet.md": {share.RedisKey}} {
+		rows, names := keyRows(t, page), map[string]bool{} // some are in two tables
+		for _, object := range objects {
+			for _, k := range object.Keys {
+				names[k.Name] = true
+				if row, ok := rows[k.Name]; ok {
+					checkRow(t, k, row)
+				} else {
+					t.Errorf("%s: not in the tables of %s", k.Name, page)
+				}
 			}
 		}
-	}
-	if len(rows) != len(names) {
-		t.Errorf("the tables of docs/configuration.md have %d keys, expected the configuration's %d", len(rows), len(names))
+		if len(rows) != len(names) {
+			t.Errorf("the tables of %s have %d keys, expected %d", page, len(rows), len(names))
+		}
 	}
 }
 

@@ -35,23 +35,18 @@ func TestFailurePolicy(t *testing.T) {
 }
 
 func TestReasons(t *testing.T) {
-	const tooLarge = 1 << 20
 	tests := map[string]struct {
 		config string
 		answer *tokenservice.Answer
 		want   token.Reason
 	}{
-		"nothing":            {withCache(""), &tokenservice.Answer{}, token.NoAnswer},
-		"500":                {withCache(""), body(500, ""), token.ServerError},
-		"503":                {withCache(""), body(503, ""), token.ServerError},
-		"429":                {withCache(""), body(429, ""), token.RateLimited},
-		"401":                {withCache(""), body(401, ""), token.OtherStatus},
-		"302":                {withCache(""), body(302, ""), token.OtherStatus},
-		"204":                {withCache(""), body(204, ""), token.BadAnswer},
-		"200, no token":      {withCache(""), body(200, ""), token.NoToken},
-		"200, too large":     {withCache(""), body(200, strings.Repeat(" ", tooLarge+1)), token.BadAnswer},
-		"200, not a success": {extended(`"successWhen": [{"path": "code", "equals": "0"}]`), body(200, `{"code": 1}`), token.BadAnswer},
-		"an OAuth error":     {exchangeConfig, body(401, `{"error": "invalid_client"}`), token.OtherStatus},
+		"nothing":        {withCache(""), &tokenservice.Answer{}, token.NoAnswer},
+		"503":            {withCache(""), body(503, ""), token.ServerError},
+		"429":            {withCache(""), body(429, ""), token.RateLimited},
+		"401":            {withCache(""), body(401, ""), token.OtherStatus},
+		"204":            {withCache(""), body(204, ""), token.BadAnswer},
+		"200, no token":  {withCache(""), body(200, ""), token.NoToken},
+		"an OAuth error": {exchangeConfig, body(401, `{"error": "invalid_client"}`), token.OtherStatus},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -77,8 +72,11 @@ func TestReasons(t *testing.T) {
 	}
 	t.Run("the caller's own fault", func(t *testing.T) {
 		c, h := newTestClient(t, exchangeConfig)
-		fetchOnce(t, c, h, callerOf(t, c), body(400, `{"error": "invalid_grant"}`))
+		result := fetchOnce(t, c, h, callerOf(t, c), body(400, `{"error": "invalid_grant", "error_description": "s3cr3t"}`))
 		checkCounted(t, c.metrics, &metrics{calls: 1})
+		if result.Err == nil || result.Err.Reason != token.SubjectRefused || h.logContains("s3cr3t") {
+			t.Errorf("got %v and the log %q, expected the subject to be refused, and nothing of the answer", result.Err, h.lines)
+		}
 	})
 }
 

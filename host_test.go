@@ -4,17 +4,16 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"token-fetch/internal/token"
 	"token-fetch/internal/tokenservice"
+	"token-fetch/internal/tokentest"
 )
 
 // fakeHost stands for the gateway: the test moves its clock, answers its calls and
 // sees what it was told.
 type fakeHost struct {
-	clock   time.Duration
-	wall    time.Time
+	*tokentest.Clock
 	calls   []*fakeCall
 	refuses *token.Error // what the next dispatches come back with
 	lines   []string
@@ -25,17 +24,7 @@ type fakeCall struct {
 	done answered
 }
 
-func newFakeHost() *fakeHost {
-	return &fakeHost{clock: time.Hour, wall: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
-}
-
-func (h *fakeHost) Monotonic() time.Duration { return h.clock }
-func (h *fakeHost) Wall() time.Time          { return h.wall }
-
-func (h *fakeHost) pass(d time.Duration) {
-	h.clock += d
-	h.wall = h.wall.Add(d)
-}
+func newFakeHost() *fakeHost { return &fakeHost{Clock: tokentest.NewClock()} }
 
 func (h *fakeHost) lacks(*part, error) {}
 
@@ -61,14 +50,10 @@ func newTestClient(t testing.TB, config string) (*client, *fakeHost) {
 	return newClient(globalPart(t, config), h, &metrics{}), h
 }
 
-// result is what a fetch brings: a token or, if err is not nil, none.
-type result struct {
-	token token.Token
-	err   *token.Error
-}
+type result = tokentest.Result
 
 func (c *client) fetch(caller token.Caller, done func(result)) {
-	c.Fetch(token.Query{Caller: caller}, func(t token.Token, err *token.Error) { done(result{t, err}) })
+	c.Fetch(token.Query{Caller: caller}, func(t token.Token, err *token.Error) { done(result{Token: t, Err: err}) })
 }
 
 // fetchOnce is a fetch, its answer and its result.

@@ -19,7 +19,7 @@ func TestFailureLog(t *testing.T) {
 	fail := func(count int) {
 		for range count {
 			l.failed(h, "answered 503", answered500)
-			h.pass(10 * time.Millisecond)
+			h.Pass(10 * time.Millisecond)
 		}
 	}
 	tests := []struct {
@@ -39,9 +39,9 @@ func TestFailureLog(t *testing.T) {
 				l.succeeded(h)
 			}
 		}, nil},
-		{"and the sum of it", func() { h.pass(lineInterval); l.tick(h); l.tick(h) }, []string{
+		{"and the sum of it", func() { h.Pass(lineInterval); l.tick(h); l.tick(h) }, []string{
 			"token service token.dns:80 answered 503, and 399 failures more since the last line; it has recovered since"}},
-		{"quiet, then a failure", func() { h.pass(time.Hour); fail(1) }, []string{
+		{"quiet, then a failure", func() { h.Pass(time.Hour); fail(1) }, []string{
 			"token service token.dns:80 answered 503; requests that have no token are answered 500"}},
 	}
 	for _, test := range tests {
@@ -59,7 +59,7 @@ func TestRefusalLog(t *testing.T) {
 	for range 100 {
 		l.refused(h, "answered 400 (invalid_grant)")
 	}
-	h.pass(lineInterval)
+	h.Pass(lineInterval)
 	l.tick(h)
 	want := []string{
 		"token service token.dns:80 answered 400 (invalid_grant): rejected a caller's token; answering 401",
@@ -85,7 +85,7 @@ func TestRedisLog(t *testing.T) {
 		}
 	}
 	fail()
-	h.pass(lineInterval)
+	h.Pass(lineInterval)
 	fail()
 	for _, l := range logs {
 		l.RedisRecovered()
@@ -111,7 +111,7 @@ func TestRejectionLog(t *testing.T) {
 		l.add(h, "upstream", "answered 401")
 	}
 	l.tick(h)
-	h.pass(lineInterval)
+	h.Pass(lineInterval)
 	l.tick(h)
 	l.tick(h)
 	const (

@@ -8,8 +8,8 @@ import (
 	"github.com/higress-group/wasm-go/pkg/test"
 
 	"token-fetch/internal/abi"
-	"token-fetch/internal/token"
 	"token-fetch/internal/tokenservice"
+	"token-fetch/internal/tokentest"
 )
 
 // frugal spares the SDK and the emulator, which are measured as well: no name to fold to
@@ -37,18 +37,13 @@ func newRequest(v *vmContext, id, plugin uint32) *requestContext {
 
 // fill puts a token into the plugin's cache.
 func fill(p *pluginContext) {
-	h := &fakeHost{clock: p.Monotonic()}
+	h := &fakeHost{Clock: &tokentest.Clock{Now: p.Monotonic()}}
 	p.clients[0].host = h
-	p.caches[0].Ask(nil, waiterOfNobody{})
+	p.caches[0].Ask(nil, &tokentest.Request{})
 	p.scheduler.RunBatch()
 	h.calls[0].done.answered(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}}})
 	p.scheduler.RunBatch()
 }
-
-type waiterOfNobody struct{}
-
-func (waiterOfNobody) Proceed(*token.Token) {}
-func (waiterOfNobody) Fail(*token.Error)    {}
 
 // A gateway pays for this path on every request.
 func TestCachedPathAllocatesNothing(t *testing.T) {

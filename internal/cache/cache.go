@@ -16,7 +16,7 @@
 // What must stay true, and the tests that say so:
 //
 //   - A request is notified exactly once, whatever happens to its fetch or to other requests: TestWaitersThatLeave, and
-//     in internal/share TestAllOrdersOfEvents and TestFourWorkersAtRandom.
+//     in internal/share TestFourWorkersAtRandom.
 //   - At most BatchSize requests are notified in one callback: TestWaitersAreToldInBatches.
 //   - Fetches that are slow to begin do not hold up the worker: TestRequestsBeginFetchesThemselves.
 //   - Callers whose tokens are refused never evict a good token, and all callers together stay within limits:

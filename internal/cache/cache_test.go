@@ -15,21 +15,21 @@ func TestOneFetchForMany(t *testing.T) {
 		}
 		requests = append(requests, r)
 	}
-	if len(w.fetches) != 1 || w.woken != 0 {
-		t.Errorf("got %d fetches and %d wakes, expected the first request to begin one, and nothing for a batch", len(w.fetches), w.woken)
+	if len(w.Fetches) != 1 || w.woken != 0 {
+		t.Errorf("got %d fetches and %d wakes, expected the first request to begin one, and nothing for a batch", len(w.Fetches), w.woken)
 	}
 	w.run()
 	late, _ := w.ask()
 	requests = append(requests, late)
 	w.run()
 	w.tick()
-	if len(w.fetches) != 1 {
-		t.Fatalf("fetches: got %d, expected 1", len(w.fetches))
+	if len(w.Fetches) != 1 {
+		t.Fatalf("fetches: got %d, expected 1", len(w.Fetches))
 	}
 	w.answer(t, good("t1", time.Minute))
 	for i, r := range requests {
-		if r.told != 1 || r.token == nil || r.token.Values[0] != "t1" {
-			t.Fatalf("request %d: told %d times, %v", i, r.told, r.token)
+		if r.Told != 1 || r.Token == nil || r.Token.Values[0] != "t1" {
+			t.Fatalf("request %d: told %d times, %v", i, r.Told, r.Token)
 		}
 	}
 	w.serves(t, "t1")
@@ -57,19 +57,19 @@ func TestEndOfTokenInUse(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := newWorker(defaults())
-			if end := w.EndOfTokenInUse(w.clock.now); !end.IsZero() {
+			if end := w.EndOfTokenInUse(w.clock.Now); !end.IsZero() {
 				t.Errorf("before the first token: got %s, expected none", end)
 			}
 			w.fetchOnce(t, good("t1", lifetime))
-			end := w.clock.wall.Add(lifetime)
-			w.clock.pass(test.idle)
+			end := w.clock.Date.Add(lifetime)
+			w.clock.Pass(test.idle)
 			for range test.busy / step {
-				w.clock.pass(step)
-				w.Common().Fresh(w.clock.now)
+				w.clock.Pass(step)
+				w.Common().Fresh(w.clock.Now)
 			}
-			w.clock.wall = w.clock.wall.Add(test.jump)
-			w.Tick(w.clock.now, w.clock.wall)
-			got := w.EndOfTokenInUse(w.clock.now)
+			w.clock.Date = w.clock.Date.Add(test.jump)
+			w.Tick(w.clock.Now, w.clock.Date)
+			got := w.EndOfTokenInUse(w.clock.Now)
 			if isShown := !got.IsZero(); isShown != test.isShown || isShown && !got.Equal(end) {
 				t.Errorf("got %s, expected %s: %v", got, end, test.isShown)
 			}

@@ -1,16 +1,12 @@
 package cache
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
 	"token-fetch/internal/token"
+	"token-fetch/internal/tokentest"
 )
-
-func named(name string) *fakeCaller { return &fakeCaller{name: name} }
-
-func callerOf(i, size int) *fakeCaller { return &fakeCaller{name: fmt.Sprint(i), size: size} }
 
 // has reports whether the caller's token is there without a fetch.
 func (w *worker) has(caller token.Caller) bool {
@@ -19,17 +15,28 @@ func (w *worker) has(caller token.Caller) bool {
 	return reply.Token != nil
 }
 
+// Find compares the values and not their hash, and does not find one that was dropped.
 func TestEachCallerHasATokenOfItsOwn(t *testing.T) {
 	w := newPerCallerWorker(defaults(), &Memory{})
-	w.fetchFor(t, named("a"), good("token of a", time.Minute))
-	w.fetchFor(t, named("b"), good("token of b", time.Minute))
-	for _, name := range []string{"a", "b"} {
-		if _, reply := w.askFor(named(name)); reply.Token == nil || reply.Token.Values[0] != "token of "+name {
-			t.Errorf("%s: got %s, expected its own", name, reply)
+	const long = "0123456789abcdef" // as long as the key
+	for _, name := range []string{"a", "b", long + "a"} {
+		w.fetchFor(t, named(name), good("token of "+name, time.Minute))
+	}
+	for _, name := range []string{"a", "b", long + "a"} {
+		e := w.find(named(name))
+		if _, reply := w.askFor(named(name)); e == nil || reply.Token == nil || reply.Token.Values[0] != "token of "+name {
+			t.Errorf("%s: got %v and %s, expected its own", name, e, reply)
 		}
 	}
-	if w.find(named("c")) != nil {
-		t.Error("an unknown caller is found")
+	for _, name := range []string{"c", long, long + "b"} {
+		if w.find(named(name)) != nil {
+			t.Errorf("%s: found another caller's entry", name)
+		}
+	}
+	w.clock.Pass(time.Minute)
+	w.tick()
+	if w.find(named(long+"a")) != nil || len(w.byValues)+len(w.entries) != 0 || w.Memory.used != [segments]int{} {
+		t.Errorf("after the tokens' end: got %d entries and %v bytes, expected none", len(w.entries), w.Memory.used)
 	}
 }
 
@@ -44,21 +51,6 @@ func TestLeastRecentlyUsedCallerGoes(t *testing.T) {
 	w.fetchFor(t, named("c"), good("c", time.Minute))
 	if !w.has(named("a")) || !w.has(named("c")) || w.has(named("b")) {
 		t.Error("expected b to go: a was used after it")
-	}
-	w.clock.pass(time.Minute)
-	busy, reply := w.askFor(named("a")) // expired
-	if !reply.Waiting {
-		t.Fatalf("got %s, expected to wait", reply)
-	}
-	w.run()
-	pending := w.fetches[len(w.fetches)-1]
-	for _, name := range []string{"d", "e", "f"} {
-		w.fetchFor(t, named(name), good(name, time.Minute))
-	}
-	pending.done(good("a2", time.Minute))
-	w.run()
-	if busy.token == nil || !w.has(named("a")) {
-		t.Error("an entry that a request waits for was dropped")
 	}
 }
 
@@ -80,7 +72,7 @@ func TestRefusedCallersPushNobodyOut(t *testing.T) {
 		t.Errorf("memory: got %v, expected no more than 50 entries of refused callers", used)
 	}
 	_, latest := w.askFor(callerOf(4999, 15_000))
-	if !failedAs(latest.Err, errRefused) {
+	if !tokentest.FailedAs(latest.Err, tokentest.ErrRefused) {
 		t.Errorf("the latest refused caller: got %s, expected to be denied without a fetch", latest)
 	}
 	if e := w.entries[callerOf(4999, 0).Key()]; e.caller != nil || len(w.byValues) != 1 {
@@ -91,19 +83,19 @@ func TestRefusedCallersPushNobodyOut(t *testing.T) {
 func TestRefusalHoldsForItsCallerOnly(t *testing.T) {
 	w := newPerCallerWorker(defaults(), &Memory{})
 	w.fetchFor(t, named("a"), refusal())
-	if _, reply := w.askFor(named("a")); !failedAs(reply.Err, errRefused) {
+	if _, reply := w.askFor(named("a")); !tokentest.FailedAs(reply.Err, tokentest.ErrRefused) {
 		t.Errorf("the same caller: got %s, expected to be denied", reply)
 	}
 	w.fetchFor(t, named("b"), good("b", time.Minute))
-	w.clock.pass(2 * time.Second)
+	w.clock.Pass(2 * time.Second)
 	w.fetchFor(t, named("a"), refusal())
-	w.clock.pass(2*time.Second - 1)
-	if _, reply := w.askFor(named("a")); !failedAs(reply.Err, errRefused) {
+	w.clock.Pass(2*time.Second - 1)
+	if _, reply := w.askFor(named("a")); !tokentest.FailedAs(reply.Err, tokentest.ErrRefused) {
 		t.Errorf("the same caller, refused twice: got %s, expected its wait to have doubled", reply)
 	}
-	w.clock.pass(time.Second)
+	w.clock.Pass(time.Second)
 	w.fetchFor(t, named("a"), good("a", time.Minute))
-	w.clock.pass(2 * MaxBackoff)
+	w.clock.Pass(2 * MaxBackoff)
 	w.tick()
 	if w.Memory.used[refused] != 0 {
 		t.Errorf("memory of refused callers: got %d, expected none", w.Memory.used[refused])
@@ -112,16 +104,16 @@ func TestRefusalHoldsForItsCallerOnly(t *testing.T) {
 
 func TestOutageHoldsForAllCallers(t *testing.T) {
 	w := newPerCallerWorker(defaults(), &Memory{})
-	w.fetchFor(t, named("first"), unavailableFor(time.Minute))
+	w.fetchFor(t, named("first"), tokentest.UnavailableFor(time.Minute))
 	for i := range 100 {
-		if _, reply := w.askFor(callerOf(i, 0)); !failedAs(reply.Err, errUnavailable) {
+		if _, reply := w.askFor(callerOf(i, 0)); !tokentest.FailedAs(reply.Err, tokentest.ErrUnavailable) {
 			t.Fatalf("caller %d: got %s, expected to be denied", i, reply)
 		}
 	}
-	if len(w.fetches) != 1 || len(w.entries) != 0 {
-		t.Errorf("got %d fetches and %d entries, expected 1 and 0", len(w.fetches), len(w.entries))
+	if len(w.Fetches) != 1 || len(w.entries) != 0 {
+		t.Errorf("got %d fetches and %d entries, expected 1 and 0", len(w.Fetches), len(w.entries))
 	}
-	w.clock.pass(time.Minute + time.Second)
+	w.clock.Pass(time.Minute + time.Second)
 	w.fetchFor(t, named("first"), good("t1", time.Minute))
 	w.fetchFor(t, named("second"), good("t2", time.Minute))
 }
@@ -133,31 +125,19 @@ func TestOutageCountsOnce(t *testing.T) {
 		w.askFor(callerOf(i, 0))
 	}
 	w.run()
-	for _, fetch := range w.fetches[1:] {
-		w.clock.pass(time.Millisecond)
-		fetch.done(unavailable())
+	for _, fetch := range w.Fetches[1:] {
+		w.clock.Pass(time.Millisecond)
+		fetch.Done(unavailable())
 	}
-	w.clock.pass(time.Millisecond)
-	w.fetches[0].done(good("t", time.Minute)) // sent before it, as well: the service was just about to go
+	w.clock.Pass(time.Millisecond)
+	w.Fetches[0].Done(good("t", time.Minute)) // sent before it, as well: the service was just about to go
 	w.run()
 	if w.outage.count != 1 {
 		t.Errorf("failures in a row: got %d, expected 1", w.outage.count)
 	}
-	w.clock.pass(1200 * time.Millisecond)
+	w.clock.Pass(1200 * time.Millisecond)
 	if _, reply := w.askFor(named("next")); !reply.Waiting {
 		t.Errorf("after the first backoff: got %s, expected to wait for a fetch", reply)
-	}
-}
-
-func TestExpiredTokensAreDropped(t *testing.T) {
-	w := newPerCallerWorker(defaults(), &Memory{})
-	for i := range 10 {
-		w.fetchFor(t, callerOf(i, 0), good("t", time.Minute))
-	}
-	w.clock.pass(time.Minute)
-	w.tick()
-	if len(w.entries) != 0 || w.Memory.used != [segments]int{} {
-		t.Errorf("got %d entries and %v bytes, expected none", len(w.entries), w.Memory.used)
 	}
 }
 
@@ -177,51 +157,12 @@ func TestRejectedAfterItWasDropped(t *testing.T) {
 	}
 }
 
-func TestRejectionsOfACallerAreSpaced(t *testing.T) {
-	w := newPerCallerWorker(defaults(), &Memory{})
-	for range 60 * 100 {
-		r := &request{}
-		e, reply := w.Ask(named("a"), r)
-		w.run()
-		token := reply.Token
-		if reply.Waiting {
-			w.answer(t, good("t", time.Hour))
-			token = r.token
-		}
-		w.Reject(e, token.ID)
-		w.clock.pass(10 * time.Millisecond)
-		w.tick()
-	}
-	if n := len(w.fetches); n > 8 {
-		t.Errorf("a minute of rejections: got %d fetches, expected at most 8", n)
-	}
-}
-
 // Each request of a gateway with tokens for its callers comes this way.
 func TestFindAllocatesNothing(t *testing.T) {
 	w := newPerCallerWorker(defaults(), &Memory{})
 	w.fetchFor(t, named("a"), good("t1", time.Minute))
 	values := []byte("a")
-	if n := testing.AllocsPerRun(1000, func() { w.Find(values, w.clock.now) }); n != 0 {
+	if n := testing.AllocsPerRun(1000, func() { w.Find(values, w.clock.Now) }); n != 0 {
 		t.Errorf("got %v allocations, expected none", n)
-	}
-}
-
-// Find compares the values and not their hash, and does not find one that was dropped.
-func TestFindTellsCallersApartByTheirValues(t *testing.T) {
-	w := newPerCallerWorker(defaults(), &Memory{})
-	long := "0123456789abcdef" // as long as the key
-	w.fetchFor(t, named(long+"a"), good("t1", time.Minute))
-	if w.find(named(long+"b")) != nil || w.find(named(long)) != nil {
-		t.Error("another caller is found")
-	}
-	e := w.find(named(long + "a"))
-	if e == nil || e.token.Values[0] != "t1" {
-		t.Fatalf("got %v, expected the entry with t1", e)
-	}
-	w.clock.pass(time.Minute + time.Second)
-	w.tick()
-	if w.find(named(long+"a")) != nil || len(w.byValues)+len(w.entries) != 0 {
-		t.Error("a caller whose token has ended is found")
 	}
 }

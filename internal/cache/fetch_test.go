@@ -3,6 +3,9 @@ package cache
 import (
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
+	"token-fetch/internal/tokentest"
 )
 
 func TestWaitersThatLeave(t *testing.T) {
@@ -39,18 +42,18 @@ func TestWaitersThatLeave(t *testing.T) {
 			}
 			leave(test.beforeStart)
 			w.run()
-			if len(w.fetches) != test.fetches {
-				t.Fatalf("fetches: got %d, expected %d", len(w.fetches), test.fetches)
+			if len(w.Fetches) != test.fetches {
+				t.Fatalf("fetches: got %d, expected %d", len(w.Fetches), test.fetches)
 			}
 			leave(test.beforeResult)
 			if test.fetches > 0 {
-				w.fetches[0].done(good("t1", time.Minute))
+				w.Fetches[0].Done(good("t1", time.Minute))
 			}
 			leave(test.beforeTold)
 			w.run()
 			for i, r := range requests {
-				if want := !left[i]; (r.told == 1) != want || r.told > 1 {
-					t.Errorf("request %d: told %d times, expected %v", i, r.told, want)
+				if want := !left[i]; (r.Told == 1) != want || r.Told > 1 {
+					t.Errorf("request %d: told %d times, expected %v", i, r.Told, want)
 				}
 			}
 			for _, p := range tickets {
@@ -63,13 +66,14 @@ func TestWaitersThatLeave(t *testing.T) {
 	}
 }
 
+// Whoever leaves makes room for another.
 func TestMaxWaiting(t *testing.T) {
 	p := defaults()
 	p.MaxWaiting = 2
 	w := newWorker(p)
 	_, first := w.ask()
 	w.ask()
-	if _, third := w.ask(); !failedAs(third.Err, errTooManyWaiting) {
+	if _, third := w.ask(); !tokentest.FailedAs(third.Err, errTooManyWaiting) {
 		t.Errorf("the third: got %s, expected %v", third, errTooManyWaiting)
 	}
 	first.Ticket.Cancel()
@@ -78,45 +82,38 @@ func TestMaxWaiting(t *testing.T) {
 	}
 }
 
-func TestFetchThatFailsAtOnce(t *testing.T) {
-	w := newWorker(defaults())
-	w.onFetch = func(done func(result)) { done(unavailable()) }
-	r, reply := w.ask()
-	w.run()
-	if !failedAs(reply.Err, errUnavailable) || r.told != 0 {
-		t.Errorf("got %s, told %d times; expected the failure, and not to be told again", reply, r.told)
-	}
-	if w.fetching != 0 || w.woken != 0 {
-		t.Errorf("after it: %d fetches, %d wakes; expected none", w.fetching, w.woken)
-	}
-}
-
-// The request that has begun the fetch need not wait when the token is there at once, nor does it count as one that waits.
-func TestFetchThatSucceedsAtOnce(t *testing.T) {
-	for name, lifetime := range map[string]time.Duration{"a token to keep": time.Minute, "a token for once": 0} {
-		w := newWorker(defaults())
-		w.onFetch = func(done func(result)) { done(good("t1", lifetime)) }
-		r, reply := w.ask()
-		w.run()
-		if reply.Token == nil || reply.Token.Values[0] != "t1" || r.told != 0 || w.fetching != 0 {
-			t.Errorf("%s: got %s, told %d times, %d fetches; expected the token at once", name, reply, r.told, w.fetching)
+// The request that has begun the fetch need not wait for what is there at once, nor does it count as one that waits. A panic
+// leaves nobody waiting.
+func TestFetchThatEndsAtOnce(t *testing.T) {
+	panics := func(func(result)) { panic("in the fetcher") }
+	for name, test := range map[string]struct {
+		onFetch func(func(result))
+		token   string
+		err     *token.Error
+	}{
+		"a token to keep":  {tokentest.AtOnce(good("t1", time.Minute)), "t1", nil},
+		"a token for once": {tokentest.AtOnce(good("t1", 0)), "t1", nil},
+		"a failure":        {tokentest.AtOnce(unavailable()), "", tokentest.ErrUnavailable},
+		"a panic":          {panics, "", errPanic},
+	} {
+		for _, isPaced := range []bool{false, true} { // whether the request has to leave the fetch to a batch
+			w := newWorker(defaults())
+			w.OnFetch = test.onFetch
+			if isPaced {
+				w.pace()
+			}
+			r, reply := w.ask()
+			w.run()
+			got, err, times := reply.Token, reply.Err, 0
+			if isPaced {
+				got, err, times = r.Token, r.Err, 1
+			}
+			if !tokentest.FailedAs(err, test.err) || (got != nil) != (test.token != "") || got != nil && got.Values[0] != test.token || r.Told != times {
+				t.Errorf("%s, paced %v: got %v and %v, told %d times; expected %q, %v and %d", name, isPaced, got, err, r.Told, test.token, test.err, times)
+			}
+			if hasPanicked := len(w.panics) == 1; w.fetching != 0 || w.woken != 0 || hasPanicked != (test.err == errPanic) {
+				t.Errorf("%s: got %d fetches, %d wakes and the panics %v, expected nothing left", name, w.fetching, w.woken, w.panics)
+			}
 		}
-	}
-}
-
-func TestPanicInAFetchLeavesNobodyWaiting(t *testing.T) {
-	w := newWorker(defaults())
-	w.onFetch = func(func(result)) { panic("in the fetcher") }
-	_, reply := w.ask()
-	if !failedAs(reply.Err, errPanic) || len(w.panics) != 1 {
-		t.Errorf("at once: got %s and %d panics, expected %v and 1", reply, len(w.panics), errPanic)
-	}
-	w = newWorker(defaults())
-	w.pace()
-	w.onFetch = func(func(result)) { panic("in the fetcher") }
-	r, _ := w.ask()
-	w.run()
-	if r.told != 1 || !failedAs(r.err, errPanic) || len(w.panics) != 1 {
-		t.Errorf("told %d times, %v, %d panics; expected once, %v and 1", r.told, r.err, len(w.panics), errPanic)
 	}
 }

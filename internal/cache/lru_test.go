@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"token-fetch/internal/tokentest"
 )
 
 func (w *worker) holds(i int) bool { return w.entries[callerOf(i, 0).Key()] != nil }
@@ -42,12 +44,12 @@ func TestEntriesWithAFetchUnderWayStay(t *testing.T) {
 			for i := range test.callers {
 				w.fetchFor(t, callerOf(i, test.size), good("t", 100*time.Second))
 			}
-			w.clock.pass(95 * time.Second)
+			w.clock.Pass(95 * time.Second)
 			for i := range test.callers {
-				w.find(callerOf(i, 0)).Fresh(w.clock.now) // in use
+				w.find(callerOf(i, 0)).Fresh(w.clock.Now) // in use
 			}
 			w.tick()
-			renewals := len(w.fetches) - test.callers
+			renewals := len(w.Fetches) - test.callers
 			if renewals != test.callers {
 				t.Fatalf("renewals under way: got %d, expected %d", renewals, test.callers)
 			}
@@ -104,7 +106,7 @@ func TestSweepGoesOnWhereItStopped(t *testing.T) {
 				t.Fatal("one tick has looked at all of them")
 			}
 			happens(w, w.nextToSweep.Value.(*Entry))
-			w.clock.pass(time.Hour)
+			w.clock.Pass(time.Hour)
 			w.tick() // the newer ones
 			if n := len(w.entries); n > maxSweep {
 				t.Errorf("after the second tick: got %d entries, expected at most the %d that the first looked at", n, maxSweep)
@@ -161,7 +163,7 @@ func TestFetchesUnderWayAreBounded(t *testing.T) {
 		switch _, reply := w.askFor(callerOf(i, 16<<10)); {
 		case reply.Waiting:
 			waiting++
-		case failedAs(reply.Err, errTooManyCallers):
+		case tokentest.FailedAs(reply.Err, errTooManyCallers):
 			denied++
 		}
 	}
@@ -169,8 +171,8 @@ func TestFetchesUnderWayAreBounded(t *testing.T) {
 		t.Errorf("got %d waiting and %d denied, expected %d and %d", waiting, denied, fits, 2000-fits)
 	}
 	w.run()
-	for _, fetch := range w.fetches {
-		fetch.done(unavailable())
+	for _, fetch := range w.Fetches {
+		fetch.Done(unavailable())
 	}
 	w.run()
 	if w.Memory.used != [segments]int{} || len(w.entries) != 0 {
@@ -184,11 +186,11 @@ func TestRefusedCallerKeepsNoToken(t *testing.T) {
 	w := newPerCallerWorker(defaults(), &Memory{})
 	c := callerOf(1, 16<<10)
 	w.fetchFor(t, c, good(strings.Repeat("t", 16<<10), 10*time.Second))
-	w.clock.pass(9500 * time.Millisecond)
+	w.clock.Pass(9500 * time.Millisecond)
 	w.askFor(c)
 	w.tick() // renewed
 	w.answer(t, refusal())
-	w.clock.pass(time.Second) // the token is over
+	w.clock.Pass(time.Second) // the token is over
 	w.tick()
 	e := w.entries[c.Key()]
 	if e == nil || e.segment != refused {

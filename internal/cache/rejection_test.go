@@ -1,9 +1,10 @@
 package cache
 
 import (
-	"fmt"
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 func TestRejectedByUpstream(t *testing.T) {
@@ -14,7 +15,7 @@ func TestRejectedByUpstream(t *testing.T) {
 		w.Reject(w.Common(), used.ID)
 	}
 	w.fetchOnce(t, good("t2", 100*time.Second))
-	if last := w.fetches[1].Query; last.Have != used.ID || !last.IsRejected {
+	if last := w.Fetches[1].Query; last.Have != used.ID || !last.IsRejected {
 		t.Errorf("the source was asked for %+v, expected it to be told of the rejected token %d", last, used.ID)
 	}
 	if w.stats.Invalidated != 1 {
@@ -24,35 +25,27 @@ func TestRejectedByUpstream(t *testing.T) {
 	w.serves(t, "t2")
 }
 
-// minuteOfRejections has an upstream reject every token of the workers for a minute, and
-// returns how many fetches they made.
-func minuteOfRejections(t *testing.T, workers ...*worker) (fetches int) {
-	t.Helper()
-	for range 60 * 100 {
-		for i, w := range workers {
-			r, reply := w.ask()
-			w.run()
-			token := reply.Token
-			if reply.Waiting {
-				w.answer(t, good(fmt.Sprintf("t%d", len(w.fetches)), time.Hour))
-				token = r.token
-			}
-			w.Reject(w.Common(), token.ID)
-			if i == 0 {
-				w.clock.pass(10 * time.Millisecond)
-			}
-		}
-	}
-	for _, w := range workers {
-		fetches += len(w.fetches)
-	}
-	return fetches
-}
-
 func TestUpstreamThatAlwaysRejects(t *testing.T) {
-	// At once, then after 1, 3, 7, 15 and 31 s and a little.
-	if fetches := minuteOfRejections(t, newWorker(defaults())); fetches > 8 {
-		t.Errorf("a minute of rejections: got %d fetches, expected at most 8", fetches)
+	for name, caller := range map[string]token.Caller{"one token for all": nil, "a caller's": named("a")} {
+		w := newWorker(defaults())
+		if caller != nil {
+			w = newPerCallerWorker(defaults(), &Memory{})
+		}
+		for range 60 * 100 {
+			r := &request{}
+			e, reply := w.Ask(caller, r)
+			used := reply.Token
+			if reply.Waiting {
+				w.answer(t, good("t", time.Hour))
+				used = r.Token
+			}
+			w.Reject(e, used.ID)
+			w.clock.Pass(10 * time.Millisecond)
+			w.tick()
+		}
+		if n := len(w.Fetches); n > 8 { // at once, then after 1, 3, 7, 15 and 31 s and a little
+			t.Errorf("%s, a minute of rejections: got %d fetches, expected at most 8", name, n)
+		}
 	}
 }
 
@@ -80,7 +73,7 @@ func TestRejectedTokenServesWithoutNewOne(t *testing.T) {
 		w.fetchOnce(t, good("t1", lifetime))
 		w.Reject(w.Common(), w.serves(t, "t1").ID)
 		// The first request waits for a new token, as there may be one.
-		if r := w.fetchOnce(t, tt.answer); r.token == nil || r.token.Values[0] != "t1" {
+		if r := w.fetchOnce(t, tt.answer); r.Token == nil || r.Token.Values[0] != "t1" {
 			t.Errorf("%s: the request that waited got %+v, expected the rejected token", name, r)
 			continue
 		}
@@ -88,16 +81,16 @@ func TestRejectedTokenServesWithoutNewOne(t *testing.T) {
 			w.Reject(w.Common(), w.serves(t, "t1").ID)
 		}
 		w.run()
-		if len(w.fetches) != 2 || w.stats.Invalidated != 1 || w.stats.StaleServed != 11 {
-			t.Errorf("%s: got %d fetches, %d invalidated, %d served stale; expected 2, 1, 11", name, len(w.fetches), w.stats.Invalidated, w.stats.StaleServed)
+		if len(w.Fetches) != 2 || w.stats.Invalidated != 1 || w.stats.StaleServed != 11 {
+			t.Errorf("%s: got %d fetches, %d invalidated, %d served stale; expected 2, 1, 11", name, len(w.Fetches), w.stats.Invalidated, w.stats.StaleServed)
 		}
-		w.clock.pass(tt.after - 10*time.Second)
+		w.clock.Pass(tt.after - 10*time.Second)
 		w.askAndAnswer(tt.answer)
-		w.clock.pass(10 * time.Second)
-		if r := w.askAndAnswer(tt.answer); (r.token != nil) != tt.serves {
-			t.Errorf("%s, %s after it was issued: got the token %v and the error %v, expected it to serve: %t", name, tt.after, r.token, r.err, tt.serves)
+		w.clock.Pass(10 * time.Second)
+		if r := w.askAndAnswer(tt.answer); (r.Token != nil) != tt.serves {
+			t.Errorf("%s, %s after it was issued: got the token %v and the error %v, expected it to serve: %t", name, tt.after, r.Token, r.Err, tt.serves)
 		}
-		w.clock.pass(time.Hour)
+		w.clock.Pass(time.Hour)
 		w.askAndAnswer(good("t2", lifetime))
 		w.serves(t, "t2")
 	}
@@ -105,14 +98,14 @@ func TestRejectedTokenServesWithoutNewOne(t *testing.T) {
 
 // askAndAnswer is a request, whether it is served at once or waits, and the result of the fetch that it makes, if any.
 func (w *worker) askAndAnswer(answer result) *request {
-	fetches := len(w.fetches)
+	fetches := len(w.Fetches)
 	r, reply := w.ask()
 	if reply.Token != nil {
 		r.Proceed(reply.Token)
 	}
 	w.run()
-	if len(w.fetches) > fetches {
-		w.fetches[fetches].done(answer)
+	if len(w.Fetches) > fetches {
+		w.Fetches[fetches].Done(answer)
 		w.run()
 	}
 	return r
@@ -138,12 +131,12 @@ func TestRequestsAfterRejection(t *testing.T) {
 	w.run()
 	w.answer(t, good("t2", time.Hour))
 	for i, r := range waiting {
-		if r.token == nil || r.token.Values[0] != "t2" {
+		if r.Token == nil || r.Token.Values[0] != "t2" {
 			t.Fatalf("request %d: got %+v, expected the new token", i, r)
 		}
 	}
-	if len(w.fetches) != 2 || w.stats.Invalidated != 1 {
-		t.Errorf("got %d fetches and %d invalidated, expected 2 and 1", len(w.fetches), w.stats.Invalidated)
+	if len(w.Fetches) != 2 || w.stats.Invalidated != 1 {
+		t.Errorf("got %d fetches and %d invalidated, expected 2 and 1", len(w.Fetches), w.stats.Invalidated)
 	}
 }
 
@@ -162,7 +155,7 @@ func TestRejectionsOfOneCaller(t *testing.T) {
 			w.run()
 			w.answer(t, refusal())
 		}
-		w.clock.pass(time.Second)
+		w.clock.Pass(time.Second)
 	}
 	if _, reply := w.askFor(named("victim")); reply.Token == nil || reply.Token.Values[0] != "v" {
 		t.Errorf("got %s, expected the token that was not rejected", reply)

@@ -13,20 +13,20 @@ func TestRenewal(t *testing.T) {
 	p.RefreshBefore = 10 * time.Second
 	w := newWorker(p)
 	w.fetchOnce(t, good("t1", 100*time.Second))
-	w.clock.pass(87 * time.Second)
+	w.clock.Pass(87 * time.Second)
 	w.serves(t, "t1")
 	w.tick()
-	if len(w.fetches) != 1 {
-		t.Fatalf("before its time: got %d fetches, expected 1", len(w.fetches))
+	if len(w.Fetches) != 1 {
+		t.Fatalf("before its time: got %d fetches, expected 1", len(w.Fetches))
 	}
-	w.clock.pass(3 * time.Second)
+	w.clock.Pass(3 * time.Second)
 	w.tick()
 	w.tick()
-	if len(w.fetches) != 2 {
-		t.Fatalf("at its time: got %d fetches, expected 2", len(w.fetches))
+	if len(w.Fetches) != 2 {
+		t.Fatalf("at its time: got %d fetches, expected 2", len(w.Fetches))
 	}
 	used := w.serves(t, "t1")
-	if asked := w.fetches[1].Query; asked.Have != used.ID || asked.IsRejected {
+	if asked := w.Fetches[1].Query; asked.Have != used.ID || asked.IsRejected {
 		t.Errorf("the source was asked for %+v, expected another token than %d, which is not rejected", asked, used.ID)
 	}
 	w.answer(t, good("t2", 100*time.Second))
@@ -41,24 +41,24 @@ func TestRenewal(t *testing.T) {
 func TestRenewalElsewhere(t *testing.T) {
 	w := newWorker(defaults())
 	same := good("t1", 100*time.Second)
-	same.token.ID = 7
+	same.Token.ID = 7
 	w.fetchOnce(t, same)
-	w.clock.pass(90 * time.Second)
+	w.clock.Pass(90 * time.Second)
 	w.serves(t, "t1")
-	same.token.IsShared, same.token.Age = true, 90*time.Second
-	w.onFetch = func(_ func(result)) { w.fetches[len(w.fetches)-1].end(same) }
+	same.Token.IsShared, same.Token.Age = true, 90*time.Second
+	w.OnFetch = func(_ func(result)) { w.Fetches[len(w.Fetches)-1].End(same) }
 	for range 100 {
 		w.tick()
 		w.serves(t, "t1")
-		w.clock.pass(10 * time.Millisecond)
+		w.clock.Pass(10 * time.Millisecond)
 	}
-	if got, want := len(w.fetches)-1, int(time.Second/renewRetryInterval); got < want-1 || got > want+1 {
+	if got, want := len(w.Fetches)-1, int(time.Second/renewRetryInterval); got < want-1 || got > want+1 {
 		t.Errorf("in a second: got %d fetches, expected %d", got, want)
 	}
 	other := good("t2", 100*time.Second)
-	other.token.IsShared = true
-	w.onFetch = func(end func(result)) { end(other) }
-	w.clock.pass(renewRetryInterval)
+	other.Token.IsShared = true
+	w.OnFetch = func(end func(result)) { end(other) }
+	w.clock.Pass(renewRetryInterval)
 	w.tick()
 	w.serves(t, "t2")
 	if w.stats.Refreshes != 0 {
@@ -83,13 +83,13 @@ func TestOnlyTokensInUseAreRenewed(t *testing.T) {
 			w := newWorker(p)
 			w.fetchOnce(t, good("t1", 100*time.Second))
 			for passed := time.Duration(0); passed < 95*time.Second; passed += 100 * time.Millisecond {
-				w.clock.pass(100 * time.Millisecond)
+				w.clock.Pass(100 * time.Millisecond)
 				if passed == test.usedAt && passed > 0 {
 					w.serves(t, "t1")
 				}
 				w.tick()
 			}
-			if got := len(w.fetches) > 1; got != test.want {
+			if got := len(w.Fetches) > 1; got != test.want {
 				t.Errorf("renewed: got %v, expected %v", got, test.want)
 			}
 		})
@@ -99,23 +99,23 @@ func TestOnlyTokensInUseAreRenewed(t *testing.T) {
 func TestRenewalThatFails(t *testing.T) {
 	w := newWorker(defaults())
 	w.fetchOnce(t, good("t1", 100*time.Second))
-	w.clock.pass(90 * time.Second)
+	w.clock.Pass(90 * time.Second)
 	w.serves(t, "t1")
 	w.tick()
 	w.answer(t, unavailable())
 	w.serves(t, "t1")
-	w.clock.pass(time.Second - 1)
+	w.clock.Pass(time.Second - 1)
 	w.tick()
-	if len(w.fetches) != 2 {
-		t.Errorf("within the backoff: got %d fetches, expected 2", len(w.fetches))
+	if len(w.Fetches) != 2 {
+		t.Errorf("within the backoff: got %d fetches, expected 2", len(w.Fetches))
 	}
-	w.clock.pass(time.Second)
+	w.clock.Pass(time.Second)
 	w.tick()
-	if len(w.fetches) != 3 {
-		t.Errorf("after the backoff: got %d fetches, expected 3", len(w.fetches))
+	if len(w.Fetches) != 3 {
+		t.Errorf("after the backoff: got %d fetches, expected 3", len(w.Fetches))
 	}
 	w.answer(t, unavailable())
-	w.clock.pass(8*time.Second + 1)
+	w.clock.Pass(8*time.Second + 1)
 	if _, reply := w.ask(); reply.Token != nil {
 		t.Errorf("after its end: got %s, expected no token", reply)
 	}
@@ -150,38 +150,48 @@ func TestRefreshAfter(t *testing.T) {
 	}
 }
 
+func TestEarliestRenewal(t *testing.T) {
+	for lifetime, want := range map[time.Duration]time.Duration{
+		time.Hour: 72 * time.Second, 100 * time.Second: 12 * time.Second, time.Second: 0, 0: 0,
+	} {
+		if got := defaults().EarliestRenewal(lifetime); got != want {
+			t.Errorf("lifetime %v: got %v before its end, expected %v", lifetime, got, want)
+		}
+	}
+}
+
 // With very many callers, a tick looks at some of them only; one that is used meanwhile is renewed at once.
 func TestManyTokensAreRenewedInTurns(t *testing.T) {
 	const callers = 10 * maxSweep
 	p := defaults()
 	p.MaxEntries, p.RefreshBefore = callers, 10*time.Second
 	w := newPerCallerWorker(p, &Memory{})
-	w.onFetch = func(done func(result)) { done(good("t", 100*time.Second)) }
+	w.OnFetch = func(done func(result)) { done(good("t", 100*time.Second)) }
 	everyone := func(use func(token.Caller)) {
 		for i := range callers {
-			use(&fakeCaller{name: fmt.Sprint(i)})
+			use(named(fmt.Sprint(i)))
 		}
 	}
 	everyone(func(c token.Caller) { w.askFor(c) })
 	w.run()
-	w.clock.pass(80 * time.Second)
-	everyone(func(c token.Caller) { w.find(c).Fresh(w.clock.now) })
-	w.clock.pass(10 * time.Second)
+	w.clock.Pass(80 * time.Second)
+	everyone(func(c token.Caller) { w.find(c).Fresh(w.clock.Now) })
+	w.clock.Pass(10 * time.Second)
 	w.tick()
-	if n := len(w.fetches) - callers; n == 0 || n > maxSweep {
+	if n := len(w.Fetches) - callers; n == 0 || n > maxSweep {
 		t.Errorf("first tick: got %d renewals, expected up to %d", n, maxSweep)
 	}
-	last := &fakeCaller{name: fmt.Sprint(callers - 1)}
-	before := len(w.fetches)
+	last := named(fmt.Sprint(callers - 1))
+	before := len(w.Fetches)
 	w.find(last)
 	w.run()
-	if len(w.fetches) != before+1 {
-		t.Errorf("one that is used: got %d fetches more, expected 1", len(w.fetches)-before)
+	if len(w.Fetches) != before+1 {
+		t.Errorf("one that is used: got %d fetches more, expected 1", len(w.Fetches)-before)
 	}
 	for range 11 {
 		w.tick()
 	}
-	if n := len(w.fetches); n != 2*callers {
+	if n := len(w.Fetches); n != 2*callers {
 		t.Errorf("after some ticks: got %d fetches, expected %d", n, 2*callers)
 	}
 }

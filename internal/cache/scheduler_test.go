@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"token-fetch/internal/token"
+	"token-fetch/internal/tokentest"
 )
 
 // However many wait, each batch tells a few of them, in the order in which they came.
@@ -19,19 +20,19 @@ func TestWaitersAreToldInBatches(t *testing.T) {
 				r, _ := w.ask()
 				requests = append(requests, r)
 			}
-			if _, reply := w.ask(); !failedAs(reply.Err, errTooManyWaiting) {
+			if _, reply := w.ask(); !tokentest.FailedAs(reply.Err, errTooManyWaiting) {
 				t.Errorf("the next one: got %s, expected %v", reply, errTooManyWaiting)
 			}
 			w.run()
-			w.fetches[0].done(result)
+			w.Fetches[0].Done(result)
 			if w.woken != 1 {
 				t.Errorf("after the result: got %d wakes, expected 1", w.woken)
 			}
 			for turn, more := 1, true; more; turn++ {
 				more = w.Scheduler.RunBatch()
 				for i, r := range requests {
-					if want := i < turn*BatchSize; (r.told == 1) != want {
-						t.Fatalf("after batch %d: request %d told %d times, expected %v", turn, i, r.told, want)
+					if want := i < turn*BatchSize; (r.Told == 1) != want {
+						t.Fatalf("after batch %d: request %d told %d times, expected %v", turn, i, r.Told, want)
 					}
 				}
 			}
@@ -52,13 +53,13 @@ func TestSlowFetchesAreBegunInBatches(t *testing.T) {
 	for name, test := range tests {
 		w := newPerCallerWorker(defaults(), &Memory{})
 		w.pace()
-		w.onFetch = func(func(result)) { w.clock.pass(test.each) }
+		w.OnFetch = func(func(result)) { w.clock.Pass(test.each) }
 		for i := range 70 {
-			w.askFor(&fakeCaller{name: fmt.Sprint(i)})
+			w.askFor(named(fmt.Sprint(i)))
 		}
 		for turn, want := range test.want {
-			if more := w.Scheduler.RunBatch(); len(w.fetches) != want || more != (want < 70) {
-				t.Errorf("%s: after batch %d: %d fetches begun, more: %v; expected %d", name, turn+1, len(w.fetches), more, want)
+			if more := w.Scheduler.RunBatch(); len(w.Fetches) != want || more != (want < 70) {
+				t.Errorf("%s: after batch %d: %d fetches begun, more: %v; expected %d", name, turn+1, len(w.Fetches), more, want)
 			}
 		}
 	}
@@ -77,24 +78,24 @@ func TestRequestsBeginFetchesThemselves(t *testing.T) {
 	}
 	for name, test := range tests {
 		w := newPerCallerWorker(defaults(), &Memory{})
-		w.onFetch = func(func(result)) { w.clock.pass(test.each) }
+		w.OnFetch = func(func(result)) { w.clock.Pass(test.each) }
 		ask := func(who string) {
 			for i := range 20 {
-				at := w.clock.now
-				w.askFor(&fakeCaller{name: fmt.Sprint(who, i)})
+				at := w.clock.Now
+				w.askFor(named(fmt.Sprint(who, i)))
 				if len(w.Scheduler.fetches) > 0 {
-					w.clock.now = at // those that are left to a batch take no time
+					w.clock.Now = at // those that are left to a batch take no time
 				}
 			}
 		}
 		ask("first ")
-		if len(w.fetches) != test.want {
-			t.Errorf("%s: got %d fetches begun by requests, expected %d", name, len(w.fetches), test.want)
+		if len(w.Fetches) != test.want {
+			t.Errorf("%s: got %d fetches begun by requests, expected %d", name, len(w.Fetches), test.want)
 		}
 		w.run()
-		w.clock.pass(time.Minute)
+		w.clock.Pass(time.Minute)
 		ask("second ")
-		if got := len(w.fetches) - 20; got != test.want {
+		if got := len(w.Fetches) - 20; got != test.want {
 			t.Errorf("%s, later: got %d fetches begun by requests, expected %d", name, got, test.want)
 		}
 	}
@@ -107,11 +108,11 @@ func TestWantedFetchesWaitInAnOutage(t *testing.T) {
 		w.askFor(callerOf(i, 10))
 	}
 	w.Scheduler.RunBatch()
-	w.fetches[0].done(unavailableFor(time.Minute))
-	before := len(w.fetches)
-	w.clock.pass(time.Second)
+	w.Fetches[0].Done(tokentest.UnavailableFor(time.Minute))
+	before := len(w.Fetches)
+	w.clock.Pass(time.Second)
 	w.run()
-	if n := len(w.fetches) - before; n > 0 {
+	if n := len(w.Fetches) - before; n > 0 {
 		t.Errorf("calls begun within the minute of Retry-After: got %d, expected none", n)
 	}
 }
@@ -124,8 +125,8 @@ func TestSchedulerKeepsNothingThatIsDone(t *testing.T) {
 	}
 	whole := w.Scheduler.fetches
 	w.run()
-	for _, f := range w.fetches {
-		f.done(unavailable())
+	for _, f := range w.Fetches {
+		f.Done(unavailable())
 	}
 	w.run()
 	if len(w.entries) != 0 || w.Memory.used[pending] != 0 {
@@ -144,13 +145,13 @@ func TestSchedulerKeepsNothingThatIsDone(t *testing.T) {
 
 // slowWaiter is one whose own call takes long to begin.
 type slowWaiter struct {
-	clock *fakeClock
+	clock *tokentest.Clock
 	takes time.Duration
 	name  string
 	told  *[]string
 }
 
-func (s *slowWaiter) Proceed(*token.Token) { s.clock.pass(s.takes); *s.told = append(*s.told, s.name) }
+func (s *slowWaiter) Proceed(*token.Token) { s.clock.Pass(s.takes); *s.told = append(*s.told, s.name) }
 func (s *slowWaiter) Fail(*token.Error)    {}
 
 // Who waits for a token that his own call refers to makes that call when he is told: others are served in between.
@@ -163,12 +164,12 @@ func TestSlowWaiters(t *testing.T) {
 		takes time.Duration
 	}{{"slow", 3, time.Second}, {"quick", 2, 0}} {
 		for range s.count {
-			w.Ask(&fakeCaller{name: s.of}, &slowWaiter{w.clock, s.takes, s.of, &told})
+			w.Ask(named(s.of), &slowWaiter{w.clock, s.takes, s.of, &told})
 		}
 	}
 	w.run()
-	for _, f := range w.fetches {
-		f.done(good("t1", time.Minute))
+	for _, f := range w.Fetches {
+		f.Done(good("t1", time.Minute))
 	}
 	for _, want := range []int{1, 3, 5} {
 		w.Scheduler.RunBatch()

@@ -19,12 +19,12 @@ func TestClockThatJumps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorker(defaults())
 			w.fetchOnce(t, good("t1", time.Minute))
-			w.clock.wall = w.clock.wall.Add(test.jump)
+			w.clock.Date = w.clock.Date.Add(test.jump)
 			w.tick()
 			if _, reply := w.ask(); (reply.Token != nil) != test.serve {
 				t.Errorf("after the jump: got %s, expected to be served: %v", reply, test.serve)
 			}
-			w.clock.pass(time.Minute)
+			w.clock.Pass(time.Minute)
 			if _, reply := w.ask(); reply.Token != nil {
 				t.Errorf("after its end: got %s, expected no token", reply)
 			}
@@ -36,7 +36,7 @@ func TestClockThatJumpsForCallers(t *testing.T) {
 	w := newPerCallerWorker(defaults(), &Memory{})
 	w.fetchFor(t, named("a"), good("ta", time.Minute))
 	w.fetchFor(t, named("b"), good("tb", 2*time.Hour))
-	w.clock.wall = w.clock.wall.Add(time.Hour)
+	w.clock.Date = w.clock.Date.Add(time.Hour)
 	w.tick()
 	if _, reply := w.askFor(named("a")); !reply.Waiting {
 		t.Errorf("a token that ends before: got %s, expected to wait for the next", reply)
@@ -44,7 +44,7 @@ func TestClockThatJumpsForCallers(t *testing.T) {
 	if _, reply := w.askFor(named("b")); reply.Token == nil {
 		t.Errorf("a token that ends after: got %s, expected it", reply)
 	}
-	w.clock.pass(time.Hour)
+	w.clock.Pass(time.Hour)
 	if _, reply := w.askFor(named("b")); !reply.Waiting {
 		t.Errorf("at its end by the new clock: got %s, expected to wait for the next", reply)
 	}
@@ -54,12 +54,12 @@ func TestRefusedCallersAreForgotten(t *testing.T) {
 	memory := &Memory{}
 	w := newPerCallerWorker(defaults(), memory)
 	w.fetchFor(t, named("a"), refusal())
-	w.clock.pass(MaxBackoff)
+	w.clock.Pass(MaxBackoff)
 	w.tick()
 	if w.entries[named("a").Key()] == nil {
 		t.Error("within the longest wait: forgotten, so that the next refusal would count as the first")
 	}
-	w.clock.pass(2 * time.Second)
+	w.clock.Pass(2 * time.Second)
 	w.tick()
 	if len(w.entries) != 0 || memory.used != [segments]int{} {
 		t.Errorf("after it: got %d entries and %v bytes, expected none", len(w.entries), memory.used)

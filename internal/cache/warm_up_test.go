@@ -3,91 +3,58 @@ package cache
 import (
 	"testing"
 	"time"
+
+	"token-fetch/internal/tokentest"
 )
 
-func warming() *Policy {
+func newWarmingWorker() *worker {
 	p := defaults()
 	p.WarmUp = true
-	return p
+	return newWorker(p)
 }
 
-// tickAll lets workers of one gateway tick in turns, for a time.
-func tickAll(lasting time.Duration, workers ...*worker) {
+// ticks has the root context tick as it does, for a time.
+func (w *worker) ticks(lasting time.Duration) {
 	const period = 100 * time.Millisecond
 	for passed := time.Duration(0); passed < lasting; passed += period {
-		workers[0].clock.pass(period)
-		for _, w := range workers {
-			w.tick()
-		}
+		w.clock.Pass(period)
+		w.tick()
 	}
 }
 
+// The first token is fetched before any request, once; after that it is one like others.
 func TestWarmUp(t *testing.T) {
-	w := newWorker(warming())
-	tickAll(200*time.Millisecond, w)
-	if len(w.fetches) != 1 {
-		t.Fatalf("after two ticks: got %d fetches, expected 1", len(w.fetches))
+	first := func(r result) func(*testing.T, *worker) {
+		return func(t *testing.T, w *worker) { w.ticks(200 * time.Millisecond); w.answer(t, r) }
 	}
-	w.answer(t, good("t1", time.Minute))
-	w.serves(t, "t1")
-	if want := (Stats{Hits: 1}); w.stats != want {
-		t.Errorf("stats: got %+v, expected %+v", w.stats, want)
-	}
-	tickAll(time.Second, w)
-	if len(w.fetches) != 1 {
-		t.Errorf("once it is there: got %d fetches, expected 1", len(w.fetches))
-	}
-}
-
-func TestNoWarmUp(t *testing.T) {
-	w := newWorker(defaults())
-	tickAll(5*time.Second, w)
-	if len(w.fetches) != 0 {
-		t.Errorf("got %d fetches, expected none before a request", len(w.fetches))
-	}
-}
-
-// After the first token, one that nobody uses is not renewed.
-func TestTokenOfTheWarmUpIsRenewedWhenUsed(t *testing.T) {
-	for name, used := range map[string]bool{"used": true, "not used": false} {
-		w := newWorker(warming())
-		tickAll(200*time.Millisecond, w)
-		w.answer(t, good("t1", 10*time.Second))
-		tickAll(6*time.Second, w)
-		if used {
+	for name, test := range map[string]struct {
+		happens func(*testing.T, *worker)
+		fetches int // after it and ten seconds more
+	}{
+		"nothing":                  {first(good("t1", time.Minute)), 1},
+		"a token that is not kept": {first(good("t1", 0)), 1},
+		"a request was faster":     {func(t *testing.T, w *worker) { w.fetchOnce(t, good("t1", time.Minute)) }, 1},
+		"a token that nobody uses": {first(good("t1", 10*time.Second)), 1},
+		"a token in use": {func(t *testing.T, w *worker) {
+			first(good("t1", 10*time.Second))(t, w)
+			w.ticks(6 * time.Second)
 			w.serves(t, "t1")
-		}
-		tickAll(3500*time.Millisecond, w)
-		if renewed := len(w.fetches) > 1; renewed != used {
-			t.Errorf("%s: got renewed %v", name, renewed)
-		}
-	}
-}
-
-// answers ends every fetch of the workers at once, and returns when they were begun.
-func answers(r result, workers ...*worker) (begun *[]time.Duration) {
-	begun = &[]time.Duration{}
-	for _, w := range workers {
-		w.onFetch = func(done func(result)) {
-			*begun = append(*begun, w.clock.now)
-			done(r)
+		}, 2},
+		"the upstream rejects it": {func(t *testing.T, w *worker) {
+			first(good("t1", time.Hour))(t, w)
+			w.Reject(w.Common(), w.serves(t, "t1").ID)
+		}, 1},
+	} {
+		w := newWarmingWorker()
+		test.happens(t, w)
+		w.ticks(10 * time.Second)
+		if len(w.Fetches) != test.fetches {
+			t.Errorf("%s: got %d fetches, expected %d", name, len(w.Fetches), test.fetches)
 		}
 	}
-	return begun
-}
-
-// checkBackoff checks that there were as many fetches, with waits that double and are up to a fifth longer.
-func checkBackoff(t *testing.T, begun []time.Duration, want int) {
-	t.Helper()
-	if len(begun) != want {
-		t.Fatalf("got %d fetches, expected %d", len(begun), want)
-	}
-	const ticks = 300 * time.Millisecond
-	for i := 1; i < len(begun); i++ {
-		least := min(time.Second<<(i-1), MaxBackoff)
-		if wait := begun[i] - begun[i-1]; wait < least || wait > least+least/5+ticks {
-			t.Errorf("wait %d: got %s, expected %s or up to a fifth more", i, wait, least)
-		}
+	w := newWorker(defaults())
+	if w.ticks(5 * time.Second); len(w.Fetches) != 0 {
+		t.Errorf("no warmUp: got %d fetches, expected none before a request", len(w.Fetches))
 	}
 }
 
@@ -95,57 +62,28 @@ func checkBackoff(t *testing.T, begun []time.Duration, want int) {
 func TestWarmUpIsTriedAgain(t *testing.T) {
 	for name, result := range map[string]result{"unavailable": unavailable(), "refused": refusal()} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorker(warming())
-			begun := answers(result, w)
-			tickAll(50*time.Second, w)
-			checkBackoff(t, *begun, 6) // after 0, 1, 3, 7, 15 and 31 seconds
-			begun = answers(good("t1", time.Hour), w)
-			tickAll(2*time.Minute, w)
-			checkBackoff(t, *begun, 1)
+			w := newWarmingWorker()
+			w.OnFetch = tokentest.AtOnce(result)
+			w.ticks(50 * time.Second)
+			tokentest.CheckBackoff(t, w.Fetches, 6) // after 0, 1, 3, 7, 15 and 31 seconds
+			w.OnFetch = tokentest.AtOnce(good("t1", time.Hour))
+			w.ticks(2 * time.Minute)
+			tokentest.CheckBackoff(t, w.Fetches, 7)
 			w.serves(t, "t1")
 		})
 	}
 }
 
-// A token that may not be kept is nothing to go on fetching for.
-func TestWarmUpWithATokenThatIsNotKept(t *testing.T) {
-	w := newWorker(warming())
-	tickAll(200*time.Millisecond, w)
-	w.answer(t, good("t1", 0))
-	tickAll(10*time.Second, w)
-	if len(w.fetches) != 1 {
-		t.Errorf("got %d fetches, expected 1", len(w.fetches))
-	}
-}
-
-// Nor is one that the upstream has rejected: the next request fetches another.
-func TestWarmUpIsOverAfterARejection(t *testing.T) {
-	w := newWorker(warming())
-	tickAll(200*time.Millisecond, w)
-	w.answer(t, good("t1", time.Hour))
-	w.Reject(w.Common(), w.serves(t, "t1").ID)
-	tickAll(10*time.Second, w)
-	if len(w.fetches) != 1 {
-		t.Errorf("got %d fetches, expected 1", len(w.fetches))
-	}
-}
-
 func TestRequestsWaitForTheWarmUp(t *testing.T) {
-	w := newWorker(warming())
-	tickAll(200*time.Millisecond, w)
+	w := newWarmingWorker()
+	w.ticks(200 * time.Millisecond)
 	r, reply := w.ask()
-	w.run()
 	w.answer(t, good("t1", time.Minute))
-	if !reply.Waiting || len(w.fetches) != 1 || r.told != 1 || r.token == nil {
-		t.Errorf("got %s, %d fetches and %+v, expected the request to get the token of the one fetch", reply, len(w.fetches), r)
+	w.serves(t, "t1")
+	if !reply.Waiting || len(w.Fetches) != 1 || r.Told != 1 || r.Token == nil {
+		t.Errorf("got %s, %d fetches and %+v, expected the request to get the token of the one fetch", reply, len(w.Fetches), r)
 	}
-}
-
-func TestRequestIsFasterThanTheWarmUp(t *testing.T) {
-	w := newWorker(warming())
-	w.fetchOnce(t, good("t1", time.Minute))
-	tickAll(5*time.Second, w)
-	if len(w.fetches) != 1 {
-		t.Errorf("got %d fetches, expected the request's", len(w.fetches))
+	if want := (Stats{Hits: 1, Misses: 1, Coalesced: 1}); w.stats != want {
+		t.Errorf("stats: got %+v, expected %+v", w.stats, want)
 	}
 }

@@ -98,11 +98,3 @@ func TestValuesOfAnotherType(t *testing.T) {
 		}
 	}
 }
-
-func TestNoRulesAreNone(t *testing.T) {
-	for _, rules := range []string{"null", "[]"} {
-		if parsed := mustParse(t, extended(`"_rules_": `+rules)); len(parsed.Rules) != 0 || parsed.Global == nil {
-			t.Errorf("%s: got %+v, expected the global part alone", rules, parsed)
-		}
-	}
-}

@@ -97,7 +97,7 @@ func TestMatchOfDomains(t *testing.T) {
 		}},
 		"prefixes count the port": {[]string{"a*", "b.*"}, map[string]int{"a": None, "ab": 0, "a:80": 0, "b.": None, "b.:80": 1}},
 		"any port":                {[]string{"a.com", "*.a.com", "[::1]"}, map[string]int{"a.com:80": 0, "A.com:8080": 0, "x.a.com:80": 1, "[::1]:80": 2, "a.com.:80": None}},
-		"one port":                {[]string{"a.com:8080", "*.a.com:8080", "*:9090"}, map[string]int{"a.com:8080": 0, "A.COM:8080": 0, "x.a.com:8080": 1, "a.com:9090": 2, "a.com": None, "a.com:80": None, "a.com:08080": None}},
+		"one port":                {[]string{"a.com:8080", "*.A.com:8080", "*:9090"}, map[string]int{"a.com:8080": 0, "A.COM:8080": 0, "x.a.com:8080": 1, "a.com:9090": 2, "a.com": None, "a.com:80": None, "a.com:08080": None}},
 		"every port":              {[]string{"a.com:*", "[::1]:*"}, map[string]int{"a.com:80": 0, "[::1]:80": 1, "a.com": None, "[::1]": None, "x.a.com:80": None}},
 		"a port comes first":      {[]string{"a.com", "*", "a.com:8080"}, map[string]int{"a.com": 0, "a.com:80": 0, "a.com:8080": 2, "b.com": 1, "b.com:8080": 1}},
 		"the first rule wins":     {[]string{"*.com", "a.com", "a.com"}, map[string]int{"a.com": 0, "a.com:80": 0}},

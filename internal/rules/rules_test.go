@@ -57,16 +57,6 @@ func TestMatchAllocatesNothing(t *testing.T) {
 	}
 }
 
-// A host is the same in any case (RFC 9110 section 4.2.3), in rules as in requests.
-func TestDomainsKnowNoCase(t *testing.T) {
-	index := NewIndex([]Rule{{Domains: []string{"*.Example.COM"}}})
-	for authority, want := range map[string]int{"a.example.com": 0, "A.EXAMPLE.com:443": 0, "example.org": None} {
-		if got, _ := index.Match(&fakeRequest{authority: authority}); got != want {
-			t.Errorf("%s: got rule %d, expected %d", authority, got, want)
-		}
-	}
-}
-
 // Rules by the thousand: the first that matches wins, whichever condition it has.
 func TestFirstOfManyWins(t *testing.T) {
 	var rules []Rule

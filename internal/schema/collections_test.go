@@ -15,18 +15,13 @@ func TestMembers(t *testing.T) {
 		want []string
 		err  string
 	}{
-		"in their order":     {`{"headers": {"b": "1", "a": "2"}}`, keyHeaders, []string{"b=1", "a=2"}, ``},
-		"absent":             {`{}`, keyHeaders, nil, ``},
-		"null":               {`{"headers": null}`, keyHeaders, nil, ``},
-		"a null member":      {`{"headers": {"b": null, "a": "2"}}`, keyHeaders, []string{"a=2"}, ``},
-		"variables":          {`{"headers": {"a": "x ${NAME}"}}`, keyHeaders, []string{"a=x value"}, ``},
-		"unset variable":     {`{"headers": {"a": "${NOT_SET}"}}`, keyHeaders, []string{"a="}, `invalid headers.a in config: environment variable NOT_SET is not set in the VM`},
-		"list":               {`{"headers": ["a"]}`, keyHeaders, nil, `invalid headers in config: a list (want an object of strings)`},
-		"secret list":        {`{"secrets": ["a"]}`, keySecrets, nil, `invalid secrets in config (want an object of strings)`},
-		"a number":           {`{"headers": {"a": 5, "b": "1"}}`, keyHeaders, []string{"b=1"}, `invalid headers.a in config: 5 (want a string)`},
-		"a secret number":    {`{"secrets": {"a": 5}}`, keySecrets, nil, `invalid secrets.a in config (want a string)`},
-		"an odd name":        {`{"headers": {"a\n": 5}}`, keyHeaders, nil, "invalid headers.a� in config: 5 (want a string)"},
-		"a text, not object": {`{"headers": "a"}`, keyHeaders, nil, `invalid headers in config: "a" (want an object of strings)`},
+		"in their order":  {`{"headers": {"b": "1", "a": "2"}}`, keyHeaders, []string{"b=1", "a=2"}, ``},
+		"null":            {`{"headers": null}`, keyHeaders, nil, ``},
+		"a null member":   {`{"headers": {"b": null, "a": "2"}}`, keyHeaders, []string{"a=2"}, ``},
+		"unset variable":  {`{"headers": {"a": "${NOT_SET}"}}`, keyHeaders, []string{"a="}, `invalid headers.a in config: environment variable NOT_SET is not set in the VM`},
+		"list":            {`{"headers": ["a"]}`, keyHeaders, nil, `invalid headers in config: a list (want an object of strings)`},
+		"a number":        {`{"headers": {"a": 5, "b": "1"}}`, keyHeaders, []string{"b=1"}, `invalid headers.a in config: 5 (want a string)`},
+		"a secret number": {`{"secrets": {"a": 5}}`, keySecrets, nil, `invalid secrets.a in config (want a string)`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -59,14 +54,11 @@ func TestStrings(t *testing.T) {
 		err  string
 	}{
 		"list":                   {`{"names": ["a", "${NAME}"]}`, keyNames, []string{"a", "value"}, ``},
-		"empty list":             {`{"names": []}`, keyNames, nil, ``},
-		"absent":                 {`{}`, keyNames, nil, ``},
 		"one where it is a list": {`{"names": "a"}`, keyNames, nil, `invalid names in config: "a" (want a list of strings)`},
 		"one where it may be":    {`{"words": "${NAME}"}`, keyWords, []string{"value"}, ``},
 		"several":                {`{"words": ["a", "b"]}`, keyWords, []string{"a", "b"}, ``},
 		"number":                 {`{"words": 5}`, keyWords, nil, `invalid words in config: 5 (want a string or a list of strings)`},
 		"a number among them":    {`{"names": ["a", 5]}`, keyNames, []string{"a"}, `invalid names[1] in config: 5 (want a string)`},
-		"null among them":        {`{"names": [null]}`, keyNames, nil, `invalid names[0] in config: null (want a string)`},
 		"unset variable":         {`{"names": ["a", "${NOT_SET}"]}`, keyNames, []string{"a", ""}, `invalid names[1] in config: environment variable NOT_SET is not set in the VM`},
 	}
 	for name, test := range tests {
@@ -86,15 +78,12 @@ func TestConditions(t *testing.T) {
 		want []string
 		err  string
 	}{
-		"list":            {`{"_match_": ["a", "b"]}`, []string{"a", "b"}, ``},
-		"a single string": {`{"_match_": "a"}`, []string{"a"}, ``},
-		"not expanded":    {`{"_match_": ["${NAME}"]}`, []string{"${NAME}"}, ``},
-		"not inherited":   {`{}`, nil, ``},
-		"null":            {`{"_match_": null}`, nil, ``},
-		"empty list":      {`{"_match_": []}`, nil, ``},
-		"empty string":    {`{"_match_": ["a", ""]}`, []string{"a", ""}, `invalid _match_ in config: "" (want a list of non-empty strings)`},
-		"number":          {`{"_match_": [5]}`, []string{""}, `invalid _match_ in config: 5 (want a list of non-empty strings)`},
-		"object":          {`{"_match_": {"a": "b"}}`, []string{""}, `invalid _match_ in config: an object (want a list of non-empty strings)`},
+		"list":          {`{"_match_": ["a", "b"]}`, []string{"a", "b"}, ``},
+		"not expanded":  {`{"_match_": ["${NAME}"]}`, []string{"${NAME}"}, ``},
+		"not inherited": {`{}`, nil, ``},
+		"empty list":    {`{"_match_": []}`, nil, ``},
+		"empty string":  {`{"_match_": ["a", ""]}`, []string{"a", ""}, `invalid _match_ in config: "" (want a list of non-empty strings)`},
+		"number":        {`{"_match_": [5]}`, []string{""}, `invalid _match_ in config: 5 (want a list of non-empty strings)`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -13,25 +13,17 @@ func TestExpand(t *testing.T) {
 	const badName = "invalid text in config: a variable's name in ${…} may have letters, digits and _ only (write $${ for a literal ${)"
 	const notReplaced = "invalid text in config: " + wantReplaced
 	tests := map[string]struct{ text, want, err string }{
-		"none":                     {"a $NAME } {", "a $NAME } {", ``},
 		"one":                      {"${NAME}", "value", ``},
-		"several":                  {"a ${NAME}${NAME} b", "a valuevalue b", ``},
-		"empty":                    {"a${EMPTY}b", "ab", ``},
 		"escaped":                  {"$${NAME}", "${NAME}", ``},
-		"escaped beside one":       {"$${NAME} ${NAME}", "${NAME} value", ``},
 		"with dots":                {"${a.b} ${NAME}", " value", unknownOrigin},
-		"with a dot before secret": {"${.secret.a}", "", unknownOrigin},
 		"a reference":              {"${request.host}", "", "invalid text in config: the value of ${request.host} is not known before a call is made (want it in words, references, claims)"},
 		"almost a reference":       {"${request.headers.x}", "", "invalid text in config: an unknown ${…} with dots (did you mean ${request.header.x}?)"},
 		"of the gateway":           {"s3cr3t ${secret.ns/name.key} ${NAME}", "s3cr3t  value", notReplaced},
 		"of the gateway, no name":  {"${secret.}", "", notReplaced},
-		"of the gateway, escaped":  {"$${secret.ns/name.key}", "${secret.ns/name.key}", ``},
 		"no dot after secret":      {"${secret}", "", `invalid text in config: environment variable secret is not set in the VM`},
 		"what a value has, is not": {"${NESTED}", "${NAME}", ``},
 		"not closed":               {"s3cr3t ${NAME", "", "invalid text in config: ${ without } (want ${NAME}, or $${ for a literal ${)"},
-		"no name":                  {"${}", "", badName},
 		"a space in it":            {"${NA ME}", "", badName},
-		"a dash in it":             {"${a-b}", "", badName},
 		"not set":                  {"s3cr3t ${NOT_SET}", "s3cr3t ", `invalid text in config: environment variable NOT_SET is not set in the VM`},
 		"not set, very long":       {"${" + strings.Repeat("A", 101) + "}", "", `invalid text in config: environment variable ` + strings.Repeat("A", 100) + `… is not set in the VM`},
 	}
@@ -63,14 +55,12 @@ func TestSecretThatIsNotReplaced(t *testing.T) {
 		s.Conditions("_match_")
 	}
 	tests := map[string]struct{ json, at string }{
-		"text":            {`{"text": "` + secret + `"}`, "text"},
-		"member":          {`{"headers": {"a": "b", "c": "` + secret + `"}}`, "headers.c"},
-		"member's name":   {`{"headers": {"` + secret + `": "b"}}`, "headers"},
-		"element":         {`{"names": ["a", "` + secret + `"]}`, "names[1]"},
-		"one for a list":  {`{"words": "` + secret + `"}`, "words"},
-		"in an object":    {`{"object": {"inside": "` + secret + `"}}`, "object.inside"},
-		"rule's own":      {`{"_match_": ["a", "` + secret + `"]}`, "_match_"},
-		"among variables": {`{"text": "${NAME}` + secret + `${NAME}"}`, "text"},
+		"text":           {`{"text": "` + secret + `"}`, "text"},
+		"member":         {`{"headers": {"a": "b", "c": "` + secret + `"}}`, "headers.c"},
+		"element":        {`{"names": ["a", "` + secret + `"]}`, "names[1]"},
+		"one for a list": {`{"words": "` + secret + `"}`, "words"},
+		"in an object":   {`{"object": {"inside": "` + secret + `"}}`, "object.inside"},
+		"rule's own":     {`{"_match_": ["a", "` + secret + `"]}`, "_match_"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -16,16 +16,13 @@ func TestErrorTexts(t *testing.T) {
 		report func(s Section)
 		want   string
 	}{
-		"missing":              {func(s Section) { s.Missing(keyText) }, `missing text in config`},
-		"missing in an object": {func(s Section) { s.Object(keyObject).Missing(keyInside) }, `missing object.inside in config`},
-		"invalid":              {func(s Section) { s.Invalid(keyText, gjson.Parse(`"other"`), "a word") }, `invalid text in config: "other" (want a word)`},
-		"wrong":                {func(s Section) { s.InvalidKey(keyText, "a word") }, `invalid text in config: "s3cr3t?…" (want a word)`},
-		"wrong and secret":     {func(s Section) { s.Object(keyObject).InvalidKey(keyInside, "a word") }, `invalid object.inside in config (want a word)`},
-		"wrong member":         {func(s Section) { s.InvalidMember(keyHeaders, "a", "a word") }, `invalid headers.a in config (want a word)`},
-		"wrong as a whole":     {func(s Section) { s.Object(keyObject).InvalidSection("a word") }, `invalid object in config (want a word)`},
-		"of a package's own":   {func(s Section) { s.Fail("invalid %s in config", s.Name(keyHeaders, "a", "b\n")) }, "invalid headers.a.b� in config"},
-		"several":              {func(s Section) { s.Missing(keyText); s.Missing(keyPath) }, `missing text in config; missing path in config`},
-		"in a rule":            {func(s Section) { s.InRule("_rules_[3]").Missing(keyText) }, `_rules_[3]: missing text in config`},
+		"missing":            {func(s Section) { s.Missing(keyText) }, `missing text in config`},
+		"invalid":            {func(s Section) { s.Invalid(keyText, gjson.Parse(`"other"`), "a word") }, `invalid text in config: "other" (want a word)`},
+		"wrong":              {func(s Section) { s.InvalidKey(keyText, "a word") }, `invalid text in config: "s3cr3t?…" (want a word)`},
+		"wrong and secret":   {func(s Section) { s.Object(keyObject).InvalidKey(keyInside, "a word") }, `invalid object.inside in config (want a word)`},
+		"wrong as a whole":   {func(s Section) { s.Object(keyObject).InvalidSection("a word") }, `invalid object in config (want a word)`},
+		"of a package's own": {func(s Section) { s.Fail("invalid %s in config", s.Name(keyHeaders, "a", "b\n")) }, "invalid headers.a.b� in config"},
+		"in a rule":          {func(s Section) { s.InRule("_rules_[3]").Missing(keyText) }, `_rules_[3]: missing text in config`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -61,14 +58,10 @@ func TestErrorsThatFollowFromOthers(t *testing.T) {
 		"another type, not missing":  {`{"text": 5, ` + good + `}`, `invalid text in config: 5 (want a string)`},
 		"a variable, not missing":    {`{"text": "${NOT_SET}", ` + good + `}`, `invalid text in config: environment variable NOT_SET is not set in the VM`},
 		"a slip, not missing":        {`{"mod": "a", "path": "a", "object": {"inside": "a"}}`, `unknown key mod in config (did you mean mode?)`},
-		"a slip, and the key":        {`{"Mode": "a", "mode": "c", "path": "a", "object": {"inside": "a"}}`, `unknown key Mode in config (did you mean mode?); invalid mode in config: "c" (want a, b)`},
-		"an object of another type":  {`{"object": 5, "mode": "a", "path": "a"}`, `invalid object in config: 5 (want an object)`},
 		"the object, not what is in": {`{"object": {"inside": 5}, "mode": "a", "path": "a"}`, `invalid object.inside in config (want a string)`},
 		"an element, not the list":   {`{"names": ["a", "${secret.ns/name.key}"], ` + good + `}`, `invalid names[1] in config: ` + wantReplaced},
 		"each element":               {`{"names": [1, "a", 2], ` + good + `}`, `invalid names[0] in config: 1 (want a string); invalid names[2] in config: 2 (want a string)`},
-		"each member":                {`{"headers": {"a": 1, "b": "c", "d": 2}, ` + good + `}`, `invalid headers.a in config: 1 (want a string); invalid headers.d in config: 2 (want a string)`},
 		"each key":                   {`{"x": 1, "object": {"y": 1}}`, `unknown key x in config; missing mode in config; missing path in config; unknown key object.y in config; missing object.inside in config`},
-		"twice":                      {`{"path": 1, "path": 2, "mode": "a", "object": {"inside": "a"}}`, `duplicate key path in config`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -121,11 +114,7 @@ func TestUnusedKeysAreWarnedOf(t *testing.T) {
 func TestShown(t *testing.T) {
 	tests := map[string]struct{ json, want string }{
 		"object":             {`{"a": "s3cr3t"}`, `an object`},
-		"list":               {`["s3cr3t"]`, `a list`},
 		"text":               {`"a b"`, `"a b"`},
-		"empty text":         {`""`, `""`},
-		"number":             {`1.50`, `1.50`},
-		"true":               {`true`, `true`},
 		"null":               {`null`, `null`},
 		"query":              {`"/a?key=s3cr3t"`, `"/a?…"`},
 		"empty query":        {`"/a?"`, `"/a"`},
@@ -133,10 +122,8 @@ func TestShown(t *testing.T) {
 		"its line ends lost": {`"-----BEGIN EC PRIVATE KEY----- s3cr3t"`, `a private key`},
 		"quotes":             {`"a\"b"`, `"a\"b"`},
 		"control characters": {`"a\u001b[2J\nb"`, `"a�[2J�b"`},
-		"as long as allowed": {`"` + strings.Repeat("a", 100) + `"`, `"` + strings.Repeat("a", 100) + `"`},
 		"too long":           {`"` + strings.Repeat("a", 101) + `"`, `"` + strings.Repeat("a", 100) + `…"`},
 		"cut in a character": {`"` + strings.Repeat("a", 99) + `äb"`, `"` + strings.Repeat("a", 99) + `…"`},
-		"long number":        {strings.Repeat("1", 101), strings.Repeat("1", 100) + "…"},
 	}
 	for name, test := range tests {
 		if got := Shown(gjson.Parse(test.json)); got != test.want {

@@ -15,23 +15,17 @@ func TestString(t *testing.T) {
 		err  string
 	}{
 		"given":               {`{"text": "a"}`, keyText, "a", ``},
-		"empty":               {`{"text": ""}`, keyText, "", ``},
 		"absent":              {`{}`, keyText, "default", ``},
-		"null":                {`{"text": null}`, keyText, "default", ``},
 		"no default":          {`{}`, keyPath, "", ``},
 		"number":              {`{"text": 5}`, keyText, "", `invalid text in config: 5 (want a string)`},
-		"list":                {`{"text": ["a"]}`, keyText, "", `invalid text in config: a list (want a string)`},
 		"secret number":       {`{"inside": 12345}`, keyInside, "", `invalid inside in config (want a string)`},
-		"one of":              {`{"mode": "b"}`, keyMode, "b", ``},
 		"one of, by variable": {`{"mode": "${NAME}"}`, keyMode, "value", `invalid mode in config: "${NAME}" (want a, b)`},
 		"none of":             {`{"mode": "c"}`, keyMode, "c", `invalid mode in config: "c" (want a, b)`},
 		"in typographic":      {`{"text": "“a”"}`, keyText, "", `invalid text in config: "“a”" (want no typographic quotes around it: write " or ', or none)`},
-		"in others":           {`{"path": "‘a’"}`, keyPath, "", `invalid path in config: "‘a’" (want no typographic quotes around it: write " or ', or none)`},
 		"in a secret":         {`{"inside": "“s3cr3t”"}`, keyInside, "", `invalid inside in config (want no typographic quotes around it: write " or ', or none)`},
 		"only within":         {`{"text": "a “b” c"}`, keyText, "a “b” c", ``},
 		"only before":         {`{"text": "“a” b"}`, keyText, "“a” b", ``},
 		"in prose":            {`{"prose": "“a”"}`, nil, "“a”", ``},
-		"none of, empty":      {`{"mode": ""}`, keyMode, "", `invalid mode in config: "" (want a, b)`},
 	}
 	keyProse := &Key{Name: "prose", Kind: Text, IsProse: true}
 	root := &Key{Keys: append([]*Key{keyInside, keyProse}, keyRoot.Keys...)}
@@ -56,12 +50,9 @@ func TestBool(t *testing.T) {
 		err  string
 	}{
 		"true":   {`{"flag": true}`, true, ``},
-		"false":  {`{"flag": false}`, false, ``},
 		"absent": {`{}`, true, ``},
-		"null":   {`{"flag": null}`, true, ``},
 		"text":   {`{"flag": "true"}`, false, `invalid flag in config: "true" (want true or false, without quotes)`},
 		"yes":    {`{"flag": "yes"}`, false, `invalid flag in config: "yes" (want true or false)`},
-		"number": {`{"flag": 1}`, false, `invalid flag in config: 1 (want true or false)`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -82,24 +73,18 @@ func TestIntegers(t *testing.T) {
 		lenient    int
 		lenientErr string
 	}{
-		"given":          {`7`, 7, ``, 7, ``},
 		"least":          {`1`, 1, ``, 1, ``},
 		"most":           {`100`, 100, ``, 100, ``},
 		"null":           {`null`, 5, ``, 5, ``},
 		"with a point":   {`80.0`, 80, ``, 80, ``},
-		"with exponent":  {`8e1`, 80, ``, 80, ``},
 		"zero":           {`0`, 0, `invalid count in config: 0 (want 1 to 100)`, 5, ``},
 		"negative":       {`-1`, 0, `invalid count in config: -1 (want 1 to 100)`, 0, `invalid count in config: -1 (want 1 to 100)`},
 		"too large":      {`101`, 0, `invalid count in config: 101 (want 1 to 100)`, 0, `invalid count in config: 101 (want 1 to 100)`},
 		"fraction":       {`1.5`, 0, `invalid count in config: 1.5 (want 1 to 100)`, 0, `invalid count in config: 1.5 (want 1 to 100)`},
 		"beyond 64 bits": {`1e300`, 0, `invalid count in config: 1e300 (want 1 to 100)`, 0, `invalid count in config: 1e300 (want 1 to 100)`},
 		"in quotes":      {`"7"`, 0, `invalid count in config: "7" (want 1 to 100, without quotes)`, 7, ``},
-		"zero in quotes": {`"0"`, 0, `invalid count in config: "0" (want 1 to 100, without quotes)`, 5, ``},
 		"large, quoted":  {`"101"`, 0, `invalid count in config: "101" (want 1 to 100, without quotes)`, 0, `invalid count in config: "101" (want 1 to 100)`},
-		"with a unit":    {`"500ms"`, 0, `invalid count in config: "500ms" (want 1 to 100)`, 0, `invalid count in config: "500ms" (want 1 to 100)`},
-		"word":           {`"http"`, 0, `invalid count in config: "http" (want 1 to 100)`, 0, `invalid count in config: "http" (want 1 to 100)`},
 		"boolean":        {`true`, 0, `invalid count in config: true (want 1 to 100)`, 0, `invalid count in config: true (want 1 to 100)`},
-		"list":           {`[7]`, 0, `invalid count in config: a list (want 1 to 100)`, 0, `invalid count in config: a list (want 1 to 100)`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -149,12 +134,9 @@ func TestWholeNumber(t *testing.T) {
 
 func TestJSONPath(t *testing.T) {
 	tests := map[string]struct{ json, want, err string }{
-		"given":        {`{"path": "data.token"}`, "data.token", ``},
-		"absent":       {`{}`, "", ``},
-		"null":         {`{"path": null}`, "", ``},
-		"empty":        {`{"path": ""}`, "", `invalid path in config: "" (want a path into the JSON answer, for example data.token)`},
-		"blank":        {`{"path": " \t"}`, " \t", `invalid path in config: " �" (want a path into the JSON answer, for example data.token)`},
-		"not a string": {`{"path": 5}`, "", `invalid path in config: 5 (want a string)`},
+		"absent": {`{}`, "", ``},
+		"empty":  {`{"path": ""}`, "", `invalid path in config: "" (want a path into the JSON answer, for example data.token)`},
+		"blank":  {`{"path": " \t"}`, " \t", `invalid path in config: " �" (want a path into the JSON answer, for example data.token)`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"token-fetch/internal/cache"
 	"token-fetch/internal/token"
+	"token-fetch/internal/tokentest"
 )
 
 // slowStore answers when the test says so.
@@ -42,14 +43,14 @@ func (s *slowStore) Extend(_ Key, _ Lease, until time.Duration, done func(error)
 type lone struct {
 	*Source
 	store *slowStore
-	clock *fakeClock
+	clock *tokentest.Clock
 	calls []func(token.Token, *token.Error)
 	fails bool // calls fail at once
 	ended []result
 }
 
 func newLone() *lone {
-	l := &lone{store: &slowStore{}, clock: newFakeClock()}
+	l := &lone{store: &slowStore{}, clock: tokentest.NewClock()}
 	l.Source = New(l.store, l, Options{
 		Clock: l.clock, Backoff: time.Second, Lease: callTimeout / 2, FetchTimeout: callTimeout, PeerTimeout: callTimeout, PollInterval: poll,
 		EarliestRenewal: func(time.Duration) time.Duration { return 0 }, Wake: func() {},
@@ -66,17 +67,17 @@ func (l *lone) Fetch(_ token.Query, done func(token.Token, *token.Error)) {
 }
 
 func (l *lone) ask(caller token.Caller) {
-	l.Source.Fetch(token.Query{Caller: caller}, func(t token.Token, err *token.Error) { l.ended = append(l.ended, result{t, err}) })
+	l.Source.Fetch(token.Query{Caller: caller}, func(t token.Token, err *token.Error) { l.ended = append(l.ended, result{Token: t, Err: err}) })
 }
 
 func (l *lone) pass(d time.Duration) {
-	for end := l.clock.now + d; l.clock.now < end; {
-		l.clock.pass(poll)
-		l.Tick(l.clock.now, cache.BatchSize)
+	for end := l.clock.Now + d; l.clock.Now < end; {
+		l.clock.Pass(poll)
+		l.Tick(l.clock.Now, cache.BatchSize)
 	}
 }
 
-// A store makes nothing worse: after PeerTimeout, the Source inside is asked.
+// A store makes nothing worse: after Wait, the Source inside is asked.
 func TestStoreThatNeverAnswers(t *testing.T) {
 	l := newLone()
 	l.ask(nil)
@@ -88,9 +89,9 @@ func TestStoreThatNeverAnswers(t *testing.T) {
 	if len(l.calls) != 1 {
 		t.Fatalf("got %d calls, expected one", len(l.calls))
 	}
-	l.calls[0](good("t1", time.Minute).token, nil)
+	l.calls[0](good("t1", time.Minute).Token, nil)
 	l.store.looks[0](LookResult{Status: TokenFound}, nil) // late
-	if len(l.ended) != 1 || l.ended[0].token.Values[0] != "t1" || l.IsWaiting() {
+	if len(l.ended) != 1 || l.ended[0].Token.Values[0] != "t1" || l.IsWaiting() {
 		t.Errorf("got %+v, expected the token once, and nothing to wait for", l.ended)
 	}
 }
@@ -102,7 +103,7 @@ func TestStoreThatFails(t *testing.T) {
 	if len(l.calls) != 1 {
 		t.Fatalf("got %d calls, expected one", len(l.calls))
 	}
-	l.calls[0](good("t1", time.Minute).token, nil)
+	l.calls[0](good("t1", time.Minute).Token, nil)
 	if len(l.ended) != 1 || len(l.store.saved) != 0 {
 		t.Errorf("got %d results, %d saved; expected the token, and nothing to be saved for others", len(l.ended), len(l.store.saved))
 	}
@@ -130,9 +131,9 @@ func TestRejectedTokenStandsIn(t *testing.T) {
 		l := newLone()
 		l.ask(nil)
 		l.store.looks[0](LookResult{Status: LeaseGranted, Lease: Lease{Owner: 1}, Fallback: &rejected}, nil)
-		l.clock.pass(test.takes)
+		l.clock.Pass(test.takes)
 		l.calls[0](token.Token{}, &token.Error{Reason: token.ServerError})
-		if err := l.ended[0].err; err == nil || (err.Fallback != nil) != test.want {
+		if err := l.ended[0].Err; err == nil || (err.Fallback != nil) != test.want {
 			t.Errorf("%s: got %+v, expected the rejected token along with the error: %t", name, err, test.want)
 		}
 	}
@@ -155,7 +156,7 @@ func TestLeaderThatNeverEnds(t *testing.T) {
 	if len(l.calls) != 1 {
 		t.Fatalf("got %d calls after %d looks, expected one", len(l.calls), len(l.store.looks))
 	}
-	l.calls[0](good("t1", time.Minute).token, nil)
+	l.calls[0](good("t1", time.Minute).Token, nil)
 	if len(l.store.saved) != 1 {
 		t.Errorf("got %d saved, expected the token to be there for others, should there be none", len(l.store.saved))
 	}
@@ -201,11 +202,11 @@ func TestTickIsBounded(t *testing.T) {
 				answer(*tt.found, nil)
 			}
 		}
-		l.clock.pass(tt.after)
+		l.clock.Pass(tt.after)
 		before := tt.count(l)
 		for ticks := 0; tt.count(l) < before+many; ticks++ {
 			at := tt.count(l)
-			l.Tick(l.clock.now, cache.BatchSize)
+			l.Tick(l.clock.Now, cache.BatchSize)
 			if did := tt.count(l) - at; did == 0 || did > cache.BatchSize {
 				t.Fatalf("%s, tick %d: got %d done at once, expected 1 to %d", name, ticks, did, cache.BatchSize)
 			}

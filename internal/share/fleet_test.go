@@ -2,7 +2,6 @@ package share
 
 import (
 	"errors"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,7 +20,6 @@ type service struct {
 	lifetime time.Duration
 	takes    time.Duration
 	failing  atomic.Bool
-	retry    time.Duration
 }
 
 // gateway is a worker of one: a loop that runs one callback after the other.
@@ -31,7 +29,6 @@ type gateway struct {
 	once    sync.Once
 	cache   *cache.Cache
 	source  *Source
-	store   *Redis
 	service *service
 	offset  time.Duration // of its wall clock
 	start   time.Time
@@ -56,17 +53,17 @@ func (g *gateway) log(line string) {
 func (g *gateway) Fetch(_ token.Query, tell func(token.Token, *token.Error)) {
 	sentAt := g.Monotonic()
 	done := func(r result) {
-		r.token.Age = g.Monotonic() - sentAt
-		tell(r.token, r.err)
+		r.Token.Age = g.Monotonic() - sentAt
+		tell(r.Token, r.Err)
 	}
 	number := g.service.calls.Add(1)
 	time.AfterFunc(g.service.takes, func() {
 		g.post(func() {
 			if g.service.failing.Load() {
-				done(result{err: &token.Error{Reason: token.ServerError, RetryAfter: g.service.retry, Detail: "down"}})
+				done(result{Err: &token.Error{Reason: token.ServerError, Detail: "down"}})
 				return
 			}
-			done(result{token: token.Token{Values: []string{"token-" + strconv.FormatInt(number, 10)}, Lifetime: g.service.lifetime}})
+			done(result{Token: token.Token{Values: []string{"token-" + strconv.FormatInt(number, 10)}, Lifetime: g.service.lifetime}})
 		})
 	})
 }
@@ -123,10 +120,8 @@ const (
 
 type fleetOptions struct {
 	gateways int
-	backoff  time.Duration // 200 ms if not set
 	address  Connection
 	key      string
-	offset   func(number int) time.Duration
 	service  *service
 }
 
@@ -134,23 +129,12 @@ func startFleet(t *testing.T, redis string, o fleetOptions) []*gateway {
 	t.Helper()
 	var fleet []*gateway
 	for number := range o.gateways {
-		g := &gateway{events: make(chan func(), 1000), stopped: make(chan struct{}), start: time.Now(), service: o.service}
-		if o.offset != nil {
-			g.offset = o.offset(number)
-		}
-		policy := &cache.Policy{
-			RefreshBefore: 0, Backoff: max(o.backoff, 200*time.Millisecond), MaxEntries: 10, MaxWaiting: 1000,
-		}
+		g := newGateway()
+		g.service, g.offset = o.service, time.Duration(number)*5*time.Minute
+		policy := &cache.Policy{RefreshBefore: 0, Backoff: 200 * time.Millisecond, MaxEntries: 10, MaxWaiting: 1000}
 		address := o.address
 		address.Timeout = realRedisTimeout
-		g.store = &Redis{
-			Scripts: &Client{Host: &socketHost{address: redis, gateway: g}, Cluster: "redis", Connection: address},
-			Clock:   g, Log: g, Prefix: "test:", Values: 1, IsHeaderValue: isPrintable,
-		}
-		if o.key != "" {
-			g.store.Sealer = mustSealer(t, o.key)
-		}
-		g.source = New(g.store, g, Options{
+		g.source = New(g.redis(t, redis, address, "test:", o.key), g, Options{
 			Clock: g, Identity: token.Key{1}, Backoff: policy.Backoff,
 			Lease: realTimeout / 2, FetchTimeout: realTimeout, PeerTimeout: realTimeout, PollInterval: 20 * time.Millisecond,
 			EarliestRenewal: func(time.Duration) time.Duration { return 0 }, Wake: func() {},
@@ -167,6 +151,23 @@ func startFleet(t *testing.T, redis string, o fleetOptions) []*gateway {
 		fleet = append(fleet, g)
 	}
 	return fleet
+}
+
+func newGateway() *gateway {
+	return &gateway{events: make(chan func(), 1000), stopped: make(chan struct{}), start: time.Now()}
+}
+
+// redis is the gateway's store in a real Redis.
+func (g *gateway) redis(t *testing.T, at string, address Connection, prefix, key string) *Redis {
+	t.Helper()
+	r := &Redis{
+		Scripts: &Client{Host: &socketHost{address: at, gateway: g}, Cluster: "redis", Connection: address},
+		Clock:   g, Log: g, Prefix: prefix, Values: 1, IsHeaderValue: isPrintable,
+	}
+	if key != "" {
+		r.Sealer = mustSealer(t, key)
+	}
+	return r
 }
 
 func mustSealer(t *testing.T, key string) *Sealer {
@@ -239,47 +240,13 @@ func askAll(fleet []*gateway) []answer {
 }
 
 // checkAnswers checks that all have the same token.
-func checkAnswers(t *testing.T, answers []answer) (token string) {
+func checkAnswers(t *testing.T, answers []answer) {
 	t.Helper()
 	for number, a := range answers {
 		if a.err != nil || a.token != answers[0].token {
 			t.Errorf("gateway %d: got %q and the error %v, expected the token %q of the others", number, a.token, a.err, answers[0].token)
 		}
 	}
-	return answers[0].token
-}
-
-// expiries is how often the fleet's token expires in a test; more with FLEET_EXPIRIES.
-func expiries() int {
-	if n, err := strconv.Atoi(os.Getenv("FLEET_EXPIRIES")); err == nil {
-		return n
-	}
-	return 3
 }
 
 const testKey = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
-
-// Of fifty gateways one calls, each time the token has expired, with one of the clocks five minutes off.
-func TestOneCallForAll(t *testing.T) {
-	for name, key := range map[string]string{"in the clear": "", "sealed": testKey} {
-		t.Run(name, func(t *testing.T) {
-			redis := redistest.Start(t)
-			s := &service{lifetime: 2 * time.Second, takes: 5 * time.Millisecond}
-			fleet := startFleet(t, redis.Address, fleetOptions{gateways: 50, key: key, service: s, offset: func(number int) time.Duration {
-				return map[bool]time.Duration{true: 5 * time.Minute}[number == 7]
-			}})
-			for range expiries() {
-				checkAnswers(t, askAll(fleet))
-				time.Sleep(s.lifetime)
-			}
-			if calls := int(s.calls.Load()); calls != expiries() {
-				t.Errorf("got %d calls, expected one for each of %d expiries", calls, expiries())
-			}
-			for number, g := range fleet {
-				if len(g.lines) > 0 {
-					t.Errorf("gateway %d: got the log %q, expected none", number, g.lines)
-				}
-			}
-		})
-	}
-}

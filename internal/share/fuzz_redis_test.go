@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"token-fetch/internal/token"
+	"token-fetch/internal/tokentest"
 )
 
 // testRedis reads what Redis has of tokens with so many values, and has no client.
 func testRedis(values int, sealer *Sealer) *Redis {
-	return &Redis{Clock: newFakeClock(), Prefix: "test:", Values: values, IsHeaderValue: isPrintable, Sealer: sealer}
+	return &Redis{Clock: tokentest.NewClock(), Prefix: "test:", Values: values, IsHeaderValue: isPrintable, Sealer: sealer}
 }
 
 func FuzzDecode(f *testing.F) {

@@ -10,32 +10,8 @@ import (
 )
 
 // keyAt is one of the keys of the fleet's common token, as redis-cli takes it.
-func keyAt(number int) string { return keyOfFleet(1, number) }
-
-func keyOfFleet(identity byte, number int) string {
-	return (&Redis{Prefix: "test:"}).keys(keyOf(token.Key{identity}, nil))[number-1]
-}
-
-// The fleet does not wait for a gateway that is killed while it holds the lease.
-func TestKilledWithLease(t *testing.T) {
-	redis := redistest.Start(t)
-	s := &service{lifetime: time.Minute, takes: 20 * time.Millisecond}
-	hanging := &service{lifetime: time.Minute, takes: time.Hour}
-	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 10, service: s})
-	fleet[0].service = hanging
-	go fleet[0].ask()
-	waitFor(t, "the first gateway's call", func() bool { return hanging.calls.Load() == 1 })
-	fleet[0].stop()
-	answers := askAll(fleet[1:])
-	checkAnswers(t, answers)
-	for number, a := range answers {
-		if a.took > realTimeout+time.Second {
-			t.Errorf("gateway %d: waited for %s, expected at most the call's timeout of %s, and the call", number+1, a.took, realTimeout)
-		}
-	}
-	if calls := s.calls.Load(); calls != 1 {
-		t.Errorf("got %d calls after the first gateway was killed, expected 1", calls)
-	}
+func keyAt(number int) string {
+	return (&Redis{Prefix: "test:"}).keys(keyOf(token.Key{1}, nil))[number-1]
 }
 
 func waitFor(t *testing.T, what string, holds func() bool) {
@@ -120,29 +96,6 @@ func checkLog(t *testing.T, fleet []*gateway, want string) {
 	}
 	if want != "" && told == 0 {
 		t.Errorf("no gateway's log has %q; the last one has %q", want, fleet[len(fleet)-1].lines)
-	}
-}
-
-// Redis that was restarted, and has forgotten everything, costs one call.
-func TestRestartedRedis(t *testing.T) {
-	redis := redistest.Start(t)
-	s := &service{lifetime: 2 * time.Second, takes: 5 * time.Millisecond}
-	fleet := startFleet(t, redis.Address, fleetOptions{gateways: 10, service: s})
-	checkAnswers(t, askAll(fleet))
-	redis.Stop()
-	redis.Restart()
-	time.Sleep(s.lifetime)
-	// The connections break at the first use.
-	for _, a := range askAll(fleet) {
-		if a.err != nil {
-			t.Errorf("got the error %v, expected a token", a.err)
-		}
-	}
-	time.Sleep(s.lifetime)
-	before := s.calls.Load()
-	checkAnswers(t, askAll(fleet))
-	if calls := s.calls.Load() - before; calls != 1 {
-		t.Errorf("got %d calls after the restart, expected 1", calls)
 	}
 }
 

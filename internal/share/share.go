@@ -11,7 +11,7 @@
 //   - One call per key, however many ask at once: TestStores, TestFourWorkersAtRandom; with real processes
 //     TestFleetSharesTokens.
 //   - If the lease holder dies, the others wait until the lease lapses, and no longer than PeerTimeout:
-//     TestFetchThatIsElsewhere, TestLeaderThatNeverEnds, TestKilledWithLease.
+//     TestFetchThatIsElsewhere, TestLeaderThatNeverEnds; with real processes TestFleetOutlivesGateway.
 //   - A token that is due is renewed by one while the others keep using it: TestStores, TestRenewalForAllWorkers.
 //   - A failure, including its Retry-After, applies to all: TestStores, TestOneWorkerTriesForAll.
 //   - Rejections are spaced across all of them: TestStores, TestRejectionsInTwoWorkersAreSpaced.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"token-fetch/internal/tokentest"
 )
 
 func pick[T any](s *simulation, list []T) T { return list[s.random.IntN(len(list))] }
@@ -23,7 +25,7 @@ var acts = []struct {
 	{20, (*simulation).writeAnything},
 	{3, (*simulation).replace},
 	{1, func(s *simulation) {
-		s.clock.wall = s.clock.wall.Add(time.Duration(s.random.IntN(7200)-3600) * time.Second)
+		s.clock.Date = s.clock.Date.Add(time.Duration(s.random.IntN(7200)-3600) * time.Second)
 	}},
 	{150, (*simulation).pass},
 	{2, (*simulation).leap},
@@ -42,13 +44,13 @@ func (s *simulation) step() {
 // pass lets a little time go by, after which every worker ticks, as they do.
 func (s *simulation) pass() {
 	d := time.Duration(s.random.IntN(int(simulatedTick)))
-	s.clock.pass(d)
+	s.clock.Pass(d)
 	s.paced += d
 	s.tick()
 }
 
 func (s *simulation) leap() {
-	s.clock.pass(time.Duration(s.random.IntN(60)) * time.Second)
+	s.clock.Pass(time.Duration(s.random.IntN(60)) * time.Second)
 	s.paced += simulatedTick
 	s.tick()
 }
@@ -56,7 +58,7 @@ func (s *simulation) leap() {
 func (s *simulation) ask() {
 	w, r := pick(s, s.workers), &simulated{caller: pick(s, s.callers), askedAt: s.paced}
 	if e := w.find(r.caller); e != nil {
-		if t := e.Fresh(s.clock.now); t != nil {
+		if t := e.Fresh(s.clock.Now); t != nil {
 			s.checkToken(r.caller, t)
 			return
 		}
@@ -77,31 +79,31 @@ func (s *simulation) ask() {
 // answer ends a fetch, or never does.
 func (s *simulation) answer() {
 	w := pick(s, s.workers)
-	if len(w.fetches) == 0 {
+	if len(w.Fetches) == 0 {
 		return
 	}
-	i := s.random.IntN(len(w.fetches))
-	f := w.fetches[i]
+	i := s.random.IntN(len(w.Fetches))
+	f := w.Fetches[i]
 	what := s.random.IntN(20)
 	if what == 5 {
 		return // it never ends, so that the client gives it up
 	}
-	w.fetches = slices.Delete(w.fetches, i, i+1)
+	w.Fetches = slices.Delete(w.Fetches, i, i+1)
 	s.tokens++
-	token := fmt.Sprint(f.Caller.Values(), "#", s.tokens)
+	token := fmt.Sprint(nameOf(f.Caller), "#", s.tokens)
 	switch what {
 	case 0:
-		f.done(unavailable())
+		f.Done(unavailable())
 	case 1, 2:
-		f.done(refusal())
+		f.Done(refusal())
 	case 3:
-		f.done(good(token, 0))
+		f.Done(good(token, 0))
 	case 4:
-		f.done(result{err: errInternal})
+		f.Done(result{Err: tokentest.ErrInternal})
 	case 6:
-		f.done(good(token+strings.Repeat("x", 12_000), time.Minute))
+		f.Done(good(token+strings.Repeat("x", 12_000), time.Minute))
 	default:
-		f.done(good(token, time.Duration(1+s.random.IntN(30))*time.Second))
+		f.Done(good(token, time.Duration(1+s.random.IntN(30))*time.Second))
 	}
 }
 
@@ -114,7 +116,7 @@ func (s *simulation) leave() {
 		return
 	}
 	i := s.random.IntN(len(s.waiting))
-	if r := s.waiting[i]; r.told == 0 {
+	if r := s.waiting[i]; r.Told == 0 {
 		r.ticket.Cancel()
 		s.waiting = slices.Delete(s.waiting, i, i+1)
 	}
@@ -158,10 +160,10 @@ func (s *simulation) writeAnything() {
 func (s *simulation) replace() {
 	i := s.random.IntN(len(s.workers))
 	s.workers[i].run()
-	if s.workers[i].source.IsWaiting() || len(s.workers[i].fetches) > 0 {
+	if s.workers[i].shared.IsWaiting() || len(s.workers[i].Fetches) > 0 {
 		return
 	}
 	s.elsewhere += s.workers[i].stats.Coalesced
 	s.workers[i].Close()
-	s.workers[i] = newSharingWorker(s.policy, s.clock, s.cells)
+	s.workers[i] = s.newWorker()
 }

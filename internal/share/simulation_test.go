@@ -12,17 +12,19 @@ import (
 
 	"token-fetch/internal/cache"
 	"token-fetch/internal/token"
+	"token-fetch/internal/tokentest"
 )
 
-// simulation is four workers of a gateway with more callers than buckets, and whatever can happen to them, at random.
+// simulation is four workers of a gateway with one token for all, or more callers than buckets, and whatever can happen to
+// them, at random.
 type simulation struct {
-	t       *testing.T
+	*testing.T
 	random  *rand.Rand
 	policy  *cache.Policy
-	clock   *fakeClock
+	clock   *tokentest.Clock
 	cells   *fakeCells
 	workers []*worker
-	callers []*fakeCaller
+	callers []token.Caller // one that is nil: the token is the same for all
 	waiting []*simulated
 	past    [][]byte // what buckets have held, of which another plugin may write anything anywhere
 	tokens  int
@@ -45,74 +47,99 @@ const longestWait = patience + callTimeout + time.Second + 4*simulatedTick
 const simulatedTick = 50 * time.Millisecond
 
 func newSimulation(t *testing.T, seed uint64) *simulation {
-	s := &simulation{t: t, random: rand.New(rand.NewPCG(seed, 1)), clock: newFakeClock(), cells: newFakeCells()}
+	s := &simulation{T: t, random: rand.New(rand.NewPCG(seed, 1)), clock: tokentest.NewClock(), cells: newFakeCells()}
 	s.policy = defaults()
 	s.policy.MaxEntries = 1 + s.random.IntN(6)
 	s.policy.StaleIfError = time.Duration(s.random.IntN(3)) * time.Second
 	s.policy.Backoff = time.Duration(1+s.random.IntN(1000)) * time.Millisecond
-	for range 4 {
-		s.workers = append(s.workers, newSharingWorker(s.policy, s.clock, s.cells))
+	if seed%4 == 0 {
+		s.callers = []token.Caller{nil}
+	} else {
+		for i := range 12 {
+			s.callers = append(s.callers, named(fmt.Sprintf("caller-%d", i)))
+		}
 	}
-	for i := range 12 {
-		s.callers = append(s.callers, named(fmt.Sprintf("caller-%d", i)))
+	for range 4 {
+		s.workers = append(s.workers, s.newWorker())
 	}
 	return s
+}
+
+func (s *simulation) newWorker() *worker {
+	if s.callers[0] == nil {
+		return newPeer(s.policy, s.clock, s.cells)
+	}
+	return newSharingWorker(s.policy, s.clock, s.cells)
+}
+
+func nameOf(caller token.Caller) string {
+	if caller == nil {
+		return "everyone"
+	}
+	return caller.Values()
 }
 
 func (s *simulation) tick() {
 	for _, w := range s.workers {
 		// The client gives up calls whose callback never comes.
-		w.fetches = slices.DeleteFunc(w.fetches, func(f *fakeFetch) bool {
-			isLost := s.clock.now >= f.sentAt+callTimeout+time.Second
+		w.Fetches = slices.DeleteFunc(w.Fetches, func(f *tokentest.Fetch) bool {
+			isLost := s.clock.Now >= f.SentAt+callTimeout+time.Second
 			if isLost {
-				f.done(result{err: &token.Error{Reason: token.NoAnswer}})
+				f.Done(result{Err: &token.Error{Reason: token.NoAnswer}})
 			}
 			return isLost
 		})
 		w.tick()
+		under := map[string]bool{}
+		for _, f := range w.Fetches {
+			if under[nameOf(f.Caller)] {
+				s.Fatalf("two calls for %s at once in one worker", nameOf(f.Caller))
+			}
+			under[nameOf(f.Caller)] = true
+		}
 	}
 	s.waiting = slices.DeleteFunc(s.waiting, func(r *simulated) bool {
 		s.check(r)
-		return r.told > 0
+		return r.Told > 0
 	})
 	if len(s.cells.data) > s.policy.MaxEntries {
-		s.t.Fatalf("%d keys, expected at most %d", len(s.cells.data), s.policy.MaxEntries)
+		s.Fatalf("%d keys, expected at most %d", len(s.cells.data), s.policy.MaxEntries)
 	}
 }
 
 func (s *simulation) check(r *simulated) {
-	if r.told == 0 {
+	if r.Told == 0 {
 		if waited := s.paced - r.askedAt; waited > longestWait {
-			s.t.Fatalf("a request of %s has waited for %s", r.caller.Values(), waited)
+			s.Fatalf("a request of %s has waited for %s", nameOf(r.caller), waited)
 		}
 		return
 	}
-	if r.told > 1 || (r.token == nil) == (r.err == nil) {
-		s.t.Fatalf("a request of %s was told %d times, %v and %v", r.caller.Values(), r.told, r.token, r.err)
+	if r.Told > 1 || (r.Token == nil) == (r.Err == nil) {
+		s.Fatalf("a request of %s was told %d times, %v and %v", nameOf(r.caller), r.Told, r.Token, r.Err)
 	}
 	s.told++
-	if r.token != nil {
-		s.checkToken(r.caller, r.token)
+	if r.Token != nil {
+		s.checkToken(r.caller, r.Token)
 	}
 }
 
 // checkToken is what all of this is about.
 func (s *simulation) checkToken(caller token.Caller, t *token.Token) {
-	if owner, _, _ := strings.Cut(t.Values[0], "#"); len(t.Values) != 1 || owner != caller.Values() {
-		s.t.Fatalf("%s has the token %q", caller.Values(), t.Values)
+	if owner, _, _ := strings.Cut(t.Values[0], "#"); len(t.Values) != 1 || owner != nameOf(caller) {
+		s.Fatalf("%s has the token %q", nameOf(caller), t.Values)
 	}
 }
 
 // finish lets all end that can end. Then nobody waits any more.
 func (s *simulation) finish() {
 	for range 80 {
-		s.clock.pass(simulatedTick)
+		s.clock.Pass(simulatedTick)
 		s.paced += simulatedTick
 		s.tick()
 	}
 	for i, w := range s.workers {
 		if len(s.waiting) > 0 || len(w.panics) > 0 {
-			s.t.Fatalf("worker %d, at the end: %d requests wait, panics %v", i, len(s.waiting), w.panics)
+			s.Fatalf("worker %d, at the end: %d requests wait, panics %v", i, len(s.waiting), w.panics)
 		}
 		s.elsewhere += w.stats.Coalesced
 		s.rejected += w.stats.StaleServed

@@ -1,13 +1,13 @@
 package share
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"token-fetch/internal/redistest"
 	"token-fetch/internal/token"
+	"token-fetch/internal/tokentest"
 )
 
 // storeTest drives a store as its users do, each of whom has an owner of its own, and lets its time pass.
@@ -303,8 +303,8 @@ func TestStores(t *testing.T) {
 	t.Run("shared data", func(t *testing.T) {
 		for name, test := range storeTests {
 			t.Run(name, func(t *testing.T) {
-				clock := newFakeClock()
-				test(&storeTest{T: t, store: NewSharedData(newFakeCells(), clock, 1), clock: clock, pass: clock.pass, key: Key{1, 2}, leases: map[uint64]Lease{}})
+				clock := tokentest.NewClock()
+				test(&storeTest{T: t, store: NewSharedData(newFakeCells(), clock, 1), clock: clock, pass: clock.Pass, key: Key{1, 2}, leases: map[uint64]Lease{}})
 			})
 		}
 	})
@@ -314,14 +314,8 @@ func TestStores(t *testing.T) {
 			for name, test := range storeTests {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
-					g := &gateway{events: make(chan func(), 1000), stopped: make(chan struct{}), start: time.Now()}
-					store := &Redis{
-						Scripts: &Client{Host: &socketHost{address: redis.Address, gateway: g}, Cluster: "redis", Connection: Connection{Timeout: 10 * time.Second}},
-						Clock:   g, Log: g, Prefix: fmt.Sprintf("%s:", strings.ReplaceAll(name, " ", "-")), Values: 1, IsHeaderValue: isPrintable,
-					}
-					if key != "" {
-						store.Sealer = mustSealer(t, key)
-					}
+					g := newGateway()
+					store := g.redis(t, redis.Address, Connection{Timeout: 10 * time.Second}, strings.ReplaceAll(name, " ", "-")+":", key)
 					// The callbacks run while time passes.
 					pass := func(d time.Duration) {
 						for timer := time.After(d); ; {

@@ -19,20 +19,14 @@ func TestClusterErrors(t *testing.T) {
 		rest     = `, "requestPath": "/", "tokenHeader": "X-Token"}`
 	)
 	checkErrors(t, map[string]errorCase{
-		"with a name":        {`{"serviceCluster": "c", "serviceHost": "h", "serviceName": "token.dns"` + rest, both},
-		"with a port":        {`{"serviceCluster": "c", "serviceHost": "h", "servicePort": 8080` + rest, both},
-		"with both":          {`{"serviceCluster": "c", "serviceHost": "h", "serviceName": "token.dns", "servicePort": 80` + rest, both},
-		"with a port's text": {`{"serviceCluster": "c", "serviceHost": "h", "servicePort": "80"` + rest, both},
-		"without a host":     {`{"serviceCluster": "c"` + rest, `missing serviceHost in config (serviceCluster needs it)`},
-		"with an empty host": {`{"serviceCluster": "c", "serviceHost": ""` + rest, `missing serviceHost in config (serviceCluster needs it)`},
-		"with a bad host":    {`{"serviceCluster": "c", "serviceHost": "a/b"` + rest, `invalid serviceHost in config: "a/b" (want a host name, with its port if it needs one)`},
-		"empty, no name":     {`{"serviceCluster": "", "serviceHost": "h"` + rest, `missing serviceName in config`},
-		"null, no name":      {`{"serviceCluster": null, "serviceHost": "h"` + rest, `missing serviceName in config`},
-		"empty by variable":  {`{"serviceCluster": "${EMPTY}", "serviceHost": "h"` + rest, `missing serviceCluster in config`},
-		"number":             {`{"serviceCluster": 5, "serviceHost": "h"` + rest, `invalid serviceCluster in config: 5 (want a string)`},
-		"space before":       {`{"serviceCluster": " c", "serviceHost": "h"` + rest, `invalid serviceCluster in config: " c" (want ` + wantName + `)`},
-		"line feed":          {`{"serviceCluster": "c\nd", "serviceHost": "h"` + rest, `invalid serviceCluster in config: "c�d" (want ` + wantName + `)`},
-		"variable":           {`{"serviceCluster": "${NEWLINE}", "serviceHost": "h"` + rest, `invalid serviceCluster in config: "${NEWLINE}" (want ` + wantName + `)`},
+		"with a name":       {`{"serviceCluster": "c", "serviceHost": "h", "serviceName": "token.dns"` + rest, both},
+		"with a port":       {`{"serviceCluster": "c", "serviceHost": "h", "servicePort": 8080` + rest, both},
+		"without a host":    {`{"serviceCluster": "c"` + rest, `missing serviceHost in config (serviceCluster needs it)`},
+		"with a bad host":   {`{"serviceCluster": "c", "serviceHost": "a/b"` + rest, `invalid serviceHost in config: "a/b" (want a host name, with its port if it needs one)`},
+		"empty, no name":    {`{"serviceCluster": "", "serviceHost": "h"` + rest, `missing serviceName in config`},
+		"empty by variable": {`{"serviceCluster": "${EMPTY}", "serviceHost": "h"` + rest, `missing serviceCluster in config`},
+		"space before":      {`{"serviceCluster": " c", "serviceHost": "h"` + rest, `invalid serviceCluster in config: " c" (want ` + wantName + `)`},
+		"line feed":         {`{"serviceCluster": "c\nd", "serviceHost": "h"` + rest, `invalid serviceCluster in config: "c�d" (want ` + wantName + `)`},
 	})
 }
 
@@ -49,21 +43,16 @@ func TestAddressOfARule(t *testing.T) {
 		want         address
 		err          string
 	}{
-		"the global name":                {byName, `{}`, address{"token.dns:8080", "", "token.dns"}, ""},
-		"the global cluster":             {clusterJSON, `{}`, address{"auth/token-server", "auth/token-server", "token.example.com"}, ""},
-		"another cluster":                {clusterJSON, `{"serviceCluster": "own"}`, address{"own", "own", "token.example.com"}, ""},
-		"a cluster for the name":         {byName, `{"serviceCluster": "own", "serviceHost": "h"}`, address{"own", "own", "h"}, ""},
-		"a cluster without a host":       {byName, `{"serviceCluster": "own"}`, address{}, `missing serviceHost in config (serviceCluster needs it)`},
-		"a name for the cluster":         {clusterJSON, `{"serviceName": "own.dns"}`, address{"own.dns:80", "", "token.example.com"}, ""},
-		"a name with its port":           {clusterJSON, `{"serviceName": "own.dns", "servicePort": 81, "serviceHost": null}`, address{"own.dns:81", "", "own.dns"}, ""},
-		"both":                           {byName, `{"serviceCluster": "auth/token-server", "serviceName": "token.dns", "serviceHost": "h"}`, address{}, both},
-		"a port for the cluster":         {clusterJSON, `{"servicePort": 81}`, address{}, both},
-		"no port, as a form has it":      {clusterJSON, `{"servicePort": 0, "serviceName": ""}`, address{"auth/token-server", "auth/token-server", "token.example.com"}, ""},
-		"another port for the name":      {byName, `{"servicePort": 81}`, address{"token.dns:81", "", "token.dns"}, ""},
-		"null for the cluster":           {clusterJSON, `{"serviceCluster": null}`, address{}, none},
-		"null for the cluster, a name":   {clusterJSON, `{"serviceCluster": null, "serviceName": "own.dns"}`, address{"own.dns:80", "", "token.example.com"}, ""},
-		"null for the name, and cluster": {byName, `{"serviceName": null, "serviceCluster": "own", "serviceHost": "h"}`, address{"own", "own", "h"}, ""},
-		"null for the host":              {clusterJSON, `{"serviceHost": null}`, address{}, `missing serviceHost in config (serviceCluster needs it)`},
+		"the global name":           {byName, `{}`, address{"token.dns:8080", "", "token.dns"}, ""},
+		"the global cluster":        {clusterJSON, `{}`, address{"auth/token-server", "auth/token-server", "token.example.com"}, ""},
+		"a cluster for the name":    {byName, `{"serviceCluster": "own", "serviceHost": "h"}`, address{"own", "own", "h"}, ""},
+		"a name for the cluster":    {clusterJSON, `{"serviceName": "own.dns"}`, address{"own.dns:80", "", "token.example.com"}, ""},
+		"a name with its port":      {clusterJSON, `{"serviceName": "own.dns", "servicePort": 81, "serviceHost": null}`, address{"own.dns:81", "", "own.dns"}, ""},
+		"both":                      {byName, `{"serviceCluster": "auth/token-server", "serviceName": "token.dns", "serviceHost": "h"}`, address{}, both},
+		"a port for the cluster":    {clusterJSON, `{"servicePort": 81}`, address{}, both},
+		"no port, as a form has it": {clusterJSON, `{"servicePort": 0, "serviceName": ""}`, address{"auth/token-server", "auth/token-server", "token.example.com"}, ""},
+		"null for the cluster":      {clusterJSON, `{"serviceCluster": null}`, address{}, none},
+		"null for the host":         {clusterJSON, `{"serviceHost": null}`, address{}, `missing serviceHost in config (serviceCluster needs it)`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

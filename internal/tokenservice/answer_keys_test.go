@@ -12,9 +12,7 @@ func TestAnswerKeysErrors(t *testing.T) {
 		wantCondition = `a list of objects with header or path, and equals`
 	)
 	checkErrors(t, map[string]errorCase{
-		"statuses are none":        {extended(`"successStatus": []`), `invalid successStatus in config: a list (want a list of statuses, 200 to 299 that is not empty)`},
 		"a status is not good":     {extended(`"successStatus": [200, 302]`), `invalid successStatus in config: 302 (want a list of statuses, 200 to 299)`},
-		"statuses are no list":     {extended(`"successStatus": 201`), `invalid successStatus in config: 201 (want a list of statuses, 200 to 299)`},
 		"token in":                 {extended(`"tokenIn": "query"`), `invalid tokenIn in config: "query" (want header, json, body, cookie)`},
 		"token in json, no path":   {extended(`"tokenIn": "json"`), `missing tokenPath in config (tokenIn json needs it)`},
 		"token in cookie, no name": {extended(`"tokenIn": "cookie"`), `missing tokenCookie in config (tokenIn cookie needs it)`},
@@ -25,28 +23,21 @@ func TestAnswerKeysErrors(t *testing.T) {
 		"suffix of a cookie":       {upstreamCookies(`"tokenIn": "cookie", "tokenCookie": "a", "tokenSuffix": "b"`), `invalid tokenSuffix in config: "b" (want none where tokenHeader is Cookie, in which the token goes as NAME=value)`},
 		"suffix, control":          {extended(`"tokenSuffix": "a\n"`), `invalid tokenSuffix in config: "a�" (want a header value: no control characters)`},
 		"token path is blank":      {extended(`"tokenPath": " "`), `invalid tokenPath in config: " " (want ` + wantPath + `)`},
-		"token path is a number":   {extended(`"tokenPath": 1`), `invalid tokenPath in config: 1 (want a string)`},
 		"response header":          {extended(`"responseHeader": "X Token"`), `invalid responseHeader in config: "X Token" (want the name of a response header)`},
-		"response pseudo-header":   {extended(`"responseHeader": ":status"`), `invalid responseHeader in config: ":status" (want the name of a response header)`},
 		"prefix":                   {extended(`"tokenPrefix": "Bearer\n"`), `invalid tokenPrefix in config: "Bearer�" (want ` + headerValue + `)`},
 		"upstream header":          {extended(`"upstreamHeaders": {"X-User": "user"}`), `invalid upstreamHeaders.X-User in config: "user" (want header:NAME or body:PATH)`},
 		"upstream header, nothing": {extended(`"upstreamHeaders": {"X-User": "body:"}`), `invalid upstreamHeaders.X-User in config: "body:" (want header:NAME or body:PATH)`},
-		"upstream header, kind":    {extended(`"upstreamHeaders": {"X-User": "query:user"}`), `invalid upstreamHeaders.X-User in config: "query:user" (want header:NAME or body:PATH)`},
 		"upstream header, name":    {extended(`"upstreamHeaders": {"X-User": "header:a b"}`), `invalid upstreamHeaders.X-User in config: "header:a b" (want header:NAME or body:PATH)`},
-		"upstream header, secret":  {extended(`"upstreamHeaders": {"X-User": "${SECRET}"}`), `invalid upstreamHeaders.X-User in config: "${SECRET}" (want header:NAME or body:PATH)`},
 		"upstream header is token": {extended(`"upstreamHeaders": {"x-token": "header:a"}`), `invalid upstreamHeaders.x-token in config: that is the tokenHeader`},
 		"upstream pseudo-header":   {extended(`"upstreamHeaders": {":path": "header:a"}`), `invalid upstreamHeaders.:path in config (want ` + settable + `)`},
 		"condition type":           {extended(`"successWhen": {"path": "a"}`), `invalid successWhen in config: an object (want ` + wantCondition + `)`},
+		"condition, no object":     {extended(`"successWhen": ["s3cr3t"]`), `invalid successWhen[0] in config (want ` + wantCondition + `)`},
 		"an empty condition":       {extended(`"successWhen": [{}]`), `invalid successWhen[0] in config (want one of header and path)`},
 		"condition without equals": {extended(`"successWhen": [{"path": "a"}]`), `missing successWhen[0].equals in config`},
-		"condition, equals null":   {extended(`"successWhen": [{"path": "a", "equals": null}]`), `missing successWhen[0].equals in config`},
 		"condition with both":      {extended(`"successWhen": [{"path": "a", "header": "b", "equals": "1"}]`), `invalid successWhen[0] in config (want one of header and path)`},
-		"condition unknown key":    {extended(`"successWhen": [{"path": "a", "equal": "1"}]`), `unknown key successWhen[0].equal in config (did you mean successWhen[0].equals?)`},
 		"condition, blank path":    {extended(`"successWhen": [{"path": " ", "equals": "1"}]`), `invalid successWhen[0].path in config: " " (want ` + wantPath + `)`},
 		"condition, object":        {extended(`"successWhen": [{"path": "a", "equals": {}}]`), `invalid successWhen[0].equals in config: an object (want a string or a list of strings)`},
 		"condition, null in list":  {extended(`"successWhen": [{"path": "a", "equals": ["1", null]}]`), `invalid successWhen[0].equals in config: null (want a string or a list of strings)`},
-		"condition, the second":    {extended(`"successWhen": [{"path": "a", "equals": "1"}, {"path": "b"}]`), `missing successWhen[1].equals in config`},
-		"condition, variable":      {extended(`"successWhen": [{"path": "a", "equals": "${NOT_SET}"}]`), `invalid successWhen[0].equals in config: environment variable NOT_SET is not set in the VM`},
 	})
 }
 
@@ -56,15 +47,4 @@ func TestUnusedResponseHeader(t *testing.T) {
 	if got := s.Warnings(); s.Err() != nil || !slices.Equal(got, want) {
 		t.Errorf("got %q and %v, expected %q", got, s.Err(), want)
 	}
-}
-
-// Not as an object with an unknown key.
-func TestConditionThatIsNoObject(t *testing.T) {
-	const want = `invalid successWhen[0] in config (want a list of objects with header or path, and equals)`
-	checkErrors(t, map[string]errorCase{
-		"null":   {extended(`"successWhen": [null]`), want},
-		"text":   {extended(`"successWhen": ["s3cr3t"]`), want},
-		"number": {extended(`"successWhen": [5]`), want},
-		"list":   {extended(`"successWhen": [["a"]]`), want},
-	})
 }

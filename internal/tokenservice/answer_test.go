@@ -33,17 +33,10 @@ func TestReadAnswer(t *testing.T) {
 	}{
 		"header":                      {"", header("t1"), "t1", gotToken},
 		"first of two headers":        {"", Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"x-token", "t2"}}}, "t1", gotToken},
-		"spaces around":               {"", header(" t1 "), "t1", gotToken},
-		"no header":                   {"", Answer{Status: 200}, "", token.NoToken},
-		"empty header":                {"", header(""), "", token.NoToken},
-		"only spaces":                 {"", header("  "), "", token.NoToken},
 		"line feed":                   {"", header("t1\nX-Admin: 1"), "", token.NoToken},
-		"trailing line feed":          {inBody, body(200, `{"data": {"token": "t1\n"}}`), "", token.NoToken},
 		"tab":                         {"", header("t\t1"), "", token.NoToken},
 		"DEL":                         {"", header("t\x7f1"), "", token.NoToken},
-		"NUL":                         {inBody, body(200, `{"data": {"token": "t\u00001"}}`), "", token.NoToken},
 		"as long as allowed":          {"", header(strings.Repeat("a", 16<<10)), strings.Repeat("a", 16<<10), gotToken},
-		"too long":                    {"", header(strings.Repeat("a", 16<<10+1)), "", token.NoToken},
 		"no answer":                   {"", Answer{}, "", token.NoAnswer},
 		"other status":                {"", Answer{Status: 201, Headers: [][2]string{{"x-token", "t1"}}}, "", token.BadAnswer},
 		"redirect":                    {"", Answer{Status: 302}, "", token.OtherStatus},
@@ -52,41 +45,23 @@ func TestReadAnswer(t *testing.T) {
 		"prefix is there already":     {`"tokenPrefix": "Bearer "`, header("bearer t1"), "bearer t1", gotToken},
 		"prefix that is no scheme":    {`"tokenPrefix": "t"`, header("t1"), "tt1", gotToken},
 		"created":                     {`"successStatus": [201, 202]`, Answer{Status: 201, Headers: [][2]string{{"x-token", "t1"}}}, "t1", gotToken},
-		"no longer 200":               {`"successStatus": [201]`, header("t1"), "", token.BadAnswer},
 		"suffix":                      {`"tokenPrefix": "Snowflake Token=\"", "tokenSuffix": "\""`, header("t1"), `Snowflake Token="t1"`, gotToken},
 		"suffix after a scheme":       {`"tokenPrefix": "Bearer ", "tokenSuffix": ";v=1"`, header("Bearer t1"), "Bearer t1;v=1", gotToken},
-		"suffix and no token":         {`"tokenSuffix": "s"`, header(""), "", token.NoToken},
 		"json by name":                {`"tokenIn": "json", "tokenPath": "t"`, body(200, `{"t": "t1"}`), "t1", gotToken},
 		"header before a path":        {`"tokenIn": "header", "tokenPath": "t"`, header("t1"), "t1", gotToken},
 		"byte order mark":             {inBody, body(200, "\xef\xbb\xbf"+`{"data": {"token": "t1"}}`), "t1", gotToken},
 		"whole body":                  {wholeBody, body(200, "t1"), "t1", gotToken},
-		"whole body, a line":          {wholeBody, body(200, " t1\r\n\n"), "t1", gotToken},
 		"whole body, byte order mark": {wholeBody, body(200, "\xef\xbb\xbft1\n"), "t1", gotToken},
-		"whole body, empty":           {wholeBody, body(200, " \n"), "", token.NoToken},
-		"whole body, two lines":       {wholeBody, body(200, "t1\nt2"), "", token.NoToken},
-		"whole body, a page":          {wholeBody, body(200, "<html>t1</html>"), "", token.NoToken},
-		"whole body, too long":        {wholeBody, body(200, strings.Repeat("a", 16<<10+1)), "", token.NoToken},
 		"whole body, prefix":          {wholeBody + `, "tokenPrefix": "Bearer "`, body(200, "t1\n"), "Bearer t1", gotToken},
 		"gzip":                        {inBody, coded("gzip", `{"data": {"token": "t1"}}`), "", token.BadAnswer},
 		"br, of a whole body":         {wholeBody, coded("BR", "t1"), "", token.BadAnswer},
 		"gzip, then something":        {inBody, coded("identity, gzip", `{"data": {"token": "t1"}}`), "", token.BadAnswer},
 		"identity":                    {inBody, coded("Identity", `{"data": {"token": "t1"}}`), "t1", gotToken},
-		"utf-8":                       {inBody, coded("utf-8", `{"data": {"token": "t1"}}`), "t1", gotToken},
 		"gzip beside a header":        {"", Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"content-encoding", "gzip"}}}, "t1", gotToken},
 		"gzip with expiresInPath":     {`"cache": {"expiresInPath": "ttl"}`, Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"content-encoding", "gzip"}}}, "", token.BadAnswer},
 		"base64, not asked for":       {wholeBody, coded("base64", "dDE="), "", token.BadAnswer},
 		"base64, asked for":           {wholeBody + `, "requestHeaders": {"Accept-Encoding": "base64"}`, coded("base64", "dDE="), "dDE=", gotToken},
-		"gzip, asked for":             {wholeBody + `, "requestHeaders": {"Accept-Encoding": "gzip"}`, coded("gzip", "t1"), "", token.BadAnswer},
 		"body":                        {inBody, body(200, `{"data": {"token": "t1"}}`), "t1", gotToken},
-		"body, number":                {inBody, body(200, `{"data": {"token": 12345678901234567890}}`), "12345678901234567890", gotToken},
-		"body, null":                  {inBody, body(200, `{"data": {"token": null}}`), "", token.NoToken},
-		"body, boolean":               {inBody, body(200, `{"data": {"token": true}}`), "", token.NoToken},
-		"body, object":                {inBody, body(200, `{"data": {"token": {"a": 1}}}`), "", token.NoToken},
-		"body, list":                  {inBody, body(200, `{"data": {"token": ["t1"]}}`), "", token.NoToken},
-		"body, missing":               {inBody, body(200, `{"data": {}}`), "", token.NoToken},
-		"body, not JSON":              {inBody, body(200, `{"data": {"token": "t1"`), "", token.NoToken},
-		"body, HTML":                  {inBody, body(200, `<html>`), "", token.NoToken},
-		"body, empty":                 {inBody, body(200, ``), "", token.NoToken},
 		"body too large":              {inBody, body(200, strings.Repeat(" ", MaxAnswerBytes+1)), "", token.BadAnswer},
 		"success holds":               {`"successWhen": [{"path": "code", "equals": ["0", 1]}], ` + inBody, body(200, `{"code": 1, "data": {"token": "t1"}}`), "t1", gotToken},
 		"success does not hold":       {`"successWhen": [{"path": "code", "equals": "0"}], ` + inBody, body(200, `{"code": 1, "data": {"token": "t1"}}`), "", token.BadAnswer},
@@ -147,7 +122,6 @@ func TestWhatIsThereInsteadOfAToken(t *testing.T) {
 		"an empty header":     {"", header("x-token", " "), "it is empty in the header x-token"},
 		"a long header":       {"", header("x-token", long), "it has 24000 bytes in the header x-token, and 16384 are allowed"},
 		"no cookie":           {inCookie, header("set-cookie", "s3cr3t=s3cr3t"), "there is no cookie sid, or an empty one, or one that has ended"},
-		"a cookie that ended": {inCookie, header("set-cookie", "sid=s3cr3t; Max-Age=0"), "there is no cookie sid, or an empty one, or one that has ended"},
 		"a page as the token": {wholeBody, body(200, "<p>s3cr3t"), "the body is HTML"},
 		"no body":             {wholeBody, body(200, ""), "it is empty in the body"},
 		"two lines":           {wholeBody, body(200, "s3cr3t\ns3cr3t"), "it has characters in the body that no header can carry"},
@@ -158,7 +132,7 @@ func TestWhatIsThereInsteadOfAToken(t *testing.T) {
 		}
 		reader := mustRead(t, config).answer
 		_, failed := reader.read(&test.answer, fuzzNow)
-		if want := "answered 200 without a usable token: " + test.want; failed == nil || failed.Detail != want {
+		if want := "answered 200 without a usable token: " + test.want; failed == nil || failed.Detail != want || failed.Reason != token.NoToken {
 			t.Errorf("%s: got %v, expected %q", name, failed, want)
 		}
 	}
@@ -168,31 +142,22 @@ func TestWhatIsThereInsteadOfAToken(t *testing.T) {
 func TestJSONValuesAsHeaders(t *testing.T) {
 	const none = ""
 	tests := map[string]struct{ value, asToken, asHeader string }{
-		"text":                   {`"t1"`, "t1", "t1"},
-		"text with blanks":       {`" t1 "`, "t1", "t1"},
-		"empty text":             {`""`, none, none},
-		"text that is a number":  {`"1e400"`, "1e400", "1e400"},
-		"integer":                {`12`, "12", "12"},
-		"negative":               {`-12`, "-12", "-12"},
-		"zero":                   {`0`, "0", "0"},
-		"minus zero":             {`-0`, "-0", "-0"},
-		"beyond 64 bits":         {`123456789012345678901234567890`, "123456789012345678901234567890", "123456789012345678901234567890"},
-		"decimal":                {`1.5`, "1.5", "1.5"},
-		"decimal with a zero":    {`1.50`, "1.50", "1.50"},
-		"decimal beyond a float": {`0.12345678901234567891`, "0.12345678901234567891", "0.12345678901234567891"},
-		"infinite":               {`1e400`, none, none},
-		"minus infinite":         {`-1E+400`, none, none},
-		"nothing left":           {`1e-400`, none, none},
-		"exponent":               {`1e5`, none, none},
-		"exponent in capitals":   {`1.5E3`, none, none},
-		"too long":               {strings.Repeat("1", maxTokenBytes+1), none, none},
-		"infinite by its digits": {"1" + strings.Repeat("0", 400), "1" + strings.Repeat("0", 400), "1" + strings.Repeat("0", 400)},
-		"true":                   {`true`, none, "true"},
-		"false":                  {`false`, none, "false"},
-		"null":                   {`null`, none, none},
-		"object":                 {`{"a": 1}`, none, `{"a": 1}`},
-		"list":                   {`["a", 1]`, none, `["a", 1]`},
-		"list of lines":          {"[\n1]", none, none},
+		"text":                 {`"t1"`, "t1", "t1"},
+		"text with blanks":     {`" t1 "`, "t1", "t1"},
+		"empty text":           {`""`, none, none},
+		"integer":              {`12`, "12", "12"},
+		"beyond 64 bits":       {`123456789012345678901234567890`, "123456789012345678901234567890", "123456789012345678901234567890"},
+		"decimal with a zero":  {`1.50`, "1.50", "1.50"},
+		"infinite":             {`1e400`, none, none},
+		"exponent":             {`1e5`, none, none},
+		"exponent in capitals": {`1.5E3`, none, none},
+		"too long":             {strings.Repeat("1", maxTokenBytes+1), none, none},
+		"true":                 {`true`, none, "true"},
+		"false":                {`false`, none, "false"},
+		"null":                 {`null`, none, none},
+		"object":               {`{"a": 1}`, none, `{"a": 1}`},
+		"list":                 {`["a", 1]`, none, `["a", 1]`},
+		"list of lines":        {"[\n1]", none, none},
 	}
 	for name, test := range tests {
 		answer := Answer{Status: 200, Body: []byte(`{"v": ` + test.value + `, "ok": "t0"}`)}
@@ -251,27 +216,20 @@ func TestOAuth2Answers(t *testing.T) {
 		kind   token.Reason
 		reason string
 	}{
-		"bearer":           {200, `{"access_token": "t1", "token_type": "bearer"}`, "Bearer t1", gotToken, ""},
-		"created":          {201, `{"access_token": "t1", "token_type": "Bearer"}`, "Bearer t1", gotToken, ""},
-		"no type":          {200, `{"access_token": "t1"}`, "Bearer t1", gotToken, ""},
-		"N_A":              {200, `{"access_token": "t1", "token_type": "N_A"}`, "Bearer t1", gotToken, ""},
-		"type is null":     {200, `{"access_token": "t1", "token_type": null}`, "Bearer t1", gotToken, ""},
-		"upper case":       {200, `{"access_token": "t1", "token_type": "BEARER"}`, "Bearer t1", gotToken, ""},
-		"DPoP":             {200, `{"access_token": "t1", "token_type": "DPoP"}`, "", token.NoToken, "answered 200 " + notBearer},
-		"other 2xx, MAC":   {201, `{"access_token": "t1", "token_type": "mac"}`, "", token.NoToken, "answered 201 " + notBearer},
-		"n_a":              {200, `{"access_token": "t1", "token_type": "n_a"}`, "", token.NoToken, "answered 200 " + notBearer},
-		"unknown type":     {200, `{"access_token": "t1", "token_type": "s3cr3t\r\n"}`, "", token.NoToken, "answered 200 " + notBearer},
-		"Bearer and more":  {200, `{"access_token": "t1", "token_type": "Bearer "}`, "", token.NoToken, "answered 200 " + notBearer},
-		"empty type":       {200, `{"access_token": "t1", "token_type": ""}`, "Bearer t1", gotToken, ""},
-		"type no text":     {200, `{"access_token": "t1", "token_type": ["Bearer"]}`, "", token.NoToken, "answered 200 " + notBearer},
-		"type a number":    {200, `{"access_token": "t1", "token_type": 1}`, "", token.NoToken, "answered 200 " + notBearer},
-		"no token, DPoP":   {200, `{"token_type": "DPoP"}`, "", token.NoToken, `answered 200 without a usable token: there is nothing at "access_token"`},
-		"scheme in token":  {200, `{"access_token": "Bearer t1", "token_type": "Bearer"}`, "Bearer t1", gotToken, ""},
-		"error in a 200":   {200, `{"error": "invalid_scope"}`, "", token.NoToken, `answered 200 without a usable token (invalid_scope): there is nothing at "access_token"`},
-		"not JSON":         {200, `access_token=t1`, "", token.NoToken, "answered 200 without a usable token: the body is not JSON"},
-		"invalid client":   {401, `{"error": "invalid_client", "error_description": "secret s3cr3t is wrong"}`, "", token.OtherStatus, "answered 401 (invalid_client)"},
-		"odd error code":   {400, `{"error": "s3cr3t!"}`, "", token.OtherStatus, "answered 400"},
-		"error not a text": {400, `{"error": {"code": 1}}`, "", token.OtherStatus, "answered 400"},
+		"bearer":          {200, `{"access_token": "t1", "token_type": "bearer"}`, "Bearer t1", gotToken, ""},
+		"created":         {201, `{"access_token": "t1", "token_type": "Bearer"}`, "Bearer t1", gotToken, ""},
+		"no type":         {200, `{"access_token": "t1"}`, "Bearer t1", gotToken, ""},
+		"N_A":             {200, `{"access_token": "t1", "token_type": "N_A"}`, "Bearer t1", gotToken, ""},
+		"type is null":    {200, `{"access_token": "t1", "token_type": null}`, "Bearer t1", gotToken, ""},
+		"DPoP":            {200, `{"access_token": "t1", "token_type": "DPoP"}`, "", token.NoToken, "answered 200 " + notBearer},
+		"n_a":             {200, `{"access_token": "t1", "token_type": "n_a"}`, "", token.NoToken, "answered 200 " + notBearer},
+		"unknown type":    {200, `{"access_token": "t1", "token_type": "s3cr3t\r\n"}`, "", token.NoToken, "answered 200 " + notBearer},
+		"empty type":      {200, `{"access_token": "t1", "token_type": ""}`, "Bearer t1", gotToken, ""},
+		"type no text":    {200, `{"access_token": "t1", "token_type": ["Bearer"]}`, "", token.NoToken, "answered 200 " + notBearer},
+		"scheme in token": {200, `{"access_token": "Bearer t1", "token_type": "Bearer"}`, "Bearer t1", gotToken, ""},
+		"error in a 200":  {200, `{"error": "invalid_scope"}`, "", token.NoToken, `answered 200 without a usable token (invalid_scope): there is nothing at "access_token"`},
+		"invalid client":  {401, `{"error": "invalid_client", "error_description": "secret s3cr3t is wrong"}`, "", token.OtherStatus, "answered 401 (invalid_client)"},
+		"odd error code":  {400, `{"error": "s3cr3t!"}`, "", token.OtherStatus, "answered 400"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -287,38 +245,23 @@ func TestOAuth2Answers(t *testing.T) {
 	}
 }
 
-// What is configured goes before what an authorization server usually answers.
+// What is configured goes before what an authorization server usually answers: a prefix of one's own says what to do with a
+// token of another type.
 func TestOAuth2AnswersAsConfigured(t *testing.T) {
-	answer := Answer{
-		Status:  200,
-		Headers: [][2]string{{"x-auth", "t2"}},
-		Body:    []byte(`{"access_token": "t1", "id_token": "t3", "token_type": "bearer"}`),
-	}
-	for keys, want := range map[string]string{
-		``:                           "Bearer t1",
-		`"tokenPrefix": "Token "`:    "Token t1",
-		`"tokenPrefix": ""`:          "t1",
-		`"tokenPath": "id_token"`:    "Bearer t3",
-		`"responseHeader": "X-Auth"`: "Bearer t2",
+	for keys, want := range map[string][2]string{ // of a token that is bearer, and of one that is DPoP
+		``:                             {"Bearer t1", ""},
+		`, "tokenPrefix": "DPoP "`:     {"DPoP t1", "DPoP t1"},
+		`, "tokenPrefix": ""`:          {"t1", "t1"},
+		`, "tokenPath": "id_token"`:    {"Bearer t3", ""},
+		`, "responseHeader": "X-Auth"`: {"Bearer t2", ""},
 	} {
-		if keys != "" {
-			keys = ", " + keys
-		}
 		reader := mustRead(t, oauth2Config(`"clientId": "id", "clientSecret": "s"`, keys)).answer
-		values, failed := reader.read(&answer, time.Time{})
-		if failed != nil || values[0] != want {
-			t.Errorf("%s: got %q and %v, expected %q", keys, values, failed, want)
-		}
-	}
-}
-
-// A prefix of one's own says what to do with a token of another type.
-func TestTokenTypesWithAPrefix(t *testing.T) {
-	for prefix, want := range map[string]string{"DPoP ": "DPoP t1", "": "t1", "Bearer ": "Bearer t1"} {
-		reader := mustRead(t, oauth2Config(`"clientId": "id", "clientSecret": "s"`, `, "tokenPrefix": "`+prefix+`"`)).answer
-		values, failed := reader.read(&Answer{Status: 200, Body: []byte(`{"access_token": "t1", "token_type": "DPoP"}`)}, time.Time{})
-		if failed != nil || values[0] != want {
-			t.Errorf("%q: got %q and %v, expected %q", prefix, values, failed, want)
+		for i, kind := range []string{"bearer", "DPoP"} {
+			answer := Answer{Status: 200, Headers: [][2]string{{"x-auth", "t2"}}, Body: []byte(`{"access_token": "t1", "id_token": "t3", "token_type": "` + kind + `"}`)}
+			values, failed := reader.read(&answer, now)
+			if got := append(values, "")[0]; got != want[i] {
+				t.Errorf("%s, %s: got %q and %v, expected %q", keys, kind, got, failed, want[i])
+			}
 		}
 	}
 }

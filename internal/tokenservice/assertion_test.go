@@ -126,18 +126,6 @@ func TestEachCallHasItsOwnAssertion(t *testing.T) {
 	}
 }
 
-// An exchange's calls have a body of their own, to which the assertion comes.
-func TestAssertionOfAnExchange(t *testing.T) {
-	service := mustRead(t, oauth2Config(secretJWT(`, "grantType": "urn:ietf:params:oauth:grant-type:token-exchange"`), ""))
-	for _, subject := range []string{"abc", "abd"} {
-		call := mustCall(t, service, callerOf(t, service, [][2]string{{"authorization", "Bearer " + subject}}))
-		readAssertion(t, call)
-		if form, _ := url.ParseQuery(string(call.Body)); form.Get("subject_token") != subject || form.Get("grant_type") != grantTokenExchange {
-			t.Errorf("form: got %q, expected the exchange of %s", form, subject)
-		}
-	}
-}
-
 func TestSignatureThatFails(t *testing.T) {
 	service := mustRead(t, oauth2Config(secretJWT(""), ""))
 	service.assertion.key.sign = func([]byte) ([]byte, error) { return nil, errors.New("of a key that is s3cr3t") }

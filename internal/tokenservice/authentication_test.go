@@ -14,23 +14,16 @@ func TestErrorsOfAuthentication(t *testing.T) {
 	style := func(style, more string) string { return inOAuth2(`"authStyle": "` + style + `"` + more) }
 	key := func(name string) string { return `, "privateKey": ` + quoted(pemOf(t, name)) }
 	checkErrors(t, map[string]errorCase{
-		"body, no secret":               {style("body", ``), `missing oauth2.clientSecret in config`},
-		"client_secret_jwt, no secret":  {style("client_secret_jwt", ``), `missing oauth2.clientSecret in config`},
-		"client_secret_jwt, short":      {style("client_secret_jwt", `, "clientSecret": "s3cr3t"`), `invalid oauth2.clientSecret in config (want at least 32 bytes with authStyle client_secret_jwt)`},
-		"none, a secret":                {style("none", `, "clientSecret": "s3cr3t"`), `invalid oauth2.clientSecret in config (want none with authStyle none)`},
-		"none, an empty secret":         {style("none", `, "clientSecret": "${EMPTY}"`), `invalid oauth2.clientSecret in config (want none with authStyle none)`},
-		"private_key_jwt, a secret":     {style("private_key_jwt", `, "clientSecret": "s3cr3t"`+key("P-256")), `invalid oauth2.clientSecret in config (want none with authStyle private_key_jwt)`},
-		"private_key_jwt, no key":       {style("private_key_jwt", ``), `missing oauth2.privateKey in config`},
-		"private_key_jwt, empty key":    {style("private_key_jwt", `, "privateKey": "${EMPTY}"`), `missing oauth2.privateKey in config`},
-		"private_key_jwt, no client":    {oauth2Config(`"authStyle": "private_key_jwt"`+key("P-256"), ``), `missing oauth2.clientId in config`},
-		"key's type":                    {style("private_key_jwt", `, "privateKey": ["s3cr3t"]`), `invalid oauth2.privateKey in config (want a string)`},
-		"algorithm of nobody":           {style("private_key_jwt", key("P-256")+`, "signingAlgorithm": "HS256"`), `invalid oauth2.signingAlgorithm in config: "HS256" (want ES256, ES384, RS256, PS256, EdDSA)`},
-		"algorithm of the other curve":  {style("private_key_jwt", key("P-256")+`, "signingAlgorithm": "ES384"`), `invalid oauth2.signingAlgorithm in config: "ES384" (want ES256 with this privateKey)`},
-		"algorithm of another key":      {style("private_key_jwt", key("RSA")+`, "signingAlgorithm": "ES256"`), `invalid oauth2.signingAlgorithm in config: "ES256" (want RS256 or PS256 with this privateKey)`},
-		"params, the assertion":         {style("private_key_jwt", key("P-256")+`, "params": {"client_assertion": "s3cr3t"}`), `invalid oauth2.params.client_assertion in config: another key sets it`},
-		"params, the assertion's type":  {style("private_key_jwt", key("P-256")+`, "params": {"client_assertion_type": "x"}`), `invalid oauth2.params.client_assertion_type in config: another key sets it`},
-		"params, the client":            {style("none", `, "params": {"client_id": "x"}`), `invalid oauth2.params.client_id in config: another key sets it`},
-		"secret where the key is meant": {style("private_key_jwt", `, "privateKey": "s3cr3t"`), `invalid oauth2.privateKey in config (want ` + wantPrivateKey + `)`},
+		"body, no secret":              {style("body", ``), `missing oauth2.clientSecret in config`},
+		"client_secret_jwt, short":     {style("client_secret_jwt", `, "clientSecret": "s3cr3t"`), `invalid oauth2.clientSecret in config (want at least 32 bytes with authStyle client_secret_jwt)`},
+		"none, an empty secret":        {style("none", `, "clientSecret": "${EMPTY}"`), `invalid oauth2.clientSecret in config (want none with authStyle none)`},
+		"private_key_jwt, a secret":    {style("private_key_jwt", `, "clientSecret": "s3cr3t"`+key("P-256")), `invalid oauth2.clientSecret in config (want none with authStyle private_key_jwt)`},
+		"private_key_jwt, no key":      {style("private_key_jwt", ``), `missing oauth2.privateKey in config`},
+		"private_key_jwt, no client":   {oauth2Config(`"authStyle": "private_key_jwt"`+key("P-256"), ``), `missing oauth2.clientId in config`},
+		"algorithm of nobody":          {style("private_key_jwt", key("P-256")+`, "signingAlgorithm": "HS256"`), `invalid oauth2.signingAlgorithm in config: "HS256" (want ES256, ES384, RS256, PS256, EdDSA)`},
+		"algorithm of the other curve": {style("private_key_jwt", key("P-256")+`, "signingAlgorithm": "ES384"`), `invalid oauth2.signingAlgorithm in config: "ES384" (want ES256 with this privateKey)`},
+		"params, the assertion":        {style("private_key_jwt", key("P-256")+`, "params": {"client_assertion": "s3cr3t"}`), `invalid oauth2.params.client_assertion in config: another key sets it`},
+		"params, the client":           {style("none", `, "params": {"client_id": "x"}`), `invalid oauth2.params.client_id in config: another key sets it`},
 	})
 }
 

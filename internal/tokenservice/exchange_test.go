@@ -14,22 +14,11 @@ func TestExchangeErrors(t *testing.T) {
 	inOAuth2 := func(oauth2 string) string { return oauth2Config(oauth2, "") }
 	checkErrors(t, map[string]errorCase{
 		"params, subject_token":        {inOAuth2(exchange + `, "params": {"subject_token": "s3cr3t"}`), `invalid oauth2.params.subject_token in config: another key sets it`},
-		"params, its type":             {inOAuth2(exchange + `, "params": {"subject_token_type": "x"}`), `invalid oauth2.params.subject_token_type in config: another key sets it`},
 		"params, requested type":       {inOAuth2(exchange + `, "requestedTokenType": "urn:a", "params": {"requested_token_type": "x"}`), `invalid oauth2.params.requested_token_type in config: another key sets it`},
-		"params, actor_token":          {inOAuth2(delegation + `, "params": {"actor_token": "s3cr3t"}`), `invalid oauth2.params.actor_token in config: another key sets it`},
-		"params, actor's type":         {inOAuth2(delegation + `, "params": {"actor_token_type": "x"}`), `invalid oauth2.params.actor_token_type in config: another key sets it`},
 		"params, assertion":            {inOAuth2(jwtBearer + `, "params": {"assertion": "s3cr3t"}`), `invalid oauth2.params.assertion in config: another key sets it`},
 		"subject header":               {inOAuth2(exchange + `, "subjectTokenHeader": ":path"`), `invalid oauth2.subjectTokenHeader in config: ":path" (want ` + settable + `)`},
-		"subject header, empty":        {inOAuth2(exchange + `, "subjectTokenHeader": ""`), `invalid oauth2.subjectTokenHeader in config: "" (want ` + settable + `)`},
-		"subject header, jwt-bearer":   {inOAuth2(jwtBearer + `, "subjectTokenHeader": "Connection"`), `invalid oauth2.subjectTokenHeader in config: "Connection" (want ` + settable + `)`},
 		"actor header":                 {inOAuth2(exchange + `, "actorTokenHeader": ":authority"`), `invalid oauth2.actorTokenHeader in config: ":authority" (want ` + settable + `)`},
-		"actor header of one hop":      {inOAuth2(exchange + `, "actorTokenHeader": "Transfer-Encoding"`), `invalid oauth2.actorTokenHeader in config: "Transfer-Encoding" (want ` + settable + `)`},
-		"actor is subject":             {inOAuth2(exchange + `, "actorTokenHeader": "authorization"`), `invalid oauth2.actorTokenHeader in config: "authorization" (want another header than subjectTokenHeader)`},
 		"actor is subject, other case": {inOAuth2(exchange + `, "subjectTokenHeader": "X-A", "actorTokenHeader": "x-a"`), `invalid oauth2.actorTokenHeader in config: "x-a" (want another header than subjectTokenHeader)`},
-		"keep":                         {inOAuth2(exchange + `, "keepSubjectToken": "yes"`), `invalid oauth2.keepSubjectToken in config: "yes" (want true or false)`},
-		"keep, of another grant":       {inOAuth2(`"clientId": "id", "clientSecret": "s3cr3t", "keepSubjectToken": 1`), `invalid oauth2.keepSubjectToken in config: 1 (want true or false)`},
-		"requested type":               {inOAuth2(exchange + `, "requestedTokenType": 5`), `invalid oauth2.requestedTokenType in config: 5 (want a string)`},
-		"actor's type":                 {inOAuth2(delegation + `, "actorTokenType": 5`), `invalid oauth2.actorTokenType in config: 5 (want a string)`},
 		"subject is forwarded": {oauth2Config(exchange+`, "subjectTokenHeader": "X-Subject"`, `, "forwardHeaders": ["X-User", "x-subject"]`),
 			`invalid forwardHeaders in config: "x-subject" (want headers without a token to be exchanged, which goes into the form)`},
 		"actor is forwarded": {oauth2Config(delegation, `, "forwardHeaders": ["X-ACTOR"]`),
@@ -150,15 +139,12 @@ func TestBearer(t *testing.T) {
 	}{
 		"bearer":                 {own, "Bearer abc.def", "abc.def"},
 		"other case and spaces":  {own, " bEARER   abc ", "abc"},
-		"empty":                  {own, "", ""},
 		"scheme only":            {own, "Bearer ", ""},
-		"basic":                  {own, "Basic YTpi", ""},
 		"no scheme":              {own, "abc", ""},
 		"two tokens":             {own, "Bearer abc, Bearer def", ""},
 		"form injection":         {own, "Bearer abc&scope=admin", ""},
 		"own header":             {custom, "abc", "abc"},
 		"own header with bearer": {custom, "Bearer abc", "abc"},
-		"own header, two words":  {custom, "Token abc", ""},
 	}
 	for name, test := range tests {
 		got, ok := bearerToken(test.value, test.from)
@@ -180,8 +166,6 @@ func TestRequestsThatNeedNoToken(t *testing.T) {
 		"empty":                 {own, "authorization", " ", ErrAnonymous},
 		"only the scheme":       {own, "authorization", "Bearer  ", ErrAnonymous},
 		"another scheme":        {own, "authorization", "Basic YTpi", ErrAnonymous},
-		"no scheme":             {own, "authorization", "abc", ErrAnonymous},
-		"two tokens":            {own, "authorization", "Bearer abc, Bearer def", ErrNoSubjectToken},
 		"joined by the host":    {own, "authorization", "Basic YTpi,Bearer def", ErrNoSubjectToken},
 		"a scheme with commas":  {own, "authorization", `Digest username="a", realm="b"`, ErrAnonymous},
 		"not a token's letters": {own, "authorization", "bearer abc&a=b", ErrNoSubjectToken},
@@ -189,11 +173,7 @@ func TestRequestsThatNeedNoToken(t *testing.T) {
 		"jwt-bearer":            {jwtBearer + allows, "", "", ErrAnonymous},
 		"own header, nothing":   {custom, "authorization", "Bearer abc", ErrAnonymous},
 		"own header, bad":       {custom, "x-user", "abc&a=b", ErrNoSubjectToken},
-		"own header, two":       {custom, "x-user", "abc, def", ErrNoSubjectToken},
-		"own header":            {custom, "x-user", "abc", nil},
-		"actor missing":         {delegation + allows, "authorization", "Bearer abc", ErrNoActorToken},
 		"both missing":          {delegation + allows, "", "", ErrAnonymous},
-		"not allowed":           {exchange, "", "", ErrNoSubjectToken},
 	} {
 		_, err := mustRead(t, oauth2Config(test.oauth2, "")).AppendCaller(nil, [][2]string{{test.header, test.value}})
 		if !errors.Is(err, test.want) {

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"token-fetch/internal/fuzzing"
 	"token-fetch/internal/token"
 )
 
@@ -70,22 +69,4 @@ func checkFailure(t *testing.T, failed *token.Error, status int, hasSubject bool
 	if failed.Reason == token.SubjectRefused && (!hasSubject || status != 400 && status != 401) {
 		t.Errorf("status %d: the subject is refused, expected that of no such answer (has one: %t)", status, hasSubject)
 	}
-}
-
-// A home-made service's answer, by a fixed path: the time that its body takes.
-func FuzzAnswerTime(f *testing.F) {
-	for _, path := range []string{"token", "data.token", "data.#.token", "data.#(kind==\"a\").token", "a\\.b", "@this.token", "items.0.token"} {
-		f.Add([]byte(`{"data": [{"kind": "a", "token": "t1"}]}`), path, uint16(1))
-		f.Add([]byte(`"a": {"b": [1, 2`), path, uint16(5000))
-	}
-	f.Fuzz(func(t *testing.T, part []byte, path string, count uint16) {
-		for _, known := range []string{"token", "data.token", "data.#.token", "data.#(kind==\"a\").token", "a\\.b", "@this.token", "items.0.token"} {
-			if path != known {
-				continue
-			}
-			body := []byte(strings.Repeat(string(part), min(int(count), MaxAnswerBytes/(len(part)+1))))
-			reader := answerReader{tokenPath: path, conditions: []condition{{path: path, equals: []string{"t1"}}}}
-			fuzzing.InTime(t, len(body), func() { _, _ = reader.read(&Answer{Status: 200, Body: body}, fuzzNow) })
-		}
-	})
 }

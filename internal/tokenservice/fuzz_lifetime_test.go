@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -68,63 +67,6 @@ func headersThatAreSet(all ...[2]string) (headers [][2]string) {
 		}
 	}
 	return headers
-}
-
-// no-store and max-age count wherever they stand among a Cache-Control's directives.
-func FuzzCacheControl(f *testing.F) {
-	f.Add("public", "s-maxage=9", uint32(5), false)
-	f.Add(`private="a"`, "", uint32(0), true)
-	f.Add(`no-cache="Set-Cookie"`, "ext", uint32(math.MaxUint32), false)
-	f.Add("Max-Age=7", "MAX-AGE=8", uint32(60), false)
-	f.Fuzz(func(t *testing.T, before, after string, seconds uint32, noStore bool) {
-		if strings.ContainsAny(before+after, `",`) || strings.Contains(strings.ToLower(before+after), "max-age") ||
-			strings.Contains(strings.ToLower(before+after), "no-") {
-			return // other directives only, one on either side
-		}
-		middle, want := fmt.Sprintf("max-age=%d", seconds), min(time.Duration(seconds), schema.MaxSeconds)*time.Second
-		if noStore {
-			middle, want = middle+", No-Store", 0
-		}
-		control := before + " ,\t" + middle + " , " + after
-		policy := lifetimePolicy{ttl: time.Hour, expiresInPath: "expires_in", honorsCacheControl: true}
-		a := &Answer{Status: 200, Headers: [][2]string{{"cache-control", control}}}
-		if got := policy.lifetimeOf(a, "t1", fuzzNow).length; got != want {
-			t.Errorf("%q: got %s, expected %s", control, got, want)
-		}
-	})
-}
-
-// dateForms are the three that a recipient must take (RFC 9110 section 5.6.7).
-var dateForms = []string{http.TimeFormat, "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC}
-
-// A date in each of the three forms means the same: in Expires, in Date and in Retry-After.
-func FuzzDates(f *testing.F) {
-	f.Add(int64(40), int64(0), uint8(0))
-	f.Add(int64(299), int64(-3600), uint8(1))
-	f.Add(int64(1), int64(3600), uint8(2))
-	f.Add(int64(-1), int64(0), uint8(3))
-	f.Add(int64(9), int64(86400*366), uint8(4))
-	f.Fuzz(func(t *testing.T, after, clock int64, form uint8) {
-		const year = 365 * 86400
-		if after > year || after < -year || clock > year || clock < -year {
-			return // of two digits, RFC 850's years mean others
-		}
-		serviceNow := fuzzNow.Add(time.Duration(clock) * time.Second) // its clock may be wrong
-		layout := dateForms[int(form)%len(dateForms)]
-		at, date := serviceNow.Add(time.Duration(after)*time.Second).Format(layout), serviceNow.Format(layout)
-		want := max(time.Duration(after)*time.Second, 0)
-
-		policy := lifetimePolicy{ttl: time.Hour, expiresInPath: "expires_in", honorsCacheControl: true}
-		a := &Answer{Status: 200, Headers: [][2]string{{"expires", at}, {"date", date}}}
-		if got := policy.lifetimeOf(a, "t1", fuzzNow).length; got != want {
-			t.Errorf("Expires %s, Date %s: got a lifetime of %s, expected %s", at, date, got, want)
-		}
-		at = fuzzNow.Add(time.Duration(after) * time.Second).Format(layout)
-		a = &Answer{Status: 429, Headers: [][2]string{{"retry-after", at}}}
-		if got := retryAfter(a, fuzzNow); got != want {
-			t.Errorf("Retry-After %s: got %s, expected %s", at, got, want)
-		}
-	})
 }
 
 // Whatever Retry-After says, it asks for no negative time.
