@@ -23,17 +23,17 @@ func callerHeaders(service *tokenservice.Service) []callerHeader {
 
 // callerValues reads what the token depends on. The values are good until the next request's are read.
 func (r *requestContext) callerValues() ([]byte, error) {
-	room := &r.plugin.callers
-	headers, ok := r.part.readCallerHeaders(room.headers[:0])
+	buffer := &r.plugin.callers
+	headers, ok := r.part.readCallerHeaders(buffer.headers[:0])
 	if !ok {
 		headers = abi.RequestHeaders(headers[:0])
 	}
-	values, err := r.part.service.AppendCaller(room.values[:0], headers)
+	values, err := r.part.service.AppendCaller(buffer.values[:0], headers)
 	if err == nil {
-		room.values = values
+		buffer.values = values
 	}
 	clear(headers) // they would keep all that the host has handed out
-	room.headers = headers
+	buffer.headers = headers
 	return values, err
 }
 
@@ -57,8 +57,8 @@ func (p *part) readCallerHeaders(to [][2]string) ([][2]string, bool) {
 	return to, true
 }
 
-// callerRoom is what one request after the other uses to read of its caller, so that none of them allocates it.
-type callerRoom struct {
+// callerBuffer is what one request after the other uses to read of its caller, so that none of them allocates it.
+type callerBuffer struct {
 	headers [][2]string
 	values  []byte
 }

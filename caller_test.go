@@ -33,7 +33,7 @@ func TestReadCallerHeaders(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				got, ok := p.global.requests().readCallerHeaders(nil)
+				got, ok := p.global.configPart().readCallerHeaders(nil)
 				if ok != (tt.want != nil) || ok && !slices.Equal(got, tt.want) {
 					t.Errorf("got %q, complete: %t; expected %q", got, ok, tt.want)
 				}

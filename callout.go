@@ -18,8 +18,8 @@ type host interface {
 	// dispatch makes a call to a cluster. It returns an error when there is none under way; else
 	// done is told exactly once, unless the context that dispatched it goes before.
 	dispatch(to cluster, call tokenservice.Call, done answered) *token.Error
-	// lacks is told of a request that lacks what a call of the part refers to: its client's fault, and no failure of the service.
-	lacks(of *part, missing error)
+	// reportMissing is told of a request that lacks what a call of the part refers to: its client's fault, and no failure of the service.
+	reportMissing(of *part, missing error)
 }
 
 // answered is told what came of a call.
@@ -187,7 +187,7 @@ func (c *client) logCallFailed(err *token.Error) {
 	case token.SubjectRefused:
 		c.refusals.refused(c.host, err.Detail)
 	case token.Missing:
-		c.host.lacks(c.part, err)
+		c.host.reportMissing(c.part, err)
 	default:
 		c.logFailure(err)
 	}

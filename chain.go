@@ -17,10 +17,10 @@ var _ token.Source = (*chain)(nil)
 
 // Fetch has done told what came of the call, or of the first named token that is not to be had.
 func (c *chain) Fetch(q token.Query, done func(token.Token, *token.Error)) {
-	f := &chainFetch{of: c, query: q, done: done}
+	f := &chainFetch{chain: c, query: q, done: done}
 	f.caller, _ = q.Caller.(*tokenservice.Caller)
 	for i := range c.links {
-		f.links = append(f.links, &chainLink{fetch: f, number: i})
+		f.links = append(f.links, &chainLink{fetch: f, index: i})
 	}
 	f.collect()
 }
@@ -31,12 +31,12 @@ func (c *chain) Fetch(q token.Query, done func(token.Token, *token.Error)) {
 //	   ▲                     │ the service does not take a named token any more
 //	   └──────── once ───────┘
 type chainFetch struct {
-	of       *chain
+	chain    *chain
 	query    token.Query
 	caller   *tokenservice.Caller // nil where the token does not depend on it
 	done     func(token.Token, *token.Error)
 	links    []*chainLink
-	awaited  int          // named tokens that are not there yet, and collect while it runs
+	pending  int          // named tokens that are not there yet, and collect while it runs
 	refusal  *token.Error // of the first call, when this is the second
 	hasEnded bool
 }
@@ -44,7 +44,7 @@ type chainFetch struct {
 // chainLink is a named token of the fetch.
 type chainLink struct {
 	fetch    *chainFetch
-	number   int
+	index    int
 	entry    *cache.Entry
 	ticket   cache.Ticket
 	token    *token.Token // nil: not there yet
@@ -59,34 +59,34 @@ var (
 
 // collect asks for the named tokens that are not there.
 func (f *chainFetch) collect() {
-	f.awaited = 1
+	f.pending = 1
 	for _, l := range f.links {
 		if l.token == nil && !f.hasEnded {
-			f.awaited++
+			f.pending++
 			l.ask()
 		}
 	}
-	f.arrived()
+	f.linkReady()
 }
 
 func (l *chainLink) ask() {
 	f := l.fetch
-	of := f.of.links[l.number]
+	link := f.chain.links[l.index]
 	var caller token.Caller
-	if c := f.of.client.part.service.CallerOf(l.number, f.caller); c != nil {
+	if c := f.chain.client.part.service.CallerOf(l.index, f.caller); c != nil {
 		caller = c
 	}
-	entry, reply := of.cache.Ask(caller, l)
+	entry, reply := link.cache.Ask(caller, l)
 	l.entry = entry
 	switch {
 	case reply.Waiting:
 		l.ticket = reply.Ticket
 	case reply.Token != nil:
 		l.isNew = reply.IsNew
-		l.take(reply.Token)
+		l.receive(reply.Token)
 	default:
 		if reply.Err.Reason == token.TooMany {
-			of.client.logFailure(reply.Err)
+			link.client.logFailure(reply.Err)
 		}
 		f.end(token.Token{}, reply.Err)
 	}
@@ -96,7 +96,7 @@ func (l *chainLink) ask() {
 func (l *chainLink) Proceed(t *token.Token) {
 	defer l.fetch.failOnPanic()
 	l.isNew = !t.IsShared // or others may have had it for long
-	l.take(t)
+	l.receive(t)
 }
 
 // Fail is told of one that is not to be had.
@@ -113,14 +113,14 @@ func (l *chainLink) Headers(names []string) [][2]string {
 	return l.fetch.query.Cause.Headers(names)
 }
 
-func (l *chainLink) take(t *token.Token) {
+func (l *chainLink) receive(t *token.Token) {
 	l.token, l.ticket = t, cache.Ticket{}
-	l.fetch.arrived()
+	l.fetch.linkReady()
 }
 
-func (f *chainFetch) arrived() {
-	f.awaited--
-	if f.awaited == 0 && !f.hasEnded {
+func (f *chainFetch) linkReady() {
+	f.pending--
+	if f.pending == 0 && !f.hasEnded {
 		f.call()
 	}
 }
@@ -133,35 +133,35 @@ func (f *chainFetch) call() {
 		hasNew = hasNew || l.rejected != 0 && l.token.ID != l.rejected
 	}
 	if !hasNew { // there is none yet: the same call would be answered in the same way
-		f.of.client.logCallFailed(f.refusal) // it is counted
+		f.chain.client.logCallFailed(f.refusal) // it is counted
 		f.end(token.Token{}, f.refusal)
 		return
 	}
-	f.of.client.call(f.query, named, f.repeats, f.end)
+	f.chain.client.call(f.query, named, f.retry, f.end)
 }
 
 // repeats reports whether the call is made once more, as the service may have refused named tokens that were good when they
 // were fetched: these are rejected. What was fetched for this very call is not to blame.
-func (f *chainFetch) repeats(err *token.Error) bool {
+func (f *chainFetch) retry(err *token.Error) bool {
 	// A token that the request itself has brought is not mended by a new link, and any client can bring a bad one.
-	isClients := err.Reason == token.SubjectRefused && f.of.client.part.service.RequestBringsSubject()
-	if f.refusal != nil || f.hasEnded || isClients {
+	isClientFault := err.Reason == token.SubjectRefused && f.chain.client.part.service.RequestBringsSubject()
+	if f.refusal != nil || f.hasEnded || isClientFault {
 		return false
 	}
 	for _, l := range f.links {
-		of := f.of.links[l.number]
-		if l.isNew || !of.client.part.cache.rejectsByCall(err) {
+		link := f.chain.links[l.index]
+		if l.isNew || !link.client.part.cache.rejectsByCall(err) {
 			continue
 		}
-		of.client.rejected.add(f.of.client.host, "token service "+f.of.client.name.String(), err.Detail)
-		of.cache.Reject(l.entry, l.token.ID)
+		link.client.rejected.add(f.chain.client.host, "token service "+f.chain.client.name.String(), err.Detail)
+		link.cache.Reject(l.entry, l.token.ID)
 		l.rejected, l.token = l.token.ID, nil
 		f.refusal = err
 	}
 	if f.refusal == nil {
 		return false
 	}
-	f.of.client.countCallFailed(err)
+	f.chain.client.countCallFailed(err)
 	f.collect()
 	return true
 }
@@ -180,7 +180,7 @@ func (f *chainFetch) end(t token.Token, err *token.Error) {
 // failOnPanic leaves nobody waiting when the plugin panics with a named token.
 func (f *chainFetch) failOnPanic() {
 	if cause := recover(); cause != nil {
-		logPanic(f.of.client.host, cause)
+		logPanic(f.chain.client.host, cause)
 		f.end(token.Token{}, errInternal)
 	}
 }

@@ -44,26 +44,26 @@ type cachePolicy struct {
 	redis          *share.RedisConfig // of the gateways that share tokens; nil: this one is by itself
 }
 
-// newPart is nil for a part that is not there. made are the parts of named tokens, which rules by the thousand share.
-func newPart(of *config.Part, name string, made map[*config.Named]*part) *part {
-	if of == nil {
+// newPart is nil for a part that is not there. parts are the parts of named tokens, which rules by the thousand share.
+func newPart(configured *config.Part, name string, parts map[*config.Named]*part) *part {
+	if configured == nil {
 		return nil
 	}
-	p := newSourcePart(&of.Source, name, failurePolicy(of.Failure), made)
-	p.enabled, p.overwrite, p.bypass, p.challenge = of.Enabled, of.Overwrite, of.BypassMethods, of.Challenge
-	p.callerHeaders = callerHeaders(of.Service)
-	p.rereadHeaders = rereadHeaders(of.Service, of.Overwrite)
+	p := newSourcePart(&configured.Source, name, failurePolicy(configured.Failure), parts)
+	p.enabled, p.overwrite, p.bypass, p.challenge = configured.Enabled, configured.Overwrite, configured.BypassMethods, configured.Challenge
+	p.callerHeaders = callerHeaders(configured.Service)
+	p.rereadHeaders = rereadHeaders(configured.Service, configured.Overwrite)
 	return p
 }
 
 // newSourcePart is what a part has in common with a named token, which is a part without requests.
-func newSourcePart(of *config.Source, name string, failure failurePolicy, made map[*config.Named]*part) *part {
-	p := &part{name: name, enabled: true, service: of.Service, cache: newCachePolicy(of.Cache), failure: failure, identity: of.Identity}
-	for _, named := range of.Named {
-		if made[named] == nil {
-			made[named] = newSourcePart(&named.Source, "token "+named.Name, failure, made)
+func newSourcePart(configured *config.Source, name string, failure failurePolicy, parts map[*config.Named]*part) *part {
+	p := &part{name: name, enabled: true, service: configured.Service, cache: newCachePolicy(configured.Cache), failure: failure, identity: configured.Identity}
+	for _, named := range configured.Named {
+		if parts[named] == nil {
+			parts[named] = newSourcePart(&named.Source, "token "+named.Name, failure, parts)
 		}
-		p.named = append(p.named, made[named])
+		p.named = append(p.named, parts[named])
 	}
 	return p
 }
@@ -76,83 +76,83 @@ const hostGrace = tickPeriod * 10
 // timeout first, and then tells the others.
 const workerGrace = tickPeriod
 
-func newCachePolicy(of *config.Cache) *cachePolicy {
-	if of == nil {
+func newCachePolicy(configured *config.Cache) *cachePolicy {
+	if configured == nil {
 		return nil
 	}
-	return &cachePolicy{of.Policy, of.InvalidateOn, of.InvalidateWhen, of.Shared, of.Redis}
+	return &cachePolicy{configured.Policy, configured.InvalidateOn, configured.InvalidateWhen, configured.Shared, configured.Redis}
 }
 
 // newCache keeps the tokens that a source fetches. Where they are shared, by the workers of this gateway or by the
 // gateways of a fleet, it asks those first.
-func (p *pluginContext) newCache(of *part, source token.Source) *cache.Cache {
-	worker := cache.Deps{
-		Clock: p, Scheduler: p.scheduler, Memory: &p.vm.memory, Stats: &p.metricsOf[of].cache,
+func (p *pluginContext) newCache(part *part, source token.Source) *cache.Cache {
+	deps := cache.Deps{
+		Clock: p, Scheduler: p.scheduler, Memory: &p.vm.memory, Stats: &p.metricsOf[part].cache,
 		OnPanic: func(cause any) { logPanic(p, cause) },
 	}
-	source = p.shareByWorkers(of, p.shareByGateways(of, source))
-	var made *cache.Cache
-	if of.service.DependsOnCaller() {
-		made = cache.NewPerCaller(&of.cache.Policy, source, worker)
+	source = p.shareByWorkers(part, p.shareByGateways(part, source))
+	var c *cache.Cache
+	if part.service.DependsOnCaller() {
+		c = cache.NewPerCaller(&part.cache.Policy, source, deps)
 	} else {
-		made = cache.New(&of.cache.Policy, source, worker)
+		c = cache.New(&part.cache.Policy, source, deps)
 	}
-	p.caches = append(p.caches, made)
-	return made
+	p.caches = append(p.caches, c)
+	return c
 }
 
 // shareByGateways has the gateways of a fleet share the tokens through Redis. Only main-redis.wasm can, and the linker leaves
 // out of main.wasm what nothing there refers to.
-func (p *pluginContext) shareByGateways(of *part, inside token.Source) token.Source {
-	redis := of.cache.redis
+func (p *pluginContext) shareByGateways(part *part, inner token.Source) token.Source {
+	redis := part.cache.redis
 	if !abi.HasRedis || redis == nil {
-		return inside
+		return inner
 	}
-	at := wrapper.FQDNCluster{FQDN: redis.ServiceName, Port: int64(redis.ServicePort)}
+	cluster := wrapper.FQDNCluster{FQDN: redis.ServiceName, Port: int64(redis.ServicePort)}
 	store := &share.Redis{
-		Scripts: &share.Client{Host: redisHost{p}, Cluster: at.ClusterName(), Connection: redis.Connection},
+		Scripts: &share.Client{Host: redisHost{p}, Cluster: cluster.ClusterName(), Connection: redis.Connection},
 		Clock:   p, Prefix: redis.KeyPrefix, Sealer: redis.Sealer,
-		Log:    p.redisLogOf(fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)),
-		Values: len(of.service.Protected), IsHeaderValue: tokenservice.IsHeaderValue,
+		Log:    p.redisLogFor(fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)),
+		Values: len(part.service.Protected), IsHeaderValue: tokenservice.IsHeaderValue,
 	}
-	timeout := of.service.MaxFetchTime()
-	options := p.shareOptions(of)
+	timeout := part.service.MaxFetchTime()
+	options := p.shareOptions(part)
 	options.Lease = max(timeout/2, shortestLease)
 	options.FetchTimeout, options.PeerTimeout = timeout, timeout
-	options.PollInterval = 5 * watchPeriod
-	shared := share.New(store, inside, options)
+	options.PollInterval = 5 * pollPeriod
+	shared := share.New(store, inner, options)
 	p.shares = append(p.shares, shared)
 	return shared
 }
 
 // shareByWorkers has the workers of the gateway share the tokens through its shared data.
-func (p *pluginContext) shareByWorkers(of *part, inside token.Source) token.Source {
-	if !of.cache.shared {
-		return inside
+func (p *pluginContext) shareByWorkers(part *part, inner token.Source) token.Source {
+	if !part.cache.shared {
+		return inner
 	}
-	values := len(of.service.Protected)
+	values := len(part.service.Protected)
 	store := share.NewSharedData(p, p, values)
-	if of.service.DependsOnCaller() {
-		store = share.NewPerCallerSharedData(p, p, values, of.cache.MaxEntries)
+	if part.service.DependsOnCaller() {
+		store = share.NewPerCallerSharedData(p, p, values, part.cache.MaxEntries)
 	}
-	timeout := of.service.MaxFetchTime()
-	options := p.shareOptions(of)
+	timeout := part.service.MaxFetchTime()
+	options := p.shareOptions(part)
 	options.IsSynchronous = true
 	options.Lease, options.FetchTimeout = timeout+workerGrace, timeout
-	if gateways, ok := inside.(*share.Source); ok {
+	if gateways, ok := inner.(*share.Source); ok {
 		options.FetchTimeout = gateways.MaxFetchTime()
 	}
 	options.PeerTimeout = options.FetchTimeout + workerGrace
-	options.PollInterval = watchPeriod
-	shared := share.New(store, inside, options)
+	options.PollInterval = pollPeriod
+	shared := share.New(store, inner, options)
 	p.shares = append(p.shares, shared)
-	p.ofWorkers = append(p.ofWorkers, shared)
+	p.workerShares = append(p.workerShares, shared)
 	return shared
 }
 
-func (p *pluginContext) shareOptions(of *part) share.Options {
+func (p *pluginContext) shareOptions(part *part) share.Options {
 	return share.Options{
-		Clock: p, Identity: of.identity, Backoff: of.cache.Backoff, EarliestRenewal: of.cache.EarliestRenewal, Wake: p.watchSoon,
+		Clock: p, Identity: part.identity, Backoff: part.cache.Backoff, EarliestRenewal: part.cache.EarliestRenewal, Wake: p.pollSoon,
 	}
 }
 

@@ -87,7 +87,7 @@ func (c constant) Fetch(_ token.Query, done func(token.Token, *token.Error)) {
 func TestAnotherKindOfSource(t *testing.T) {
 	test.RunGoTest(t, func(t *testing.T) {
 		_, p := newPlugin(t, frugal)
-		made := p.newCache(p.global.requests(), constant("t1"))
+		made := p.newCache(p.global.configPart(), constant("t1"))
 		if _, reply := made.Ask(nil, &tokentest.Request{}); reply.Token == nil || reply.Token.Values[0] != "t1" {
 			t.Errorf("got %+v, expected the token at once", reply)
 		}

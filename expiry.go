@@ -24,18 +24,18 @@ func (g *expiryGauge) write(end time.Time) {
 
 // writeExpiry shows which of the tokens in use ends first.
 func (v *vmMetrics) writeExpiry(now time.Duration) {
-	var first time.Time
+	var earliest time.Time
 	for _, s := range v.services {
-		var firstOfService time.Time
+		var earliestOfService time.Time
 		for _, cache := range s.caches {
 			if end := cache.EndOfTokenInUse(now); !end.IsZero() {
-				firstOfService = earlier(firstOfService, end)
-				first = earlier(first, end)
+				earliestOfService = earlier(earliestOfService, end)
+				earliest = earlier(earliest, end)
 			}
 		}
-		s.expiry.write(firstOfService)
+		s.expiry.write(earliestOfService)
 	}
-	v.expiry.write(first)
+	v.expiry.write(earliest)
 }
 
 // earlier of two times, where the zero time is none.

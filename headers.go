@@ -29,11 +29,11 @@ func (r *requestContext) setHeaders(values []string) bool {
 			return false
 		}
 	}
-	return r.removeSpent()
+	return r.removeConsumed()
 }
 
-// removeSpent takes off what was exchanged.
-func (r *requestContext) removeSpent() bool {
+// removeConsumed takes off what was exchanged.
+func (r *requestContext) removeConsumed() bool {
 	service := r.part.service
 	if len(service.RemovedCookies) > 0 && service.Cookies == nil && r.setCookies("") != nil {
 		return false
@@ -75,7 +75,7 @@ func (r *requestContext) removeHeaders(names []string) bool {
 	if len(names)+len(r.part.service.Removed)+len(r.part.service.RemovedCookies) > 0 {
 		r.keepRoute()
 	}
-	return removeAll(names) && r.removeSpent()
+	return removeAll(names) && r.removeConsumed()
 }
 
 func removeAll(names []string) bool {

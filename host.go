@@ -36,7 +36,7 @@ func (p *pluginContext) Wall() time.Time { return time.Now() }
 
 func (p *pluginContext) dispatch(to cluster, call tokenservice.Call, done answered) *token.Error {
 	callback := func(headers, bodySize, _ int) {
-		p.answer(func() { p.onHTTPCallResponse(headers, bodySize, to.needsBody, done) })
+		p.runCallback(func() { p.onHTTPCallResponse(headers, bodySize, to.needsBody, done) })
 	}
 	timeout := uint32(to.timeout.Milliseconds()) //nolint:gosec // within the key's limits
 	var err error
@@ -84,7 +84,7 @@ func (redisHost) RedisInit(cluster, username, password string, timeout time.Dura
 func (h redisHost) RedisCall(cluster string, command []byte, done func(bool, []byte)) (err error) {
 	abi.AsRoot(h.plugin.id, func() {
 		err = abi.RedisCall(cluster, command, share.MaxReply, func(ok bool, reply []byte) {
-			h.plugin.answer(func() {
+			h.plugin.runCallback(func() {
 				h.plugin.Monotonic()
 				done(ok, reply)
 			})
@@ -102,14 +102,14 @@ func (p *pluginContext) Load(key string) (data []byte, cas uint32) {
 	return data, cas
 }
 
-// neverCas is a number that the host has given to no version of shared data. With any but 0, which overwrites
+// unusedCAS is a number that the host has given to no version of shared data. With any but 0, which overwrites
 // whatever is there, it writes a key that is missing, and no other.
-const neverCas = 1 << 31
+const unusedCAS = 1 << 31
 
 // CompareAndSwap writes shared data of the host.
 func (p *pluginContext) CompareAndSwap(key string, data []byte, cas uint32) bool {
 	if cas == 0 {
-		cas = neverCas
+		cas = unusedCAS
 	}
 	return proxywasm.SetSharedData(key, data, cas) == nil
 }

@@ -26,7 +26,7 @@ type fakeCall struct {
 
 func newFakeHost() *fakeHost { return &fakeHost{Clock: tokentest.NewClock()} }
 
-func (h *fakeHost) lacks(*part, error) {}
+func (h *fakeHost) reportMissing(*part, error) {}
 
 func (h *fakeHost) dispatch(_ cluster, call tokenservice.Call, done answered) *token.Error {
 	if h.refuses != nil {

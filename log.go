@@ -77,19 +77,19 @@ const lineInterval = 10 * time.Second
 
 // pacer says when the next line may be written, and counts what was not said yet.
 type pacer struct {
-	unsaid int
-	next   time.Duration
+	pending int
+	next    time.Duration
 }
 
 // isDue asks for the time only when there is something to say: it is called on every tick.
-func (p *pacer) isDue(h logger) bool { return p.unsaid > 0 && h.Monotonic() >= p.next }
+func (p *pacer) isDue(h logger) bool { return p.pending > 0 && h.Monotonic() >= p.next }
 
 // more is how many there were beside the one that the line is about.
 func (p *pacer) more(what string) string {
-	if p.unsaid < 2 {
+	if p.pending < 2 {
 		return ""
 	}
-	return fmt.Sprintf(", and %d %s since the last line", p.unsaid-1, what)
+	return fmt.Sprintf(", and %d %s since the last line", p.pending-1, what)
 }
 
 // count is a number of things, of which there may be one.
@@ -100,7 +100,7 @@ func count(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-func (p *pacer) written(h logger) { p.unsaid, p.next = 0, h.Monotonic()+lineInterval }
+func (p *pacer) reset(h logger) { p.pending, p.next = 0, h.Monotonic()+lineInterval }
 
 // failureLog writes about the failures of one token service: the first at once,
 // then a sum from time to time, and a line when it is over. Failures and successes that
@@ -122,7 +122,7 @@ func (l *failureLog) failed(h logger, reason, consequence string) {
 		l.since = h.Monotonic()
 	}
 	l.total++
-	l.pace.unsaid++
+	l.pace.pending++
 	l.reason, l.consequence = reason, consequence
 	l.tick(h)
 }
@@ -138,14 +138,14 @@ func (l *failureLog) tick(h logger) {
 	}
 	h.logf(logError, "token service %s %s%s; %s", l.source, l.reason, l.pace.more("failures more"), consequence)
 	l.isFailing = l.total > 0
-	l.pace.written(h)
+	l.pace.reset(h)
 }
 
 func (l *failureLog) succeeded(h logger) {
 	if l.isFailing {
 		lasted := (h.Monotonic() - l.since).Round(time.Millisecond)
 		h.logf(logInfo, "token service %s recovered after %s in %s", l.source, count(l.total, "failure"), lasted)
-		l.isFailing, l.pace.unsaid = false, 0
+		l.isFailing, l.pace.pending = false, 0
 	}
 	l.total = 0
 }
@@ -173,7 +173,7 @@ type refusalLog struct {
 }
 
 func (l *refusalLog) refused(h logger, reason string) {
-	l.pace.unsaid++
+	l.pace.pending++
 	l.reason = reason
 	l.tick(h)
 }
@@ -182,7 +182,7 @@ func (l *refusalLog) tick(h logger) {
 	if l.pace.isDue(h) {
 		h.logf(logWarn, "token service %s %s: rejected a caller's token%s; answering 401",
 			l.source, l.reason, l.pace.more("more"))
-		l.pace.written(h)
+		l.pace.reset(h)
 	}
 }
 
@@ -196,7 +196,7 @@ type rejectionLog struct {
 
 // add takes a rejection, by the upstream or by a token service that the token was for, and what that did.
 func (l *rejectionLog) add(h logger, who, how string) {
-	l.pace.unsaid++
+	l.pace.pending++
 	l.who, l.how = who, how
 	l.tick(h)
 }
@@ -205,22 +205,22 @@ func (l *rejectionLog) tick(h logger) {
 	if l.pace.isDue(h) {
 		h.logf(logWarn, "%s %s to a request with a token of token service %s%s; fetching a new token, after repeated rejections at most every %s; "+
 			"check the token's audience and scope, the clocks, or cache.invalidateOn", l.who, l.how, l.source, l.pace.more("more"), cache.MaxBackoff)
-		l.pace.written(h)
+		l.pace.reset(h)
 	}
 }
 
 // missingLog writes about requests that lack what their token call refers to, in sums.
 type missingLog struct {
 	pace    pacer
-	of      *part
+	part    *part
 	missing error
 }
 
-// lacks takes what a request of a part lacks.
-func (p *pluginContext) lacks(of *part, missing error) {
+// reportMissing takes what a request of a part lacks.
+func (p *pluginContext) reportMissing(part *part, missing error) {
 	l := &p.missing
-	l.pace.unsaid++
-	l.of, l.missing = of, missing
+	l.pace.pending++
+	l.part, l.missing = part, missing
 	l.tick(p)
 }
 
@@ -228,10 +228,10 @@ func (l *missingLog) tick(h logger) {
 	if !l.pace.isDue(h) {
 		return
 	}
-	name := &sourceName{address: l.of.service.Address()}
-	name.addPart(l.of.name)
-	h.logf(logWarn, "no call of token service %s: %v%s; %s", name, l.missing, l.pace.more("more"), l.of.failure.consequence(token.OutcomeMissing))
-	l.pace.written(h)
+	name := &sourceName{address: l.part.service.Address()}
+	name.addPart(l.part.name)
+	h.logf(logWarn, "no call of token service %s: %v%s; %s", name, l.missing, l.pace.more("more"), l.part.failure.consequence(token.OutcomeMissing))
+	l.pace.reset(h)
 }
 
 // redisLog writes about the Redis of a fleet, without which tokens are fetched by each gateway alone.
@@ -244,10 +244,10 @@ type redisLog struct {
 
 // RedisFailed is told of each call that failed.
 func (l *redisLog) RedisFailed(err error) {
-	l.pace.unsaid++
+	l.pace.pending++
 	if l.pace.isDue(l.host) {
 		l.host.logf(logWarn, "Redis %s %v%s; fetching tokens directly until Redis recovers", l.address, err, l.pace.more("failures more"))
-		l.pace.written(l.host)
+		l.pace.reset(l.host)
 		l.isFailing = true
 	}
 }
@@ -256,19 +256,19 @@ func (l *redisLog) RedisFailed(err error) {
 func (l *redisLog) RedisRecovered() {
 	if l.isFailing {
 		l.host.logf(logInfo, "Redis %s recovered: sharing tokens with the fleet again", l.address)
-		l.isFailing, l.pace.unsaid = false, 0
+		l.isFailing, l.pace.pending = false, 0
 	}
 }
 
-// redisLogOf is one for all rules with the same Redis, of which a configuration may have a thousand.
-func (p *pluginContext) redisLogOf(address string) *redisLog {
-	l, found := p.redises[address]
+// redisLogFor is one for all rules with the same Redis, of which a configuration may have a thousand.
+func (p *pluginContext) redisLogFor(address string) *redisLog {
+	l, found := p.redisLogs[address]
 	if !found {
 		l = &redisLog{host: p, address: address}
-		if p.redises == nil {
-			p.redises = map[string]*redisLog{}
+		if p.redisLogs == nil {
+			p.redisLogs = map[string]*redisLog{}
 		}
-		p.redises[address] = l
+		p.redisLogs[address] = l
 	}
 	return l
 }

@@ -75,7 +75,7 @@ func TestRedisLog(t *testing.T) {
 	p, h := &pluginContext{}, newFakeHost()
 	var logs []*redisLog
 	for range 1000 {
-		l := p.redisLogOf("redis.dns:6379")
+		l := p.redisLogFor("redis.dns:6379")
 		l.host = h
 		logs = append(logs, l)
 	}
@@ -99,7 +99,7 @@ func TestRedisLog(t *testing.T) {
 	if !slices.Equal(h.lines, want) {
 		t.Errorf("got the lines %q, expected %q", h.lines, want)
 	}
-	if p.redisLogOf("other.dns:6379") == logs[0] {
+	if p.redisLogFor("other.dns:6379") == logs[0] {
 		t.Error("another Redis has the same log, expected one of its own")
 	}
 }

@@ -107,8 +107,8 @@ type writtenCounter struct {
 	written uint64
 }
 
-// of returns the metrics of the token service with this address; without one, of requests that have none yet.
-func (v *vmMetrics) of(address string) *serviceMetrics {
+// forService returns the metrics of the token service with this address; without one, of requests that have none yet.
+func (v *vmMetrics) forService(address string) *serviceMetrics {
 	if len(v.services) == 0 {
 		v.add("")
 	}
@@ -119,7 +119,7 @@ func (v *vmMetrics) of(address string) *serviceMetrics {
 		}
 	}
 	if len(v.services) > maxServices && name != otherServices {
-		return v.of(otherServices)
+		return v.forService(otherServices)
 	}
 	return v.add(name)
 }

@@ -50,19 +50,19 @@ func FuzzServiceMetricName(f *testing.F) {
 // Whoever configures ever new services can't fill the host's memory with their metrics.
 func TestServicesAreBounded(t *testing.T) {
 	v := &vmMetrics{}
-	unknown := v.of("")
-	first := v.of("service-0.dns:80")
+	unknown := v.forService("")
+	first := v.forService("service-0.dns:80")
 	for i := range 10 * maxServices {
-		v.of(fmt.Sprintf("service-%d.dns:80", i))
+		v.forService(fmt.Sprintf("service-%d.dns:80", i))
 	}
 	if want := maxServices + 2; len(v.services) != want {
 		t.Errorf("got %d services, expected %d: the first %d, those of no service and those of all others", len(v.services), want, maxServices)
 	}
-	last := v.of("one-more.dns:80")
-	if last.name != otherServices || last != v.of("service-1000.dns:80") {
+	last := v.forService("one-more.dns:80")
+	if last.name != otherServices || last != v.forService("service-1000.dns:80") {
 		t.Errorf("beyond the limit: got %q, expected all to be counted together as %q", last.name, otherServices)
 	}
-	if v.of("service-0.dns:80") != first || v.of("") != unknown {
+	if v.forService("service-0.dns:80") != first || v.forService("") != unknown {
 		t.Error("a service that was known before: got other metrics, expected its own")
 	}
 }

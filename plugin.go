@@ -34,7 +34,7 @@ type vmContext struct {
 var _ abi.Contexts = (*vmContext)(nil)
 
 func (v *vmContext) NewPluginContext(id uint32) types.PluginContext {
-	p := &pluginContext{id: id, vm: v, metrics: &v.metrics.of("").metrics}
+	p := &pluginContext{id: id, vm: v, metrics: &v.metrics.forService("").metrics}
 	v.plugins = append(v.plugins, p)
 	return p
 }
@@ -70,16 +70,16 @@ type pluginContext struct {
 
 	metricsOf map[*part]*metrics // of its token service
 
-	rules     *rules.Index
-	modes     []mode // of the rules, in their order
-	global    mode   // of requests that match no rule
-	clients   []*client
-	caches    []*cache.Cache
-	shares    []sharing // of the caches, in turns from nextShare
-	nextShare int
-	ofWorkers []*share.Source      // of these, through shared data
-	redises   map[string]*redisLog // by their addresses
-	scheduler *cache.Scheduler     // of the caches
+	rules        *rules.Index
+	modes        []mode // of the rules, in their order
+	global       mode   // of requests that match no rule
+	clients      []*client
+	caches       []*cache.Cache
+	shares       []pollable // of the caches, in turns from nextShare
+	nextShare    int
+	workerShares []*share.Source      // of these, through shared data
+	redisLogs    map[string]*redisLog // by their addresses
+	scheduler    *cache.Scheduler     // of the caches
 	// keepsRoute: rules depend on the route, which the host would choose again when headers change.
 	keepsRoute bool
 	// hasXDSAttributes: the route's and cluster's names are attributes below xds, and not properties of their own, as on
@@ -87,7 +87,7 @@ type pluginContext struct {
 	hasXDSAttributes bool
 
 	unused  []*requestContext // for new requests, so that one with a cached token allocates nothing
-	callers callerRoom
+	callers callerBuffer
 	missing missingLog
 	// now is the monotonic clock as it was read last, at most a tick ago: exact
 	// enough for tokens that are far from their end, and free.
@@ -96,8 +96,8 @@ type pluginContext struct {
 	// runsBatch: the callback that runs now does at its end what there is to do, and sets the timer.
 	runsBatch bool
 	tickedAt  time.Duration // when the caches were looked after last
-	// watchedAt is when the calls of others were looked after last.
-	watchedAt time.Duration
+	// polledAt is when the calls of others were looked after last.
+	polledAt time.Duration
 }
 
 func (p *pluginContext) OnPluginStart(int) (status types.OnPluginStartStatus) {
@@ -138,10 +138,10 @@ func (p *pluginContext) logStart(configuration []byte, rules int) {
 	h.Add(version, string(configuration))
 	sum, now := h.Sum(), p.Monotonic()
 	level := logInfo
-	said, cas := p.Load(startKey)
-	isSaid := len(said) == len(sum)+8 && bytes.Equal(said[:len(sum)], sum[:]) &&
-		now < time.Duration(binary.BigEndian.Uint64(said[len(sum):]))+lineInterval //nolint:gosec // as it was written
-	if isSaid || !p.CompareAndSwap(startKey, binary.BigEndian.AppendUint64(sum[:], uint64(now)), cas) { //nolint:gosec // not negative
+	logged, cas := p.Load(startKey)
+	isLogged := len(logged) == len(sum)+8 && bytes.Equal(logged[:len(sum)], sum[:]) &&
+		now < time.Duration(binary.BigEndian.Uint64(logged[len(sum):]))+lineInterval //nolint:gosec // as it was written
+	if isLogged || !p.CompareAndSwap(startKey, binary.BigEndian.AppendUint64(sum[:], uint64(now)), cas) { //nolint:gosec // not negative
 		level = logDebug
 	}
 	p.logf(level, "version %s starts with %s", version, count(rules, "rule"))
@@ -164,63 +164,63 @@ func (p *pluginContext) configure(c *config.Config) {
 	p.scheduler = cache.NewScheduler(p.wake)
 	p.rules = rules.NewIndex(c.Conditions())
 	p.metricsOf = map[*part]*metrics{}
-	shared, made := map[token.Key]cached{}, map[*config.Named]*part{}
+	shared, parts := map[token.Key]cached{}, map[*config.Named]*part{}
 	global := ""
 	if len(c.Rules) > 0 {
 		global = "global part"
 	}
-	p.global = p.newMode(newPart(c.Global, global, made), shared)
+	p.global = p.newMode(newPart(c.Global, global, parts), shared)
 	for i, rule := range c.Rules {
-		p.modes = append(p.modes, p.newMode(newPart(rule.Part, fmt.Sprintf("rule %d", i+1), made), shared))
+		p.modes = append(p.modes, p.newMode(newPart(rule.Part, fmt.Sprintf("rule %d", i+1), parts), shared))
 	}
 }
 
 // newMode makes what serves the requests of a part. Parts that agree in
 // all that concerns the token share one cache, and the client that makes its calls.
-func (p *pluginContext) newMode(of *part, shared map[token.Key]cached) mode {
-	if of == nil || !of.enabled {
+func (p *pluginContext) newMode(part *part, shared map[token.Key]cached) mode {
+	if part == nil || !part.enabled {
 		return bypass{}
 	}
-	if of.cache == nil {
-		p.metricsOf[of] = &p.vm.metrics.of(of.service.Address()).metrics
-		_, source := p.newSource(of, shared)
-		return uncached{of, source}
+	if part.cache == nil {
+		p.metricsOf[part] = &p.vm.metrics.forService(part.service.Address()).metrics
+		_, source := p.newSource(part, shared)
+		return uncached{part, source}
 	}
-	return p.newCached(of, shared)
+	return p.newCached(part, shared)
 }
 
 // newCached makes what keeps the tokens of a part, or a named token.
-func (p *pluginContext) newCached(of *part, shared map[token.Key]cached) cached {
-	service := p.vm.metrics.of(of.service.Address())
-	p.metricsOf[of] = &service.metrics
-	id := of.cacheIdentity()
+func (p *pluginContext) newCached(part *part, shared map[token.Key]cached) cached {
+	service := p.vm.metrics.forService(part.service.Address())
+	p.metricsOf[part] = &service.metrics
+	id := part.cacheIdentity()
 	m, found := shared[id]
 	if !found {
-		c, source := p.newSource(of, shared)
-		m = cached{of, c, p.newCache(of, source)}
+		c, source := p.newSource(part, shared)
+		m = cached{part, c, p.newCache(part, source)}
 		service.caches = append(service.caches, m.cache)
 		shared[id] = m
 	}
-	m.part = of
-	m.client.name.addPart(of.name)
+	m.part = part
+	m.client.name.addPart(part.name)
 	return m
 }
 
 // newSource makes what obtains the tokens of a part: the client, with the named tokens that its calls refer to.
-func (p *pluginContext) newSource(of *part, shared map[token.Key]cached) (*client, token.Source) {
-	c := p.newClient(of)
-	if len(of.named) == 0 {
+func (p *pluginContext) newSource(part *part, shared map[token.Key]cached) (*client, token.Source) {
+	c := p.newClient(part)
+	if len(part.named) == 0 {
 		return c, c
 	}
-	with := &chain{client: c}
-	for _, named := range of.named {
-		with.links = append(with.links, p.newCached(named, shared))
+	linked := &chain{client: c}
+	for _, named := range part.named {
+		linked.links = append(linked.links, p.newCached(named, shared))
 	}
-	return c, with
+	return c, linked
 }
 
-func (p *pluginContext) newClient(of *part) *client {
-	c := newClient(of, p, p.metricsOf[of])
+func (p *pluginContext) newClient(part *part) *client {
+	c := newClient(part, p, p.metricsOf[part])
 	p.clients = append(p.clients, c)
 	return c
 }
@@ -258,7 +258,7 @@ func (p *pluginContext) close() {
 	for _, cache := range p.caches {
 		cache.Close()
 	}
-	for _, workers := range p.ofWorkers {
+	for _, workers := range p.workerShares {
 		workers.Close()
 	}
 }

@@ -15,25 +15,25 @@ import (
 	"token-fetch/internal/token"
 )
 
-// upstreamAnswer is what an upstream has answered. What no entry of invalidateWhen names is not asked for.
-type upstreamAnswer interface {
+// upstreamResponse is what an upstream has answered. What no entry of invalidateWhen names is not asked for.
+type upstreamResponse interface {
 	Status() int // 0 without an answer
 	GRPCStatus() (string, bool)
 	Header(name string) (string, bool)
 }
 
-// isLate reports whether an entry can be decided on only once the trailers are there.
-func isLate(r *config.Rejection) bool { return len(r.GRPCStatus) > 0 }
+// needsTrailers reports whether an entry can be decided on only once the trailers are there.
+func needsTrailers(r *config.Rejection) bool { return len(r.GRPCStatus) > 0 }
 
 // rejectsByHeaders reports whether the answer's headers say that the token is no longer good. Entries that
-// hold but for the metadata are appended to suspicions.
-func (p *cachePolicy) rejectsByHeaders(a upstreamAnswer, isWhole bool, suspicions *[]*config.Rejection) bool {
+// hold but for the metadata are appended to metadataChecks.
+func (p *cachePolicy) rejectsByHeaders(a upstreamResponse, isWhole bool, metadataChecks *[]*config.Rejection) bool {
 	if len(p.invalidateOn)+len(p.invalidateWhen) == 0 {
 		return false
 	}
 	status := a.Status()
 	return slices.Contains(p.invalidateOn, status) ||
-		p.rejects(func(r *config.Rejection) bool { return isWhole || !isLate(r) }, status, a, suspicions)
+		p.rejects(func(r *config.Rejection) bool { return isWhole || !needsTrailers(r) }, status, a, metadataChecks)
 }
 
 // rejectsByCall reports whether a call that was made with a named token has failed in a way that says that the token is no longer good.
@@ -42,25 +42,25 @@ func (p *cachePolicy) rejectsByCall(err *token.Error) bool {
 }
 
 // rejectsByTrailers is rejectsByHeaders for the entries that had to wait for the trailers.
-func (p *cachePolicy) rejectsByTrailers(a upstreamAnswer, suspicions *[]*config.Rejection) bool {
-	return slices.ContainsFunc(p.invalidateWhen, func(r config.Rejection) bool { return isLate(&r) }) && p.rejects(isLate, a.Status(), a, suspicions)
+func (p *cachePolicy) rejectsByTrailers(a upstreamResponse, metadataChecks *[]*config.Rejection) bool {
+	return slices.ContainsFunc(p.invalidateWhen, func(r config.Rejection) bool { return needsTrailers(&r) }) && p.rejects(needsTrailers, a.Status(), a, metadataChecks)
 }
 
-func (p *cachePolicy) rejects(looksAt func(*config.Rejection) bool, status int, a upstreamAnswer, suspicions *[]*config.Rejection) bool {
+func (p *cachePolicy) rejects(looksAt func(*config.Rejection) bool, status int, a upstreamResponse, metadataChecks *[]*config.Rejection) bool {
 	for i := range p.invalidateWhen {
 		r := &p.invalidateWhen[i]
 		switch {
-		case !looksAt(r) || !holdsButForMetadata(r, status, a):
+		case !looksAt(r) || !matchesExceptMetadata(r, status, a):
 		case r.Property == "":
 			return true
 		default:
-			*suspicions = append(*suspicions, r)
+			*metadataChecks = append(*metadataChecks, r)
 		}
 	}
 	return false
 }
 
-func holdsButForMetadata(r *config.Rejection, status int, a upstreamAnswer) bool {
+func matchesExceptMetadata(r *config.Rejection, status int, a upstreamResponse) bool {
 	if len(r.Status) > 0 && !slices.Contains(r.Status, status) {
 		return false
 	}
@@ -78,8 +78,8 @@ func holdsButForMetadata(r *config.Rejection, status int, a upstreamAnswer) bool
 	return found && slices.Contains(r.Equals, value)
 }
 
-// metadataConfirms reports whether the metadata is what the entry names.
-func metadataConfirms(r *config.Rejection, property func(path string) (string, bool)) bool {
+// metadataMatches reports whether the metadata is what the entry names.
+func metadataMatches(r *config.Rejection, property func(path string) (string, bool)) bool {
 	value, found := property(r.Property)
 	return found && slices.ContainsFunc(propertyTexts(value), func(text string) bool { return slices.Contains(r.Equals, text) })
 }
@@ -100,14 +100,14 @@ func propertyTexts(value string) []string {
 	return texts
 }
 
-// hostAnswer is the answer whose callback runs.
-type hostAnswer struct{}
+// hostResponse is the answer whose callback runs.
+type hostResponse struct{}
 
-func (hostAnswer) Status() int                       { return abi.ResponseStatus() }
-func (hostAnswer) Header(name string) (string, bool) { return abi.ResponseHeader(name) }
+func (hostResponse) Status() int                       { return abi.ResponseStatus() }
+func (hostResponse) Header(name string) (string, bool) { return abi.ResponseHeader(name) }
 
 // GRPCStatus is in the trailers, or in the headers of an answer that has nothing else.
-func (hostAnswer) GRPCStatus() (string, bool) {
+func (hostResponse) GRPCStatus() (string, bool) {
 	if value, found := abi.ResponseTrailer("grpc-status"); found && value != "" {
 		return value, true
 	}
@@ -118,7 +118,7 @@ func (hostAnswer) GRPCStatus() (string, bool) {
 // decides on a retry, so that the next attempt gets a new one.
 func (r *requestContext) OnHttpResponseHeaders(_ int, endOfStream bool) types.Action {
 	defer r.plugin.logPanic()
-	if r.token != nil && r.entry != nil && r.part.cache.rejectsByHeaders(hostAnswer{}, endOfStream, &r.suspicions) {
+	if r.token != nil && r.entry != nil && r.part.cache.rejectsByHeaders(hostResponse{}, endOfStream, &r.metadataChecks) {
 		r.rejectToken(r.part.cache.rejection(abi.ResponseStatus()))
 	}
 	return types.ActionContinue
@@ -127,18 +127,18 @@ func (r *requestContext) OnHttpResponseHeaders(_ int, endOfStream bool) types.Ac
 // OnHttpResponseTrailers hears gRPC's status.
 func (r *requestContext) OnHttpResponseTrailers(int) types.Action {
 	defer r.plugin.logPanic()
-	if r.token != nil && r.entry != nil && r.part.cache.rejectsByTrailers(hostAnswer{}, &r.suspicions) {
+	if r.token != nil && r.entry != nil && r.part.cache.rejectsByTrailers(hostResponse{}, &r.metadataChecks) {
 		r.rejectToken(rejectionByEntry)
 	}
 	return types.ActionContinue
 }
 
-// heedMetadata comes when the whole answer has passed, and filters have found in its body what they look for.
-func (r *requestContext) heedMetadata() {
-	if slices.ContainsFunc(r.suspicions, func(s *config.Rejection) bool { return metadataConfirms(s, abi.Property) }) {
+// checkMetadata comes when the whole answer has passed, and filters have found in its body what they look for.
+func (r *requestContext) checkMetadata() {
+	if slices.ContainsFunc(r.metadataChecks, func(s *config.Rejection) bool { return metadataMatches(s, abi.Property) }) {
 		r.rejectToken(rejectionByEntry)
 	}
-	r.suspicions = nil
+	r.metadataChecks = nil
 }
 
 // rejectionByEntry is a rejection of another kind than by status, for the log.

@@ -72,9 +72,9 @@ func TestAnswersThatRejectATokenBy(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		answer := test.answer
-		policy, suspicions := newPart(parsed.Global, "", nil).cache, []*config.Rejection{}
-		got := policy.rejectsByHeaders(&answer, false, &suspicions) || policy.rejectsByTrailers(&answer, &suspicions) ||
-			slices.ContainsFunc(suspicions, func(r *config.Rejection) bool { return metadataConfirms(r, answer.Property) })
+		policy, metadataChecks := newPart(parsed.Global, "", nil).cache, []*config.Rejection{}
+		got := policy.rejectsByHeaders(&answer, false, &metadataChecks) || policy.rejectsByTrailers(&answer, &metadataChecks) ||
+			slices.ContainsFunc(metadataChecks, func(r *config.Rejection) bool { return metadataMatches(r, answer.Property) })
 		if got != test.want || answer.asked != test.asked {
 			t.Errorf("%s: got %v and %d calls of the host, expected %v and %d", name, got, answer.asked, test.want, test.asked)
 		}

@@ -14,13 +14,13 @@ import (
 
 // This file is how a request is settled: sent on with a token or without, or answered.
 // What was paused comes here through Proceed and Fail, all else through forward and
-// forwardWithout. After that nothing touches it.
+// applyFailurePolicy. After that nothing touches it.
 
-// forwardWithOwn lets the client's token pass, but not what it says the token service said.
-func (r *requestContext) forwardWithOwn() types.Action {
+// forwardWithOwnToken lets the client's token pass, but not what it says the token service said.
+func (r *requestContext) forwardWithOwnToken() types.Action {
 	if !r.removeHeaders(r.protected()) {
 		r.ownToken = false
-		return r.forwardWithout(errInternal)
+		return r.applyFailurePolicy(errInternal)
 	}
 	r.state = settled
 	return types.ActionContinue
@@ -29,15 +29,15 @@ func (r *requestContext) forwardWithOwn() types.Action {
 // forward sends the request on with a token, before it was paused.
 func (r *requestContext) forward(t *token.Token) types.Action {
 	if !r.setHeaders(t.Values) {
-		return r.forwardWithout(errInternal)
+		return r.applyFailurePolicy(errInternal)
 	}
 	r.token, r.state = t, settled
 	return types.ActionContinue
 }
 
-// forwardWithout does what the policy says, before the request was paused.
-func (r *requestContext) forwardWithout(err *token.Error) types.Action {
-	if r.settleWithout(err) {
+// applyFailurePolicy does what the policy says, before the request was paused.
+func (r *requestContext) applyFailurePolicy(err *token.Error) types.Action {
+	if r.settleByPolicy(err) {
 		return types.ActionContinue
 	}
 	return types.HeaderStopAllIterationAndWatermark
@@ -63,7 +63,7 @@ func (r *requestContext) Fail(err *token.Error) {
 		return
 	}
 	defer r.denyOnPanic(nil)
-	if r.settleWithout(err) {
+	if r.settleByPolicy(err) {
 		r.resume()
 	}
 }
@@ -93,9 +93,9 @@ func (r *requestContext) resume() {
 	}
 }
 
-// settleWithout answers the request, or takes the protected headers off and returns true for
+// settleByPolicy answers the request, or takes the protected headers off and returns true for
 // it to go on. It is the last thing that happens to a request without a token.
-func (r *requestContext) settleWithout(err *token.Error) (forwarded bool) {
+func (r *requestContext) settleByPolicy(err *token.Error) (forwarded bool) {
 	if err.Reason == token.Missing {
 		r.metrics().referencesMissing++
 	}
@@ -137,24 +137,24 @@ func (r *requestContext) refuseSubject(e subjectError) types.Action {
 	return types.HeaderStopAllIterationAndWatermark
 }
 
-// forwardBare sends a request on that needs no token, without what it says in the name of one.
-func (r *requestContext) forwardBare() types.Action {
+// forwardWithoutToken sends a request on that needs no token, without what it says in the name of one.
+func (r *requestContext) forwardWithoutToken() types.Action {
 	if !r.removeProtected() {
-		return r.forwardWithout(errInternal)
+		return r.applyFailurePolicy(errInternal)
 	}
 	r.state = settled
 	return types.ActionContinue
 }
 
-// demandToken answers a request that brings no token to be exchanged, or none of the actor, or nothing else that a call refers to.
-func (r *requestContext) demandToken(missing error) types.Action {
+// handleMissing answers a request that brings no token to be exchanged, or none of the actor, or nothing else that a call refers to.
+func (r *requestContext) handleMissing(missing error) types.Action {
 	if reference := (*tokenservice.MissingError)(nil); errors.As(missing, &reference) {
-		r.plugin.lacks(r.part, missing)
-		return r.forwardWithout(errMissing)
+		r.plugin.reportMissing(r.part, missing)
+		return r.applyFailurePolicy(errMissing)
 	}
 	if errors.Is(missing, tokenservice.ErrAnonymous) {
 		r.metrics().allowedWithoutToken++
-		return r.forwardBare()
+		return r.forwardWithoutToken()
 	}
 	r.metrics().subjectsMissing++
 	detail, body := "token_fetch.no_subject_token", "bearer token required"

@@ -31,9 +31,9 @@ type requestContext struct {
 	client *client      // of the cache
 	entry  *cache.Entry // of the token that it has or waits for
 	token  *token.Token // with which it went on, for the upstream's verdict
-	// suspicions are entries of invalidateWhen that hold but for the metadata, which filters set as the body passes.
-	suspicions []*config.Rejection
-	ticket     cache.Ticket // in the queue of those that wait for the same token
+	// metadataChecks are entries of invalidateWhen that hold but for the metadata, which filters set as the body passes.
+	metadataChecks []*config.Rejection
+	ticket         cache.Ticket // in the queue of those that wait for the same token
 }
 
 type requestState int
@@ -52,9 +52,9 @@ var (
 
 // mode is how the requests of a part come to their token.
 type mode interface {
-	// take decides on a request that has just arrived, and brings no token that it may keep.
-	take(r *requestContext) types.Action
-	requests() *part // whose requests it takes; nil: they are left alone
+	// handle decides on a request that has just arrived, and brings no token that it may keep.
+	handle(r *requestContext) types.Action
+	configPart() *part // whose requests it takes; nil: they are left alone
 }
 
 type (
@@ -72,9 +72,9 @@ type (
 	}
 )
 
-func (bypass) requests() *part     { return nil }
-func (m uncached) requests() *part { return m.part }
-func (m cached) requests() *part   { return m.part }
+func (bypass) configPart() *part     { return nil }
+func (m uncached) configPart() *part { return m.part }
+func (m cached) configPart() *part   { return m.part }
 
 // OnHttpRequestHeaders decides on the request. With a cached token it makes one host call, the one that sets the
 // header, and one more for each header whose token was exchanged, unless that is the same. A request with a body makes two
@@ -89,25 +89,25 @@ func (r *requestContext) OnHttpRequestHeaders(_ int, endOfStream bool) (action t
 	if number != rules.None {
 		m = r.plugin.modes[number]
 	}
-	r.part = m.requests()
+	r.part = m.configPart()
 	if r.part == nil {
 		return types.ActionContinue
 	}
 	fault.Inject(fault.OnRequest)
 	if !r.restoreHeaders() {
-		return r.forwardWithout(errInternal)
+		return r.applyFailurePolicy(errInternal)
 	}
-	r.ownToken = !r.part.overwrite && r.bringsToken()
+	r.ownToken = !r.part.overwrite && r.hasOwnToken()
 	if !endOfStream && !r.hideFromNextHop() {
-		return r.forwardWithout(errInternal)
+		return r.applyFailurePolicy(errInternal)
 	}
 	if r.ownToken {
-		return r.forwardWithOwn()
+		return r.forwardWithOwnToken()
 	}
 	if r.isBypassed() {
-		return r.forwardBare()
+		return r.forwardWithoutToken()
 	}
-	return m.take(r)
+	return m.handle(r)
 }
 
 // isBypassed reports whether the request's method needs no token, such as OPTIONS of a CORS preflight.
@@ -119,7 +119,7 @@ func (r *requestContext) isBypassed() bool {
 	return slices.Contains(r.part.bypass, method)
 }
 
-func (r *requestContext) bringsToken() bool {
+func (r *requestContext) hasOwnToken() bool {
 	if r.part.service.Cookies != nil {
 		return r.part.service.HasTokenCookie(r.cookieLines())
 	}
@@ -127,28 +127,28 @@ func (r *requestContext) bringsToken() bool {
 	return err == nil && strings.Trim(value, " \t") != "" // HTTP/2 carries blanks, which the upstream would take off
 }
 
-func (bypass) take(*requestContext) types.Action { return types.ActionContinue }
+func (bypass) handle(*requestContext) types.Action { return types.ActionContinue }
 
-func (m uncached) take(r *requestContext) types.Action {
+func (m uncached) handle(r *requestContext) types.Action {
 	var caller token.Caller
 	if m.part.service.DependsOnCaller() {
 		values, err := r.callerValues()
 		if err != nil {
-			return r.demandToken(err)
+			return r.handleMissing(err)
 		}
-		of := m.part.service.Caller(values)
-		if of.HasExpired(r.plugin.Wall()) {
+		requestCaller := m.part.service.Caller(values)
+		if requestCaller.HasExpired(r.plugin.Wall()) {
 			return r.refuseSubject(errorExpired)
 		}
-		caller = of
+		caller = requestCaller
 	}
 	r.pause()
 	call := &requestCall{request: r}
 	m.source.Fetch(token.Query{Caller: caller, Cause: r}, call.end)
-	call.isUnderWay = true
+	call.hasReturned = true
 	switch {
 	case call.failed != nil:
-		return r.forwardWithout(call.failed)
+		return r.applyFailurePolicy(call.failed)
 	case call.token != nil:
 		return r.forward(call.token)
 	}
@@ -157,8 +157,8 @@ func (m uncached) take(r *requestContext) types.Action {
 
 // requestCall is the call of one request for itself.
 type requestCall struct {
-	request    *requestContext
-	isUnderWay bool
+	request     *requestContext
+	hasReturned bool
 	// What came at once, so that there is no paused request to be resumed.
 	token  *token.Token
 	failed *token.Error
@@ -166,9 +166,9 @@ type requestCall struct {
 
 func (c *requestCall) end(t token.Token, err *token.Error) {
 	switch {
-	case !c.isUnderWay && err != nil:
+	case !c.hasReturned && err != nil:
 		c.failed = err
-	case !c.isUnderWay:
+	case !c.hasReturned:
 		c.token = &t
 	case err != nil:
 		c.request.Fail(err)
@@ -177,14 +177,14 @@ func (c *requestCall) end(t token.Token, err *token.Error) {
 	}
 }
 
-func (m cached) take(r *requestContext) types.Action {
+func (m cached) handle(r *requestContext) types.Action {
 	r.cache, r.client = m.cache, m.client
 	now := r.plugin.now
 	var values []byte // of the caller
 	if r.entry = m.cache.Common(); r.entry == nil {
 		var err error
 		if values, err = r.callerValues(); err != nil {
-			return r.demandToken(err)
+			return r.handleMissing(err)
 		}
 		r.entry = m.cache.Find(values, now)
 	}
@@ -220,7 +220,7 @@ func (m cached) ask(r *requestContext, caller token.Caller) types.Action {
 	if reply.Err.Reason == token.TooMany {
 		m.client.logFailure(reply.Err)
 	}
-	return r.forwardWithout(reply.Err)
+	return r.applyFailurePolicy(reply.Err)
 }
 
 func (r *requestContext) pause() { r.state, r.wasPaused = paused, true }
@@ -267,6 +267,6 @@ func (r *requestContext) OnHttpStreamDone() {
 	defer r.plugin.logPanic()
 	r.ticket.Cancel()
 	r.ticket = cache.Ticket{}
-	r.heedMetadata()
+	r.checkMetadata()
 	r.state = settled
 }

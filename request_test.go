@@ -61,7 +61,7 @@ func TestCachedPathAllocatesNothing(t *testing.T) {
 		if allocations != 0 {
 			t.Errorf("got %v allocations a request, expected none", allocations)
 		}
-		if hits := p.metricsOf[p.global.requests()].cache.Hits; hits != 10_001 {
+		if hits := p.metricsOf[p.global.configPart()].cache.Hits; hits != 10_001 {
 			t.Errorf("cache_hits: got %d, expected 10001: the requests did not take the cached path", hits)
 		}
 	})
@@ -74,8 +74,8 @@ func TestCallersCachedPathAllocatesNothing(t *testing.T) {
 			"grantType": "urn:ietf:params:oauth:grant-type:token-exchange", "subjectTokenHeader": "x-token"}}`
 		v, p := newPlugin(t, exchange)
 		r := newRequest(v, 1, p.id)
-		r.part = p.global.requests()
-		property := p.global.requests().callerHeaders[0].property
+		r.part = p.global.configPart()
+		property := p.global.configPart().callerHeaders[0].property
 		if err := proxywasm.SetProperty(strings.Split(property, "\x00"), []byte("subject")); err != nil {
 			t.Fatal(err)
 		}

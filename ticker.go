@@ -17,8 +17,8 @@ const (
 	tickPeriod = 100 * time.Millisecond
 	// batchPeriod is the time between two batches while there is work. In between, the worker serves other requests.
 	batchPeriod = time.Millisecond
-	// watchPeriod is how often it looks whether another worker's token call has ended that requests wait for.
-	watchPeriod = 4 * time.Millisecond
+	// pollPeriod is how often it looks whether another worker's token call has ended that requests wait for.
+	pollPeriod = 4 * time.Millisecond
 )
 
 // wake has the next batch run soon, for what a request has left to do. Ticks and answers run a batch themselves at their end.
@@ -36,31 +36,31 @@ func (p *pluginContext) OnTick() {
 	now := p.Monotonic()
 	if p.period == tickPeriod || now >= p.tickedAt+tickPeriod {
 		p.tickedAt = now
-		p.lookAfter(now)
+		p.maintain(now)
 	}
-	if now >= p.watchedAt+watchPeriod {
-		p.watchedAt = now
-		p.watch()
+	if now >= p.polledAt+pollPeriod {
+		p.polledAt = now
+		p.pollShares()
 	}
 	p.tickEvery(p.runBatch())
 }
 
-// watchSoon has watch run soon.
-func (p *pluginContext) watchSoon() {
-	if p.period > watchPeriod {
-		p.tickEvery(watchPeriod)
+// pollSoon has watch run soon.
+func (p *pluginContext) pollSoon() {
+	if p.period > pollPeriod {
+		p.tickEvery(pollPeriod)
 	}
 }
 
-// sharing is a *share.Source.
-type sharing interface {
+// pollable is a *share.Source.
+type pollable interface {
 	Tick(now time.Duration, most int) (left int)
 	IsWaiting() bool
 }
 
-// watch has those that share tokens do together what one callback can do, beginning with those whose turn was the longest
+// pollShares has those that share tokens do together what one callback can do, beginning with those whose turn was the longest
 // ago.
-func (p *pluginContext) watch() {
+func (p *pluginContext) pollShares() {
 	defer p.logPanic()
 	left := cache.BatchSize
 	for range p.shares {
@@ -74,7 +74,7 @@ func (p *pluginContext) watch() {
 	}
 }
 
-func (p *pluginContext) lookAfter(now time.Duration) {
+func (p *pluginContext) maintain(now time.Duration) {
 	defer p.logPanic() // the requests that wait must be told all the same
 	wall := p.Wall()
 	for _, cache := range p.caches {
@@ -92,19 +92,19 @@ func (p *pluginContext) runBatch() (next time.Duration) {
 	switch more := p.scheduler.RunBatch(); {
 	case more:
 		return batchPeriod
-	case slices.ContainsFunc(p.shares, sharing.IsWaiting):
-		return watchPeriod
+	case slices.ContainsFunc(p.shares, pollable.IsWaiting):
+		return pollPeriod
 	default:
 		return tickPeriod
 	}
 }
 
 // answer has an answer taken, and a batch run after it.
-func (p *pluginContext) answer(take func()) {
+func (p *pluginContext) runCallback(handle func()) {
 	defer p.logPanic()
 	p.runsBatch = true
 	defer func() { p.runsBatch = false }()
-	take()
+	handle()
 	p.tickWithin(p.runBatch())
 }
 

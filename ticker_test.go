@@ -38,7 +38,7 @@ func TestThoseThatShareTokensShareACallback(t *testing.T) {
 	}
 	for callback := 0; due() > 0; callback++ {
 		before := due()
-		p.watch()
+		p.pollShares()
 		if did := before - due(); did == 0 || did > cache.BatchSize {
 			t.Fatalf("callback %d: got %d done, expected 1 to %d", callback, did, cache.BatchSize)
 		}
@@ -60,7 +60,7 @@ func TestAnswersDoNotPutOffTheTick(t *testing.T) {
 		_, p := newPlugin(t, frugal)
 		p.period = tickPeriod
 		for range 3 {
-			p.answer(func() { p.wake() })
+			p.runCallback(func() { p.wake() })
 			if p.period != tickPeriod {
 				t.Errorf("after an answer with nothing left to do: the timer was set to %s", p.period)
 			}
@@ -69,7 +69,7 @@ func TestAnswersDoNotPutOffTheTick(t *testing.T) {
 		if p.period != batchPeriod {
 			t.Errorf("after a request that left something to do: got a timer of %s, expected %s", p.period, batchPeriod)
 		}
-		p.answer(func() {})
+		p.runCallback(func() {})
 		if p.period != batchPeriod {
 			t.Errorf("after another answer: got a timer of %s, expected that it stays %s", p.period, batchPeriod)
 		}
