@@ -11,11 +11,12 @@ import (
 	"token-fetch/internal/tokenservice"
 )
 
-// This file is what an attempt of a request owes to those before it. As an upstream filter, the plugin runs for each, and
-// Envoy hands on the headers as the last one left them: with the plugin's token in the place of the client's, and without
-// what was exchanged. Taken for the client's, that token would be exchanged in its turn, or have its claims choose the tenant.
+// This file makes attempts of a request independent of each other. As an upstream filter, the plugin runs for every
+// attempt, and Envoy passes on the headers as the previous attempt left them: with the plugin's token instead of the
+// client's, and without exchanged tokens. If that token were taken for the client's, it would itself be exchanged, or
+// its claims would pick the tenant.
 
-// attemptCount is a property that only requests on their way to the upstream have: elsewhere there is one attempt.
+// attemptCount is a property that only exists in upstream filters; elsewhere there is a single attempt.
 const attemptCount = "upstream\x00request_attempt_count"
 
 // rereadHeaders are the headers, in lower case, that the plugin both reads and changes.
@@ -35,8 +36,8 @@ func rereadHeaders(service *tokenservice.Service, overwrite bool) []string {
 	return slices.DeleteFunc(slices.Compact(read), func(name string) bool { return !slices.Contains(changed, name) })
 }
 
-// restoreHeaders has the first attempt of a request keep what its client has sent in these headers, and each later one begin
-// with that. The host keeps it as long as the request.
+// restoreHeaders saves the client's values of these headers in the first attempt, and restores them in later ones. The
+// host keeps them as long as the request.
 func (r *requestContext) restoreHeaders() (ok bool) {
 	names := r.part.rereadHeaders
 	if len(names) == 0 {
@@ -59,8 +60,8 @@ func (r *requestContext) restoreHeaders() (ok bool) {
 	return true
 }
 
-// headerLines are all lines of the headers as NAME:VALUE, each with a line end, which no header can have, before it. It is
-// never empty.
+// headerLines encodes the headers as lines NAME:VALUE, starting with a line break, which header values can't contain.
+// It is never empty.
 func headerLines(names []string) string {
 	var lines strings.Builder
 	lines.WriteByte('\n')

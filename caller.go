@@ -10,7 +10,7 @@ import (
 // callerHeader is a request header that tokens depend on.
 type callerHeader struct {
 	name     string // in lower case
-	property string // by which the host hands out its values alone
+	property string // path of the property with its value
 }
 
 func callerHeaders(service *tokenservice.Service) []callerHeader {
@@ -21,7 +21,7 @@ func callerHeaders(service *tokenservice.Service) []callerHeader {
 	return headers
 }
 
-// callerValues reads what the token depends on. The values are good until the next request's are read.
+// callerValues reads what the token depends on. The values are valid until the next request reads its own.
 func (r *requestContext) callerValues() ([]byte, error) {
 	buffer := &r.plugin.callers
 	headers, ok := r.part.readCallerHeaders(buffer.headers[:0])
@@ -32,17 +32,16 @@ func (r *requestContext) callerValues() ([]byte, error) {
 	if err == nil {
 		buffer.values = values
 	}
-	clear(headers) // they would keep all that the host has handed out
+	clear(headers) // don't keep the host's data alive
 	buffer.headers = headers
 	return values, err
 }
 
-// maxCallerProperties is up to how many properties cost less than all headers at once.
+// maxCallerProperties is the number of properties up to which reading each is cheaper than reading all headers.
 const maxCallerProperties = 3
 
-// readCallerHeaders asks for the headers one by one. It reports false where only all of them tell what the request
-// brings: Envoy joins the values of headers with one name by commas, and a host without this property
-// looks as if there were no header.
+// readCallerHeaders reads the headers one by one. It returns false if only reading all headers gives a reliable result:
+// Envoy joins repeated headers with commas, and on a host without this property every header would seem absent.
 func (p *part) readCallerHeaders(to [][2]string) ([][2]string, bool) {
 	if len(p.callerHeaders) > maxCallerProperties {
 		return to, false
@@ -57,7 +56,7 @@ func (p *part) readCallerHeaders(to [][2]string) ([][2]string, bool) {
 	return to, true
 }
 
-// callerBuffer is what one request after the other uses to read of its caller, so that none of them allocates it.
+// callerBuffer is reused by successive requests to read their callers without allocating.
 type callerBuffer struct {
 	headers [][2]string
 	values  []byte

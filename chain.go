@@ -6,16 +6,16 @@ import (
 	"token-fetch/internal/tokenservice"
 )
 
-// chain is a client whose calls refer to named tokens. These come first: each from its own cache, and so by a call of its own
-// only where that has none.
+// chain is a client whose calls refer to named tokens. It obtains these first, each from its cache, which makes a call
+// if necessary.
 type chain struct {
 	client *client
-	links  []cached // of the named tokens, in the order of the service's Links
+	links  []cached // caches of the named tokens, in the order of the service's Links
 }
 
 var _ token.Source = (*chain)(nil)
 
-// Fetch has done told what came of the call, or of the first named token that is not to be had.
+// Fetch obtains the named tokens, then makes the call. It fails with the first named token that can't be obtained.
 func (c *chain) Fetch(q token.Query, done func(token.Token, *token.Error)) {
 	f := &chainFetch{chain: c, query: q, done: done}
 	f.caller, _ = q.Caller.(*tokenservice.Caller)
@@ -25,19 +25,19 @@ func (c *chain) Fetch(q token.Query, done func(token.Token, *token.Error)) {
 	f.collect()
 }
 
-// chainFetch is a token on its way.
+// chainFetch is one Fetch.
 //
-//	collect ──▶ arrived ──▶ call ──▶ end
-//	   ▲                     │ the service does not take a named token any more
-//	   └──────── once ───────┘
+//	collect ──▶ linkReady ──▶ call ──▶ end
+//	   ▲                       │ the service no longer accepts a named token
+//	   └───────── once ────────┘
 type chainFetch struct {
 	chain    *chain
 	query    token.Query
-	caller   *tokenservice.Caller // nil where the token does not depend on it
+	caller   *tokenservice.Caller // nil if the token does not depend on the caller
 	done     func(token.Token, *token.Error)
 	links    []*chainLink
-	pending  int          // named tokens that are not there yet, and collect while it runs
-	refusal  *token.Error // of the first call, when this is the second
+	pending  int          // named tokens still missing, plus one while collect runs
+	refusal  *token.Error // of the first call, if this is the second
 	hasEnded bool
 }
 
@@ -48,8 +48,8 @@ type chainLink struct {
 	entry    *cache.Entry
 	ticket   cache.Ticket
 	token    *token.Token // nil: not there yet
-	isNew    bool         // it was fetched for this very call
-	rejected token.ID     // the one that the first call was made with, if the service did not take it
+	isNew    bool         // fetched for this very call
+	rejected token.ID     // the token that the first call used and the service did not accept
 }
 
 var (
@@ -57,7 +57,7 @@ var (
 	_ token.Cause  = (*chainLink)(nil)
 )
 
-// collect asks for the named tokens that are not there.
+// collect asks for the named tokens that are missing.
 func (f *chainFetch) collect() {
 	f.pending = 1
 	for _, l := range f.links {
@@ -92,20 +92,20 @@ func (l *chainLink) ask() {
 	}
 }
 
-// Proceed is told of a named token that was waited for.
+// Proceed receives a named token that the link waited for.
 func (l *chainLink) Proceed(t *token.Token) {
 	defer l.fetch.failOnPanic()
-	l.isNew = !t.IsShared // or others may have had it for long
+	l.isNew = !t.IsShared // otherwise another worker or gateway may have used it for some time
 	l.receive(t)
 }
 
-// Fail is told of one that is not to be had.
+// Fail reports that the named token can't be obtained.
 func (l *chainLink) Fail(err *token.Error) {
 	defer l.fetch.failOnPanic()
 	l.fetch.end(token.Token{}, err)
 }
 
-// Headers are those of the request that waits for the whole chain.
+// Headers returns headers of the request that waits for the whole chain.
 func (l *chainLink) Headers(names []string) [][2]string {
 	if l.fetch.query.Cause == nil {
 		return nil
@@ -132,18 +132,18 @@ func (f *chainFetch) call() {
 		named = append(named, l.token.Values[0])
 		hasNew = hasNew || l.rejected != 0 && l.token.ID != l.rejected
 	}
-	if !hasNew { // there is none yet: the same call would be answered in the same way
-		f.chain.client.logCallFailed(f.refusal) // it is counted
+	if !hasNew { // no new token yet: the same call would fail in the same way
+		f.chain.client.logCallFailed(f.refusal) // already counted
 		f.end(token.Token{}, f.refusal)
 		return
 	}
 	f.chain.client.call(f.query, named, f.retry, f.end)
 }
 
-// repeats reports whether the call is made once more, as the service may have refused named tokens that were good when they
-// were fetched: these are rejected. What was fetched for this very call is not to blame.
+// retry makes the call again if its failure may be due to a revoked named token, and reports whether it did. It rejects
+// the named tokens that the call used, except those fetched for this very call.
 func (f *chainFetch) retry(err *token.Error) bool {
-	// A token that the request itself has brought is not mended by a new link, and any client can bring a bad one.
+	// New named tokens would not help if the client's own token is bad, and any client can send a bad one.
 	isClientFault := err.Reason == token.SubjectRefused && f.chain.client.part.service.RequestBringsSubject()
 	if f.refusal != nil || f.hasEnded || isClientFault {
 		return false
@@ -177,7 +177,7 @@ func (f *chainFetch) end(t token.Token, err *token.Error) {
 	f.done(t, err)
 }
 
-// failOnPanic leaves nobody waiting when the plugin panics with a named token.
+// failOnPanic fails the fetch if the plugin panics while handling a named token.
 func (f *chainFetch) failOnPanic() {
 	if cause := recover(); cause != nil {
 		logPanic(f.chain.client.host, cause)

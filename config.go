@@ -15,36 +15,37 @@ import (
 	"token-fetch/internal/tokenservice"
 )
 
-// This file is how what is configured becomes what runs.
+// This file turns the configuration into the objects that serve requests.
 
-// part is a part of the configuration as requests meet it.
+// part is a part of the configuration, as used for requests.
 type part struct {
-	name      string   // for log lines; empty: there is no other
-	enabled   bool     // false: its requests are left alone
-	overwrite bool     // false: a client's own token header goes on upstream
-	bypass    []string // methods whose requests are left alone but for the protected headers
+	name      string   // for log lines; empty: it is the only part
+	enabled   bool     // false: its requests bypass the plugin
+	overwrite bool     // false: a client's own token header goes upstream
+	bypass    []string // methods whose requests only have protected headers removed
 	service   *tokenservice.Service
-	cache     *cachePolicy // nil: a token call for every request
+	cache     *cachePolicy // nil: one token call per request
 	failure   failurePolicy
-	challenge string    // of a 401, but for the error
-	identity  token.Key // of what its tokens depend on
+	challenge string    // of a 401, without the error
+	identity  token.Key // of everything its tokens depend on
 	named     []*part   // tokens that its calls refer to, in the order of the service's Links
-	cacheID   token.Key // of cacheIdentity, once it has been asked for
+	cacheID   token.Key // cached result of cacheIdentity
 
 	callerHeaders []callerHeader
 	rereadHeaders []string
 }
 
-// cachePolicy is how the tokens of a part are kept.
+// cachePolicy is how the tokens of a part are cached.
 type cachePolicy struct {
 	cache.Policy
-	invalidateOn   []int              // statuses of the upstream that reject a token; of a named one, those of calls made with it
-	invalidateWhen []config.Rejection // other answers that do
+	invalidateOn   []int              // upstream statuses that reject a token; for a named token, statuses of the calls made with it
+	invalidateWhen []config.Rejection // other responses that reject a token
 	shared         bool               // by the workers of the gateway
-	redis          *share.RedisConfig // of the gateways that share tokens; nil: this one is by itself
+	redis          *share.RedisConfig // shared with other gateways; nil: not shared
 }
 
-// newPart is nil for a part that is not there. parts are the parts of named tokens, which rules by the thousand share.
+// newPart returns nil for a part that is not configured. parts are those of named tokens, which thousands of rules may
+// share.
 func newPart(configured *config.Part, name string, parts map[*config.Named]*part) *part {
 	if configured == nil {
 		return nil
@@ -56,7 +57,7 @@ func newPart(configured *config.Part, name string, parts map[*config.Named]*part
 	return p
 }
 
-// newSourcePart is what a part has in common with a named token, which is a part without requests.
+// newSourcePart builds what a part has in common with a named token, which is a part without requests.
 func newSourcePart(configured *config.Source, name string, failure failurePolicy, parts map[*config.Named]*part) *part {
 	p := &part{name: name, enabled: true, service: configured.Service, cache: newCachePolicy(configured.Cache), failure: failure, identity: configured.Identity}
 	for _, named := range configured.Named {
@@ -68,12 +69,11 @@ func newSourcePart(configured *config.Source, name string, failure failurePolicy
 	return p
 }
 
-// hostGrace is how much later than its timeout a call is given up that the host
-// has not answered at all.
+// hostGrace is how long after its timeout a call is given up on if the host has not called back.
 const hostGrace = tickPeriod * 10
 
-// workerGrace is how much later than its timeout another worker's call is waited for: that worker hears of the
-// timeout first, and then tells the others.
+// workerGrace is how long after the timeout to keep waiting for another worker's call: that worker notices the timeout
+// first, and then records it.
 const workerGrace = tickPeriod
 
 func newCachePolicy(configured *config.Cache) *cachePolicy {
@@ -83,8 +83,8 @@ func newCachePolicy(configured *config.Cache) *cachePolicy {
 	return &cachePolicy{configured.Policy, configured.InvalidateOn, configured.InvalidateWhen, configured.Shared, configured.Redis}
 }
 
-// newCache keeps the tokens that a source fetches. Where they are shared, by the workers of this gateway or by the
-// gateways of a fleet, it asks those first.
+// newCache builds the cache of the source's tokens. If they are shared with other workers or gateways, it asks those
+// first.
 func (p *pluginContext) newCache(part *part, source token.Source) *cache.Cache {
 	deps := cache.Deps{
 		Clock: p, Scheduler: p.scheduler, Memory: &p.vm.memory, Stats: &p.metricsOf[part].cache,
@@ -101,8 +101,8 @@ func (p *pluginContext) newCache(part *part, source token.Source) *cache.Cache {
 	return c
 }
 
-// shareByGateways has the gateways of a fleet share the tokens through Redis. Only main-redis.wasm can, and the linker leaves
-// out of main.wasm what nothing there refers to.
+// shareByGateways shares the tokens with other gateways through Redis. Only main-redis.wasm can; the linker drops this
+// code from main.wasm.
 func (p *pluginContext) shareByGateways(part *part, inner token.Source) token.Source {
 	redis := part.cache.redis
 	if !abi.HasRedis || redis == nil {
@@ -125,7 +125,7 @@ func (p *pluginContext) shareByGateways(part *part, inner token.Source) token.So
 	return shared
 }
 
-// shareByWorkers has the workers of the gateway share the tokens through its shared data.
+// shareByWorkers shares the tokens with the gateway's other workers through its shared data.
 func (p *pluginContext) shareByWorkers(part *part, inner token.Source) token.Source {
 	if !part.cache.shared {
 		return inner
@@ -156,13 +156,14 @@ func (p *pluginContext) shareOptions(part *part) share.Options {
 	}
 }
 
-// shortestLease is enough for a worker that is busy to extend it.
+// shortestLease gives a busy worker enough time to extend its lease.
 const shortestLease = 200 * time.Millisecond
 
-// cacheIdentity tells apart parts that can't share a cache in the VM: other tokens, or kept in another way.
+// cacheIdentity distinguishes parts that can't share a cache in the VM: they have other tokens, or cache them
+// differently.
 func (p *part) cacheIdentity() token.Key {
 	if p.cacheID != (token.Key{}) {
-		return p.cacheID // rules by the thousand share a named token
+		return p.cacheID // thousands of rules may share a named token
 	}
 	h := schema.NewHasher()
 	h.Add(string(p.identity[:]), fmt.Sprintf("%+v", p.cache.Policy), fmt.Sprintf("%v %q %v", p.cache.invalidateOn, p.cache.invalidateWhen, p.cache.shared),

@@ -6,8 +6,8 @@ import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 )
 
-// expiryGauge shows when a token ends, in seconds since 1970. All workers write to the same gauge of the host, and the
-// latest to write wins: so each writes only what is new, and nothing when it has no token in use.
+// expiryGauge shows when a token expires, in seconds since 1970. All workers share one gauge of the host, and the last
+// write wins: so each worker only writes changes, and nothing if it has no token in use.
 type expiryGauge struct {
 	metric  proxywasm.MetricGauge
 	written uint64
@@ -16,13 +16,13 @@ type expiryGauge struct {
 func (g *expiryGauge) write(end time.Time) {
 	seconds := uint64(max(end.Unix(), 0))
 	if !end.IsZero() && seconds != g.written {
-		// The SDK can only add to a gauge; what sets one is the host function that records a histogram's value.
+		// The SDK can only add to a gauge. Recording a histogram value uses the host function that sets one.
 		proxywasm.MetricHistogram(g.metric).Record(seconds)
 		g.written = seconds
 	}
 }
 
-// writeExpiry shows which of the tokens in use ends first.
+// writeExpiry shows the earliest expiry of the tokens in use.
 func (v *vmMetrics) writeExpiry(now time.Duration) {
 	var earliest time.Time
 	for _, s := range v.services {
@@ -38,7 +38,7 @@ func (v *vmMetrics) writeExpiry(now time.Duration) {
 	v.expiry.write(earliest)
 }
 
-// earlier of two times, where the zero time is none.
+// earlier returns the earlier of two times; the zero time means none.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || b.Before(a) {
 		return b

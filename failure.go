@@ -10,16 +10,15 @@ import (
 	"token-fetch/internal/tokenservice"
 )
 
-// failurePolicy says what becomes of a request that got no token. It is the
-// only place where that is decided.
+// failurePolicy decides what happens to a request without a token. Nothing else does.
 type failurePolicy config.Failure
 
-// denies reports whether the request is answered; otherwise it goes on upstream without a
-// token. A refused subject is always denied, by a reply of its own.
+// denies reports whether the request is answered; otherwise it is forwarded without a token. A refused subject is
+// always denied, with a reply of its kind.
 func (p *failurePolicy) denies(o token.Outcome) bool {
 	switch {
 	case o == token.OutcomeInternalError || o == token.OutcomeSubjectRefused || p.Mode == config.Deny:
-		return true // what a panic left behind is never let through
+		return true // never let a request through after a panic
 	case p.Mode == config.Allow:
 		return false
 	default:
@@ -27,7 +26,7 @@ func (p *failurePolicy) denies(o token.Outcome) bool {
 	}
 }
 
-// consequence says for the log what the plugin does now.
+// consequence says for the log what happens to requests.
 func (p *failurePolicy) consequence(o token.Outcome) string {
 	if p.denies(o) {
 		return fmt.Sprintf("requests that have no token are answered %d", p.Status)
@@ -35,8 +34,8 @@ func (p *failurePolicy) consequence(o token.Outcome) string {
 	return "requests that have no token go on without one"
 }
 
-// replyHeaders are those of a reply to a request that no call will be made for before wait is over; 0 when that is
-// not known.
+// replyHeaders returns the headers of a reply. wait is the time until the next call, which goes into Retry-After; 0 if
+// unknown.
 func (p *failurePolicy) replyHeaders(wait time.Duration) [][2]string {
 	if wait <= 0 || p.Status != 429 && p.Status != 503 {
 		return p.Headers
@@ -44,7 +43,7 @@ func (p *failurePolicy) replyHeaders(wait time.Duration) [][2]string {
 	if _, isConfigured := tokenservice.FirstHeader(p.Headers, "retry-after"); isConfigured {
 		return p.Headers
 	}
-	wait = min(wait, token.MaxRetryAfter)             // of a call per request, it is what the token service asks for
-	seconds := (wait + time.Second - 1) / time.Second // a client that comes earlier would come in vain
+	wait = min(wait, token.MaxRetryAfter)             // without a cache, it is what the token service asks for
+	seconds := (wait + time.Second - 1) / time.Second // rounded up, so that no client comes back too early
 	return append(p.Headers[:len(p.Headers):len(p.Headers)], [2]string{"retry-after", strconv.Itoa(int(seconds))})
 }

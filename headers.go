@@ -9,10 +9,9 @@ import (
 	"token-fetch/internal/abi"
 )
 
-// This file is what is done to a request's headers before it goes on.
+// This file changes a request's headers before it goes upstream.
 
-// setHeaders sets the protected headers to the values, and removes those without one and the tokens that
-// were exchanged.
+// setHeaders sets the protected headers, and removes those without a value and the tokens that were exchanged.
 func (r *requestContext) setHeaders(values []string) bool {
 	r.keepRoute()
 	for i, name := range r.part.service.Protected {
@@ -32,7 +31,7 @@ func (r *requestContext) setHeaders(values []string) bool {
 	return r.removeConsumed()
 }
 
-// removeConsumed takes off what was exchanged.
+// removeConsumed removes the tokens that were exchanged.
 func (r *requestContext) removeConsumed() bool {
 	service := r.part.service
 	if len(service.RemovedCookies) > 0 && service.Cookies == nil && r.setCookies("") != nil {
@@ -41,8 +40,8 @@ func (r *requestContext) removeConsumed() bool {
 	return removeAll(service.Removed)
 }
 
-// setCookies sets the token's cookies among the client's others; without a token it only takes the client's own of these
-// names away.
+// setCookies adds the token's cookies to the client's others. Without a token, it only removes the client's cookies
+// with these names.
 func (r *requestContext) setCookies(token string) error {
 	cookies := r.part.service.CookieHeader(r.cookieLines(), token)
 	if cookies == "" {
@@ -51,7 +50,7 @@ func (r *requestContext) setCookies(token string) error {
 	return proxywasm.ReplaceHttpRequestHeader("cookie", cookies)
 }
 
-// cookieLines are the values of the client's Cookie headers.
+// cookieLines returns the values of the client's Cookie headers.
 func (r *requestContext) cookieLines() (lines []string) {
 	for _, header := range abi.RequestHeaders(nil) {
 		if header[0] == "cookie" {
@@ -61,7 +60,7 @@ func (r *requestContext) cookieLines() (lines []string) {
 	return lines
 }
 
-// removeProtected takes off what only the plugin may set, and the tokens that were exchanged.
+// removeProtected removes the headers that only the plugin may set, and the tokens that were exchanged.
 func (r *requestContext) removeProtected() bool {
 	service := r.part.service
 	if service.Cookies == nil {
@@ -70,7 +69,7 @@ func (r *requestContext) removeProtected() bool {
 	return r.removeHeaders(service.Protected[1:]) && r.setCookies("") == nil
 }
 
-// removeHeaders takes headers off the request, and what was exchanged.
+// removeHeaders removes the named headers, and the tokens that were exchanged.
 func (r *requestContext) removeHeaders(names []string) bool {
 	if len(names)+len(r.part.service.Removed)+len(r.part.service.RemovedCookies) > 0 {
 		r.keepRoute()
@@ -87,22 +86,22 @@ func removeAll(names []string) bool {
 	return true
 }
 
-// keepRoute has the gateway stay with the route by which the rule was chosen. The Higress host heeds the property, its
-// older versions too. Stock Envoy would keep it among the request's state and choose anew all the same
-// (TestRouteAfterTheToken): it is spared that once its attributes have given it away.
+// keepRoute prevents the gateway from choosing the route again, so that it stays the one by which the rule was chosen.
+// The Higress host honors this property, even in older versions. Stock Envoy ignores it (TestRouteAfterTheToken), so it
+// is not set once the host has turned out to be stock Envoy.
 func (r *requestContext) keepRoute() {
 	if r.plugin.keepsRoute && !r.plugin.hasXDSAttributes {
 		abi.SetProperty("clear_route_cache", "off")
 	}
 }
 
-// namingFields name other fields, and Envoy forwards them: Connection, of requests for an upgrade only, has the next hop
-// remove those fields (RFC 9110 section 7.6.1); Trailer announces them after the body (section 6.6.2). Of their kind,
-// Envoy itself removes Keep-Alive and Proxy-Connection, and leaves no field name in TE.
+// namingFields are headers that name others and that Envoy forwards: Connection, on upgrade requests only, makes the
+// next hop remove the headers it names (RFC 9110 section 7.6.1); Trailer announces those after the body (section
+// 6.6.2). Of similar headers, Envoy removes Keep-Alive and Proxy-Connection, and leaves no header names in TE.
 var namingFields = [...]string{"connection", "trailer"}
 
-// hideFromNextHop takes the names of protected and removed headers out of the fields that name headers. A request without
-// a body needs no call: Envoy has taken Connection off it, and no trailers follow.
+// hideFromNextHop removes the names of protected and removed headers from the headers that name others. It is not
+// needed for a request without a body: Envoy has removed its Connection, and it has no trailers.
 func (r *requestContext) hideFromNextHop() (ok bool) {
 	for _, field := range namingFields {
 		if _, isSet := abi.RequestHeader(field); isSet && !r.hideFrom(field) {
@@ -131,16 +130,16 @@ func (r *requestContext) hideFrom(field string) bool {
 	if len(kept) == 0 {
 		return proxywasm.RemoveHttpRequestHeader(field) == nil
 	}
-	return proxywasm.ReplaceHttpRequestHeader(field, strings.Join(kept, ", ")) == nil // all of its lines
+	return proxywasm.ReplaceHttpRequestHeader(field, strings.Join(kept, ", ")) == nil // replaces all lines
 }
 
-// protects reports whether the request must not reach the upstream with the client's own header or trailer of that name.
+// protects reports whether the client's own header or trailer with that name must not reach the upstream.
 func (r *requestContext) protects(name string) bool {
 	is := func(protected string) bool { return strings.EqualFold(protected, name) }
 	return slices.ContainsFunc(r.protected(), is) || slices.ContainsFunc(r.part.service.Removed, is)
 }
 
-// protected are the headers that come from the token service only.
+// protected are the headers that may come only from the token service.
 func (r *requestContext) protected() []string {
 	names := r.part.service.Protected
 	if r.ownToken {

@@ -12,19 +12,19 @@ import (
 	"token-fetch/internal/tokenservice"
 )
 
-// logger writes lines for the operator, and has the time for what it writes.
+// logger writes log lines for the operator, and tells the time.
 type logger interface {
 	Monotonic() time.Duration
 	logf(level logLevel, format string, args ...any)
 }
 
-// sourceName is what log lines call a token service: its address, and which part of the configuration and which OAuth
-// client asks it.
+// sourceName identifies a token service in log lines: its address, with the parts of the configuration and the OAuth
+// client that use it.
 type sourceName struct {
 	address     string
-	parts       []string // that share its tokens; none: there is only one
+	parts       []string // that share its tokens; none: there is only one part
 	oauthClient string   // empty: none
-	more        int      // further parts
+	more        int      // parts beyond maxNamedParts
 }
 
 const (
@@ -71,20 +71,20 @@ const (
 	logError
 )
 
-// lineInterval is the least time between two lines about the same thing that goes on happening. A
-// gateway under load would otherwise write thousands of lines a second.
+// lineInterval is the minimum time between two lines about the same ongoing event: under load, a gateway would
+// otherwise write thousands of lines a second.
 const lineInterval = 10 * time.Second
 
-// pacer says when the next line may be written, and counts what was not said yet.
+// pacer limits how often a line is written, and counts the events since the last one.
 type pacer struct {
 	pending int
 	next    time.Duration
 }
 
-// isDue asks for the time only when there is something to say: it is called on every tick.
+// isDue reads the clock only if there is something to report, because it is called in every tick.
 func (p *pacer) isDue(h logger) bool { return p.pending > 0 && h.Monotonic() >= p.next }
 
-// more is how many there were beside the one that the line is about.
+// more counts the events besides the one that the line describes.
 func (p *pacer) more(what string) string {
 	if p.pending < 2 {
 		return ""
@@ -92,7 +92,7 @@ func (p *pacer) more(what string) string {
 	return fmt.Sprintf(", and %d %s since the last line", p.pending-1, what)
 }
 
-// count is a number of things, of which there may be one.
+// count formats a number with its noun.
 func count(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
@@ -102,21 +102,21 @@ func count(n int, thing string) string {
 
 func (p *pacer) reset(h logger) { p.pending, p.next = 0, h.Monotonic()+lineInterval }
 
-// failureLog writes about the failures of one token service: the first at once,
-// then a sum from time to time, and a line when it is over. Failures and successes that
-// alternate are summed up too: it is over once, and again not before the next line about a failure.
+// failureLog reports failures of one token service: the first at once, then an aggregate from time to time, and a line
+// on recovery. It also aggregates alternating failures and successes: recovery is reported once, and not again before
+// the next failure was reported.
 type failureLog struct {
 	source      *sourceName
 	pace        pacer
-	isFailing   bool // by the log's latest line
+	isFailing   bool // according to the latest line
 	since       time.Duration
-	total       int // failures in a row
+	total       int // consecutive failures
 	reason      string
 	consequence string
-	debugged    time.Duration // when the last line about a good call was written
+	debugged    time.Duration // time of the latest line about a successful call
 }
 
-// failed takes a failure and what becomes of requests because of it.
+// failed records a failure and its consequence for requests.
 func (l *failureLog) failed(h logger, reason, consequence string) {
 	if l.total == 0 {
 		l.since = h.Monotonic()
@@ -127,7 +127,7 @@ func (l *failureLog) failed(h logger, reason, consequence string) {
 	l.tick(h)
 }
 
-// tick writes the sum of what was not said yet, when its time has come.
+// tick writes the aggregate when it is due.
 func (l *failureLog) tick(h logger) {
 	if !l.pace.isDue(h) {
 		return
@@ -150,7 +150,7 @@ func (l *failureLog) succeeded(h logger) {
 	l.total = 0
 }
 
-// debug writes about a good call, at most once a second.
+// debug reports a successful call, at most once a second.
 func (l *failureLog) debug(h logger, status int, g tokenservice.Grant, took time.Duration) {
 	now := h.Monotonic()
 	if l.debugged != 0 && now < l.debugged+time.Second {
@@ -164,8 +164,8 @@ func (l *failureLog) debug(h logger, status int, g tokenservice.Grant, took time
 	h.logf(logDebug, "token service %s answered %d with a token%s in %d ms", l.source, status, kept, took.Milliseconds())
 }
 
-// refusalLog writes about callers whose tokens the token service refuses, in sums: it is their fault,
-// and they decide how often it happens.
+// refusalLog reports callers whose tokens the token service refuses. It is aggregated, because clients control how
+// often that happens.
 type refusalLog struct {
 	source *sourceName
 	pace   pacer
@@ -186,7 +186,7 @@ func (l *refusalLog) tick(h logger) {
 	}
 }
 
-// rejectionLog writes about an upstream that rejects tokens, in sums.
+// rejectionLog reports upstreams that reject tokens, aggregated.
 type rejectionLog struct {
 	source *sourceName
 	pace   pacer
@@ -194,7 +194,7 @@ type rejectionLog struct {
 	how    string
 }
 
-// add takes a rejection, by the upstream or by a token service that the token was for, and what that did.
+// add records that the upstream, or a token service called with the token, rejected it.
 func (l *rejectionLog) add(h logger, who, how string) {
 	l.pace.pending++
 	l.who, l.how = who, how
@@ -209,14 +209,14 @@ func (l *rejectionLog) tick(h logger) {
 	}
 }
 
-// missingLog writes about requests that lack what their token call refers to, in sums.
+// missingLog reports requests that lack what their token call refers to, aggregated.
 type missingLog struct {
 	pace    pacer
 	part    *part
 	missing error
 }
 
-// reportMissing takes what a request of a part lacks.
+// reportMissing records such a request.
 func (p *pluginContext) reportMissing(part *part, missing error) {
 	l := &p.missing
 	l.pace.pending++
@@ -234,7 +234,7 @@ func (l *missingLog) tick(h logger) {
 	l.pace.reset(h)
 }
 
-// redisLog writes about the Redis of a fleet, without which tokens are fetched by each gateway alone.
+// redisLog reports failures of Redis, during which each gateway fetches its tokens itself.
 type redisLog struct {
 	host      logger
 	address   string
@@ -242,7 +242,7 @@ type redisLog struct {
 	isFailing bool
 }
 
-// RedisFailed is told of each call that failed.
+// RedisFailed records a failed command.
 func (l *redisLog) RedisFailed(err error) {
 	l.pace.pending++
 	if l.pace.isDue(l.host) {
@@ -252,7 +252,7 @@ func (l *redisLog) RedisFailed(err error) {
 	}
 }
 
-// RedisRecovered is told of each call that did not.
+// RedisRecovered records a successful command.
 func (l *redisLog) RedisRecovered() {
 	if l.isFailing {
 		l.host.logf(logInfo, "Redis %s recovered: sharing tokens with the fleet again", l.address)
@@ -260,7 +260,7 @@ func (l *redisLog) RedisRecovered() {
 	}
 }
 
-// redisLogFor is one for all rules with the same Redis, of which a configuration may have a thousand.
+// redisLogFor returns the log that all rules with the same Redis share.
 func (p *pluginContext) redisLogFor(address string) *redisLog {
 	l, found := p.redisLogs[address]
 	if !found {

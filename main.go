@@ -1,28 +1,29 @@
-// Token-fetch is a plugin for the Higress gateway and any Envoy. It obtains a token from
-// an HTTP service and sets it as a header on the requests to the upstream.
+// Token-fetch is a plugin for the Higress gateway and any Envoy. It obtains a token from an HTTP service and sets it as a
+// header on requests to the upstream.
 //
-// The way through the code, from the outside in:
+// The code, from the outside in:
 //
-//	plugin.go, ticker.go     the contexts of the gateway: its VM, and a configuration in it; what they do between requests
-//	request.go, reply.go     a request arrives; how it ends
-//	headers.go               what is done to its headers
-//	caller.go                what it brings of its caller
-//	config.go                from what is configured to what runs: cache, share and client, each a token.Source
-//	chain.go                 the named tokens that a call is made of, before it is made
+//	plugin.go, ticker.go     the gateway's contexts: its VM, and a configuration in it; work between requests
+//	request.go, reply.go     how a request arrives, and how it is settled
+//	headers.go               changes to its headers
+//	attempt.go               as an upstream filter: attempts of a request start from the same headers
+//	caller.go                what identifies its caller
+//	config.go                from the configuration to what runs: cache, share and client; the latter two are token.Sources
+//	chain.go                 the named tokens that a call refers to, obtained before the call
 //	callout.go, host.go      the token call through the gateway
-//	failure.go               what happens to a request without a token
-//	rejection.go             which answers of the upstream reject a token
-//	log.go, metrics.go       lines and counters for operators; expiry.go: when a token ends
-//	internal/token           the vocabulary that all others share
-//	internal/tokenservice    what a token service is asked, and what its answer means
-//	internal/cache           one fetch for all that need the same token; renewal, staleness, backoff
-//	internal/share           of all workers and gateways that need the same token, one fetches it
+//	failure.go               what happens to requests without a token
+//	rejection.go             which upstream responses reject a token
+//	log.go, metrics.go       log lines and counters for operators; expiry.go: when a token expires
+//	internal/token           the vocabulary of all other packages
+//	internal/tokenservice    what a token service is asked, and what its response means
+//	internal/cache           one fetch for all requests that need the same token; renewal, staleness, backoff
+//	internal/share           one fetch for all workers and gateways that need the same token
 //	internal/config          all keys, and the parser
 //	internal/rules           which part of the configuration a request belongs to
-//	internal/template        texts with ${…}, whose values stay data where they stand
+//	internal/template        text with ${…}, whose values remain data
 //	internal/schema          reads the configuration by declared keys
 //	internal/abi             callbacks and host calls that bypass the SDK
-//	internal/fault           fails on demand, for end-to-end tests; nothing without its build tag
+//	internal/fault           fails on demand in end-to-end tests; does nothing without its build tag
 //
 // docs/development.md has a drawing of who calls whom.
 package main
@@ -35,23 +36,22 @@ import (
 
 const pluginName = "token-fetch"
 
-// version is that of spec.yaml, which make puts here when it links the file.
+// version is the version in spec.yaml, set by make when linking.
 var version = "development"
 
 func main() {}
 
 func init() {
-	// Without wasm-go's wrapper: it asks the host for ten values on every request that this plugin does not need, at
-	// some microseconds each, and logs a line for each worker that starts.
+	// Not through wasm-go's wrapper: it asks the host for ten values per request that this plugin does not need, at
+	// several microseconds each, and logs a line for each worker that starts.
 	vm := &vmContext{}
 	proxywasm.SetVMContext(vm)
 	abi.Use(vm)
 }
 
-// The SDK exports the marker of the Higress host, proxy_abi_version_0_2_100; with this
-// one the same file loads in stock Envoy. It comes first in the file, so that
-// both hosts take it. There HeaderStopIteration means "stop all", which never
-// sees a body phase: return only Continue and StopAllIterationAndWatermark.
+// The SDK exports the Higress host's ABI marker, proxy_abi_version_0_2_100. With this one, which comes first in the
+// file so that both hosts accept it, the same file loads in stock Envoy. There, HeaderStopIteration means "stop all"
+// and no body phase follows: return only Continue and StopAllIterationAndWatermark.
 //
 //go:wasmexport proxy_abi_version_0_2_1
 func abiVersion() {}

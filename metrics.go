@@ -14,30 +14,30 @@ import (
 )
 
 const (
-	// metricPrefix is put before the names; Envoy puts wasmcustom. before it.
+	// metricPrefix precedes all names; Envoy puts wasmcustom. before it.
 	metricPrefix = "token_fetch."
-	// servicePrefix and the service's name come before the names of what is counted for one token service. Envoy makes
-	// labels of names by expressions in its bootstrap only, which differ from gateway to gateway: the rules in
-	// deploy/monitoring do it instead.
+	// servicePrefix and the service's name precede the names of per-service metrics. Envoy can derive labels from names
+	// only by expressions in its bootstrap, which differ from gateway to gateway; the rules in deploy/monitoring do it
+	// instead.
 	servicePrefix = metricPrefix + "service."
 
 	callDurationName = "call_duration_ms"
 	expiryName       = "token_expiry_timestamp_seconds"
 )
 
-// A host can't remove a metric, so that their number and the length of their names have limits.
+// A host can't remove a metric, so their number and the length of their names are limited.
 const (
 	maxServices          = 64 // further ones of the VM are counted together
 	otherServices        = "other"
 	maxServiceNameLength = 80
 )
 
-// metrics are what is counted for one token service, in the VM: the root context's tick writes them to the
-// host, so that they cost a request nothing.
+// metrics are the metrics of one token service in the VM. The root context's tick writes them to the host, so that they
+// cost requests nothing.
 type metrics struct {
 	calls, callFailures, denied, allowedWithoutToken, subjectsRefused, subjectsMissing, referencesMissing, authoritiesRefused uint64
 
-	failures     [token.NumReasons]uint64 // also of calls that could not be made
+	failures     [token.NumReasons]uint64 // including calls that could not be made
 	cache        cache.Stats
 	callDuration durations
 }
@@ -47,7 +47,7 @@ type namedCounter struct {
 	total *uint64
 }
 
-// counters names them all; a test holds the table in docs/operations.md against it.
+// counters lists all counters; a test compares them with the table in docs/operations.md.
 func (m *metrics) counters() []namedCounter {
 	list := []namedCounter{
 		{"calls", &m.calls},
@@ -73,41 +73,41 @@ func (m *metrics) counters() []namedCounter {
 	return list
 }
 
-// durations are kept until they are written, in milliseconds.
+// durations collects values until they are written, in milliseconds.
 type durations []uint64
 
 func (d *durations) record(took time.Duration) {
 	*d = append(*d, uint64(max(took, 0).Milliseconds())) //nolint:gosec // not negative
 }
 
-// vmMetrics are those of a VM: of each token service, and their sums. They belong to the VM, so that what a replaced
-// configuration has counted last is written by its successor.
+// vmMetrics are the metrics of a VM, per token service and in total. They belong to the VM so that its next
+// configuration writes what a replaced one counted last.
 type vmMetrics struct {
-	services []*serviceMetrics // in the order in which they were configured first; those of no service first
-	defined  int               // so many of them
+	services []*serviceMetrics // in order of first configuration; the first is for requests without a service
+	defined  int               // how many of them the host knows
 	sums     []proxywasm.MetricCounter
 
 	callDuration proxywasm.MetricHistogram
 	expiry       expiryGauge
 }
 
-// serviceMetrics are those of one token service, or of none.
+// serviceMetrics are the metrics of one token service, or of requests without one.
 type serviceMetrics struct {
 	metrics
-	name     string // ends as part of the metrics' names; empty: they are in the sums only
+	name     string // last part of the metrics' names; empty: they count in the totals only
 	counters []writtenCounter
-	caches   []*cache.Cache // whose tokens' ends are shown
+	caches   []*cache.Cache // whose tokens the expiry gauge covers
 	expiry   expiryGauge
 }
 
-// writtenCounter is one with what the host knows of it.
+// writtenCounter is a counter with what the host has of it.
 type writtenCounter struct {
 	namedCounter
 	metric  proxywasm.MetricCounter
 	written uint64
 }
 
-// forService returns the metrics of the token service with this address; without one, of requests that have none yet.
+// forService returns the metrics of the token service with this address; "" is for requests without a service.
 func (v *vmMetrics) forService(address string) *serviceMetrics {
 	if len(v.services) == 0 {
 		v.add("")
@@ -133,8 +133,8 @@ func (v *vmMetrics) add(name string) *serviceMetrics {
 	return s
 }
 
-// serviceMetricName makes a part of a metric's name of a service's address: of its bytes, those that Prometheus
-// knows in names stay, and no dot, which separates the parts.
+// serviceMetricName turns a service's address into part of a metric's name: it replaces characters that Prometheus does
+// not allow in names, and dots, which separate the parts.
 func serviceMetricName(address string) string {
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
@@ -151,11 +151,12 @@ func serviceMetricName(address string) string {
 	return name[:maxServiceNameLength-len(end)] + end
 }
 
-// define announces the metrics to the host that it does not know yet, so that they are there from the start with zero. Each
-// configuration of the VM does so, for its new token services: a host keeps a little for each announcement.
+// define registers the metrics that the host does not know yet, so that they exist with value zero from the start. Each
+// configuration of the VM only registers its new token services, because the host keeps some memory for every
+// registration.
 func (v *vmMetrics) define() {
 	if v.sums != nil && !isDefined(v.sums[0]) {
-		v.sums, v.defined = nil, 0 // another host has the VM: an emulator does, from test to test
+		v.sums, v.defined = nil, 0 // a new host uses this VM, as an emulator does between tests
 	}
 	if v.sums == nil {
 		for _, c := range (&metrics{}).counters() {
@@ -169,7 +170,7 @@ func (v *vmMetrics) define() {
 	}
 }
 
-// isDefined reports whether the host knows the metric. The SDK panics where it does not.
+// isDefined reports whether the host knows the metric. If it does not, the SDK panics.
 func isDefined(m proxywasm.MetricCounter) (is bool) {
 	defer func() { is = recover() == nil }()
 	m.Value()
@@ -187,7 +188,7 @@ func (s *serviceMetrics) define() {
 	s.expiry = expiryGauge{metric: proxywasm.DefineGaugeMetric(prefix + expiryName)}
 }
 
-// flush writes what has changed since the last time.
+// flush writes what has changed since the last flush.
 func (v *vmMetrics) flush(now time.Duration) {
 	for _, s := range v.services {
 		for i := range s.counters {
@@ -210,7 +211,7 @@ func (v *vmMetrics) flush(now time.Duration) {
 	v.writeExpiry(now)
 }
 
-// forget is told of the caches of a configuration that is gone.
+// forget drops the caches of a configuration that is gone.
 func (v *vmMetrics) forget(caches []*cache.Cache) {
 	gone := map[*cache.Cache]bool{}
 	for _, c := range caches {

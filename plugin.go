@@ -22,8 +22,7 @@ import (
 	"token-fetch/internal/token"
 )
 
-// vmContext is the VM. A worker has one, which all configurations of the
-// plugin share that have the same file and environment.
+// vmContext is the VM. A worker has one for all configurations of the plugin with the same file and environment.
 type vmContext struct {
 	types.DefaultVMContext
 	metrics vmMetrics
@@ -39,7 +38,7 @@ func (v *vmContext) NewPluginContext(id uint32) types.PluginContext {
 	return p
 }
 
-// NewRequest makes the context of a request.
+// NewRequest creates the context of a request.
 func (v *vmContext) NewRequest(id, pluginID uint32) abi.Request {
 	for _, p := range v.plugins {
 		if p.id == pluginID {
@@ -59,44 +58,44 @@ func (v *vmContext) Deleted(id uint32) {
 	})
 }
 
-// pluginContext is one configuration of the plugin in one worker: Envoy's root context.
+// pluginContext is one configuration of the plugin in one worker: a root context of Envoy.
 type pluginContext struct {
 	types.DefaultPluginContext
 
 	id      uint32
-	logID   string // that the gateway has given the plugin for its log; empty: none
+	logID   string // the gateway's ID for the plugin in its log; empty: none
 	vm      *vmContext
-	metrics *metrics // of requests that no part is known for
+	metrics *metrics // of requests whose part is not known
 
-	metricsOf map[*part]*metrics // of its token service
+	metricsOf map[*part]*metrics // by part; parts with the same token service share them
 
 	rules        *rules.Index
-	modes        []mode // of the rules, in their order
+	modes        []mode // of the rules, in order
 	global       mode   // of requests that match no rule
 	clients      []*client
 	caches       []*cache.Cache
-	shares       []pollable // of the caches, in turns from nextShare
+	shares       []pollable // of the caches; nextShare is the next one to poll
 	nextShare    int
-	workerShares []*share.Source      // of these, through shared data
-	redisLogs    map[string]*redisLog // by their addresses
+	workerShares []*share.Source      // those among shares that use shared data
+	redisLogs    map[string]*redisLog // by address
 	scheduler    *cache.Scheduler     // of the caches
 	// keepsRoute: rules depend on the route, which the host would choose again when headers change.
 	keepsRoute bool
-	// hasXDSAttributes: the route's and cluster's names are attributes below xds, and not properties of their own, as on
-	// stock Envoy since 1.33. False until a request has shown it.
+	// hasXDSAttributes: names of the route and the cluster are attributes below xds, as in stock Envoy since 1.33,
+	// rather than separate properties. It is false until a request has shown it.
 	hasXDSAttributes bool
 
-	unused  []*requestContext // for new requests, so that one with a cached token allocates nothing
+	unused  []*requestContext // reused, so that a request with a cached token allocates nothing
 	callers callerBuffer
 	missing missingLog
-	// now is the monotonic clock as it was read last, at most a tick ago: exact
-	// enough for tokens that are far from their end, and free.
+	// now is the monotonic clock as of its latest reading, at most one tick ago: free, and precise enough for tokens
+	// that are far from expiry.
 	now    time.Duration
-	period time.Duration // of the timer; 0 before it was set
-	// runsBatch: the callback that runs now does at its end what there is to do, and sets the timer.
+	period time.Duration // of the timer; 0 until it is set
+	// runsBatch: the current callback ends with a batch, and sets the timer.
 	runsBatch bool
-	tickedAt  time.Duration // when the caches were looked after last
-	// polledAt is when the calls of others were looked after last.
+	tickedAt  time.Duration // time of the latest maintain
+	// polledAt is the time of the latest pollShares.
 	polledAt time.Duration
 }
 
@@ -128,11 +127,11 @@ func (p *pluginContext) OnPluginStart(int) (status types.OnPluginStartStatus) {
 	return types.OnPluginStartStatusOK
 }
 
-// startKey is where the VMs of the gateway have in its shared data which of them has logged its start.
+// startKey is the key in shared data under which a VM records that it has logged the start.
 const startKey = "token_fetch.started"
 
-// logStart says for all workers and the main thread, which start one after the other, what has started: the first of them
-// at level info, the others at level debug.
+// logStart logs what has started. The workers and the main thread start one after the other: the first one logs at
+// level info, the others at level debug.
 func (p *pluginContext) logStart(configuration []byte, rules int) {
 	h := schema.NewHasher()
 	h.Add(version, string(configuration))
@@ -175,8 +174,8 @@ func (p *pluginContext) configure(c *config.Config) {
 	}
 }
 
-// newMode makes what serves the requests of a part. Parts that agree in
-// all that concerns the token share one cache, and the client that makes its calls.
+// newMode builds what serves the requests of a part. Parts that agree in everything that concerns the token share one
+// cache, and the client that makes its calls.
 func (p *pluginContext) newMode(part *part, shared map[token.Key]cached) mode {
 	if part == nil || !part.enabled {
 		return bypass{}
@@ -189,7 +188,7 @@ func (p *pluginContext) newMode(part *part, shared map[token.Key]cached) mode {
 	return p.newCached(part, shared)
 }
 
-// newCached makes what keeps the tokens of a part, or a named token.
+// newCached builds the cache of a part or a named token.
 func (p *pluginContext) newCached(part *part, shared map[token.Key]cached) cached {
 	service := p.vm.metrics.forService(part.service.Address())
 	p.metricsOf[part] = &service.metrics
@@ -206,7 +205,7 @@ func (p *pluginContext) newCached(part *part, shared map[token.Key]cached) cache
 	return m
 }
 
-// newSource makes what obtains the tokens of a part: the client, with the named tokens that its calls refer to.
+// newSource builds what obtains the tokens of a part: the client, preceded by the named tokens that its calls refer to.
 func (p *pluginContext) newSource(part *part, shared map[token.Key]cached) (*client, token.Source) {
 	c := p.newClient(part)
 	if len(part.named) == 0 {
@@ -238,19 +237,18 @@ func (p *pluginContext) newRequest(id uint32) *requestContext {
 	return r
 }
 
-// maxUnused limits what a peak of parallel requests leaves behind.
+// maxUnused limits the memory that a burst of parallel requests leaves behind.
 const maxUnused = 1024
 
-// reuse takes a request that the host has deleted. A call may still refer to one that
-// was paused.
+// reuse recycles a request that the host has deleted, unless it was paused: a call may still refer to it.
 func (p *pluginContext) reuse(r *requestContext) {
 	if !r.wasPaused && len(p.unused) < maxUnused {
 		p.unused = append(p.unused, r)
 	}
 }
 
-// close is called when the host deletes the context: a replaced configuration must leave no
-// timer and no memory behind in the VM that its successor goes on to use.
+// close is called when the host deletes the context. A replaced configuration must leave no timer and no memory behind,
+// because its successor runs in the same VM.
 func (p *pluginContext) close() {
 	_ = setTickPeriod(0)
 	p.vm.metrics.flush(p.Monotonic())

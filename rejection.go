@@ -15,18 +15,18 @@ import (
 	"token-fetch/internal/token"
 )
 
-// upstreamResponse is what an upstream has answered. What no entry of invalidateWhen names is not asked for.
+// upstreamResponse is an upstream's response. Only what entries of invalidateWhen name is read from it.
 type upstreamResponse interface {
-	Status() int // 0 without an answer
+	Status() int // 0 without a response
 	GRPCStatus() (string, bool)
 	Header(name string) (string, bool)
 }
 
-// needsTrailers reports whether an entry can be decided on only once the trailers are there.
+// needsTrailers reports whether an entry can be decided only once the trailers are there.
 func needsTrailers(r *config.Rejection) bool { return len(r.GRPCStatus) > 0 }
 
-// rejectsByHeaders reports whether the answer's headers say that the token is no longer good. Entries that
-// hold but for the metadata are appended to metadataChecks.
+// rejectsByHeaders reports whether the response's headers reject the token. Entries that match except for metadata are
+// appended to metadataChecks.
 func (p *cachePolicy) rejectsByHeaders(a upstreamResponse, isWhole bool, metadataChecks *[]*config.Rejection) bool {
 	if len(p.invalidateOn)+len(p.invalidateWhen) == 0 {
 		return false
@@ -36,12 +36,12 @@ func (p *cachePolicy) rejectsByHeaders(a upstreamResponse, isWhole bool, metadat
 		p.rejects(func(r *config.Rejection) bool { return isWhole || !needsTrailers(r) }, status, a, metadataChecks)
 }
 
-// rejectsByCall reports whether a call that was made with a named token has failed in a way that says that the token is no longer good.
+// rejectsByCall reports whether a failed call means that the named token it was made with is no longer valid.
 func (p *cachePolicy) rejectsByCall(err *token.Error) bool {
 	return err.IsUnauthorized || slices.Contains(p.invalidateOn, err.Status)
 }
 
-// rejectsByTrailers is rejectsByHeaders for the entries that had to wait for the trailers.
+// rejectsByTrailers is rejectsByHeaders for the entries that need trailers.
 func (p *cachePolicy) rejectsByTrailers(a upstreamResponse, metadataChecks *[]*config.Rejection) bool {
 	return slices.ContainsFunc(p.invalidateWhen, func(r config.Rejection) bool { return needsTrailers(&r) }) && p.rejects(needsTrailers, a.Status(), a, metadataChecks)
 }
@@ -78,14 +78,14 @@ func matchesExceptMetadata(r *config.Rejection, status int, a upstreamResponse) 
 	return found && slices.Contains(r.Equals, value)
 }
 
-// metadataMatches reports whether the metadata is what the entry names.
+// metadataMatches reports whether the metadata has one of the entry's values.
 func metadataMatches(r *config.Rejection, property func(path string) (string, bool)) bool {
 	value, found := property(r.Property)
 	return found && slices.ContainsFunc(propertyTexts(value), func(text string) bool { return slices.Contains(r.Equals, text) })
 }
 
-// propertyTexts is what a property may mean, of which the host does not say the type: a text, a number in the machine's
-// eight bytes, or true or false in one.
+// propertyTexts returns the possible meanings of a property, whose type the host does not tell: a string, a number in 8
+// bytes, or a boolean in 1 byte.
 func propertyTexts(value string) []string {
 	texts := []string{value}
 	switch {
@@ -100,13 +100,13 @@ func propertyTexts(value string) []string {
 	return texts
 }
 
-// hostResponse is the answer whose callback runs.
+// hostResponse is the response of the current callback.
 type hostResponse struct{}
 
 func (hostResponse) Status() int                       { return abi.ResponseStatus() }
 func (hostResponse) Header(name string) (string, bool) { return abi.ResponseHeader(name) }
 
-// GRPCStatus is in the trailers, or in the headers of an answer that has nothing else.
+// GRPCStatus is in the trailers, or in the headers of a trailers-only response.
 func (hostResponse) GRPCStatus() (string, bool) {
 	if value, found := abi.ResponseTrailer("grpc-status"); found && value != "" {
 		return value, true
@@ -114,8 +114,8 @@ func (hostResponse) GRPCStatus() (string, bool) {
 	return abi.ResponseHeader("grpc-status")
 }
 
-// OnHttpResponseHeaders hears what the upstream says of the token. In the upstream filter chain that is before Envoy
-// decides on a retry, so that the next attempt gets a new one.
+// OnHttpResponseHeaders checks whether the upstream rejects the token. In an upstream filter this happens before Envoy
+// decides on a retry, so that the next attempt gets a new token.
 func (r *requestContext) OnHttpResponseHeaders(_ int, endOfStream bool) types.Action {
 	defer r.plugin.logPanic()
 	if r.token != nil && r.entry != nil && r.part.cache.rejectsByHeaders(hostResponse{}, endOfStream, &r.metadataChecks) {
@@ -124,7 +124,7 @@ func (r *requestContext) OnHttpResponseHeaders(_ int, endOfStream bool) types.Ac
 	return types.ActionContinue
 }
 
-// OnHttpResponseTrailers hears gRPC's status.
+// OnHttpResponseTrailers checks the gRPC status.
 func (r *requestContext) OnHttpResponseTrailers(int) types.Action {
 	defer r.plugin.logPanic()
 	if r.token != nil && r.entry != nil && r.part.cache.rejectsByTrailers(hostResponse{}, &r.metadataChecks) {
@@ -133,7 +133,7 @@ func (r *requestContext) OnHttpResponseTrailers(int) types.Action {
 	return types.ActionContinue
 }
 
-// checkMetadata comes when the whole answer has passed, and filters have found in its body what they look for.
+// checkMetadata runs after the whole response has passed and other filters have extracted metadata from its body.
 func (r *requestContext) checkMetadata() {
 	if slices.ContainsFunc(r.metadataChecks, func(s *config.Rejection) bool { return metadataMatches(s, abi.Property) }) {
 		r.rejectToken(rejectionByEntry)
@@ -141,10 +141,10 @@ func (r *requestContext) checkMetadata() {
 	r.metadataChecks = nil
 }
 
-// rejectionByEntry is a rejection of another kind than by status, for the log.
+// rejectionByEntry describes, for the log, a rejection other than by status.
 const rejectionByEntry = "gave an answer that cache.invalidateWhen names"
 
-// rejection is how an upstream has rejected a token by its headers, for the log.
+// rejection describes, for the log, how an upstream rejected a token by its headers.
 func (p *cachePolicy) rejection(status int) string {
 	if slices.Contains(p.invalidateOn, status) {
 		return fmt.Sprintf("answered %d", status)
@@ -157,11 +157,11 @@ func (r *requestContext) rejectToken(how string) {
 		r.client.rejected.add(r.client.host, "upstream", how)
 		r.cache.Reject(r.entry, r.token.ID)
 	}
-	r.token = nil // one verdict is enough
+	r.token = nil // report only once
 }
 
-// isFromUpstream distinguishes the upstream's answer from one that another filter has given. In the upstream filter
-// chain, the upstream's has no details yet.
+// isFromUpstream distinguishes the upstream's response from one by another filter. In an upstream filter, the
+// upstream's has no code details yet.
 func isFromUpstream() bool {
 	details, err := proxywasm.GetProperty([]string{"response", "code_details"})
 	return err != nil || len(details) == 0 || string(details) == "via_upstream"

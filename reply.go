@@ -12,11 +12,10 @@ import (
 	"token-fetch/internal/tokenservice"
 )
 
-// This file is how a request is settled: sent on with a token or without, or answered.
-// What was paused comes here through Proceed and Fail, all else through forward and
-// applyFailurePolicy. After that nothing touches it.
+// This file settles requests: it forwards them with or without a token, or answers them. Paused requests get here
+// through Proceed and Fail, all others through forward… and applyFailurePolicy. Nothing touches a request after that.
 
-// forwardWithOwnToken lets the client's token pass, but not what it says the token service said.
+// forwardWithOwnToken lets the client's token pass, but not other protected headers.
 func (r *requestContext) forwardWithOwnToken() types.Action {
 	if !r.removeHeaders(r.protected()) {
 		r.ownToken = false
@@ -26,7 +25,7 @@ func (r *requestContext) forwardWithOwnToken() types.Action {
 	return types.ActionContinue
 }
 
-// forward sends the request on with a token, before it was paused.
+// forward sends a request that is not paused on with a token.
 func (r *requestContext) forward(t *token.Token) types.Action {
 	if !r.setHeaders(t.Values) {
 		return r.applyFailurePolicy(errInternal)
@@ -35,7 +34,7 @@ func (r *requestContext) forward(t *token.Token) types.Action {
 	return types.ActionContinue
 }
 
-// applyFailurePolicy does what the policy says, before the request was paused.
+// applyFailurePolicy answers or forwards a request that is not paused, according to the policy.
 func (r *requestContext) applyFailurePolicy(err *token.Error) types.Action {
 	if r.settleByPolicy(err) {
 		return types.ActionContinue
@@ -43,7 +42,7 @@ func (r *requestContext) applyFailurePolicy(err *token.Error) types.Action {
 	return types.HeaderStopAllIterationAndWatermark
 }
 
-// Proceed sends the paused request on with the token that its call has brought.
+// Proceed resumes the paused request with the token that it waited for.
 func (r *requestContext) Proceed(t *token.Token) {
 	if !r.enter() {
 		return
@@ -57,7 +56,7 @@ func (r *requestContext) Proceed(t *token.Token) {
 	r.resume()
 }
 
-// Fail does with the paused request what the policy says.
+// Fail answers or resumes the paused request, according to the policy.
 func (r *requestContext) Fail(err *token.Error) {
 	if !r.enter() {
 		return
@@ -69,19 +68,18 @@ func (r *requestContext) Fail(err *token.Error) {
 }
 
 var (
-	errInternal = &token.Error{Reason: token.Internal} // the plugin's own fault
-	errMissing  = &token.Error{Reason: token.Missing}  // the client's
+	errInternal = &token.Error{Reason: token.Internal} // the plugin's fault
+	errMissing  = &token.Error{Reason: token.Missing}  // the client's fault
 )
 
-// enter makes the request the one that host calls are about, and reports whether it is
-// still there and paused.
+// enter makes the request the target of host calls. It returns false if the request is no longer paused, or gone.
 func (r *requestContext) enter() bool {
 	r.ticket = cache.Ticket{}
 	if r.state != paused {
 		return false
 	}
 	if err := proxywasm.SetEffectiveContext(r.id); err != nil {
-		r.state = settled // its client has gone, and the host has forgotten it
+		r.state = settled // the client has gone, and the host has deleted the request
 		return false
 	}
 	return true
@@ -93,8 +91,8 @@ func (r *requestContext) resume() {
 	}
 }
 
-// settleByPolicy answers the request, or takes the protected headers off and returns true for
-// it to go on. It is the last thing that happens to a request without a token.
+// settleByPolicy answers the request, or removes the protected headers and returns true: the caller must then let it
+// continue. It is the last step for every request without a token.
 func (r *requestContext) settleByPolicy(err *token.Error) (forwarded bool) {
 	if err.Reason == token.Missing {
 		r.metrics().referencesMissing++
@@ -112,7 +110,7 @@ func (r *requestContext) settleByPolicy(err *token.Error) (forwarded bool) {
 	return true
 }
 
-// deny answers the request by the part's policy, or as the caller's fault.
+// deny answers the request according to the policy, or with 401 if the caller's token was refused.
 func (r *requestContext) deny(err *token.Error) {
 	if err.Reason == token.SubjectRefused {
 		r.refuseSubject(errorRefused)
@@ -137,7 +135,7 @@ func (r *requestContext) refuseSubject(e subjectError) types.Action {
 	return types.HeaderStopAllIterationAndWatermark
 }
 
-// forwardWithoutToken sends a request on that needs no token, without what it says in the name of one.
+// forwardWithoutToken forwards a request that needs no token, without its protected headers.
 func (r *requestContext) forwardWithoutToken() types.Action {
 	if !r.removeProtected() {
 		return r.applyFailurePolicy(errInternal)
@@ -146,7 +144,8 @@ func (r *requestContext) forwardWithoutToken() types.Action {
 	return types.ActionContinue
 }
 
-// handleMissing answers a request that brings no token to be exchanged, or none of the actor, or nothing else that a call refers to.
+// handleMissing settles a request that lacks the token to be exchanged, the actor's token, or another value that the
+// call refers to.
 func (r *requestContext) handleMissing(missing error) types.Action {
 	if reference := (*tokenservice.MissingError)(nil); errors.As(missing, &reference) {
 		r.plugin.reportMissing(r.part, missing)
@@ -165,7 +164,7 @@ func (r *requestContext) handleMissing(missing error) types.Action {
 	return types.HeaderStopAllIterationAndWatermark
 }
 
-// refuseAuthority answers a request whose host rules by domain can't be held against.
+// refuseAuthority answers a request whose host is ambiguous for rules by domain.
 func (r *requestContext) refuseAuthority() types.Action {
 	r.metrics().authoritiesRefused++
 	r.reply(400, "token_fetch.bad_authority", []byte("invalid host"), [][2]string{{"content-type", config.PlainText}})
@@ -179,7 +178,7 @@ func (r *requestContext) challenge(detail, body, challenge string) {
 	})
 }
 
-// reply answers at most once: a second reply would hang the request.
+// reply answers at most once, because a second reply would hang the request.
 func (r *requestContext) reply(status uint32, detail string, body []byte, headers [][2]string) {
 	if r.state == settled {
 		return
@@ -191,8 +190,8 @@ func (r *requestContext) reply(status uint32, detail string, body []byte, header
 	}
 }
 
-// metrics are those of the request's token service. Requests that are not served from the cache need them, so that
-// these do not carry them.
+// metrics returns the metrics of the request's token service. A lookup instead of a field, because requests served from
+// the cache don't need them.
 func (r *requestContext) metrics() *metrics {
 	if m, found := r.plugin.metricsOf[r.part]; found {
 		return m
@@ -200,8 +199,8 @@ func (r *requestContext) metrics() *metrics {
 	return r.plugin.metrics
 }
 
-// denyOnPanic answers the request when the plugin's own code panics in a callback,
-// in place of a request that hangs or goes on unchanged.
+// denyOnPanic answers the request if the plugin's code panics in a callback, so that it neither hangs nor goes on
+// unchanged.
 func (r *requestContext) denyOnPanic(action *types.Action) {
 	cause := recover()
 	if cause == nil {

@@ -20,20 +20,21 @@ type requestContext struct {
 	types.DefaultHttpContext
 	plugin *pluginContext
 	id     uint32
-	part   *part // to which it belongs; nil: the plugin leaves it alone
+	part   *part // that it belongs to; nil: the request bypasses the plugin
 	state  requestState
-	// wasPaused: a call under way may still refer to the request.
+	// wasPaused: a call in flight may still refer to the request.
 	wasPaused bool
-	ownToken  bool // it goes on with the token that its client brought
+	ownToken  bool // it goes upstream with its client's own token
 
-	// Of one that takes its token from a cache; else nil.
+	// For requests that take their token from a cache; otherwise nil.
 	cache  *cache.Cache
 	client *client      // of the cache
 	entry  *cache.Entry // of the token that it has or waits for
-	token  *token.Token // with which it went on, for the upstream's verdict
-	// metadataChecks are entries of invalidateWhen that hold but for the metadata, which filters set as the body passes.
+	token  *token.Token // that it was forwarded with, in case the upstream rejects it
+	// metadataChecks are entries of invalidateWhen that match except for metadata, which filters set while the body
+	// passes.
 	metadataChecks []*config.Rejection
-	ticket         cache.Ticket // in the queue of those that wait for the same token
+	ticket         cache.Ticket // while waiting for a token
 }
 
 type requestState int
@@ -41,7 +42,7 @@ type requestState int
 const (
 	arrived requestState = iota
 	paused               // until the token call ends
-	settled              // sent on, answered, or gone: it must not be touched again
+	settled              // forwarded, answered, or gone: must not be touched again
 )
 
 var (
@@ -50,21 +51,21 @@ var (
 	_ token.Cause  = (*requestContext)(nil)
 )
 
-// mode is how the requests of a part come to their token.
+// mode is how the requests of a part get their token.
 type mode interface {
-	// handle decides on a request that has just arrived, and brings no token that it may keep.
+	// handle decides on a request that has just arrived and does not keep a token of its own.
 	handle(r *requestContext) types.Action
-	configPart() *part // whose requests it takes; nil: they are left alone
+	configPart() *part // nil: requests bypass the plugin
 }
 
 type (
 	bypass struct{}
-	// uncached makes a call for each request, as the guide's sample for plugin developers does.
+	// uncached makes a call for each request, as the sample in the guide for plugin developers does.
 	uncached struct {
 		part   *part
 		source token.Source
 	}
-	// cached has requests that need the same token share it.
+	// cached shares tokens between requests.
 	cached struct {
 		part   *part
 		client *client
@@ -76,9 +77,9 @@ func (bypass) configPart() *part     { return nil }
 func (m uncached) configPart() *part { return m.part }
 func (m cached) configPart() *part   { return m.part }
 
-// OnHttpRequestHeaders decides on the request. With a cached token it makes one host call, the one that sets the
-// header, and one more for each header whose token was exchanged, unless that is the same. A request with a body makes two
-// more, which ask for fields that name headers.
+// OnHttpRequestHeaders decides on the request. With a cached token it makes one host call, which sets the header, plus
+// one per header whose token was exchanged, unless that is the same header. A request with a body takes two more, for
+// the headers that name others.
 func (r *requestContext) OnHttpRequestHeaders(_ int, endOfStream bool) (action types.Action) {
 	defer r.denyOnPanic(&action)
 	m := r.plugin.global
@@ -124,7 +125,7 @@ func (r *requestContext) hasOwnToken() bool {
 		return r.part.service.HasTokenCookie(r.cookieLines())
 	}
 	value, err := proxywasm.GetHttpRequestHeader(r.part.service.TokenHeader())
-	return err == nil && strings.Trim(value, " \t") != "" // HTTP/2 carries blanks, which the upstream would take off
+	return err == nil && strings.Trim(value, " \t") != "" // HTTP/2 allows surrounding blanks, which the upstream would strip
 }
 
 func (bypass) handle(*requestContext) types.Action { return types.ActionContinue }
@@ -155,11 +156,11 @@ func (m uncached) handle(r *requestContext) types.Action {
 	return types.HeaderStopAllIterationAndWatermark
 }
 
-// requestCall is the call of one request for itself.
+// requestCall is a call that a single request makes for itself.
 type requestCall struct {
 	request     *requestContext
 	hasReturned bool
-	// What came at once, so that there is no paused request to be resumed.
+	// The result, if it arrived before Fetch returned: no paused request has to be resumed.
 	token  *token.Token
 	failed *token.Error
 }
@@ -206,7 +207,7 @@ func (m cached) handle(r *requestContext) types.Action {
 }
 
 func (m cached) ask(r *requestContext, caller token.Caller) types.Action {
-	// Before asking: a result could come while this function still runs.
+	// Pause first: the result could arrive while Ask is still running.
 	r.pause()
 	entry, reply := m.cache.Ask(caller, r)
 	r.entry = entry
@@ -225,7 +226,7 @@ func (m cached) ask(r *requestContext, caller token.Caller) types.Action {
 
 func (r *requestContext) pause() { r.state, r.wasPaused = paused, true }
 
-// Headers are those that a call sends along which the request causes.
+// Headers returns headers of the request, for a call that it causes.
 func (r *requestContext) Headers(names []string) (found [][2]string) {
 	if r.state != paused || proxywasm.SetEffectiveContext(r.id) != nil {
 		return nil
@@ -238,31 +239,31 @@ func (r *requestContext) Headers(names []string) (found [][2]string) {
 	return found
 }
 
-// OnHttpRequestTrailers takes the names that must not go on out of the trailers, where an upstream could take them
-// for headers. Envoy calls it for requests that have trailers, and not before the request goes on.
+// OnHttpRequestTrailers removes trailers that an upstream could take for protected or exchanged headers. Envoy calls it
+// after the request's headers were handled, if there are trailers.
 func (r *requestContext) OnHttpRequestTrailers(int) types.Action {
 	defer r.plugin.logPanic()
 	if r.part == nil {
 		return types.ActionContinue
 	}
 	removeTrailers(r.protected())
-	removeTrailers(r.part.service.ExchangedHeaders()) // also where the header or cookie itself is kept
+	removeTrailers(r.part.service.ExchangedHeaders()) // even if the header or cookie itself is kept
 	return types.ActionContinue
 }
 
 func removeTrailers(names []string) {
 	for _, name := range names {
-		_ = proxywasm.RemoveHttpRequestTrailer(name) // fails for one that is not there only
+		_ = proxywasm.RemoveHttpRequestTrailer(name) // fails only if there is none
 	}
 }
 
-// OnDeleted is the last of the request, also of one whose client has gone while it was paused.
+// OnDeleted ends the request, including one whose client has gone while it was paused.
 func (r *requestContext) OnDeleted() {
 	r.OnHttpStreamDone()
 	r.plugin.reuse(r)
 }
 
-// OnHttpStreamDone is what the SDK's emulator calls in place of OnDeleted.
+// OnHttpStreamDone is called by the SDK's emulator instead of OnDeleted.
 func (r *requestContext) OnHttpStreamDone() {
 	defer r.plugin.logPanic()
 	r.ticket.Cancel()

@@ -9,19 +9,19 @@ import (
 	"token-fetch/internal/cache"
 )
 
-// This file is what a plugin context does outside of requests: it begins fetches, tells waiting
-// requests what became of theirs, and looks after the caches.
+// This file is what a plugin context does outside requests: it begins fetches, notifies waiting requests, and maintains
+// the caches.
 
 const (
-	// tickPeriod is how often a plugin context looks after its tokens and metrics.
+	// tickPeriod is how often a plugin context maintains its tokens and metrics.
 	tickPeriod = 100 * time.Millisecond
 	// batchPeriod is the time between two batches while there is work. In between, the worker serves other requests.
 	batchPeriod = time.Millisecond
-	// pollPeriod is how often it looks whether another worker's token call has ended that requests wait for.
+	// pollPeriod is how often to check for the end of another worker's token call that requests wait for.
 	pollPeriod = 4 * time.Millisecond
 )
 
-// wake has the next batch run soon, for what a request has left to do. Ticks and answers run a batch themselves at their end.
+// wake schedules a batch for what a request leaves to do. Ticks and runCallback end with a batch anyway.
 func (p *pluginContext) wake() {
 	if !p.runsBatch {
 		p.tickWithin(batchPeriod)
@@ -45,7 +45,7 @@ func (p *pluginContext) OnTick() {
 	p.tickEvery(p.runBatch())
 }
 
-// pollSoon has watch run soon.
+// pollSoon schedules pollShares.
 func (p *pluginContext) pollSoon() {
 	if p.period > pollPeriod {
 		p.tickEvery(pollPeriod)
@@ -58,8 +58,8 @@ type pollable interface {
 	IsWaiting() bool
 }
 
-// pollShares has those that share tokens do together what one callback can do, beginning with those whose turn was the longest
-// ago.
+// pollShares lets the shared sources do, together, as much as fits into one callback, starting with the one that has
+// waited longest.
 func (p *pluginContext) pollShares() {
 	defer p.logPanic()
 	left := cache.BatchSize
@@ -75,7 +75,7 @@ func (p *pluginContext) pollShares() {
 }
 
 func (p *pluginContext) maintain(now time.Duration) {
-	defer p.logPanic() // the requests that wait must be told all the same
+	defer p.logPanic() // waiting requests must be notified regardless
 	wall := p.Wall()
 	for _, cache := range p.caches {
 		cache.Tick(now, wall)
@@ -87,7 +87,7 @@ func (p *pluginContext) maintain(now time.Duration) {
 	p.vm.metrics.flush(now)
 }
 
-// runBatch does a part of what there is to do, and returns how soon there is more.
+// runBatch does some of the pending work, and returns when to continue.
 func (p *pluginContext) runBatch() (next time.Duration) {
 	switch more := p.scheduler.RunBatch(); {
 	case more:
@@ -99,7 +99,7 @@ func (p *pluginContext) runBatch() (next time.Duration) {
 	}
 }
 
-// answer has an answer taken, and a batch run after it.
+// runCallback handles the result of a host call, then runs a batch.
 func (p *pluginContext) runCallback(handle func()) {
 	defer p.logPanic()
 	p.runsBatch = true
@@ -108,15 +108,15 @@ func (p *pluginContext) runCallback(handle func()) {
 	p.tickWithin(p.runBatch())
 }
 
-// tickWithin has the next tick come no later than that. It is for a tick alone to make the period longer: setting the timer
-// begins it anew, and if each answer did so, no tick would ever come.
+// tickWithin makes the next tick come no later than after period. Only a tick may lengthen the period: setting the
+// timer restarts it, and if every response did so, no tick would ever come.
 func (p *pluginContext) tickWithin(period time.Duration) {
 	if period < p.period {
 		p.tickEvery(period)
 	}
 }
 
-// tickEvery sets the timer, which is the root context's whichever context runs.
+// tickEvery sets the timer. It belongs to the root context, whichever context is active.
 func (p *pluginContext) tickEvery(period time.Duration) {
 	if period == p.period {
 		return
