@@ -198,6 +198,19 @@ func TestJSONObjects(t *testing.T) {
 		}
 		checkErr(t, s, "")
 	}
+	for rule, want := range map[string]string{
+		`{}`:               `{"a": 1, "b": {"c": 2, "d": null}}`,
+		`{"claims": null}`: "",
+		`{"claims": {}}`:   `{"a":1,"b":{"c": 2, "d": null}}`,
+		`{"claims": {"a": null, "b": {"c": [3], "e": {"f": null}}, "g": null, "\"": "h"}}`: `{"b":{"c":[3],"d":null,"e":{"f": null}},"g":null,"\"":"h"}`,
+		`{"claims": {"b": 4}}`: `{"a":1,"b":4}`,
+	} {
+		s := parse(`{"claims": {"a": 1, "b": {"c": 2, "d": null}}}`).Override(gjson.Parse(rule))
+		if got := s.JSON(keyClaims).Identity(); got != want {
+			t.Errorf("rule %s: got %q, expected %q", rule, got, want)
+		}
+		checkErr(t, s, "")
+	}
 	s := parse(`{"claims": "a"}`)
 	s.JSON(keyClaims)
 	checkErr(t, s, `invalid claims in config: "a" (want an object of any values)`)

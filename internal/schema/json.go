@@ -85,3 +85,36 @@ func parseJSON(data []byte) (gjson.Result, error) {
 	}
 	return whole, nil
 }
+
+// mergeObjects returns an object with the members of one that another replaces, adds to or, by null, removes from.
+func mergeObjects(object, by gjson.Result) gjson.Result {
+	names, changes := []string{}, map[string]gjson.Result{}
+	by.ForEach(func(name, value gjson.Result) bool {
+		names, changes[name.String()] = append(names, name.String()), value
+		return true
+	})
+	var members []string
+	add := func(name string, value gjson.Result) {
+		quoted, _ := json.Marshal(name)
+		members = append(members, string(quoted)+":"+value.Raw)
+	}
+	object.ForEach(func(name, value gjson.Result) bool {
+		change, isChanged := changes[name.String()]
+		delete(changes, name.String())
+		switch {
+		case !isChanged:
+			add(name.String(), value)
+		case value.IsObject() && change.IsObject():
+			add(name.String(), mergeObjects(value, change))
+		case change.Type != gjson.Null:
+			add(name.String(), change)
+		}
+		return true
+	})
+	for _, name := range names {
+		if value, isNew := changes[name]; isNew {
+			add(name, value)
+		}
+	}
+	return gjson.Parse("{" + strings.Join(members, ",") + "}")
+}

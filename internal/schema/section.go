@@ -168,6 +168,26 @@ func (s Section) Value(k *Key) (value gjson.Result, ok bool) {
 	return gjson.Result{}, false
 }
 
+// Merged is Value for an object of any values: the layers' objects, merged member by member and to any depth, as RFC 7396
+// has it. But a null that has nothing to remove is a value.
+func (s Section) Merged(k *Key) (merged gjson.Result, ok bool) {
+	for _, layer := range s.layers {
+		value, set := layer[k.Name]
+		switch {
+		case !set:
+		case !ok:
+			if merged, ok = value, value.Type != gjson.Null; !ok {
+				return merged, false
+			}
+		case value.IsObject() && merged.IsObject():
+			merged = mergeObjects(value, merged)
+		default:
+			return merged, true
+		}
+	}
+	return merged, ok
+}
+
 // Has reports whether the key is set to anything but null.
 func (s Section) Has(k *Key) bool {
 	_, ok := s.Value(k)

@@ -44,7 +44,7 @@ func (s Section) Template(k *Key, syntax SyntaxOf) template.Template {
 
 // JSON returns an object with variables and references in its strings.
 func (s Section) JSON(k *Key) template.Template {
-	value, ok := s.Value(k)
+	value, ok := s.Merged(k)
 	if !ok {
 		return template.Template{}
 	}

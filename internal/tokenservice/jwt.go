@@ -125,7 +125,7 @@ func (r reader) claims() template.Template {
 	if !schema.ValidJSON([]byte(text.Skeleton())) {
 		r.Fail("invalid %s in config: with its variables it is not JSON (want them inside strings)", r.Name(keyClaims))
 	}
-	written, _ := r.Value(keyClaims)
+	written, _ := r.Merged(keyClaims)
 	if hasReferenceInName(written) {
 		r.Fail("invalid %s in config: a claim's name has a ${…} (want it in values only)", r.Name(keyClaims))
 	}
