@@ -1,11 +1,11 @@
-// Postlink makes main.wasm of the linked module:
+// Postlink turns the linked module into main.wasm:
 //
 //	go run ./tools/postlink -in build/linked.wasm -out main.wasm
 //
-// The SDK exports every callback of the Proxy-Wasm ABI, whether the plugin has a use for it or not, and Go's linker has
-// no switch for that. The host enters the VM for each callback that is exported, several times per request: those that
-// do nothing cost 4 to 8 % of the CPU of a request. exports.go has what is done to each export, and why. All else stays
-// as it was linked.
+// The SDK exports every callback of the Proxy-Wasm ABI, whether the plugin uses it or not, and Go's linker has no
+// option to prevent that. The host enters the VM for every exported callback, several times per request: those that do
+// nothing cost 4 to 8 % of the CPU of a request. exports.go says what happens to each export, and why. Everything else
+// stays as linked.
 package main
 
 import (
@@ -37,14 +37,13 @@ func rewrite(in, out string) error {
 	return writeFile(out, data)
 }
 
-// writeFile puts a whole file in place in one step: a gateway that watches path, or a make that was interrupted, never
-// sees half of it.
+// writeFile writes a file atomically: a gateway that watches path never sees a partial file, nor does an interrupted make leave one.
 func writeFile(path string, data []byte) error {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name()) // does nothing after the renaming
+	defer os.Remove(file.Name()) // no effect after the rename
 	_, err = file.Write(data)
 	err = errors.Join(err, file.Chmod(0o644), file.Close())
 	if err != nil {

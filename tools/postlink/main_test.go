@@ -32,7 +32,7 @@ const importsRedis = "\x02\x18\x01\x03env\x10proxy_redis_call\x00\x00"
 func all() (names []string) {
 	for _, e := range exports {
 		names = append(names, e.name)
-		if e.fate == replaced {
+		if e.disposition == replaced {
 			names = append(names, ownPrefix+e.name)
 		}
 	}
@@ -70,10 +70,10 @@ func TestListIsApplied(t *testing.T) {
 			if e.why == "" {
 				t.Errorf("%s: the list has no reason", e.name)
 			}
-			if e.fate == kept || e.fate == replaced || e.fate == ofRedis && imports != "" {
+			if e.disposition == kept || e.disposition == replaced || e.disposition == redisOnly && imports != "" {
 				want = append(want, e.name)
 			}
-			if at := slices.Index(got, e.name); e.fate == replaced && !strings.HasPrefix(all()[found[at].target[1]], ownPrefix) {
+			if at := slices.Index(got, e.name); e.disposition == replaced && !strings.HasPrefix(all()[found[at].target[1]], ownPrefix) {
 				t.Errorf("%s: got the SDK's, expected that of internal/abi", e.name)
 			}
 		}

@@ -6,7 +6,7 @@ import (
 	"errors"
 )
 
-// As much of the binary format as exports need: https://webassembly.github.io/spec/core/binary/modules.html
+// The part of the binary format that exports need: https://webassembly.github.io/spec/core/binary/modules.html
 
 var (
 	errNotWasm   = errors.New("not a WebAssembly module of version 1")
@@ -22,10 +22,10 @@ const (
 // export is an entry of the export section.
 type export struct {
 	name   string
-	target []byte // what is exported: its kind and index, as they stand in the file
+	target []byte // encoded kind and index
 }
 
-// splitAtExports returns what stands in the module before and after its export section, and the exports.
+// splitAtExports returns the exports, and the module's bytes before and after its export section.
 func splitAtExports(module []byte) (before []byte, exports []export, after []byte, err error) {
 	rest, isWasm := bytes.CutPrefix(module, []byte(header))
 	if !isWasm {
@@ -68,7 +68,7 @@ func readExports(body []byte) (exports []export, err error) {
 	return exports, nil
 }
 
-// cutSized cuts off what begins with its size. Sizes are unsigned LEB128 numbers, which Go calls varints.
+// cutSized splits off a length-prefixed part. Lengths are unsigned LEB128 numbers, Go's uvarints.
 func cutSized(data []byte) (cut, rest []byte, err error) {
 	size, n := binary.Uvarint(data)
 	if n <= 0 || size > uint64(len(data)-n) {
