@@ -22,7 +22,11 @@ func TestBackoffAfterFailures(t *testing.T) {
 				w.clock.Pass(wait/5 + 1)
 				w.fetchOnce(t, result)
 			}
-			w.clock.Pass(MaxBackoff)
+			w.clock.Pass(24 * time.Hour)
+			if r := w.fetchOnce(t, result); r.Err.RetryAfter > 2*time.Second {
+				t.Errorf("a failure a day later: got a wait of %s, expected the first one's", r.Err.RetryAfter)
+			}
+			w.clock.Pass(2 * time.Second)
 			w.fetchOnce(t, good("t1", time.Minute))
 			w.serves(t, "t1")
 		})
@@ -95,19 +99,5 @@ func TestFewCallersTryWhenTheWaitIsOver(t *testing.T) {
 	w.run()
 	if n := len(w.Fetches) - before; n > 50 {
 		t.Errorf("calls to a token service that was down a moment ago: got %d, expected few", n)
-	}
-}
-
-// A failure a day after the last one is a first one.
-func TestFailuresOfYesterdayDoNotCount(t *testing.T) {
-	w := newPerCallerWorker(defaults(), &Memory{})
-	for i := range 6 {
-		w.fetchFor(t, callerOf(i, 10), unavailable())
-		w.clock.Pass(40 * time.Second)
-	}
-	w.clock.Pass(24 * time.Hour)
-	w.fetchFor(t, named("later"), unavailable())
-	if wait := w.outage.until - w.clock.Now; wait > 2*time.Second {
-		t.Errorf("wait after one failure: got %s, expected about a second", wait)
 	}
 }

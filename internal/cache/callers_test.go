@@ -94,11 +94,16 @@ func TestRefusalHoldsForItsCallerOnly(t *testing.T) {
 		t.Errorf("the same caller, refused twice: got %s, expected its wait to have doubled", reply)
 	}
 	w.clock.Pass(time.Second)
-	w.fetchFor(t, named("a"), good("a", time.Minute))
-	w.clock.Pass(2 * MaxBackoff)
+	w.fetchFor(t, named("a"), refusal())
+	w.clock.Pass(MaxBackoff)
 	w.tick()
-	if w.Memory.used[refused] != 0 {
-		t.Errorf("memory of refused callers: got %d, expected none", w.Memory.used[refused])
+	if w.entries[named("a").Key()] == nil {
+		t.Error("within the longest wait: forgotten, so that the next refusal would count as the first")
+	}
+	w.clock.Pass(MaxBackoff)
+	w.tick()
+	if len(w.entries) != 0 || w.Memory.used != [segments]int{} {
+		t.Errorf("after it: got %d entries and %v bytes, expected none", len(w.entries), w.Memory.used)
 	}
 }
 

@@ -7,24 +7,6 @@ import (
 	"token-fetch/internal/token"
 )
 
-func TestRejectedByUpstream(t *testing.T) {
-	w := newWorker(defaults())
-	w.fetchOnce(t, good("t1", 100*time.Second))
-	used := w.serves(t, "t1")
-	for range 10 {
-		w.Reject(w.Common(), used.ID)
-	}
-	w.fetchOnce(t, good("t2", 100*time.Second))
-	if last := w.Fetches[1].Query; last.Have != used.ID || !last.IsRejected {
-		t.Errorf("the source was asked for %+v, expected it to be told of the rejected token %d", last, used.ID)
-	}
-	if w.stats.Invalidated != 1 {
-		t.Errorf("ten rejections of one token: got %d invalidations, expected 1", w.stats.Invalidated)
-	}
-	w.Reject(w.Common(), used.ID) // a slow answer to the old one
-	w.serves(t, "t2")
-}
-
 func TestUpstreamThatAlwaysRejects(t *testing.T) {
 	for name, caller := range map[string]token.Caller{"one token for all": nil, "a caller's": named("a")} {
 		w := newWorker(defaults())
@@ -138,6 +120,11 @@ func TestRequestsAfterRejection(t *testing.T) {
 	if len(w.Fetches) != 2 || w.stats.Invalidated != 1 {
 		t.Errorf("got %d fetches and %d invalidated, expected 2 and 1", len(w.Fetches), w.stats.Invalidated)
 	}
+	if last := w.Fetches[1].Query; last.Have != used.ID || !last.IsRejected {
+		t.Errorf("the source was asked for %+v, expected it to be told of the rejected token %d", last, used.ID)
+	}
+	w.Reject(w.Common(), used.ID) // a slow answer to the old one
+	w.serves(t, "t2")
 }
 
 // What a caller's upstream rejects is no other caller's business.

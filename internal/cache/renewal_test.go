@@ -13,13 +13,13 @@ func TestRenewal(t *testing.T) {
 	p.RefreshBefore = 10 * time.Second
 	w := newWorker(p)
 	w.fetchOnce(t, good("t1", 100*time.Second))
-	w.clock.Pass(87 * time.Second)
+	w.clock.Pass(w.Common().token.refreshAt - w.clock.Now - 1)
 	w.serves(t, "t1")
 	w.tick()
 	if len(w.Fetches) != 1 {
 		t.Fatalf("before its time: got %d fetches, expected 1", len(w.Fetches))
 	}
-	w.clock.Pass(3 * time.Second)
+	w.clock.Pass(1)
 	w.tick()
 	w.tick()
 	if len(w.Fetches) != 2 {

