@@ -7,11 +7,12 @@
 package definitions
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -72,9 +73,9 @@ func (s Set) Add(path string) error {
 }
 
 func (s Set) add(name string, data []byte) error {
-	for _, document := range split(withoutTemplates(data)) {
+	for _, document := range split(data) {
 		var crd apiextensionsv1.CustomResourceDefinition
-		if err := yaml.Unmarshal(document, &crd); err != nil {
+		if err := yaml.Unmarshal([]byte(document), &crd); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		if crd.Kind != "CustomResourceDefinition" {
@@ -91,25 +92,15 @@ func (s Set) add(name string, data []byte) error {
 	return nil
 }
 
-// withoutTemplates drops the lines with which a chart decides whether to install a definition.
-func withoutTemplates(data []byte) []byte {
-	var kept [][]byte
-	for _, line := range bytes.Split(data, []byte("\n")) {
-		if !bytes.HasPrefix(bytes.TrimSpace(line), []byte("{{")) {
-			kept = append(kept, line)
+// split returns the documents of a YAML file, without the lines with which a chart decides whether to install a definition.
+func split(data []byte) (documents []string) {
+	var kept strings.Builder
+	for line := range strings.Lines("\n" + string(data)) {
+		if !strings.HasPrefix(strings.TrimSpace(line), "{{") {
+			kept.WriteString(line)
 		}
 	}
-	return bytes.Join(kept, []byte("\n"))
-}
-
-// split makes the documents of a YAML file.
-func split(data []byte) (documents [][]byte) {
-	for _, part := range strings.Split("\n"+string(data), "\n---") {
-		if strings.TrimSpace(part) != "" {
-			documents = append(documents, []byte(part))
-		}
-	}
-	return documents
+	return slices.DeleteFunc(strings.Split(kept.String(), "\n---"), func(document string) bool { return strings.TrimSpace(document) == "" })
 }
 
 func newDefinition(published *apiextensionsv1.JSONSchemaProps) (*definition, error) {
@@ -128,30 +119,25 @@ func newDefinition(published *apiextensionsv1.JSONSchemaProps) (*definition, err
 	return &definition{structural, values, cel.NewValidator(structural, true, celconfig.PerCallLimit)}, nil
 }
 
-// Finding is something that is wrong with a resource.
-type Finding struct {
-	Field   string // such as spec.matchRules[0].ingress
-	Text    string // has the field's name, and no value that may be secret
-	Unknown bool   // the definition does not know the field: kubectl refuses it, and other clients lose it without an error
-}
-
 // noPath is where a resource's own fields begin.
 var noPath *field.Path
 
-// Check tells what the API server would refuse, and what it would drop. isKnown is false for a kind that the
-// set does not have.
-func (s Set) Check(resource map[string]any) (findings []Finding, isKnown bool, err error) {
+// Check returns what the API server would refuse, and the fields that it does not know: kubectl refuses these, and other
+// clients lose them without an error. The errors show no value that may be secret. isKnown is false for a kind that the set
+// does not have.
+func (s Set) Check(resource map[string]any) (errs []error, isKnown bool) {
 	d := s[kindOf(resource)]
 	if d == nil {
-		return nil, false, nil
+		return nil, false
 	}
 	object, err := copyOf(resource)
 	if err != nil {
-		return nil, true, err
+		return []error{err}, true
 	}
 	tracking := schema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}
+	texts := map[string][]string{} // by field
 	for _, path := range pruning.PruneWithOptions(object, d.structural, true, tracking) {
-		findings = append(findings, Finding{Field: path, Text: s.unknown(kindOf(resource), path), Unknown: true})
+		texts[path] = append(texts[path], s.unknown(kindOf(resource), path))
 	}
 	defaulting.Default(object, d.structural)
 	problems := validation.ValidateCustomResource(noPath, object, d.values)
@@ -159,10 +145,14 @@ func (s Set) Check(resource map[string]any) (findings []Finding, isKnown bool, e
 		problems, _ = d.rules.Validate(context.Background(), noPath, d.structural, object, nil, celconfig.RuntimeCELCostBudget)
 	}
 	for _, problem := range problems {
-		findings = append(findings, Finding{Field: problem.Field, Text: describe(problem)})
+		texts[problem.Field] = append(texts[problem.Field], describe(problem))
 	}
-	slices.SortStableFunc(findings, func(a, b Finding) int { return strings.Compare(a.Field, b.Field) })
-	return findings, true, nil
+	for _, path := range slices.Sorted(maps.Keys(texts)) {
+		for _, text := range texts[path] {
+			errs = append(errs, errors.New(text))
+		}
+	}
+	return errs, true
 }
 
 func kindOf(resource map[string]any) string {
@@ -178,15 +168,10 @@ func copyOf(resource map[string]any) (object map[string]any, err error) {
 	return object, k8sjson.Unmarshal(text, &object)
 }
 
-// ReadPublished reads the resources of a file of a chart.
-func ReadPublished(data []byte) (resources []map[string]any, err error) {
-	return Read(withoutTemplates(data))
-}
-
-// Read reads the resources of a YAML file.
+// Read reads the resources of a YAML file, which may be one of a chart.
 func Read(data []byte) (resources []map[string]any, err error) {
 	for _, document := range split(data) {
-		text, err := yaml.YAMLToJSONStrict(document)
+		text, err := yaml.YAMLToJSONStrict([]byte(document))
 		if err != nil {
 			return nil, err
 		}

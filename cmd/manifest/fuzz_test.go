@@ -1,6 +1,8 @@
 package manifest_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -9,14 +11,16 @@ import (
 
 // Whatever a file has, it is read or refused in one line.
 func FuzzRead(f *testing.F) {
-	for _, text := range []string{
-		"a: 1\n", `{"a": 1}`, `{"a": 1`, "---\n---\n- a\n", "a: &x {b: *x}\n", bomb(),
-		higressHead + "  defaultConfig: {a: '${secret.ns/n.k}'}\n  matchRules:\n  - {ingress: [a], domain: [b], config: {c: 1}}\n",
-		istioHead + "  pluginConfig: {a: 1}\n  vmConfig: {env: [{name: A, valueFrom: HOST}]}\n",
-		envoyGatewayHead + "  wasm: [{config: {a: 1}, env: {hostKeys: [A]}}]\n",
-		"\"@type\": x/envoy.extensions.filters.http.wasm.v3.Wasm\nconfig: {configuration: {\"@type\": x/google.protobuf.Struct, value: {a: 1}}}\n",
-	} {
-		f.Add(text)
+	paths, err := filepath.Glob("../check/testdata/*/*")
+	if err != nil || len(paths) < 100 {
+		f.Fatalf("got %d files (%v), expected those of make check's tests", len(paths), err)
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		file, err := manifest.Read([]byte(text))

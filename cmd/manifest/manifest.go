@@ -11,11 +11,7 @@ package manifest
 import (
 	"fmt"
 	"strings"
-
-	"token-fetch/cmd/definitions"
 )
-
-var known = definitions.Known
 
 const trafficExtension = "TrafficExtension"
 

@@ -2,6 +2,8 @@ package manifest_test
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,7 +49,6 @@ func TestConfig(t *testing.T) {
 		"the plugin's own JSON":         {`{"b": 1, "a": 2, "a": 3}`, `{"b": 1, "a": 2, "a": 3}`},
 		"broken JSON":                   {`{"a": 1 oops`, `{"a": 1 oops`},
 		"nothing":                       {"# only a comment\n", ""},
-		"no key":                        {"{}", "{}"},
 		"YAML 1.1, as Kubernetes reads": {"a: yes\nb: 010\nc: 2020-01-01\n1: x\n", `{"1":"x","a":true,"b":8,"c":"2020-01-01"}`},
 		"an alias":                      {"a: &x {b: 1}\nc: *x\n", `{"a":{"b":1},"c":{"b":1}}`},
 		"a long number":                 {"a: 12345678901234567890\n", `{"a":12345678901234567890}`},
@@ -89,28 +90,19 @@ func TestConfig(t *testing.T) {
 // What control planes refuse.
 func TestRefused(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
-		"a rule without a condition":  {higressHead + "  matchRules: [{config: {a: 1}}]\n", "spec.matchRules[0]: invalid match rule has no match condition (want ingress, domain or service)"},
-		"empty conditions":            {higressHead + "  matchRules: [{ingress: []}]\n", "spec.matchRules[0]: invalid match rule has no match condition (want ingress, domain or service)"},
 		"a condition that is no list": {higressHead + "  matchRules: [{ingress: r}]\n", `invalid spec.matchRules[0].ingress: a string (want a list)`},
 		"a condition of numbers":      {higressHead + "  matchRules: [{ingress: [5]}]\n", `invalid spec.matchRules[0].ingress[0]: an integer (want a string)`},
 		"rules that are no list":      {higressHead + "  matchRules: {}\n", `invalid spec.matchRules: an object (want a list)`},
 		"a rule that is no object":    {higressHead + "  matchRules: [x]\n", `invalid spec.matchRules[0]: a string (want an object)`},
-		"a config that is a text":     {higressHead + "  defaultConfig: 'a: 1'\n", `invalid spec.defaultConfig: a string (want an object)`},
-		"a boolean in quotes":         {higressHead + "  defaultConfigDisable: 'true'\n", `invalid spec.defaultConfigDisable: a string (want true or false, without quotes)`},
 		"no spec":                     {strings.TrimSuffix(higressHead, "spec:\n"), "missing spec"},
-		"FAIL_RELOAD in Higress":      {higressHead + "  failStrategy: FAIL_RELOAD\n", `invalid spec.failStrategy: "FAIL_RELOAD" (want FAIL_CLOSE, FAIL_OPEN)`},
 		"an unknown strategy":         {istioHead + "  failStrategy: FAIL\n", `invalid spec.failStrategy: "FAIL" (want FAIL_CLOSE, FAIL_OPEN, FAIL_RELOAD)`},
-		"a placeholder without a key": {higressHead + "  defaultConfig: {a: '${secret.ns/name}'}\n", "malformed placeholder ${secret.ns/name}: Higress does not replace it (want ${secret.NAMESPACE/NAME.KEY})"},
 		"one without a namespace":     {higressHead + "  defaultConfig: {a: '${secret.name.key}'}\n", "malformed placeholder ${secret.name.key}: it names no namespace (want ${secret.NAMESPACE/NAME.KEY})"},
 		"one that is not closed":      {higressHead + "  defaultConfig: {a: '${secret.ns/name.key'}\n", "malformed placeholder ${secret.ns/name.key: it has no } (want ${secret.NAMESPACE/NAME.KEY})"},
-		"Istio: a text":               {istioHead + "  pluginConfig: 'a: 1'\n", `invalid spec.pluginConfig: a string (want an object)`},
-		"Envoy Gateway: keys":         {envoyGatewayHead + "  wasm: [{code: {type: HTTP, http: {url: 'http://a/b'}}, env: {hostKeys: X}}]\n", "invalid spec.wasm[0].env.hostKeys: a string (want a list)"},
 		"Envoy: another message":      {"\"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm\nconfig: {configuration: {\"@type\": type.googleapis.com/google.protobuf.Int32Value, value: 1}}\n", `invalid configuration of the filter: "type.googleapis.com/google.protobuf.Int32Value" (want a google.protobuf.StringValue, whose value is the JSON as text)`},
-		"Envoy: a Struct":             {"\"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm\nconfig:\n  configuration: {\"@type\": type.googleapis.com/google.protobuf.Struct, value: {a: 1}}\n", "invalid configuration of the filter: Envoy hands a google.protobuf.Struct over in protobuf's binary form, which is not JSON (want a google.protobuf.StringValue, whose value is the JSON as text)"},
-		"no name":                     {strings.Replace(higressHead, "name: token-fetch, ", "", 1) + "  defaultConfig: {a: 1}\n", "missing metadata.name"},
 		"Higress has no selector":     {higressHead + "  selector: {}\n", "unknown field spec.selector of extensions.higress.io/v1alpha1 WasmPlugin (it is one of extensions.istio.io/v1alpha1 WasmPlugin)"},
-		"a slip in a rule":            {higressHead + "  matchRules: [{ingress: [a], cofnig: {}}]\n", "unknown field spec.matchRules[0].cofnig of extensions.higress.io/v1alpha1 WasmPlugin (did you mean spec.matchRules[0].config?)"},
 		"Higress' fields in Istio":    {istioHead + "  defaultConfig: {a: 1}\n  matchRules: []\n", "unknown field spec.defaultConfig of extensions.istio.io/v1alpha1 WasmPlugin (it is one of extensions.higress.io/v1alpha1 WasmPlugin)\nunknown field spec.matchRules of extensions.istio.io/v1alpha1 WasmPlugin (it is one of extensions.higress.io/v1alpha1 WasmPlugin)"},
+		"two that exclude each other": {istioHead + "  targetRefs: [{kind: Gateway, name: a}]\n  selector: {matchLabels: {a: b}}\n", "invalid spec: only one of targetRefs or selector can be set"},
+		"a number for a text":         {istioHead + "  vmConfig: {env: [{name: A, value: 31337}]}\n", "invalid spec.vmConfig.env[0].value: an integer (want a string)"},
 		"an unknown field":            {higressHead + "  somethingElse: 1\n", "unknown field spec.somethingElse of extensions.higress.io/v1alpha1 WasmPlugin (want defaultConfig, defaultConfigDisable, failStrategy, imagePullPolicy, imagePullSecret, matchRules, phase, pluginConfig, pluginName, priority, sha256, url, verificationKey, vmConfig)"},
 	}
 	for name, test := range tests {
@@ -127,13 +119,9 @@ func TestRefused(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
 		"nothing to say":           {higressHead + "  failStrategy: FAIL_CLOSE\n  defaultConfig: {a: 1}\n", ""},
-		"a disabled rule":          {higressHead + "  matchRules: [{ingress: [a], configDisable: true}]\n", "spec.matchRules[0] is dropped, as it has configDisable: its requests get the global part (to exempt them, write enabled: false into its config)"},
-		"a disabled global part":   {higressHead + "  defaultConfigDisable: true\n  defaultConfig: {a: 1}\n  matchRules: [{ingress: [a]}]\n", "spec.defaultConfig is not used, as defaultConfigDisable is true: the rules inherit nothing"},
-		"ingress and domain":       {higressHead + "  matchRules: [{ingress: [a], domain: [b]}]\n", "spec.matchRules[0] has ingress and domain: the domain is ignored"},
 		"domain and service":       {higressHead + "  matchRules: [{service: [a], domain: [b]}]\n", "spec.matchRules[0] has domain and service: the service is ignored"},
 		"gRPC":                     {higressHead + "  matchRules: [{ingress: [a], routeType: GRPC}]\n", "spec.matchRules[0] has routeType: GRPC, which Higress puts in the place of the route's name: the rule matches nothing"},
 		"pluginConfig wins":        {higressHead + "  pluginConfig: {a: 1}\n  defaultConfig: {b: 1}\n", "spec.defaultConfig is ignored, as spec.pluginConfig is there"},
-		"Higress fails open":       {higressHead + "  failStrategy: FAIL_OPEN\n", "spec.failStrategy is FAIL_OPEN: when the plugin can't be loaded, requests pass unchanged, with a token header that a client may have forged (want FAIL_CLOSE)"},
 		"Envoy Gateway fails open": {envoyGatewayHead + "  wasm: [{failOpen: true}]\n", "spec.wasm[0].failOpen is true: when the plugin can't be loaded, requests pass unchanged, with a token header that a client may have forged"},
 		"Envoy fails open":         {"\"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm\nconfig: {fail_open: true}\n", "the filter fails open: when the plugin can't be loaded, requests pass unchanged, with a token header that a client may have forged"},
 	}
@@ -142,6 +130,47 @@ func TestWarnings(t *testing.T) {
 			p := read(t, test.text).Plugins[0]
 			if got := strings.Join(p.Warnings, "\n"); got != test.want {
 				t.Errorf("got      %s\nexpected %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestFileWithSeveralDocuments(t *testing.T) {
+	file := read(t, "---\n# a Secret\napiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: default}\n---\n"+higressHead+"  defaultConfig: {a: 1}\n--- # the next\n"+
+		"apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Service\n  metadata: {name: x}\n- "+strings.ReplaceAll(strings.TrimSpace(istioHead), "\n", "\n  ")+"\n    pluginConfig: {b: 1}\n---\n")
+	var names []string
+	for _, p := range file.Plugins {
+		names = append(names, fmt.Sprintf("%s: %s %s", p.Gateway, p.Name, p.Config))
+	}
+	want := []string{`Higress: WasmPlugin higress-system/token-fetch {"a":1}`, `Istio: WasmPlugin istio-ingress/token-fetch {"b":1}`}
+	if !slices.Equal(names, want) {
+		t.Errorf("got %q, expected %q", names, want)
+	}
+	if want := []string{"Secret default/s", "Service x"}; !slices.Equal(file.Ignored, want) {
+		t.Errorf("ignored: got %q, expected %q", file.Ignored, want)
+	}
+}
+
+// Files of which nothing can be made.
+func TestFileErrors(t *testing.T) {
+	tests := map[string]struct{ text, want string }{
+		"a tab":                     {"a:\n\tb: 1\n", "not YAML: line 2: found character that cannot start any token"},
+		"in the second document":    {"a: 1\n---\nb: 1\n c: 2\n", "not YAML: line 4: mapping values are not allowed in this context"},
+		"a key twice, further down": {"# x\n---\nx:\n  a: 1\n  a: s3cr3t\n", "line 5: duplicate key a"},
+		"a number twice":            {"0: s3cr3t\n0: s3cr3t\n", "line 2: duplicate key 0"},
+		"too many documents":        {strings.Repeat("a: 1\n---\n", 1001), "the file has too many documents (want at most 1000)"},
+		"other kinds only":          {"apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n", "nothing in the file configures the plugin (want WasmPlugin, TrafficExtension, EnvoyFilter, or EnvoyExtensionPolicy with wasm), only Secret s"},
+		"a policy without wasm":     {envoyGatewayHead + "  lua: []\n", "nothing in the file configures the plugin (want WasmPlugin, TrafficExtension, EnvoyFilter, or EnvoyExtensionPolicy with wasm), only EnvoyExtensionPolicy token-fetch"},
+		"another group":             {"apiVersion: extensions.example.com/v1\nkind: WasmPlugin\n", `line 1: invalid apiVersion of WasmPlugin: "extensions.example.com/v1" (want extensions.higress.io/v1alpha1, extensions.istio.io/v1alpha1 or gateway.envoyproxy.io/v1alpha1)`},
+		"no apiVersion":             {"\n# first\nkind: WasmPlugin\n", `line 3: invalid apiVersion of WasmPlugin: "" (want extensions.higress.io/v1alpha1, extensions.istio.io/v1alpha1 or gateway.envoyproxy.io/v1alpha1)`},
+		"a document of no kind":     {higressHead + "  defaultConfig: {a: 1}\n---\nserviceName: x\n", "line 7: the document has no apiVersion and kind"},
+		"a document that is a list": {higressHead + "  defaultConfig: {a: 1}\n---\n- x\n", "line 7: the document is not an object"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := manifest.Read([]byte(test.text))
+			if err == nil || err.Error() != test.want {
+				t.Errorf("got      %v\nexpected %s", err, test.want)
 			}
 		})
 	}

@@ -4,7 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+
+	"token-fetch/cmd/definitions"
 )
 
 // readHigress converts in the order of the control plane: placeholders, pluginConfig, the global part, the rules.
@@ -145,12 +146,6 @@ func checkDefinition(r Resource) (errs []error) {
 	if r.Text("kind") == "WasmPlugin" && r["spec"] == nil {
 		errs = append(errs, errNoSpec) // which Higress' definition allows, but not Higress
 	}
-	findings, _, err := known().Check(r)
-	if err != nil {
-		return append(errs, err)
-	}
-	for _, f := range findings {
-		errs = append(errs, errors.New(f.Text))
-	}
-	return slices.Clip(errs)
+	refused, _ := definitions.Known().Check(r)
+	return append(errs, refused...)
 }

@@ -103,15 +103,11 @@ func check(set definitions.Set, resource map[string]any) error {
 
 // refused joins what is wrong with a custom resource.
 func refused(set definitions.Set, resource map[string]any) error {
-	findings, isKnown, err := set.Check(resource)
+	errs, isKnown := set.Check(resource)
 	if !isKnown {
 		return fmt.Errorf("%v %v: no definition of it", resource["apiVersion"], resource["kind"])
 	}
-	problems := []error{err}
-	for _, f := range findings {
-		problems = append(problems, errors.New(f.Text))
-	}
-	return errors.Join(problems...)
+	return errors.Join(errs...)
 }
 
 // builtIn are the definitions that make check has, but for Higress', which no module has.
@@ -149,7 +145,7 @@ func withoutDescriptions(t *testing.T, path string, kinds []string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resources, err := definitions.ReadPublished(data)
+	resources, err := definitions.Read(data)
 	if err != nil {
 		t.Fatal(err)
 	}
