@@ -53,9 +53,9 @@ func newClient(p *part, h host, m *metrics) *client {
 	return &client{
 		part: p, host: h, metrics: m, name: name,
 		cluster:  cluster{service.ClusterName(), service.Timeout, service.NeedsBody},
-		failures: failureLog{source: name},
-		refusals: refusalLog{source: name},
-		rejected: rejectionLog{source: name},
+		failures: failureLog{host: h, source: name},
+		refusals: refusalLog{host: h, source: name},
+		rejected: rejectionLog{host: h, source: name},
 	}
 }
 
@@ -103,7 +103,7 @@ func (c *client) sign(caller *tokenservice.Caller, named []string, done func(tok
 		done(token.Token{}, failure)
 		return
 	}
-	c.failures.succeeded(c.host)
+	c.failures.succeeded()
 	done(t, nil)
 }
 
@@ -135,10 +135,11 @@ func (f *fetch) answered(a *tokenservice.Answer) {
 	f.hasEnded = true
 	defer f.failOnPanic()
 	fault.Inject(fault.OnAnswer)
-	took := f.client.host.Monotonic() - f.sentAt
+	now := f.client.host.Monotonic()
+	took := now - f.sentAt
 	f.client.metrics.callDuration.record(took)
 	a.Took = took
-	grant, err := f.client.part.service.Grant(a, f.caller, f.wallSentAt())
+	grant, err := f.client.part.service.Grant(a, f.caller, f.client.host.Wall().Add(-took))
 	if err != nil {
 		if f.repeats != nil && f.repeats(err) {
 			return
@@ -147,14 +148,9 @@ func (f *fetch) answered(a *tokenservice.Answer) {
 		f.done(token.Token{}, err)
 		return
 	}
-	f.client.succeed(grant, a.Status, took)
+	f.client.succeed(grant, a.Status, now, took)
 	grant.Age = took
 	f.done(grant.Token, nil)
-}
-
-// wallSentAt is when the call was sent, by the wall clock as it is now, in case that it was set meanwhile.
-func (f *fetch) wallSentAt() time.Time {
-	return f.client.host.Wall().Add(f.sentAt - f.client.host.Monotonic())
 }
 
 // failOnPanic leaves nobody waiting when the answer made the plugin panic.
@@ -185,7 +181,7 @@ func (c *client) countCallFailed(err *token.Error) {
 func (c *client) logCallFailed(err *token.Error) {
 	switch err.Reason {
 	case token.SubjectRefused:
-		c.refusals.refused(c.host, err.Detail)
+		c.refusals.refused(err.Detail)
 	case token.Missing:
 		c.host.reportMissing(c.part, err)
 	default:
@@ -193,9 +189,9 @@ func (c *client) logCallFailed(err *token.Error) {
 	}
 }
 
-func (c *client) succeed(g tokenservice.Grant, status int, took time.Duration) {
-	c.failures.succeeded(c.host)
-	c.failures.debug(c.host, status, g, took)
+func (c *client) succeed(g tokenservice.Grant, status int, now, took time.Duration) {
+	c.failures.succeeded()
+	c.failures.debug(now, status, g, took)
 	for i, warning := range [...]string{g.Uncached, g.Unreadable} {
 		if warning != "" && !c.warned[i] {
 			c.warned[i] = true
@@ -205,7 +201,7 @@ func (c *client) succeed(g tokenservice.Grant, status int, took time.Duration) {
 }
 
 func (c *client) logFailure(err *token.Error) {
-	c.failures.failed(c.host, err.Detail, c.part.failure.consequence(err.Reason.Outcome()))
+	c.failures.failed(err.Detail, c.part.failure.consequence(err.Reason.Outcome()))
 }
 
 // tick writes the sums that are due, and fails fetches whose callback never came.
@@ -219,9 +215,9 @@ func (c *client) tick() {
 	if len(c.open) == 0 {
 		c.open = nil // and with it the array that held them
 	}
-	c.failures.tick(c.host)
-	c.refusals.tick(c.host)
-	c.rejected.tick(c.host)
+	c.failures.tick()
+	c.refusals.tick()
+	c.rejected.tick()
 }
 
 // dispatchError is why a call could not be made.

@@ -31,12 +31,17 @@ func (p *pluginContext) Monotonic() time.Duration {
 	return p.now
 }
 
-// Wall is the time of day.
-func (p *pluginContext) Wall() time.Time { return time.Now() }
+// Wall is the time of day as of the latest Monotonic.
+func (p *pluginContext) Wall() time.Time { return p.wallStart.Add(p.now) }
+
+// readWall reads the wall clock, which may have been set. That takes two host calls, so each tick does it rather than each
+// token call.
+func (p *pluginContext) readWall() { p.wallStart = time.Now().Add(-p.Monotonic()) }
 
 func (p *pluginContext) dispatch(to cluster, call tokenservice.Call, done answered) *token.Error {
+	needsBody := to.needsBody
 	callback := func(headers, bodySize, _ int) {
-		p.runCallback(func() { p.onHTTPCallResponse(headers, bodySize, to.needsBody, done) })
+		p.runCallback(func() { p.onHTTPCallResponse(headers, bodySize, needsBody, done) })
 	}
 	timeout := uint32(to.timeout.Milliseconds()) //nolint:gosec // within the key's limits
 	var err error
@@ -52,16 +57,17 @@ func (p *pluginContext) dispatch(to cluster, call tokenservice.Call, done answer
 // onHTTPCallResponse reads what the host has of the answer: no headers at all mean a
 // timeout or a reset.
 func (p *pluginContext) onHTTPCallResponse(headers, bodySize int, needsBody bool, done answered) {
-	isRead := false
+	a, isRead := &p.answer, false
 	defer func() {
 		p.logPanicOf(recover())
 		if !isRead {
 			done.answered(&tokenservice.Answer{}) // as if none had come
 		}
+		clear(a.Headers) // they would keep everything that the host has handed out
+		*a = tokenservice.Answer{Headers: a.Headers[:0]}
 	}()
-	a := &tokenservice.Answer{}
 	if headers > 0 {
-		a.Headers, _ = proxywasm.GetHttpCallResponseHeaders()
+		a.Headers = abi.CallResponseHeaders(a.Headers)
 		status, _ := tokenservice.FirstHeader(a.Headers, ":status")
 		a.Status, _ = strconv.Atoi(status)
 	}

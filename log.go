@@ -106,6 +106,7 @@ func (p *pacer) reset(h logger) { p.pending, p.next = 0, h.Monotonic()+lineInter
 // on recovery. It also aggregates alternating failures and successes: recovery is reported once, and not again before
 // the next failure was reported.
 type failureLog struct {
+	host        logger
 	source      *sourceName
 	pace        pacer
 	isFailing   bool // according to the latest line
@@ -117,42 +118,41 @@ type failureLog struct {
 }
 
 // failed records a failure and its consequence for requests.
-func (l *failureLog) failed(h logger, reason, consequence string) {
+func (l *failureLog) failed(reason, consequence string) {
 	if l.total == 0 {
-		l.since = h.Monotonic()
+		l.since = l.host.Monotonic()
 	}
 	l.total++
 	l.pace.pending++
 	l.reason, l.consequence = reason, consequence
-	l.tick(h)
+	l.tick()
 }
 
 // tick writes the aggregate when it is due.
-func (l *failureLog) tick(h logger) {
-	if !l.pace.isDue(h) {
+func (l *failureLog) tick() {
+	if !l.pace.isDue(l.host) {
 		return
 	}
 	consequence := l.consequence
 	if l.total == 0 {
 		consequence = "it has recovered since"
 	}
-	h.logf(logError, "token service %s %s%s; %s", l.source, l.reason, l.pace.more("failures more"), consequence)
+	l.host.logf(logError, "token service %s %s%s; %s", l.source, l.reason, l.pace.more("failures more"), consequence)
 	l.isFailing = l.total > 0
-	l.pace.reset(h)
+	l.pace.reset(l.host)
 }
 
-func (l *failureLog) succeeded(h logger) {
+func (l *failureLog) succeeded() {
 	if l.isFailing {
-		lasted := (h.Monotonic() - l.since).Round(time.Millisecond)
-		h.logf(logInfo, "token service %s recovered after %s in %s", l.source, count(l.total, "failure"), lasted)
+		lasted := (l.host.Monotonic() - l.since).Round(time.Millisecond)
+		l.host.logf(logInfo, "token service %s recovered after %s in %s", l.source, count(l.total, "failure"), lasted)
 		l.isFailing, l.pace.pending = false, 0
 	}
 	l.total = 0
 }
 
 // debug reports a successful call, at most once a second.
-func (l *failureLog) debug(h logger, status int, g tokenservice.Grant, took time.Duration) {
-	now := h.Monotonic()
+func (l *failureLog) debug(now time.Duration, status int, g tokenservice.Grant, took time.Duration) {
 	if l.debugged != 0 && now < l.debugged+time.Second {
 		return
 	}
@@ -161,33 +161,35 @@ func (l *failureLog) debug(h logger, status int, g tokenservice.Grant, took time
 	if g.LifetimeFrom != "" {
 		kept = fmt.Sprintf(" that lives %s (%s)", g.Lifetime.Round(time.Second), g.LifetimeFrom)
 	}
-	h.logf(logDebug, "token service %s answered %d with a token%s in %d ms", l.source, status, kept, took.Milliseconds())
+	l.host.logf(logDebug, "token service %s answered %d with a token%s in %d ms", l.source, status, kept, took.Milliseconds())
 }
 
 // refusalLog reports callers whose tokens the token service refuses. It is aggregated, because clients control how
 // often that happens.
 type refusalLog struct {
+	host   logger
 	source *sourceName
 	pace   pacer
 	reason string
 }
 
-func (l *refusalLog) refused(h logger, reason string) {
+func (l *refusalLog) refused(reason string) {
 	l.pace.pending++
 	l.reason = reason
-	l.tick(h)
+	l.tick()
 }
 
-func (l *refusalLog) tick(h logger) {
-	if l.pace.isDue(h) {
-		h.logf(logWarn, "token service %s %s: rejected a caller's token%s; answering 401",
+func (l *refusalLog) tick() {
+	if l.pace.isDue(l.host) {
+		l.host.logf(logWarn, "token service %s %s: rejected a caller's token%s; answering 401",
 			l.source, l.reason, l.pace.more("more"))
-		l.pace.reset(h)
+		l.pace.reset(l.host)
 	}
 }
 
 // rejectionLog reports upstreams that reject tokens, aggregated.
 type rejectionLog struct {
+	host   logger
 	source *sourceName
 	pace   pacer
 	who    string
@@ -195,17 +197,17 @@ type rejectionLog struct {
 }
 
 // add records that the upstream, or a token service called with the token, rejected it.
-func (l *rejectionLog) add(h logger, who, how string) {
+func (l *rejectionLog) add(who, how string) {
 	l.pace.pending++
 	l.who, l.how = who, how
-	l.tick(h)
+	l.tick()
 }
 
-func (l *rejectionLog) tick(h logger) {
-	if l.pace.isDue(h) {
-		h.logf(logWarn, "%s %s to a request with a token of token service %s%s; fetching a new token, after repeated rejections at most every %s; "+
+func (l *rejectionLog) tick() {
+	if l.pace.isDue(l.host) {
+		l.host.logf(logWarn, "%s %s to a request with a token of token service %s%s; fetching a new token, after repeated rejections at most every %s; "+
 			"check the token's audience and scope, the clocks, or cache.invalidateOn", l.who, l.how, l.source, l.pace.more("more"), cache.MaxBackoff)
-		l.pace.reset(h)
+		l.pace.reset(l.host)
 	}
 }
 

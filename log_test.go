@@ -15,10 +15,10 @@ const answered500 = "requests that have no token are answered 500"
 
 func TestFailureLog(t *testing.T) {
 	h := newFakeHost()
-	l := failureLog{source: &sourceName{address: "token.dns:80"}}
+	l := failureLog{host: h, source: &sourceName{address: "token.dns:80"}}
 	fail := func(count int) {
 		for range count {
-			l.failed(h, "answered 503", answered500)
+			l.failed("answered 503", answered500)
 			h.Pass(10 * time.Millisecond)
 		}
 	}
@@ -31,15 +31,15 @@ func TestFailureLog(t *testing.T) {
 			"token service token.dns:80 answered 503; requests that have no token are answered 500"}},
 		{"ten seconds of them", func() { fail(1000) }, []string{
 			"token service token.dns:80 answered 503, and 999 failures more since the last line; requests that have no token are answered 500"}},
-		{"the end", func() { l.succeeded(h); l.succeeded(h) }, []string{
+		{"the end", func() { l.succeeded(); l.succeeded() }, []string{
 			"token service token.dns:80 recovered after 1001 failures in 10.01s"}},
 		{"good and bad by turns", func() {
 			for range 400 {
 				fail(1)
-				l.succeeded(h)
+				l.succeeded()
 			}
 		}, nil},
-		{"and the sum of it", func() { h.Pass(lineInterval); l.tick(h); l.tick(h) }, []string{
+		{"and the sum of it", func() { h.Pass(lineInterval); l.tick(); l.tick() }, []string{
 			"token service token.dns:80 answered 503, and 399 failures more since the last line; it has recovered since"}},
 		{"quiet, then a failure", func() { h.Pass(time.Hour); fail(1) }, []string{
 			"token service token.dns:80 answered 503; requests that have no token are answered 500"}},
@@ -55,12 +55,12 @@ func TestFailureLog(t *testing.T) {
 
 func TestRefusalLog(t *testing.T) {
 	h := newFakeHost()
-	l := refusalLog{source: &sourceName{address: "token.dns:80"}}
+	l := refusalLog{host: h, source: &sourceName{address: "token.dns:80"}}
 	for range 100 {
-		l.refused(h, "answered 400 (invalid_grant)")
+		l.refused("answered 400 (invalid_grant)")
 	}
 	h.Pass(lineInterval)
-	l.tick(h)
+	l.tick()
 	want := []string{
 		"token service token.dns:80 answered 400 (invalid_grant): rejected a caller's token; answering 401",
 		"token service token.dns:80 answered 400 (invalid_grant): rejected a caller's token, and 98 more since the last line; answering 401",
@@ -106,14 +106,14 @@ func TestRedisLog(t *testing.T) {
 
 func TestRejectionLog(t *testing.T) {
 	h := newFakeHost()
-	l := rejectionLog{source: &sourceName{address: "idp.dns:443", parts: []string{"rule 2"}, oauthClient: "gateway"}}
+	l := rejectionLog{host: h, source: &sourceName{address: "idp.dns:443", parts: []string{"rule 2"}, oauthClient: "gateway"}}
 	for range 100 {
-		l.add(h, "upstream", "answered 401")
+		l.add("upstream", "answered 401")
 	}
-	l.tick(h)
+	l.tick()
 	h.Pass(lineInterval)
-	l.tick(h)
-	l.tick(h)
+	l.tick()
+	l.tick()
 	const (
 		begin = "upstream answered 401 to a request with a token of token service idp.dns:443 (rule 2, client gateway)"
 		end   = "; fetching a new token, after repeated rejections at most every 30s; check the token's audience and scope, the clocks, or cache.invalidateOn"
@@ -165,7 +165,7 @@ func TestLinesNameTheirRules(t *testing.T) {
 		{"_match_domain_": ["c.com"], "failure": {"status": 503}}]}`))
 	h := newFakeHost()
 	for _, c := range p.clients {
-		c.host = h
+		c.host, c.failures.host = h, h
 	}
 	want := []string{"idp.dns:80 (global part, rule 1, rule 3, client common)", "idp.dns:80 (rule 2, client second)"}
 	if len(p.clients) != len(want) {

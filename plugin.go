@@ -20,6 +20,7 @@ import (
 	"token-fetch/internal/schema"
 	"token-fetch/internal/share"
 	"token-fetch/internal/token"
+	"token-fetch/internal/tokenservice"
 )
 
 // vmContext is the VM. A worker has one for all configurations of the plugin with the same file and environment.
@@ -87,11 +88,14 @@ type pluginContext struct {
 
 	unused  []*requestContext // reused, so that a request with a cached token allocates nothing
 	callers callerBuffer
+	answer  tokenservice.Answer // of the token call whose callback runs; reused likewise
 	missing missingLog
 	// now is the monotonic clock as of its latest reading, at most one tick ago: free, and precise enough for tokens
 	// that are far from expiry.
-	now    time.Duration
-	period time.Duration // of the timer; 0 until it is set
+	now time.Duration
+	// wallStart is when the monotonic clock was 0, according to the latest reading of the wall clock.
+	wallStart time.Time
+	period    time.Duration // of the timer; 0 until it is set
 	// runsBatch: the current callback ends with a batch, and sets the timer.
 	runsBatch bool
 	tickedAt  time.Duration // time of the latest maintain
@@ -150,7 +154,6 @@ func (p *pluginContext) start(c *config.Config) types.OnPluginStartStatus {
 	p.configure(c)
 	p.vm.metrics.define()
 	p.keepsRoute = slices.ContainsFunc(c.Rules, func(r config.Rule) bool { return r.DependsOnRoute() })
-	p.Monotonic()
 	p.period = tickPeriod
 	if err := setTickPeriod(tickPeriod); err != nil {
 		p.logf(logError, "the plugin does not start: no timer: %v", err)
@@ -160,6 +163,7 @@ func (p *pluginContext) start(c *config.Config) types.OnPluginStartStatus {
 }
 
 func (p *pluginContext) configure(c *config.Config) {
+	p.readWall()
 	p.scheduler = cache.NewScheduler(p.wake)
 	p.rules = rules.NewIndex(c.Conditions())
 	p.metricsOf = map[*part]*metrics{}

@@ -76,6 +76,7 @@ func (p *pluginContext) pollShares() {
 
 func (p *pluginContext) maintain(now time.Duration) {
 	defer p.logPanic() // waiting requests must be notified regardless
+	p.readWall()
 	wall := p.Wall()
 	for _, cache := range p.caches {
 		cache.Tick(now, wall)

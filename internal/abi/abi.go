@@ -2,7 +2,8 @@
 //
 // What: the callbacks that the host makes for each request or, if the plugin is an upstream filter, for each attempt
 // (context_create, request_headers, request_trailers, response_headers, response_trailers, delete); the monotonic
-// clock; request headers; getting and setting properties; and the status of the upstream's response.
+// clock; the headers of requests and of responses to HTTP calls; getting and setting properties; and the status of the
+// upstream's response.
 //
 // Why: in each callback of a request the SDK reads three maps and writes two, which costs more than everything the
 // plugin does for a request with a cached token. Its clock and header functions cost host calls and garbage that a

@@ -32,6 +32,12 @@ func RequestHeaders(to [][2]string) [][2]string {
 	return append(to, headers...)
 }
 
+// CallResponseHeaders is RequestHeaders for the response to an HTTP call.
+func CallResponseHeaders(to [][2]string) [][2]string {
+	headers, _ := proxywasm.GetHttpCallResponseHeaders()
+	return append(to, headers...)
+}
+
 // SetProperty sets a property; a host may ignore it.
 func SetProperty(name, value string) {
 	_ = proxywasm.SetProperty([]string{name}, []byte(value))

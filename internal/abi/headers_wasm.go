@@ -19,9 +19,10 @@ func setProperty(path *byte, pathSize int32, value *byte, valueSize int32) (fail
 
 // The ABI's numbers of header maps.
 const (
-	requestHeaders   = 0
-	responseHeaders  = 2
-	responseTrailers = 3
+	requestHeaders      = 0
+	responseHeaders     = 2
+	responseTrailers    = 3
+	callResponseHeaders = 6
 )
 
 // handedOut and handedOutSize are where the host returns data. On the stack they could move while the host calls back
@@ -55,8 +56,13 @@ func ResponseHeader(name string) (value string, ok bool) { return headerValue(re
 func ResponseTrailer(name string) (value string, ok bool) { return headerValue(responseTrailers, name) }
 
 // RequestHeaders appends all headers to the slice, with names in lower case.
-func RequestHeaders(to [][2]string) [][2]string {
-	if getHeaderMapPairs(requestHeaders, unsafe.Pointer(&handedOut), unsafe.Pointer(&handedOutSize)) != 0 {
+func RequestHeaders(to [][2]string) [][2]string { return appendHeaders(to, requestHeaders) }
+
+// CallResponseHeaders is RequestHeaders for the response to an HTTP call.
+func CallResponseHeaders(to [][2]string) [][2]string { return appendHeaders(to, callResponseHeaders) }
+
+func appendHeaders(to [][2]string, headers uint32) [][2]string {
+	if getHeaderMapPairs(headers, unsafe.Pointer(&handedOut), unsafe.Pointer(&handedOutSize)) != 0 {
 		return to
 	}
 	return appendPairs(to, take())

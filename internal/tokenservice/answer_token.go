@@ -20,10 +20,10 @@ const (
 // coding returns the Content-Encoding if it makes the configured values unreadable. "utf-8" is a harmless mistake;
 // base64 is a text encoding that requestHeaders can ask for (Conjur).
 func (r *answerReader) coding(a *Answer) (shown string, isCoded bool) {
-	value, _ := allHeaders(a.Headers, "content-encoding")
 	if !r.readsBody {
 		return "", false
 	}
+	value, _ := allHeaders(a.Headers, "content-encoding")
 	for coding := range strings.SplitSeq(value, ",") {
 		switch coding = strings.ToLower(strings.TrimSpace(coding)); {
 		case coding == "", coding == "identity", coding == "utf-8", coding == "base64" && strings.Contains(r.ownCodings, coding):
