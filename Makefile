@@ -246,7 +246,7 @@ vuln: | needs-go ## govulncheck in all modules, for main.wasm as it is built
 	for module in $(MODULES); do $(BUILD)/govulncheck -C $$module -db $$db -test ./... || exit; done
 
 .PHONY: schema
-schema: ## write spec.yaml's schema and docs/config.schema.json from the keys, after one was added or changed
+schema: ## write docs/config.schema.json from the keys, after one was added or changed; says where spec.yaml differs
 	@$(GO) -C cmd run ./schema
 
 .PHONY: fmt

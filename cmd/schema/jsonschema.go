@@ -7,16 +7,12 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// describe returns what spec.yaml says of the key at a path such as cache.ttl; example is empty where it has none.
-type describe func(path string) (description, example string)
-
 // writeJSONSchema returns the JSON Schema (draft 2020-12) of a configuration whose keys are those of root. It knows less
 // than the plugin: what depends on several keys is mostly left to the plugin.
 func writeJSONSchema(root *schema.Key, d describe) ([]byte, error) {
-	g := &generator{describe: d}
 	var definitions, references object
 	for _, k := range root.Keys {
-		definitions = append(definitions, member{k.Name, g.key(k, k.Name)})
+		definitions = append(definitions, member{k.Name, d.key(k, k.Name)})
 		references = append(references, member{k.Name, object{{"$ref", "#/$defs/" + k.Name}}})
 	}
 	definitions = append(definitions, member{"rule", rule(references)}, member{"condition", condition})
@@ -36,9 +32,6 @@ func writeJSONSchema(root *schema.Key, d describe) ([]byte, error) {
 		{"if", object{{"not", object{{"anyOf", list{onlyRules, onlyInherited}}}}}},
 		{"then", complete(root)},
 		{"$defs", definitions},
-	}
-	if g.err != nil {
-		return nil, g.err
 	}
 	return encode(document, "  ")
 }

@@ -6,19 +6,14 @@ import (
 	"token-fetch/internal/schema"
 )
 
-type generator struct {
-	describe describe
-	err      error // the first one
-}
+// describe returns what spec.yaml says of the key at a path such as cache.ttl; example is empty where it has none.
+type describe func(path string) (description, example string)
 
 // key is the schema of a key's value. null counts as absent everywhere.
-func (g *generator) key(k *schema.Key, path string) object {
-	description, example := g.describe(path)
-	if description == "" && g.err == nil {
-		g.err = fmt.Errorf("%s: it has no description in spec.yaml", path)
-	}
+func (d describe) key(k *schema.Key, path string) object {
+	description, example := d(path)
 	s := object{{"description", description}}
-	s = append(s, g.value(k, path)...)
+	s = append(s, d.value(k, path)...)
 	if k.Default != nil {
 		s = append(s, member{"default", k.Default})
 	}
@@ -39,7 +34,7 @@ const (
 // variable is a text that names an environment variable: which value it has, only the VM knows.
 var variable = object{{"pattern", `\$\{`}}
 
-func (g *generator) value(k *schema.Key, path string) object {
+func (d describe) value(k *schema.Key, path string) object {
 	text := object{{"type", "string"}}
 	switch path {
 	case lenientPort:
@@ -63,7 +58,7 @@ func (g *generator) value(k *schema.Key, path string) object {
 	case schema.TextOrList:
 		return object{{"type", list{"string", "array", "null"}}, {"items", text}}
 	case schema.Object:
-		return g.members(k, path+".", list{"object", "null"})
+		return d.members(k, path+".", list{"object", "null"})
 	case schema.JSONObject:
 		return object{{"type", list{"object", "null"}}}
 	case schema.ObjectMap: // of keys that the configuration has itself
@@ -76,16 +71,13 @@ func (g *generator) value(k *schema.Key, path string) object {
 	case schema.Integers:
 		return object{{"type", list{"array", "null"}}, {"items", object{{"type", "integer"}, {"minimum", k.Min}, {"maximum", k.Max}}}}
 	case schema.Objects:
-		entry := g.members(k, path+"[].", list{"object"})
+		entry := d.members(k, path+"[].", list{"object"})
 		if required := requiredKeys(k); len(required) > 0 {
 			entry = append(entry, member{"required", required})
 		}
 		return object{{"type", list{"array", "null"}}, {"items", append(entry, entries[path]...)}}
 	}
-	if g.err == nil {
-		g.err = fmt.Errorf("%s: cmd/schema does not know how %q looks in JSON Schema", path, k.Kind)
-	}
-	return nil
+	panic(fmt.Sprintf("%s: cmd/schema does not know how %q looks in JSON Schema", path, k.Kind))
 }
 
 // entries is what more is to be said of the entries of lists.
@@ -106,10 +98,10 @@ func allowed(k *schema.Key) object {
 }
 
 // members is the schema of an object whose keys are known.
-func (g *generator) members(k *schema.Key, prefix string, types list) object {
+func (d describe) members(k *schema.Key, prefix string, types list) object {
 	var properties object
 	for _, inner := range k.Keys {
-		properties = append(properties, member{inner.Name, g.key(inner, prefix+inner.Name)})
+		properties = append(properties, member{inner.Name, d.key(inner, prefix+inner.Name)})
 	}
 	return object{{"type", types}, {"properties", properties}, {"additionalProperties", false}}
 }

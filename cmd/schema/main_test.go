@@ -7,84 +7,79 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"token-fetch/internal/config"
 )
 
 const projectRoot = "../.."
 
-// What is written is what the keys are; nothing is lost of what is written by hand.
-func TestFilesAreUpToDate(t *testing.T) {
-	root := t.TempDir()
-	if err := os.Mkdir(filepath.Join(root, "docs"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(root, specFile), read(t, projectRoot, specFile), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := run(root); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{specFile, schemaFile} {
-		got, want := strings.Split(string(read(t, projectRoot, name)), "\n"), strings.Split(string(read(t, root, name)), "\n")
-		for i := range max(len(got), len(want)) {
-			if i >= len(got) || i >= len(want) || got[i] != want[i] {
-				t.Errorf("%s, line %d: got %q, expected %q; run make schema", name, i+1, got[min(i, len(got)-1)], want[min(i, len(want)-1)])
-				break
-			}
-		}
-	}
-}
-
-// The console shows the Chinese texts. A key without them is as good as any other, so that they may come later.
-func TestWhatIsNotTranslated(t *testing.T) {
-	s, err := parseSpec(read(t, projectRoot, specFile))
+func TestSchemaIsUpToDate(t *testing.T) {
+	text, err := generate(projectRoot)
 	if err != nil {
 		t.Fatal(err)
 	}
-	visit(s.schema, "", func(path string, key *yaml.Node) {
-		if text(key, "description") == "" {
-			t.Errorf("%s: spec.yaml has no description", path)
+	got, want := strings.Split(read(t, schemaFile), "\n"), strings.Split(string(text), "\n")
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || got[i] != want[i] {
+			t.Fatalf("%s, line %d: got %q, expected %q; run make schema", schemaFile, i+1, got[min(i, len(got)-1)], want[min(i, len(want)-1)])
 		}
-		if at(key, "x-title-i18n", "zh-CN") == nil || at(key, "x-description-i18n", "zh-CN") == nil {
-			t.Logf("%s: title or description is not translated into Chinese", path)
-		}
-	})
+	}
 }
 
-// What the market shows of a plugin, and by which it is found.
+// Whoever adds or changes a key learns what spec.yaml must have.
+func TestSpecThatDiffers(t *testing.T) {
+	text := read(t, specFile)
+	for name, test := range map[string]struct{ old, changed, want string }{
+		"a missing key":   {"\n        servicePort:", "\n        servicePrt:", "servicePort: it is missing\nservicePrt: there is no such key"},
+		"a type":          {"type: integer\n          minimum: 1\n          maximum: 65535", "type: number\n          minimum: 1\n          maximum: 65535", "servicePort: got type number, expected integer"},
+		"a limit":         {"maximum: 65535", "maximum: 65536", "servicePort: got maximum 65536, expected 65535"},
+		"a default":       {"default: 80", "default: 81", "servicePort: got default 81, expected 80"},
+		"allowed values":  {"enum: [GET, HEAD,", "enum: [GET,", "requestMethod: got enum [GET POST PUT PATCH DELETE OPTIONS], expected [GET HEAD POST PUT PATCH DELETE OPTIONS]"},
+		"no description":  {"description: Logical port of the token service. 0 counts as left out.", "description: ''", "servicePort: it has no description"},
+		"statuses":        {"minimum: 200", "minimum: 100", "successStatus: got minimum 100, expected 200"},
+		"a required key":  {"            required:\n", "            requird:\n", "successWhen[].required: got [], expected [equals]"},
+		"a map's members": {"          additionalProperties:\n            type: string\n          description: Extra", "          description: Extra", "requestHeaders: got additionalProperties false, expected true"},
+	} {
+		s, err := parseSpec([]byte(strings.Replace(text, test.old, test.changed, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, err := range s.checkObject("", config.Root) {
+			got = append(got, err.Error())
+		}
+		if strings.Join(got, "\n") != test.want {
+			t.Errorf("%s: got %q, expected %q", name, got, test.want)
+		}
+	}
+}
+
+// What Higress' market shows of a plugin, and by which it is found. A key without a translation is as good as any other.
 func TestMarketFields(t *testing.T) {
-	s, err := parseSpec(read(t, projectRoot, specFile))
-	if err != nil {
+	var file struct{ Info map[string]any }
+	if err := yaml.Unmarshal([]byte(read(t, specFile)), &file); err != nil {
 		t.Fatal(err)
 	}
-	info := at(s.document.Content[0], "info")
+	isMissing := func(of any, name string) bool {
+		members, _ := of.(map[string]any)
+		text, _ := members[name].(string)
+		return text == ""
+	}
 	for _, name := range []string{"gatewayMinVersion", "type", "category", "name", "title", "description", "iconUrl", "version"} {
-		if text(info, name) == "" {
+		if isMissing(file.Info, name) {
 			t.Errorf("info.%s: spec.yaml has none", name)
 		}
 	}
-	if text(at(info, "x-title-i18n"), "zh-CN") == "" || text(at(info, "x-description-i18n"), "zh-CN") == "" || text(at(info, "contact"), "name") == "" {
+	if isMissing(file.Info["x-title-i18n"], "zh-CN") || isMissing(file.Info["x-description-i18n"], "zh-CN") || isMissing(file.Info["contact"], "name") {
 		t.Error("info: spec.yaml has no Chinese title or description, or no contact")
 	}
 }
 
-func visit(node *yaml.Node, prefix string, see func(path string, key *yaml.Node)) {
-	properties := at(node, "properties")
-	if properties == nil {
-		return
-	}
-	for i := 0; i < len(properties.Content); i += 2 {
-		path, key := prefix+properties.Content[i].Value, properties.Content[i+1]
-		see(path, key)
-		visit(key, path+".", see)
-		visit(at(key, "items"), path+"[].", see)
-	}
-}
-
-func read(t *testing.T, root, name string) []byte {
+func read(t *testing.T, name string) string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(root, name))
+	data, err := os.ReadFile(filepath.Join(projectRoot, name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return data
+	return string(data)
 }
