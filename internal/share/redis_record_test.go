@@ -9,13 +9,15 @@ import (
 	"token-fetch/internal/token"
 )
 
+// What is written is read again; what is not the record of this key, with this id, is nothing.
 func TestRedisRecord(t *testing.T) {
-	key := Key{1}
-	stored := token.Token{Values: []string{"Bearer abc", ""}, ID: 77, Lifetime: 90 * time.Second, SubjectLifetime: 2 * time.Minute}
-	for name, sealer := range map[string]*Sealer{"in the clear": nil, "sealed": mustSealer(t, testKey)} {
-		r := testRedis(2, sealer)
+	const longest = schema.MaxSeconds * time.Second
+	key, clear, sealed := Key{1}, testRedis(2, nil), testRedis(2, mustSealer(t, testKey))
+	otherKey := testRedis(2, mustSealer(t, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="))
+	stored := token.Token{Values: []string{"Bearer abc", ""}, ID: 77, Lifetime: longest, SubjectLifetime: 2 * longest}
+	for name, r := range map[string]*Redis{"in the clear": clear, "sealed": sealed} {
 		record := r.write(stored, key)
-		if isLegible := strings.Contains(record, "abc"); isLegible != (sealer == nil) {
+		if isLegible := strings.Contains(record, "abc"); isLegible != (r == clear) {
 			t.Errorf("%s: got a record with the token in it: %t", name, isLegible)
 		}
 		got, ok := r.read(record, key)
@@ -26,8 +28,9 @@ func TestRedisRecord(t *testing.T) {
 			"cut":              record[:len(record)-1],
 			"longer":           record + "x",
 			"without an id":    strings.Repeat("0", idDigits) + record[idDigits:],
-			"with another id":  formatID(78) + record[idDigits:],
 			"with a wrong id":  "x" + record[1:],
+			"with another id":  formatID(78) + record[idDigits:],
+			"a flipped byte":   record[:idDigits] + string(record[idDigits]^1) + record[idDigits+1:],
 			"empty":            "",
 			"nothing but id":   record[:idDigits],
 			"larger than ever": record + strings.Repeat("x", maxRecord),
@@ -36,58 +39,20 @@ func TestRedisRecord(t *testing.T) {
 				t.Errorf("%s, %s: got %+v, expected none", name, what, got)
 			}
 		}
-		for _, values := range []int{1, 3} {
-			if got, ok := testRedis(values, sealer).read(record, key); ok {
-				t.Errorf("%s, where a token has %d values: got %+v, expected none", name, values, got)
-			}
+		if got, ok := testRedis(1, r.Sealer).read(record, key); ok {
+			t.Errorf("%s, where a token has one value: got %+v, expected none", name, got)
+		}
+		if got, ok := r.read(record, Key{2}); ok && r == sealed {
+			t.Errorf("%s, for another key: got %+v, expected none", name, got)
 		}
 	}
-}
-
-// A token of the longest lifetime, for a caller whose own lives as long as tokenservice says at most.
-func TestRecordOfTheLongestLifetimes(t *testing.T) {
-	const longest = schema.MaxSeconds * time.Second
-	stored := token.Token{Values: []string{"abc"}, ID: 77, Lifetime: longest, SubjectLifetime: 2 * longest}
-	r := testRedis(1, nil)
-	got, ok := r.read(r.write(stored, Key{1}), Key{1})
-	if !ok || got.Lifetime != stored.Lifetime || got.SubjectLifetime != stored.SubjectLifetime {
-		t.Errorf("got %+v, %t; expected %+v", got, ok, stored)
-	}
-}
-
-func TestSealIsBoundToItsPlace(t *testing.T) {
-	key, sealed, legible := Key{1}, testRedis(1, mustSealer(t, testKey)), testRedis(1, nil)
-	stored := token.Token{Values: []string{"abc"}, ID: 77, Lifetime: time.Minute}
-	record := sealed.write(stored, key)
-	flipped := []byte(record)
-	flipped[len(flipped)/2] ^= 1
-	tests := map[string]struct {
-		by     *Redis
-		record string
-		key    Key
-	}{
-		"another key":     {sealed, record, Key{2}},
-		"another id":      {sealed, formatID(78) + record[idDigits:], key},
-		"another secret":  {testRedis(1, mustSealer(t, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")), record, key},
-		"no secret":       {legible, record, key},
-		"a clear record":  {sealed, legible.write(stored, key), key},
-		"a flipped byte":  {sealed, string(flipped), key},
-		"a changed nonce": {sealed, record[:idDigits] + string(record[idDigits]^1) + record[idDigits+1:], key},
-	}
-	for name, test := range tests {
-		if got, ok := test.by.read(test.record, test.key); ok {
-			t.Errorf("%s: got %+v, expected that it does not open", name, got)
+	for name, r := range map[string]*Redis{"another secret": otherKey, "no secret": clear} {
+		if got, ok := r.read(sealed.write(stored, key), key); ok {
+			t.Errorf("a sealed record, %s: got %+v, expected that it does not open", name, got)
 		}
 	}
-}
-
-// What is left of a token is what Redis has left of it, and never more than at first.
-func TestAged(t *testing.T) {
-	of := token.Token{Lifetime: time.Minute}
-	for left, want := range map[time.Duration]time.Duration{time.Minute: 0, 20 * time.Second: 40 * time.Second, time.Hour: 0, 0: time.Minute} {
-		if got := aged(of, left).Age; got != want {
-			t.Errorf("%s left: got an age of %s, expected %s", left, got, want)
-		}
+	if got, ok := sealed.read(clear.write(stored, key), key); ok {
+		t.Errorf("a clear record where there is a secret: got %+v, expected none", got)
 	}
 }
 

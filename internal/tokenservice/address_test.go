@@ -3,10 +3,6 @@ package tokenservice
 import (
 	"testing"
 	"time"
-
-	"github.com/tidwall/gjson"
-
-	"token-fetch/internal/schema"
 )
 
 const clusterJSON = `{"serviceCluster": "auth/token-server", "serviceHost": "token.example.com", "requestPath": "/token", "tokenHeader": "X-Token"}`
@@ -56,9 +52,7 @@ func TestAddressOfARule(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			root := &schema.Key{Kind: schema.Object, Keys: append([]*schema.Key{keyCache}, Keys...)}
-			s := schema.Parse([]byte(test.global), root, environment).Override(gjson.Parse(test.rule))
-			service := Read(s, Part{Enabled: true, Cache: s.Object(keyCache)})
+			service, s := readRule(test.global, test.rule)
 			got := ""
 			if s.Err() != nil {
 				got = s.Err().Error()

@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"testing"
-
-	"token-fetch/internal/template"
 )
 
 func TestExchangeErrors(t *testing.T) {
@@ -125,31 +123,6 @@ func TestKeysOfAnotherGrant(t *testing.T) {
 		_, s := readPart(oauth2Config(test.oauth2, test.more), true)
 		if got := s.Warnings(); s.Err() != nil || !slices.Equal(got, test.want) {
 			t.Errorf("%s: got %q and %v, expected %q", name, got, s.Err(), test.want)
-		}
-	}
-}
-
-func TestBearer(t *testing.T) {
-	own := template.Origin{Kind: template.Header, Name: "authorization"}
-	custom := template.Origin{Kind: template.Header, Name: "x-user-token"}
-	tests := map[string]struct {
-		from  template.Origin
-		value string
-		want  string
-	}{
-		"bearer":                 {own, "Bearer abc.def", "abc.def"},
-		"other case and spaces":  {own, " bEARER   abc ", "abc"},
-		"scheme only":            {own, "Bearer ", ""},
-		"no scheme":              {own, "abc", ""},
-		"two tokens":             {own, "Bearer abc, Bearer def", ""},
-		"form injection":         {own, "Bearer abc&scope=admin", ""},
-		"own header":             {custom, "abc", "abc"},
-		"own header with bearer": {custom, "Bearer abc", "abc"},
-	}
-	for name, test := range tests {
-		got, ok := bearerToken(test.value, test.from)
-		if ok != (test.want != "") || ok && got != test.want {
-			t.Errorf("%s: got %q and %v, expected %q", name, got, ok, test.want)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"token-fetch/internal/schema"
 )
 
@@ -50,11 +52,22 @@ func oauth2Config(oauth2, more string) string {
 // keyCache is the object that has the lifetimes; its other keys belong to others.
 var keyCache = &schema.Key{Name: "cache", Kind: schema.Object, Keys: LifetimeKeys}
 
+// parse is a configuration that may refer to the tokens login and other.
+func parse(config string) schema.Section {
+	root := &schema.Key{Kind: schema.Object, Keys: append([]*schema.Key{keyCache}, Keys...)}
+	return schema.Parse([]byte(config), root, environment).WithTokens(map[string]bool{"login": true, "other": true})
+}
+
 // readPart also returns what has the error and the warnings.
 func readPart(config string, isEnabled bool) (*Service, schema.Section) {
-	root := &schema.Key{Kind: schema.Object, Keys: append([]*schema.Key{keyCache}, Keys...)}
-	s := schema.Parse([]byte(config), root, environment)
+	s := parse(config)
 	return Read(s, Part{Enabled: isEnabled, Cache: s.Object(keyCache), IsCached: s.Has(keyCache)}), s
+}
+
+// readRule is readPart for a rule over a global part.
+func readRule(global, rule string) (*Service, schema.Section) {
+	s := parse(global).Override(gjson.Parse(rule))
+	return Read(s, Part{Enabled: true, Cache: s.Object(keyCache), IsCached: s.Has(keyCache)}), s
 }
 
 func read(config string) (*Service, error) {

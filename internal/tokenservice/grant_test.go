@@ -2,7 +2,6 @@ package tokenservice
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,53 +85,51 @@ func TestOnlyAnExchangeRefusesSubjects(t *testing.T) {
 	}
 }
 
+// How long a token lives, and what says so: the log shows it at level debug.
 func TestGrant(t *testing.T) {
-	now := time.Unix(1795435200, 0)
-	inHeader := func(more ...[2]string) Answer {
-		return Answer{Status: 200, Headers: append([][2]string{{"x-token", "t1"}}, more...)}
-	}
-	exchanged := Answer{Status: 200, Body: []byte(`{"access_token": "t1", "token_type": "Bearer", "expires_in": 3600}`)}
+	const client = `"clientId": "id", "clientSecret": "s"`
 	tests := map[string]struct {
-		config string
-		answer Answer
-		tokens []string // of the caller; nil: there is none
-		want   Grant
+		config, control, body string
+		exps                  []int64 // of the caller's tokens, 0: it is opaque; nil: there is no caller
+		lifetime, subject     time.Duration
+		from                  string
 	}{
-		"not cached":         {sampleJSON, inHeader([2]string{"cache-control", "max-age=20"}), nil, Grant{}},
-		"cached":             {extended(`"cache": {}`), inHeader([2]string{"cache-control", "max-age=20"}), nil, Grant{Token: token.Token{Lifetime: 20 * time.Second}}},
-		"path":               {extended(`"cache": {"expiresInPath": "a.b"}`), Answer{Status: 200, Headers: inHeader().Headers, Body: []byte(`{"a": {"b": 9}}`)}, nil, Grant{Token: token.Token{Lifetime: 9 * time.Second}}},
-		"no-store":           {extended(`"cache": {}`), inHeader([2]string{"cache-control", "no-store"}), nil, Grant{Uncached: "yes"}},
-		"OAuth's no-store":   {oauth2Config(`"clientId": "id", "clientSecret": "s"`, ""), Answer{Status: 200, Headers: [][2]string{{"cache-control", "no-store"}, {"expires", "0"}}, Body: []byte(`{"access_token": "t1"}`)}, nil, Grant{Token: token.Token{Lifetime: 300 * time.Second}}},
-		"opaque subject":     {oauth2Config(exchange, ""), exchanged, []string{"abc"}, Grant{Token: token.Token{Lifetime: time.Hour}}},
-		"subject ends first": {oauth2Config(exchange, ""), exchanged, []string{jwt(`{"exp": 1795435220}`)}, Grant{Token: token.Token{Lifetime: 80 * time.Second, SubjectLifetime: 80 * time.Second}}},
-		"subject ends later": {oauth2Config(exchange, ""), exchanged, []string{jwt(`{"exp": 1795442400}`)}, Grant{Token: token.Token{Lifetime: time.Hour, SubjectLifetime: 2*time.Hour + time.Minute}}},
-		"subject, year 2286": {oauth2Config(exchange, ""), exchanged, []string{jwt(`{"exp": 9999999999}`)}, Grant{Token: token.Token{Lifetime: time.Hour, SubjectLifetime: maxSubjectLifetime}}},
-		"actor ends first":   {oauth2Config(delegation, ""), exchanged, []string{jwt(`{"exp": 1795442400}`), jwt(`{"exp": 1795435220}`)}, Grant{Token: token.Token{Lifetime: 80 * time.Second, SubjectLifetime: 80 * time.Second}}},
-		"subject just ended": {oauth2Config(exchange, ""), exchanged, []string{jwt(`{"exp": 1795435170}`)}, Grant{Token: token.Token{Lifetime: 30 * time.Second, SubjectLifetime: 30 * time.Second}}},
-		"subject has ended":  {oauth2Config(exchange, ""), exchanged, []string{jwt(`{"exp": 1795435100}`)}, Grant{Token: token.Token{Lifetime: 1, SubjectLifetime: 1}}},
+		"not cached":           {sampleJSON, "max-age=20", `{}`, nil, 0, 0, ""},
+		"Cache-Control":        {extended(`"cache": {}`), "max-age=20", `{}`, nil, 20 * time.Second, 0, "Cache-Control"},
+		"no-store":             {extended(`"cache": {}`), "no-store", `{}`, nil, 0, 0, "Cache-Control"},
+		"nothing said":         {extended(`"cache": {}`), "", `{}`, nil, 300 * time.Second, 0, "ttl"},
+		"another path":         {extended(`"cache": {"expiresInPath": "a.b"}`), "", `{"a": {"b": 9}}`, nil, 9 * time.Second, 0, "a.b"},
+		"an end":               {extended(`"cache": {"expiresAtPath": "end"}`), "", `{"end": 1795435240}`, nil, 40 * time.Second, 0, "end"},
+		"not readable":         {extended(`"cache": {}`), "", `{"expires_in": "soon"}`, nil, time.Minute, 0, "a lifetime that can't be read"},
+		"a cap":                {extended(`"cache": {"maxTtl": 30}`), "", `{"expires_in": 60}`, nil, 30 * time.Second, 0, "maxTtl"},
+		"a cap that is higher": {extended(`"cache": {"maxTtl": 90}`), "", `{"expires_in": 60}`, nil, time.Minute, 0, "expires_in"},
+		"OAuth's no-store":     {oauth2Config(client, ""), "no-store", `{"access_token": "t1"}`, nil, 300 * time.Second, 0, "ttl"},
+		"a JWT":                {oauth2Config(client, ""), "", fmt.Sprintf(`{"access_token": %q, "expires_in": 3600}`, jwt(`{"exp": 1795435260}`)), nil, time.Minute, 0, "exp"},
+		"opaque subject":       {oauth2Config(exchange, ""), "", "", []int64{0}, time.Hour, 0, "expires_in"},
+		"subject ends first":   {oauth2Config(exchange, ""), "", "", []int64{1795435220}, 80 * time.Second, 80 * time.Second, "the caller's token"},
+		"subject ends later":   {oauth2Config(exchange, ""), "", "", []int64{1795442400}, time.Hour, 2*time.Hour + time.Minute, "expires_in"},
+		"subject, year 2286":   {oauth2Config(exchange, ""), "", "", []int64{9999999999}, time.Hour, maxSubjectLifetime, "expires_in"},
+		"actor ends first":     {oauth2Config(delegation, ""), "", "", []int64{1795442400, 1795435220}, 80 * time.Second, 80 * time.Second, "the caller's token"},
+		"subject just ended":   {oauth2Config(exchange, ""), "", "", []int64{1795435170}, 30 * time.Second, 30 * time.Second, "the caller's token"},
+		"subject has ended":    {oauth2Config(exchange, ""), "", "", []int64{1795435100}, 1, 1, "the caller's token"},
 	}
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			service := mustRead(t, test.config)
-			var caller *Caller
-			if test.tokens != nil {
-				caller = callerWith(service, test.tokens...)
+		service, a := mustRead(t, test.config), Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}}, Body: []byte(test.body)}
+		if test.control != "" {
+			a.Headers = append(a.Headers, [2]string{"cache-control", test.control})
+		}
+		var caller *Caller
+		if test.exps != nil {
+			a.Body = []byte(`{"access_token": "t1", "token_type": "Bearer", "expires_in": 3600}`)
+			var tokens []string
+			for _, exp := range test.exps {
+				tokens = append(tokens, map[bool]string{true: "abc", false: jwt(fmt.Sprintf(`{"exp": %d}`, exp))}[exp == 0])
 			}
-			got, failed := service.Grant(&test.answer, caller, now)
-			if failed != nil {
-				t.Fatal(failed)
-			}
-			want := []string{"t1"}
-			if strings.Contains(test.config, "oauth2") {
-				want = []string{"Bearer t1"}
-			}
-			if !slices.Equal(got.Values, want) {
-				t.Errorf("values: got %q, expected %q", got.Values, want)
-			}
-			got.Values = nil
-			if got.Lifetime != test.want.Lifetime || got.SubjectLifetime != test.want.SubjectLifetime || (got.Uncached != "") != (test.want.Uncached != "") {
-				t.Errorf("got      %+v\nexpected %+v", got, test.want)
-			}
-		})
+			caller = callerWith(service, tokens...)
+		}
+		got, failed := service.Grant(&a, caller, now)
+		if failed != nil || got.Lifetime != test.lifetime || got.SubjectLifetime != test.subject || got.LifetimeFrom != test.from || (got.Uncached != "") != (test.control == "no-store" && test.lifetime == 0) {
+			t.Errorf("%s: got %+v (%v), expected %s by %s, and %s of the subject", name, got, failed, test.lifetime, test.from, test.subject)
+		}
 	}
 }

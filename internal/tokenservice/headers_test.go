@@ -27,15 +27,3 @@ func TestHeaderValues(t *testing.T) {
 		}
 	}
 }
-
-func TestFirstHeader(t *testing.T) {
-	headers := [][2]string{{"a", ""}, {"b", "1"}, {"b", "2"}}
-	for name, want := range map[string]struct {
-		value string
-		found bool
-	}{"a": {"", true}, "b": {"1", true}, "c": {"", false}, "B": {"", false}} {
-		if value, found := FirstHeader(headers, name); value != want.value || found != want.found {
-			t.Errorf("%s: got %q and %v, expected %q and %v", name, value, found, want.value, want.found)
-		}
-	}
-}

@@ -14,7 +14,6 @@ import (
 	"unicode/utf8"
 
 	"token-fetch/internal/rules"
-	"token-fetch/internal/schema"
 )
 
 // broughtBy is how a value comes to a reference, and what of it the reference stands for: "" where there is none.
@@ -189,12 +188,7 @@ func inForm(field, text, rest string) (string, error) {
 // hostileCall is the call for a request that brings a value to a reference in a place. What is signed is in a header.
 func hostileCall(t testing.TB, by, in, value string) (Call, error) {
 	t.Helper()
-	root := &schema.Key{Kind: schema.Object, Keys: append([]*schema.Key{keyCache}, Keys...)}
-	s := schema.Parse([]byte(strings.ReplaceAll(standsIn[in].config, "REF", broughtBy[by].reference)), root, environment).WithTokens(map[string]bool{"login": true})
-	service := Read(s, Part{Enabled: true, Cache: s.Object(keyCache), IsCached: true})
-	if err := s.Err(); err != nil {
-		t.Fatal(err)
-	}
+	service := mustRead(t, strings.ReplaceAll(standsIn[in].config, "REF", broughtBy[by].reference))
 	var named []string
 	if broughtBy[by].headers == nil {
 		named = []string{value}
@@ -273,10 +267,8 @@ func TestHostileSubjects(t *testing.T) {
 	} {
 		for _, by := range []string{"token", "header", "cookie", "query"} {
 			of := broughtBy[by]
-			service, err := linkedService(oauth2Config(config, ""), of.reference)
-			if err != nil {
-				t.Fatal(err)
-			}
+			service := mustRead(t, strings.ReplaceAll(oauth2Config(config, ""), "REF", of.reference))
+			service = service.Link(slices.Repeat([]*Service{mustRead(t, sampleJSON)}, len(service.Links())))
 			for _, value := range hostileValues {
 				headers := [][2]string{{"authorization", "Bearer t1"}}
 				if of.headers != nil {
@@ -301,14 +293,6 @@ func TestHostileSubjects(t *testing.T) {
 			}
 		}
 	}
-}
-
-func linkedService(config, reference string) (*Service, error) {
-	root := &schema.Key{Kind: schema.Object, Keys: append([]*schema.Key{keyCache}, Keys...)}
-	s := schema.Parse([]byte(strings.ReplaceAll(config, "REF", reference)), root, environment).WithTokens(map[string]bool{"login": true})
-	service := Read(s, Part{Enabled: true, Cache: s.Object(keyCache)})
-	named, _ := read(sampleJSON)
-	return service.Link(slices.Repeat([]*Service{named}, len(service.Links()))), s.Err()
 }
 
 func FuzzReferences(f *testing.F) {

@@ -2,12 +2,9 @@ package tokenservice
 
 import (
 	"encoding/base64"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/tidwall/gjson"
 
 	"token-fetch/internal/schema"
 )
@@ -191,9 +188,7 @@ func TestLifetimeOfARule(t *testing.T) {
 		"a cache that inherits none": {`{"cache": null}`, `{"end": "2026-11-23T12:00:40Z"}`, 0},
 	}
 	for name, test := range tests {
-		root := &schema.Key{Kind: schema.Object, Keys: append([]*schema.Key{keyCache}, Keys...)}
-		s := schema.Parse([]byte(global), root, environment).Override(gjson.Parse(test.rule))
-		service := Read(s, Part{Enabled: true, Cache: s.Object(keyCache), IsCached: s.Has(keyCache)})
+		service, s := readRule(global, test.rule)
 		a := &Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"cache-control", "max-age=20"}}, Body: []byte(test.body)}
 		grant, failed := service.Grant(a, nil, now)
 		if s.Err() != nil || failed != nil || grant.Lifetime != test.want {
@@ -237,42 +232,6 @@ func TestLifetimeWarnings(t *testing.T) {
 		got := policy.lifetimeOf(&Answer{Status: 200, Headers: test.headers, Body: []byte(test.body)}, test.token, now)
 		if got.uncached != test.uncached || got.unreadable != test.unreadable {
 			t.Errorf("%s:\ngot      %q and %q\nexpected %q and %q", name, got.uncached, got.unreadable, test.uncached, test.unreadable)
-		}
-	}
-}
-
-// The log says at level debug what decided on a lifetime.
-func TestWhatDecidesOnALifetime(t *testing.T) {
-	soon, late := fuzzNow.Add(time.Minute).Unix(), fuzzNow.Add(2*time.Hour).Unix()
-	for name, test := range map[string]struct {
-		cache, headers, body, want string
-		subject                    int64 // exp of the caller's token; 0: no caller
-	}{
-		"nothing said":           {body: `{"t": "t1"}`, want: "ttl"},
-		"expires_in":             {body: `{"t": "t1", "expires_in": 60}`, want: "expires_in"},
-		"another path":           {cache: `"expiresInPath": "data.ttl"`, body: `{"t": "t1", "data": {"ttl": 60}}`, want: "data.ttl"},
-		"an end":                 {cache: `"expiresAtPath": "end"`, body: fmt.Sprintf(`{"t": "t1", "end": %d}`, late), want: "end"},
-		"Cache-Control":          {headers: "max-age=20", body: `{"t": "t1"}`, want: "Cache-Control"},
-		"a JWT":                  {body: fmt.Sprintf(`{"t": %q}`, jwt(fmt.Sprintf(`{"exp": %d}`, late))), want: "exp"},
-		"a JWT that ends before": {body: fmt.Sprintf(`{"t": %q, "expires_in": 3600}`, jwt(fmt.Sprintf(`{"exp": %d}`, soon))), want: "exp"},
-		"a cap":                  {cache: `"maxTtl": 30`, body: `{"t": "t1", "expires_in": 60}`, want: "maxTtl"},
-		"a cap that is higher":   {cache: `"maxTtl": 90`, body: `{"t": "t1", "expires_in": 60}`, want: "expires_in"},
-		"not readable":           {body: `{"t": "t1", "expires_in": "soon"}`, want: "a lifetime that can't be read"},
-		"the caller's token":     {body: `{"t": "t1", "expires_in": 3600}`, subject: soon, want: "the caller's token"},
-	} {
-		service := mustRead(t, extended(`"tokenPath": "t", "cache": {`+test.cache+`}`))
-		a := &Answer{Status: 200, Body: []byte(test.body)}
-		if test.headers != "" {
-			a.Headers = [][2]string{{"cache-control", test.headers}}
-		}
-		var caller *Caller
-		if test.subject != 0 {
-			service = mustRead(t, oauth2Config(exchange, `, "tokenPath": "t"`))
-			caller = callerWith(service, jwt(fmt.Sprintf(`{"exp": %d}`, test.subject)))
-		}
-		g, err := service.Grant(a, caller, fuzzNow)
-		if err != nil || g.LifetimeFrom != test.want {
-			t.Errorf("%s: got %q, %v; expected %q", name, g.LifetimeFrom, err, test.want)
 		}
 	}
 }

@@ -16,8 +16,7 @@ const sharedSecret = "0123456789abcdef0123456789abcdef"
 
 // readReferring reads a part, or a named token, that may refer to the tokens login and other.
 func readReferring(config string, isNamed bool) (*Service, schema.Section) {
-	root := &schema.Key{Kind: schema.Object, Keys: append([]*schema.Key{keyCache}, Keys...)}
-	s := schema.Parse([]byte(config), root, environment).WithTokens(map[string]bool{"login": true, "other": true})
+	s := parse(config)
 	return Read(s, Part{Enabled: true, Cache: s.Object(keyCache), IsCached: true, IsNamed: isNamed}), s
 }
 
