@@ -157,7 +157,7 @@ func (f *fetch) answered(a *tokenservice.Answer) {
 func (f *fetch) failOnPanic() {
 	if cause := recover(); cause != nil {
 		logPanic(f.client.host, cause)
-		f.done(token.Token{}, &token.Error{Reason: token.Internal, Detail: "gave an answer that made the plugin panic"})
+		f.done(token.Token{}, &token.Error{Reason: token.Internal, Detail: "sent an answer that made the plugin panic"})
 	}
 }
 

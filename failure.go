@@ -29,9 +29,9 @@ func (p *failurePolicy) denies(o token.Outcome) bool {
 // consequence says for the log what happens to requests.
 func (p *failurePolicy) consequence(o token.Outcome) string {
 	if p.denies(o) {
-		return fmt.Sprintf("requests that have no token are answered %d", p.Status)
+		return fmt.Sprintf("requests without a token are answered %d", p.Status)
 	}
-	return "requests that have no token go on without one"
+	return "requests are forwarded without a token"
 }
 
 // replyHeaders returns the headers of a reply. wait is the time until the next call, which goes into Retry-After; 0 if

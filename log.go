@@ -137,7 +137,7 @@ func (l *failureLog) tick() {
 	if l.total == 0 {
 		consequence = "it has recovered since"
 	}
-	l.host.logf(logError, "token service %s %s%s; %s", l.source, l.reason, l.pace.more("failures more"), consequence)
+	l.host.logf(logError, "token service %s %s%s; %s", l.source, l.reason, l.pace.more("more failures"), consequence)
 	l.isFailing = l.total > 0
 	l.pace.reset(l.host)
 }
@@ -232,7 +232,7 @@ func (l *missingLog) tick(h logger) {
 	}
 	name := &sourceName{address: l.part.service.Address()}
 	name.addPart(l.part.name)
-	h.logf(logWarn, "no call of token service %s: %v%s; %s", name, l.missing, l.pace.more("more"), l.part.failure.consequence(token.OutcomeMissing))
+	h.logf(logWarn, "no call to token service %s: %v%s; %s", name, l.missing, l.pace.more("more"), l.part.failure.consequence(token.OutcomeMissing))
 	l.pace.reset(h)
 }
 
@@ -248,7 +248,7 @@ type redisLog struct {
 func (l *redisLog) RedisFailed(err error) {
 	l.pace.pending++
 	if l.pace.isDue(l.host) {
-		l.host.logf(logWarn, "Redis %s %v%s; fetching tokens directly until Redis recovers", l.address, err, l.pace.more("failures more"))
+		l.host.logf(logWarn, "Redis %s %v%s; fetching tokens directly until Redis recovers", l.address, err, l.pace.more("more failures"))
 		l.pace.reset(l.host)
 		l.isFailing = true
 	}

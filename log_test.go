@@ -11,7 +11,7 @@ import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
 )
 
-const answered500 = "requests that have no token are answered 500"
+const answered500 = "requests without a token are answered 500"
 
 func TestFailureLog(t *testing.T) {
 	h := newFakeHost()
@@ -28,9 +28,9 @@ func TestFailureLog(t *testing.T) {
 		want []string
 	}{
 		{"the first failure", func() { fail(1) }, []string{
-			"token service token.dns:80 answered 503; requests that have no token are answered 500"}},
+			"token service token.dns:80 answered 503; requests without a token are answered 500"}},
 		{"ten seconds of them", func() { fail(1000) }, []string{
-			"token service token.dns:80 answered 503, and 999 failures more since the last line; requests that have no token are answered 500"}},
+			"token service token.dns:80 answered 503, and 999 more failures since the last line; requests without a token are answered 500"}},
 		{"the end", func() { l.succeeded(); l.succeeded() }, []string{
 			"token service token.dns:80 recovered after 1001 failures in 10.01s"}},
 		{"good and bad by turns", func() {
@@ -40,9 +40,9 @@ func TestFailureLog(t *testing.T) {
 			}
 		}, nil},
 		{"and the sum of it", func() { h.Pass(lineInterval); l.tick(); l.tick() }, []string{
-			"token service token.dns:80 answered 503, and 399 failures more since the last line; it has recovered since"}},
+			"token service token.dns:80 answered 503, and 399 more failures since the last line; it has recovered since"}},
 		{"quiet, then a failure", func() { h.Pass(time.Hour); fail(1) }, []string{
-			"token service token.dns:80 answered 503; requests that have no token are answered 500"}},
+			"token service token.dns:80 answered 503; requests without a token are answered 500"}},
 	}
 	for _, test := range tests {
 		h.lines = nil
@@ -93,7 +93,7 @@ func TestRedisLog(t *testing.T) {
 	const alone = "; fetching tokens directly until Redis recovers"
 	want := []string{
 		"Redis redis.dns:6379 answered with the error OOM" + alone,
-		"Redis redis.dns:6379 answered with the error OOM, and 999 failures more since the last line" + alone,
+		"Redis redis.dns:6379 answered with the error OOM, and 999 more failures since the last line" + alone,
 		"Redis redis.dns:6379 recovered: sharing tokens with the fleet again",
 	}
 	if !slices.Equal(h.lines, want) {
@@ -176,7 +176,7 @@ func TestLinesNameTheirRules(t *testing.T) {
 		fetchOnce(t, c, h, nil, body(401, `{"error": "invalid_client"}`))
 		fetchOnce(t, c, h, nil, body(200, `{"access_token": "t1", "expires_in": 60}`))
 		lines := []string{
-			"token service " + want[i] + " answered 401 (invalid_client); requests that have no token are answered 500",
+			"token service " + want[i] + " answered 401 (invalid_client); requests without a token are answered 500",
 			"token service " + want[i] + " recovered after 1 failure in 0s",
 			"token service " + want[i] + " answered 200 with a token that lives 1m0s (expires_in) in 0 ms",
 		}

@@ -142,7 +142,7 @@ func (r *requestContext) checkMetadata() {
 }
 
 // rejectionByEntry describes, for the log, a rejection other than by status.
-const rejectionByEntry = "gave an answer that cache.invalidateWhen names"
+const rejectionByEntry = "sent a response that matches cache.invalidateWhen"
 
 // rejection describes, for the log, how an upstream rejected a token by its headers.
 func (p *cachePolicy) rejection(status int) string {

@@ -124,7 +124,7 @@ func TestAnswersInLog(t *testing.T) {
 			t.Errorf("%s: the client was answered %q", host, answer.Body)
 		}
 	}
-	gateway.WaitLog(t, "which is not read")
+	gateway.WaitLog(t, "which is not supported")
 	checkLog(t, gateway, "evil", "forged", "%s", "%!")
 }
 

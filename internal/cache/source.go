@@ -19,7 +19,7 @@ type Waiter interface {
 var (
 	errTooManyWaiting = &token.Error{Reason: token.TooMany, Detail: "has too many requests waiting for it"}
 	errTooManyCallers = &token.Error{Reason: token.TooMany, Detail: "is being called for too many callers at once"}
-	errPanic          = &token.Error{Reason: token.Internal, Detail: "gave an answer that made the plugin panic"}
+	errPanic          = &token.Error{Reason: token.Internal, Detail: "sent an answer that made the plugin panic"}
 )
 
 // Deps are what the caches of one root context have in common.

@@ -123,7 +123,7 @@ func (c *Config) checkRedis(global schema.Section) {
 		redis := source.Cache.Redis
 		address := fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)
 		if known, isKnown := connections[address]; isKnown && known != redis.Connection {
-			s.Fail("invalid %s in config: another username, password, database or timeout for %s than elsewhere in it (want the same, as the gateway has one client for it)", keyCache.Name+"."+share.RedisKey.Name, address)
+			s.Fail("invalid %s in config: username, password, database or timeout differ from those of another part with %s (want the same: the gateway has one client for it)", keyCache.Name+"."+share.RedisKey.Name, address)
 			return
 		}
 		connections[address] = redis.Connection
@@ -227,7 +227,7 @@ func readCache(s schema.Section, isEnabled bool, features Features) *Cache {
 	switch {
 	case !s.Has(share.RedisKey):
 	case !features.Redis:
-		s.Fail("invalid %s in config: this file has no Redis, which only Higress offers to plugins (want main-redis.wasm)", s.Name(share.RedisKey))
+		s.Fail("invalid %s in config: this file does not support Redis, which only Higress offers to plugins (want main-redis.wasm)", s.Name(share.RedisKey))
 	default:
 		c.Redis = share.ReadRedisConfig(s.Object(share.RedisKey), isEnabled)
 	}

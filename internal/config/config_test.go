@@ -111,7 +111,7 @@ func TestConfigurationErrors(t *testing.T) {
 	tests := map[string]struct{ config, want string }{
 		"unknown in cache":   {extended(`"cache": {"tll": 3}`), `unknown key cache.tll in config (did you mean cache.ttl?)`},
 		"failure status":     {extended(`"failure": {"status": 200}`), `invalid failure.status in config: 200 (want 400 to 599)`},
-		"redis in main.wasm": {extended(`"cache": {"redis": {"serviceName": "redis.dns"}}`), `invalid cache.redis in config: this file has no Redis, which only Higress offers to plugins (want main-redis.wasm)`},
+		"redis in main.wasm": {extended(`"cache": {"redis": {"serviceName": "redis.dns"}}`), `invalid cache.redis in config: this file does not support Redis, which only Higress offers to plugins (want main-redis.wasm)`},
 		"cache status":       {extended(`"cache": {"invalidateOn": [99]}`), `invalid cache.invalidateOn in config: 99 (want a list of statuses, 100 to 599)`},
 		"warm-up of callers": {extended(`"cache": {"warmUp": true}, "forwardHeaders": ["X-User"]`), warmUpOfCallers},
 		"warm-up of a rule's callers": {extended(`"cache": {"warmUp": true}, "_rules_": [{"_match_route_": ["a"], "forwardHeaders": ["X-User"]}]`),
@@ -255,7 +255,7 @@ func TestConditionsInTheirOrder(t *testing.T) {
 // The Higress host has one client for each cluster: parts that introduce themselves in different ways would break each
 // other's connections.
 func TestPartsWithOneRedisAgree(t *testing.T) {
-	const wrong = "invalid cache.redis in config: another username, password, database or timeout for redis.dns:6379 than elsewhere in it (want the same, as the gateway has one client for it)"
+	const wrong = "invalid cache.redis in config: username, password, database or timeout differ from those of another part with redis.dns:6379 (want the same: the gateway has one client for it)"
 	tests := map[string]struct{ rule, want string }{
 		"the same":                 {`"requestPath": "/other"`, ""},
 		"another password":         {`"cache": {"redis": {"password": "s3cr3t"}}`, "_rules_[0]: " + wrong},

@@ -120,9 +120,9 @@ func (n *namespace) link(name string, redis *share.RedisConfig, above []string) 
 	case d == nil && len(above) == 0:
 		return nil // reported by the part that refers to it
 	case d == nil:
-		return n.fail("%s refers to %s, which is not there", shownName(above[len(above)-1]), shownName(name))
+		return n.fail("%s refers to %s, which does not exist", shownName(above[len(above)-1]), shownName(name))
 	case slices.Contains(above, name):
-		return n.fail("they refer to one another in a circle: %s", shownChain(chain[slices.Index(above, name):]))
+		return n.fail("circular references: %s", shownChain(chain[slices.Index(above, name):]))
 	case len(chain) > maxDepth:
 		return n.failLength(chain)
 	case len(d.source.Service.Links()) > maxLinks:
@@ -210,7 +210,7 @@ func (r *reader) warnOfUnused(parts []*Part) {
 	}
 	for _, d := range r.defined {
 		if !d.isUsed {
-			r.global.Warn(fmt.Sprintf("%s is not used: nothing has ${%s}", r.global.Name(keyTokens, d.name), template.Origin{Kind: template.Token, Name: d.name}))
+			r.global.Warn(fmt.Sprintf("%s is not used: nothing refers to ${%s}", r.global.Name(keyTokens, d.name), template.Origin{Kind: template.Token, Name: d.name}))
 		}
 	}
 }

@@ -31,7 +31,7 @@ const refersTo = `"cache": {}, "requestHeaders": {"X-Link": "${token.a}"}, `
 
 func TestErrorsOfNamedTokens(t *testing.T) {
 	const secret = "0123456789abcdef0123456789abcdef"
-	const where = " is not known before a call is made (want it in requestPath, requestHeaders, requestBody, oauth2.scopes, "
+	const where = " is only known when a call is made (allowed in requestPath, requestHeaders, requestBody, oauth2.scopes, "
 	rule := func(more string) string {
 		return extended(refersTo + row("a", "b", "c") + `, "_rules_": [{"_match_route_": ["r"], ` + more + `}]`)
 	}
@@ -49,9 +49,9 @@ func TestErrorsOfNamedTokens(t *testing.T) {
 		"four in a row":      {extended(refersTo + row("a", "b", "c", "d")), ""},
 		"five in a row":      {extended(refersTo + row("a", "b", "c", "d", "e")), "invalid tokens in config: a → b → c → d → e is a chain of more than 4"},
 		"many in a row":      {extended(refersTo + row(append([]string{"a"}, names(10_000)...)...)), "invalid tokens in config: a → t0 → t1 → t2 → t3 → … → t62 → t63 is a chain of more than 4"},
-		"a circle of itself": {extended(refersTo + `"tokens": {` + named("a", "${token.a}") + `}`), "invalid tokens in config: they refer to one another in a circle: a → a"},
-		"a circle":           {extended(refersTo + `"tokens": {` + named("a", "${token.b}") + `, ` + named("b", "${token.c}") + `, ` + named("c", "${token.b}") + `}`), "invalid tokens in config: they refer to one another in a circle: b → c → b"},
-		"a rule's circle":    {rule(`"tokens": {` + named("c", "${token.a}") + `}`), "_rules_[0]: invalid tokens in config: they refer to one another in a circle: c → a → b → c"},
+		"a circle of itself": {extended(refersTo + `"tokens": {` + named("a", "${token.a}") + `}`), "invalid tokens in config: circular references: a → a"},
+		"a circle":           {extended(refersTo + `"tokens": {` + named("a", "${token.b}") + `, ` + named("b", "${token.c}") + `, ` + named("c", "${token.b}") + `}`), "invalid tokens in config: circular references: b → c → b"},
+		"a rule's circle":    {rule(`"tokens": {` + named("c", "${token.a}") + `}`), "_rules_[0]: invalid tokens in config: circular references: c → a → b → c"},
 		"a rule's chain":     {rule(`"tokens": {` + named("c", "${token.d}") + `, ` + named("d", "${token.e}") + `, ` + named("e", "x") + `}`), "_rules_[0]: invalid tokens in config: a → b → c → d → e is a chain of more than 4"},
 		"eight at once":      {extended(`"requestBody": "[\"` + strings.Join(nineRefs[:8], "") + `\"]", "tokens": {` + strings.Join(nine, ", ") + `}`), ""},
 		"nine at once":       {extended(`"requestBody": "[\"` + strings.Join(nineRefs, "") + `\"]", "tokens": {` + strings.Join(nine, ", ") + `}`), "invalid tokens in config: a call refers to 9 of them (want at most 8)"},
@@ -60,7 +60,7 @@ func TestErrorsOfNamedTokens(t *testing.T) {
 		"no such token":            {extended(refersTo + row("b")), "invalid requestHeaders.X-Link in config: there is no token a (did you mean ${token.b}?)"},
 		"no such token of a token": {extended(refersTo + row("a") + `, "tokenPrefix": "x"`), ""},
 		"a rule's end":             {rule(`"tokens": {"a": null}`), "_rules_[0]: invalid requestHeaders.X-Link in config: there is no token a (did you mean ${token.b}?)"},
-		"a rule's middle":          {rule(`"tokens": {"b": null}`), "_rules_[0]: invalid tokens in config: a refers to b, which is not there"},
+		"a rule's middle":          {rule(`"tokens": {"b": null}`), "_rules_[0]: invalid tokens in config: a refers to b, which does not exist"},
 		"a rule that uses none":    {rule(`"tokens": {"b": null}, "requestHeaders": null`), ""},
 
 		"nothing in it":  {extended(`"tokens": {"a": {}}`), "missing tokens.a.requestPath in config; missing tokens.a.serviceName in config; missing tokens.a.responseHeader in config (want it, or tokenPath for a token in a JSON answer)"},
@@ -131,7 +131,7 @@ func TestTokensOfRules(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"tokens.d is not used: nothing has ${token.d}"}; !slices.Equal(parsed.Warnings, want) {
+	if want := []string{"tokens.d is not used: nothing refers to ${token.d}"}; !slices.Equal(parsed.Warnings, want) {
 		t.Errorf("got the warnings %q, expected %q", parsed.Warnings, want)
 	}
 }
@@ -156,11 +156,11 @@ func TestSignedOrCalledInRules(t *testing.T) {
 
 func TestWarningsOfReferences(t *testing.T) {
 	for name, test := range map[string]struct{ config, want string }{
-		"not used":            {extended(row("a")), "tokens.a is not used: nothing has ${token.a}"},
-		"used by none in use": {extended(row("a", "b")), "tokens.a is not used: nothing has ${token.a}\ntokens.b is not used: nothing has ${token.b}"},
+		"not used":            {extended(row("a")), "tokens.a is not used: nothing refers to ${token.a}"},
+		"used by none in use": {extended(row("a", "b")), "tokens.a is not used: nothing refers to ${token.a}\ntokens.b is not used: nothing refers to ${token.b}"},
 		"used by what is off": {extended(`"enabled": false, "requestPath": "/${token.a}", ` + row("a")), ""},
-		"a claim":             {extended(`"requestPath": "/${caller.claim.org}"`), "${caller.claim.org} is read from a token that no call sends to a service that verifies it: any client could write the claim, and get another one's token (let a filter before this one verify the token)"},
-		"a header":            {extended(`"requestPath": "/${request.header.X-Tenant}"`), "${request.header.x-tenant} is what the client writes: it chooses whose token it gets (let only clients reach this rule that may, or have a filter before this one set it)"},
+		"a claim":             {extended(`"requestPath": "/${caller.claim.org}"`), "${caller.claim.org} is read from a token that no call sends to a service to verify: any client could forge the claim and get another one's token (have an earlier filter verify the token)"},
+		"a header":            {extended(`"requestPath": "/${request.header.X-Tenant}"`), "${request.header.x-tenant} is set by the client: it can choose whose token it gets (restrict this rule to trusted clients, or have an earlier filter set it)"},
 	} {
 		config := strings.Replace(test.config, `"requestPath": "/token", `, "", strings.Count(test.config, `"requestPath": "/`)-1-strings.Count(test.config, `.dns", "requestPath": "/",`))
 		parsed, err := parse(config)

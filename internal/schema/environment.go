@@ -98,7 +98,7 @@ func (s Section) variable(k *Key, at string, r template.Reference) template.Valu
 func (s Section) reference(k *Key, at string, o template.Origin) template.Value {
 	switch {
 	case !k.References:
-		s.Fail("invalid %s in config: the value of ${%s} is not known before a call is made (want it in %s)", s.prefix+at,
+		s.Fail("invalid %s in config: the value of ${%s} is only known when a call is made (allowed in %s)", s.prefix+at,
 			printable(o.String()), strings.Join(s.reader.referring, ", "))
 		return template.Value{}
 	case o.Kind == template.Token && !s.tokens[o.Name]:

@@ -16,7 +16,7 @@ func TestExpand(t *testing.T) {
 		"one":                      {"${NAME}", "value", ``},
 		"escaped":                  {"$${NAME}", "${NAME}", ``},
 		"with dots":                {"${a.b} ${NAME}", " value", unknownOrigin},
-		"a reference":              {"${request.host}", "", "invalid text in config: the value of ${request.host} is not known before a call is made (want it in words, references, claims)"},
+		"a reference":              {"${request.host}", "", "invalid text in config: the value of ${request.host} is only known when a call is made (allowed in words, references, claims)"},
 		"almost a reference":       {"${request.headers.x}", "", "invalid text in config: an unknown ${…} with dots (did you mean ${request.header.x}?)"},
 		"of the gateway":           {"s3cr3t ${secret.ns/name.key} ${NAME}", "s3cr3t  value", notReplaced},
 		"of the gateway, no name":  {"${secret.}", "", notReplaced},

@@ -39,7 +39,7 @@ type Log interface {
 	RedisRecovered()
 }
 
-var errBadRecord = errors.New("has a record that is not one of token-fetch, or not sealed with this encryptionKey")
+var errBadRecord = errors.New("has a record that token-fetch did not write, or not with this encryptionKey")
 
 // Look implements Store, like the methods below.
 func (r *Redis) Look(k Key, q LookRequest, done func(LookResult, error)) { r.look(k, q, done, true) }

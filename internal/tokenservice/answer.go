@@ -74,7 +74,7 @@ func (r *answerReader) read(a *Answer, now time.Time) (values []string, failed *
 		return nil, &token.Error{Reason: token.BadAnswer, Detail: fmt.Sprintf("answered more than %d bytes", MaxAnswerBytes)}
 	}
 	if coding, isCoded := r.coding(a); isCoded {
-		return nil, &token.Error{Reason: token.BadAnswer, Detail: fmt.Sprintf("answered %d with Content-Encoding %s, which is not read (the call asks for identity unless %s say otherwise)",
+		return nil, &token.Error{Reason: token.BadAnswer, Detail: fmt.Sprintf("answered %d with Content-Encoding %s, which is not supported (the call asks for identity unless %s say otherwise)",
 			a.Status, coding, keyRequestHeaders.Name)}
 	}
 	for _, condition := range r.conditions {
@@ -87,7 +87,7 @@ func (r *answerReader) read(a *Answer, now time.Time) (values []string, failed *
 	case why != "":
 		return nil, &token.Error{Reason: token.NoToken, Detail: fmt.Sprintf("answered %d without a usable token%s: %s", a.Status, inParentheses(oauthError(a)), why)}
 	case r.isBearer && !a.hasBearerToken():
-		return nil, &token.Error{Reason: token.NoToken, Detail: fmt.Sprintf("answered %d with a token whose token_type is not Bearer, and no %s says what to put before it",
+		return nil, &token.Error{Reason: token.NoToken, Detail: fmt.Sprintf("answered %d with a token whose token_type is not Bearer (set %s to what to put before it)",
 			a.Status, keyTokenPrefix.Name)}
 	}
 	values = append(values, value)
@@ -153,9 +153,9 @@ func (r *answerReader) noAnswer(a *Answer) string {
 func (r *answerReader) statusHint(status int) string {
 	switch status {
 	case 503:
-		return " (or Envoy says so, having no connection)"
+		return " (possibly from Envoy itself: no connection)"
 	case 504:
-		return fmt.Sprintf(" (or Envoy says so, having no answer within the timeout of %s)", r.timeout)
+		return fmt.Sprintf(" (possibly from Envoy itself: no answer within the timeout of %s)", r.timeout)
 	default:
 		return ""
 	}

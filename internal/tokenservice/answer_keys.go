@@ -50,7 +50,7 @@ func (r reader) checkPrefixAndSuffix(a answerReader) {
 		}
 	}
 	if len(a.cookies) > 1 && !a.asCookies {
-		r.Unused(keyTokenCookie, "but for the first cookie: further ones go along only where "+keyTokenHeader.Name+" is Cookie")
+		r.Unused(keyTokenCookie, "except for the first cookie: further ones are only sent if "+keyTokenHeader.Name+" is Cookie")
 	}
 }
 

@@ -121,7 +121,7 @@ func TestWhatIsThereInsteadOfAToken(t *testing.T) {
 		"no header":           {"", header("x-other", "s3cr3t"), "there is no header x-token"},
 		"an empty header":     {"", header("x-token", " "), "it is empty in the header x-token"},
 		"a long header":       {"", header("x-token", long), "it has 24000 bytes in the header x-token, and 16384 are allowed"},
-		"no cookie":           {inCookie, header("set-cookie", "s3cr3t=s3cr3t"), "there is no cookie sid, or an empty one, or one that has ended"},
+		"no cookie":           {inCookie, header("set-cookie", "s3cr3t=s3cr3t"), "there is no cookie sid, or it is empty or expired"},
 		"a page as the token": {wholeBody, body(200, "<p>s3cr3t"), "the body is HTML"},
 		"no body":             {wholeBody, body(200, ""), "it is empty in the body"},
 		"two lines":           {wholeBody, body(200, "s3cr3t\ns3cr3t"), "it has characters in the body that no header can carry"},
@@ -175,9 +175,9 @@ func TestJSONValuesAsHeaders(t *testing.T) {
 // What an answer with a coding says, where the token is in its body.
 func TestCodedAnswersSaySo(t *testing.T) {
 	for coding, want := range map[string]string{
-		"gzip":                  "answered 200 with Content-Encoding gzip, which is not read (the call asks for identity unless requestHeaders say otherwise)",
-		"s3cr3t\tand more":      "answered 200 with Content-Encoding of another kind, which is not read (the call asks for identity unless requestHeaders say otherwise)",
-		strings.Repeat("g", 21): "answered 200 with Content-Encoding of another kind, which is not read (the call asks for identity unless requestHeaders say otherwise)",
+		"gzip":                  "answered 200 with Content-Encoding gzip, which is not supported (the call asks for identity unless requestHeaders say otherwise)",
+		"s3cr3t\tand more":      "answered 200 with Content-Encoding of another kind, which is not supported (the call asks for identity unless requestHeaders say otherwise)",
+		strings.Repeat("g", 21): "answered 200 with Content-Encoding of another kind, which is not supported (the call asks for identity unless requestHeaders say otherwise)",
 	} {
 		service := mustRead(t, extended(`"tokenPath": "t", "successWhen": [{"path": "ok", "equals": "1"}]`))
 		_, failed := service.Grant(&Answer{Status: 200, Headers: [][2]string{{"content-encoding", coding}}, Body: []byte("\x1f\x8b")}, nil, now)
@@ -205,7 +205,7 @@ func TestUpstreamHeaders(t *testing.T) {
 	}
 }
 
-const notBearer = "with a token whose token_type is not Bearer, and no tokenPrefix says what to put before it"
+const notBearer = "with a token whose token_type is not Bearer (set tokenPrefix to what to put before it)"
 
 func TestOAuth2Answers(t *testing.T) {
 	config := `{"serviceName": "idp.dns", "requestPath": "/token", "oauth2": {"clientId": "id", "clientSecret": "s3cr3t"}}`

@@ -91,7 +91,7 @@ func (r *answerReader) bareToken(a *Answer, now time.Time) (token, problem strin
 	case tokenInCookie:
 		token := r.cookieToken(a, now)
 		if token == "" {
-			return "", "there is no cookie " + r.cookies[0] + ", or an empty one, or one that has ended"
+			return "", "there is no cookie " + r.cookies[0] + ", or it is empty or expired"
 		}
 		return token, ""
 	default:

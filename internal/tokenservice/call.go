@@ -171,7 +171,7 @@ func (r reader) requestPath() template.Template {
 		r.InvalidKey(keyRequestPath, "path and query, with spaces, # and other special characters escaped")
 	}
 	if strings.HasPrefix(path, "http://") || strings.HasPrefix(path, "https://") {
-		r.InvalidKey(keyRequestPath, "path and query only; the host goes to serviceHost")
+		r.InvalidKey(keyRequestPath, "path and query only; the host belongs in serviceHost")
 	}
 	if !text.HasPrefix("/") {
 		return text.After("/")

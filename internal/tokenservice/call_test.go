@@ -22,7 +22,7 @@ func TestCallErrors(t *testing.T) {
 		"port too large":      {withKey(`"servicePort": 65536`), `invalid servicePort in config: 65536 (want 1 to 65535)`},
 		"path with space":     {withKey(`"requestPath": "/a b?key=s3cr3t"`), `invalid requestPath in config: "/a b?…" (want ` + wantPath + `)`},
 		"path with fragment":  {withKey(`"requestPath": "/a#b"`), `invalid requestPath in config: "/a#b" (want ` + wantPath + `)`},
-		"path is a URL":       {withKey(`"requestPath": "https://token.dns/"`), `invalid requestPath in config: "https://token.dns/" (want path and query only; the host goes to serviceHost)`},
+		"path is a URL":       {withKey(`"requestPath": "https://token.dns/"`), `invalid requestPath in config: "https://token.dns/" (want path and query only; the host belongs in serviceHost)`},
 		"host with path":      {extended(`"serviceHost": "token.example.com/"`), `invalid serviceHost in config: "token.example.com/" (want ` + wantHost + `)`},
 		"method":              {extended(`"requestMethod": "FETCH"`), `invalid requestMethod in config: "FETCH" (want GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS)`},
 		"header value":        {extended(`"requestHeaders": {"X-Key": "s3cr3t\n"}`), `invalid requestHeaders.X-Key in config (want ` + headerValue + `)`},

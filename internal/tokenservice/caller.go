@@ -10,7 +10,7 @@ import (
 // Why a request's token can't be exchanged.
 var (
 	ErrNoSubjectToken = errors.New("the request has no bearer token to exchange")
-	ErrNoActorToken   = errors.New("the request has no token of an actor")
+	ErrNoActorToken   = errors.New("the request has no actor token")
 	// ErrAnonymous is for a request without a token that, with allowMissing, is forwarded without one.
 	ErrAnonymous = errors.New("the request brings no token, and gets none")
 )

@@ -97,7 +97,7 @@ func (r reader) reference(f *form, k, header *schema.Key, in input, field string
 	origin, isWhole := text.Whole()
 	switch {
 	case r.sets(header):
-		r.InvalidKey(k, "none with "+header.Name+", or that one not")
+		r.InvalidKey(k, "either it or "+header.Name)
 	case !isWhole:
 		r.InvalidKey(k, wantTokenReference)
 	case origin.Kind == template.Token:
@@ -128,7 +128,7 @@ func (r reader) consumed(f *form, protected []string) (consumed []template.Origi
 		isKept := token.field != "actor_token" && keepsSubject
 		switch {
 		case isSet && isKept:
-			o.Unused(keyKeepSubjectToken, "what the token service answers takes the place of the "+keySubjectTokenHeader.Name)
+			o.Unused(keyKeepSubjectToken, "the token service's token replaces the "+keySubjectTokenHeader.Name)
 		case !isSet && !isKept && token.origin.Kind != template.Query:
 			consumed = append(consumed, token.origin)
 		}

@@ -104,7 +104,7 @@ func TestKeysOfAnotherGrant(t *testing.T) {
 		ofOne    = " is not used: it belongs to grantType " + grantTokenExchange
 		ofTwo    = " is not used: it belongs to grantTypes " + grantTokenExchange + " and " + grantJWTBearer
 		all      = `, "subjectTokenHeader": "X-A", "keepSubjectToken": false, "allowMissing": true, "subjectTokenType": "urn:a", "requestedTokenType": "urn:b", "actorTokenHeader": "X-B", "actorTokenType": "urn:c"`
-		replaced = "oauth2.keepSubjectToken is not used: what the token service answers takes the place of the subjectTokenHeader"
+		replaced = "oauth2.keepSubjectToken is not used: the token service's token replaces the subjectTokenHeader"
 	)
 	exchangeOnly := []string{"oauth2.subjectTokenType" + ofOne, "oauth2.requestedTokenType" + ofOne, "oauth2.actorTokenHeader" + ofOne, "oauth2.actorTokenType" + ofOne}
 	tests := map[string]struct {

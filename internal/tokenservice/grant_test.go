@@ -20,8 +20,8 @@ func TestReasonsOfFailures(t *testing.T) {
 	}{
 		"no answer":             {Answer{Took: 12 * time.Millisecond}, token.Error{Reason: token.NoAnswer, Detail: "got no answer: reset or no connection after 12ms"}},
 		"a timeout":             {Answer{Took: 499 * time.Millisecond}, token.Error{Reason: token.NoAnswer, Detail: "got no answer within the timeout of 500ms"}},
-		"503 with Retry-After":  {Answer{Status: 503, Headers: wait}, token.Error{Reason: token.ServerError, Detail: "answered 503 (or Envoy says so, having no connection)", RetryAfter: 7 * time.Second}},
-		"504":                   {Answer{Status: 504}, token.Error{Reason: token.ServerError, Detail: "answered 504 (or Envoy says so, having no answer within the timeout of 500ms)"}},
+		"503 with Retry-After":  {Answer{Status: 503, Headers: wait}, token.Error{Reason: token.ServerError, Detail: "answered 503 (possibly from Envoy itself: no connection)", RetryAfter: 7 * time.Second}},
+		"504":                   {Answer{Status: 504}, token.Error{Reason: token.ServerError, Detail: "answered 504 (possibly from Envoy itself: no answer within the timeout of 500ms)"}},
 		"429 with Retry-After":  {Answer{Status: 429, Headers: wait}, token.Error{Reason: token.RateLimited, Detail: "answered 429", RetryAfter: 7 * time.Second}},
 		"500 and invalid_grant": {Answer{Status: 500, Body: []byte(grant)}, token.Error{Reason: token.ServerError, Detail: "answered 500 (invalid_grant)"}},
 		"invalid_grant":         {Answer{Status: 400, Body: []byte(grant)}, token.Error{Reason: token.SubjectRefused, Detail: "answered 400 (invalid_grant)"}},

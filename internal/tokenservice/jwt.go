@@ -189,5 +189,5 @@ func (j *signedToken) tooLong(size int) error {
 			return &MissingError{Origin: origin}
 		}
 	}
-	return fmt.Errorf("signs a token of %d bytes, and %d are allowed", size, maxTokenBytes)
+	return fmt.Errorf("signs a token of %d bytes (want at most %d)", size, maxTokenBytes)
 }

@@ -81,13 +81,13 @@ func (l *lifetimePolicy) named(a *Answer, sentAt time.Time) (found lifetime) {
 		if length, ok := untilEnd(value, a, sentAt); ok {
 			return found.set(length, l.expiresAtPath, "answers with an end at "+l.expiresAtPath+" that has passed", "cache.expiresAtPath to where the token's end is, and compare the clocks")
 		}
-		found.noteUnreadable(l.expiresAtPath, value, "as cache.expiresAtPath the path of a date with its zone or of a number since 1970")
+		found.noteUnreadable(l.expiresAtPath, value, "cache.expiresAtPath to the path of a date with its zone, or of a number since 1970")
 	}
 	value := a.json(l.expiresInPath)
 	if length, ok := expiresIn(value, sentAt); ok {
 		return found.set(length, l.expiresInPath, "answers with a lifetime of 0 at "+l.expiresInPath, "cache.expiresInPath to where the lifetime is")
 	}
-	found.noteUnreadable(l.expiresInPath, value, "as cache.expiresInPath the path of a number of seconds, or of an end as cache.expiresAtPath")
+	found.noteUnreadable(l.expiresInPath, value, "cache.expiresInPath to the path of a number of seconds, or cache.expiresAtPath to that of an end")
 	if length, ok := l.fromCookies(a, sentAt); ok {
 		return found.set(length, "the cookie", "", "")
 	}
@@ -111,7 +111,7 @@ func (l *lifetime) noteUnreadable(path string, value gjson.Result, remedy string
 	if value.Type == gjson.Null || value.Type == gjson.String && value.Str == "" || l.unreadable != "" {
 		return
 	}
-	l.unreadable = fmt.Sprintf("answers with %s at %s, which is read as no lifetime: its tokens are kept for at most %s (set %s)",
+	l.unreadable = fmt.Sprintf("answers with %s at %s, which can't be read as a lifetime: its tokens are cached for at most %s (set %s)",
 		shapeOf(value), path, unreadableLifetime, remedy)
 }
 

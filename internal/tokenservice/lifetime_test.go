@@ -202,7 +202,7 @@ func TestLifetimeWarnings(t *testing.T) {
 	const (
 		calls  = ": every request makes a token call (set "
 		ignore = calls + "cache.ignoreCacheControl to true, if its tokens live longer)"
-		kept   = ", which is read as no lifetime: its tokens are kept for at most 1m0s (set as cache."
+		kept   = ", which can't be read as a lifetime: its tokens are cached for at most 1m0s (set cache."
 	)
 	date := [2]string{"date", "Mon, 23 Nov 2026 12:00:00 GMT"}
 	for name, test := range map[string]struct {
@@ -219,14 +219,14 @@ func TestLifetimeWarnings(t *testing.T) {
 		"end":                 {body: `{"end": 3600}`, uncached: "answers with an end at end that has passed" + calls + "cache.expiresAtPath to where the token's end is, and compare the clocks)"},
 		"exp":                 {token: jwt(`{"exp": 1795435100}`), uncached: "answers with a token whose exp has passed by the gateway's clock, as the answer has no Date: every request makes a token call (compare the clocks of both)"},
 		"exp and Date":        {headers: [][2]string{date}, token: jwt(`{"exp": 1795435100}`), uncached: "answers with a token whose exp has passed by the Date of the answer: every request makes a token call (compare the clocks of both)"},
-		"date of another way": {body: `{"end": "11/23/2026 12:00:40 PM"}`, unreadable: `answers with "99/99/9999 99:99:99 AA" at end` + kept + "expiresAtPath the path of a date with its zone or of a number since 1970)"},
-		"a secret":            {body: `{"end": "s3cr3t_Ünd"}`, unreadable: `answers with "a9aa9a??aa" at end` + kept + "expiresAtPath the path of a date with its zone or of a number since 1970)"},
-		"a token":             {body: `{"end": "` + strings.Repeat("s3cr3t", 10) + `"}`, unreadable: `answers with a text of 60 bytes at end` + kept + "expiresAtPath the path of a date with its zone or of a number since 1970)"},
-		"an object":           {body: `{"end": {"s3cr3t": 1}}`, unreadable: `answers with an object at end` + kept + "expiresAtPath the path of a date with its zone or of a number since 1970)"},
-		"a list":              {body: `{"end": []}`, unreadable: `answers with a list at end` + kept + "expiresAtPath the path of a date with its zone or of a number since 1970)"},
-		"true":                {body: `{"expires_in": true}`, unreadable: `answers with true or false at expires_in` + kept + "expiresInPath the path of a number of seconds, or of an end as cache.expiresAtPath)"},
-		"a moment":            {body: `{"expires_in": 1795438800}`, unreadable: `answers with "9999999999" at expires_in` + kept + "expiresInPath the path of a number of seconds, or of an end as cache.expiresAtPath)"},
-		"both":                {body: `{"end": "soon", "expires_in": 0}`, uncached: "answers with a lifetime of 0 at expires_in" + calls + "cache.expiresInPath to where the lifetime is)", unreadable: `answers with "aaaa" at end` + kept + "expiresAtPath the path of a date with its zone or of a number since 1970)"},
+		"date of another way": {body: `{"end": "11/23/2026 12:00:40 PM"}`, unreadable: `answers with "99/99/9999 99:99:99 AA" at end` + kept + "expiresAtPath to the path of a date with its zone, or of a number since 1970)"},
+		"a secret":            {body: `{"end": "s3cr3t_Ünd"}`, unreadable: `answers with "a9aa9a??aa" at end` + kept + "expiresAtPath to the path of a date with its zone, or of a number since 1970)"},
+		"a token":             {body: `{"end": "` + strings.Repeat("s3cr3t", 10) + `"}`, unreadable: `answers with a text of 60 bytes at end` + kept + "expiresAtPath to the path of a date with its zone, or of a number since 1970)"},
+		"an object":           {body: `{"end": {"s3cr3t": 1}}`, unreadable: `answers with an object at end` + kept + "expiresAtPath to the path of a date with its zone, or of a number since 1970)"},
+		"a list":              {body: `{"end": []}`, unreadable: `answers with a list at end` + kept + "expiresAtPath to the path of a date with its zone, or of a number since 1970)"},
+		"true":                {body: `{"expires_in": true}`, unreadable: `answers with true or false at expires_in` + kept + "expiresInPath to the path of a number of seconds, or cache.expiresAtPath to that of an end)"},
+		"a moment":            {body: `{"expires_in": 1795438800}`, unreadable: `answers with "9999999999" at expires_in` + kept + "expiresInPath to the path of a number of seconds, or cache.expiresAtPath to that of an end)"},
+		"both":                {body: `{"end": "soon", "expires_in": 0}`, uncached: "answers with a lifetime of 0 at expires_in" + calls + "cache.expiresInPath to where the lifetime is)", unreadable: `answers with "aaaa" at end` + kept + "expiresAtPath to the path of a date with its zone, or of a number since 1970)"},
 	} {
 		policy := lifetimePolicy{ttl: time.Hour, expiresAtPath: "end", expiresInPath: "expires_in", honorsCacheControl: true}
 		got := policy.lifetimeOf(&Answer{Status: 200, Headers: test.headers, Body: []byte(test.body)}, test.token, now)

@@ -244,11 +244,11 @@ func (s *Service) Warnings() (texts []string) {
 		switch in := &s.inputs[i]; {
 		case in.reading != value:
 		case in.origin.Kind == template.Claim && !s.isSent(in.jwt):
-			texts = append(texts, "${"+in.origin.String()+"} is read from a token that no call sends to a service that verifies it: "+
-				"any client could write the claim, and get another one's token (let a filter before this one verify the token)")
+			texts = append(texts, "${"+in.origin.String()+"} is read from a token that no call sends to a service to verify: "+
+				"any client could forge the claim and get another one's token (have an earlier filter verify the token)")
 		case in.origin.Kind == template.Header || in.origin.Kind == template.Cookie || in.origin.Kind == template.Query:
-			texts = append(texts, "${"+in.origin.String()+"} is what the client writes: it chooses whose token it gets "+
-				"(let only clients reach this rule that may, or have a filter before this one set it)")
+			texts = append(texts, "${"+in.origin.String()+"} is set by the client: it can choose whose token it gets "+
+				"(restrict this rule to trusted clients, or have an earlier filter set it)")
 		}
 	}
 	return texts

@@ -205,7 +205,7 @@ func (r reader) forwarded(call Call, f *form) []string {
 			r.Invalid(keyForwardHeaders, written.Array()[i], "headers without a token to be exchanged, which goes into the form")
 		}
 		if isTrace(name) {
-			r.Suspect(keyForwardHeaders, name+" differs from request to request, so that each makes a token call of its own (want it in "+keyTraceHeaders.Name+")")
+			r.Suspect(keyForwardHeaders, name+" differs from request to request, so each one makes a token call (want it in "+keyTraceHeaders.Name+")")
 		}
 		if !slices.Contains(names, name) {
 			names = append(names, name)
