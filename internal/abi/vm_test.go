@@ -26,62 +26,30 @@ type endingRequest struct {
 
 func (r *endingRequest) OnDeleted() { r.deleted++ }
 
-func TestRequestThatThePluginKnows(t *testing.T) {
-	contexts := &fakeContexts{}
-	vm := &VM{contexts: contexts}
-	vm.create(7, 1)
-	if want := [][2]uint32{{7, 1}}; !slices.Equal(contexts.made, want) {
-		t.Errorf("made: got %v, expected %v", contexts.made, want)
-	}
-	r, ok := vm.open.find(7).(*endingRequest)
-	if !ok || r.id != 7 {
-		t.Fatalf("open: got %v, expected request 7", vm.open.find(7))
-	}
-	if !vm.remove(7) || r.deleted != 1 {
-		t.Errorf("removed: the request was told %d times, expected once", r.deleted)
-	}
-	if vm.open.find(7) != nil || len(contexts.deleted) != 0 {
-		t.Errorf("after that: got %v open and %v deleted as contexts of the SDK, expected neither", vm.open.find(7), contexts.deleted)
-	}
-}
-
-// The SDK goes on with a plugin context, and the contexts hear of its end.
-func TestContextThatTheSDKKnows(t *testing.T) {
-	contexts := &fakeContexts{}
-	vm := &VM{contexts: contexts}
-	if vm.remove(1) {
-		t.Error("remove: got true, expected it to be left to the SDK")
-	}
-	if want := []uint32{1}; !slices.Equal(contexts.deleted, want) {
-		t.Errorf("deleted: got %v, expected %v", contexts.deleted, want)
-	}
-}
-
-func TestOneOfTwoRequestsEnds(t *testing.T) {
-	contexts := &fakeContexts{}
-	vm := &VM{contexts: contexts}
-	size := uint32(len(vm.open.slots))
-	vm.create(5, 1)
-	vm.create(5+size, 1) // whose slot the first one has
-	first, second := vm.open.find(5).(*endingRequest), vm.open.find(5+size).(*endingRequest)
-	if !vm.remove(5) || first.deleted != 1 || second.deleted != 0 {
-		t.Errorf("the first ends: told %d and %d times, expected 1 and 0", first.deleted, second.deleted)
-	}
-	if !vm.remove(5+size) || first.deleted != 1 || second.deleted != 1 {
-		t.Errorf("the second ends: told %d and %d times, expected 1 and 1", first.deleted, second.deleted)
-	}
-	if vm.remove(5) || !slices.Equal(contexts.deleted, []uint32{5}) {
-		t.Errorf("the first ends again: got %v deleted as contexts of the SDK, expected it", contexts.deleted)
-	}
-}
-
-func TestUse(t *testing.T) {
+// Requests are the plugin's, also two that share a slot; the SDK goes on with all else, and the contexts hear of its end.
+func TestRequestsOfTheVM(t *testing.T) {
 	before := vm.contexts
 	defer Use(before)
 	contexts := &fakeContexts{}
 	Use(contexts)
-	if vm.contexts != Contexts(contexts) {
-		t.Errorf("got %v, expected the contexts that were given", vm.contexts)
+	other := uint32(len(vm.open.slots)) + 7
+	vm.create(7, 1)
+	vm.create(other, 1)
+	if want := [][2]uint32{{7, 1}, {other, 1}}; !slices.Equal(contexts.made, want) {
+		t.Errorf("made: got %v, expected %v", contexts.made, want)
+	}
+	first, second := vm.open.find(7).(*endingRequest), vm.open.find(other).(*endingRequest)
+	if first.id != 7 || second.id != other {
+		t.Fatalf("open: got %d and %d, expected requests 7 and %d", first.id, second.id, other)
+	}
+	if !vm.remove(7) || first.deleted != 1 || second.deleted != 0 || vm.open.find(7) != nil {
+		t.Errorf("the first ends: told %d and %d times, expected 1 and 0", first.deleted, second.deleted)
+	}
+	if !vm.remove(other) || first.deleted != 1 || second.deleted != 1 || len(contexts.deleted) != 0 {
+		t.Errorf("the second ends: told %d and %d times, expected 1 and 1, and nothing to be left to the SDK", first.deleted, second.deleted)
+	}
+	if vm.remove(7) || vm.remove(1) || !slices.Equal(contexts.deleted, []uint32{7, 1}) {
+		t.Errorf("one that has ended, and the plugin context: got %v deleted as contexts of the SDK, expected both", contexts.deleted)
 	}
 }
 

@@ -118,6 +118,7 @@ func TestConfigurationErrors(t *testing.T) {
 			`_rules_[0]: ` + warmUpOfCallers},
 		"a rule's call sets what the global part forwards": {extended(`"forwardHeaders": ["X-Api-Key"], "_rules_": [{"_match_route_": ["a"], "requestHeaders": {"x-api-key": "k"}}]`),
 			`_rules_[0]: invalid forwardHeaders in config: "X-Api-Key" (want headers that the token call does not set itself)`},
+		"rules type":             {extended(`"_rules_": {}`), `invalid _rules_ in config (want a list of rules)`},
 		"a rule that is a text":  {extended(`"_rules_": ["a"]`), `_rules_[0]: invalid rule in config (want an object)`},
 		"content type":           {extended(`"failure": {"contentType": "a\n"}`), `invalid failure.contentType in config: "a�" (want a header value: no control characters)`},
 		"no rules at all":        {`{"_rules_": []}`, `invalid _rules_ in config: it has no rules and there is no global part (want at least one of them)`},
@@ -214,6 +215,11 @@ func TestOnlyRulesLeaveOthersAlone(t *testing.T) {
 	parsed := mustParse(t, `{"_plugin_id_": "x", "_rules_": [{"_match_domain_": ["a.com"], "serviceName": "a.dns", "requestPath": "/", "tokenHeader": "T"}]}`)
 	if parsed.Global != nil {
 		t.Error("keys of the gateway alone make a global part")
+	}
+	for _, rules := range []string{"null", "[]"} {
+		if parsed := mustParse(t, extended(`"_rules_": `+rules)); len(parsed.Rules) != 0 || parsed.Global == nil {
+			t.Errorf("%s: got %+v, expected the global part alone", rules, parsed)
+		}
 	}
 }
 

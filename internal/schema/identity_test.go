@@ -18,6 +18,7 @@ func TestIdentity(t *testing.T) {
 		"another text":           {`{"text": "b"}`, true},
 		"the same by a variable": {`{"text": "${A}"}`, false},
 		"another integer":        {`{"count": 8}`, true},
+		"another boolean":        {`{"flag": true}`, true},
 		"another member":         {`{"headers": {"a": "c"}}`, true},
 		"another name":           {`{"names": ["b"]}`, true},
 		"two in one":             {`{"words": ["ab"]}`, true},

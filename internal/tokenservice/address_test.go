@@ -74,22 +74,3 @@ func TestAddressOfARule(t *testing.T) {
 		})
 	}
 }
-
-// What is switched off may lack the host.
-func TestClusterOfAPartThatIsOff(t *testing.T) {
-	if _, s := readPart(`{"serviceCluster": "c"}`, false); s.Err() != nil {
-		t.Errorf("got %v, expected no error", s.Err())
-	}
-}
-
-func TestClusterName(t *testing.T) {
-	for json, want := range map[string]string{
-		clusterJSON: "auth/token-server",
-		`{"serviceName": "token.dns", "servicePort": 8080, "requestPath": "/", "tokenHeader": "T"}`: "outbound|8080||token.dns",
-		`{"serviceName": "token.dns", "requestPath": "/", "tokenHeader": "T"}`:                      "outbound|80||token.dns",
-	} {
-		if got := mustRead(t, json).ClusterName(); got != want {
-			t.Errorf("%s: got %q, expected %q", json, got, want)
-		}
-	}
-}

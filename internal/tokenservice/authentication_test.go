@@ -27,25 +27,6 @@ func TestErrorsOfAuthentication(t *testing.T) {
 	})
 }
 
-// A part that is switched off may lack the key, and what it has must be good.
-func TestAuthenticationOfAPartThatIsOff(t *testing.T) {
-	for config, want := range map[string]string{
-		`"authStyle": "private_key_jwt"`:                                    "",
-		`"authStyle": "client_secret_jwt"`:                                  "",
-		`"authStyle": "none"`:                                               "",
-		`"authStyle": "none", "clientSecret": "s3cr3t"`:                     "invalid oauth2.clientSecret in config (want none with authStyle none)",
-		`"authStyle": "private_key_jwt", "privateKey": "s3cr3t"`:            "invalid oauth2.privateKey in config (want " + wantPrivateKey + ")",
-		`"authStyle": "private_key_jwt", "signingAlgorithm": "x"`:           `invalid oauth2.signingAlgorithm in config: "x" (want ES256, ES384, RS256, PS256, EdDSA)`,
-		`"authStyle": "private_key_jwt", "keyId": 1`:                        `invalid oauth2.keyId in config: 1 (want a string)`,
-		`"authStyle": "client_secret_jwt", "assertionAudience": ["urn:a"]}`: `invalid oauth2.assertionAudience in config: a list (want a string)`,
-	} {
-		_, s := readPart(oauth2Config(strings.TrimSuffix(config, "}"), ""), false)
-		if err := s.Err(); (err != nil || want != "") && (err == nil || err.Error() != want) {
-			t.Errorf("%s: got %v, expected %q", config, err, want)
-		}
-	}
-}
-
 func TestKeysOfAnotherAuthentication(t *testing.T) {
 	const all = `, "privateKey": "s3cr3t", "keyId": "k", "signingAlgorithm": "ES256", "assertionAudience": "urn:a"`
 	const ofKey, ofBoth = "private_key_jwt", "private_key_jwt and client_secret_jwt"

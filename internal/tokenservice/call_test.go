@@ -139,23 +139,6 @@ func TestDefaultHeaders(t *testing.T) {
 	}
 }
 
-func TestServicesOfOtherRegistries(t *testing.T) {
-	for _, name := range []string{"token.dns", "token.default.svc.cluster.local", "token.DEFAULT-GROUP.public.nacos", "consumers:token.zookeeper", "providers:com.example.Token:1.0.0.nacos"} {
-		if got := mustRead(t, withKey(`"serviceName": "`+name+`"`)).Name; got != name {
-			t.Errorf("got %q, expected %q", got, name)
-		}
-	}
-}
-
-// The sample took a port in quotes, and none where it was 0.
-func TestServicePort(t *testing.T) {
-	for written, want := range map[string]int{`8081`: 8081, `"8081"`: 8081, `0`: 80, `"0"`: 80, `null`: 80, `65535`: 65535} {
-		if got := mustRead(t, withKey(`"servicePort": `+written)).Port; got != want {
-			t.Errorf("%s: got %d, expected %d", written, got, want)
-		}
-	}
-}
-
 // Calls of several callers are under way at once, and share what the configuration gives.
 func TestCallsOfCallersAreIndependent(t *testing.T) {
 	service := mustRead(t, oauth2Config(exchange, `, "forwardHeaders": ["X-User"], "retries": 1`))

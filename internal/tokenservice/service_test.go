@@ -2,7 +2,6 @@ package tokenservice
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,12 +30,16 @@ func TestServiceErrors(t *testing.T) {
 
 // A part that is switched off may lack what is required, but what it has must be good.
 func TestPartThatIsOff(t *testing.T) {
+	of := func(oauth2 string) string { return `{"oauth2": {` + oauth2 + `}}` }
 	for config, want := range map[string]string{
-		`{}`:                                     ``,
-		`{"oauth2": {}}`:                         ``,
-		`{"timeout": 0}`:                         `invalid timeout in config: 0 (want 1 to 60000)`,
-		`{"oauth2": {"grantType": "password"}}`:  ``,
-		`{"oauth2": {"grantType": "im plicit"}}`: `invalid oauth2.grantType in config: "im plicit" (want the name of a grant, or an absolute URI: client_credentials, urn:ietf:params:oauth:grant-type:token-exchange, urn:ietf:params:oauth:grant-type:jwt-bearer, password, or another, with its fields in params)`,
+		`{}`: ``, `{"serviceCluster": "c"}`: ``, of(``): ``, of(`"grantType": "password"`): ``,
+		of(`"authStyle": "private_key_jwt"`): ``, of(`"authStyle": "client_secret_jwt"`): ``, of(`"authStyle": "none"`): ``,
+		`{"timeout": 0}`: `invalid timeout in config: 0 (want 1 to 60000)`,
+		of(`"authStyle": "none", "clientSecret": "s3cr3t"`):                    `invalid oauth2.clientSecret in config (want none with authStyle none)`,
+		of(`"authStyle": "private_key_jwt", "privateKey": "s3cr3t"`):           `invalid oauth2.privateKey in config (want ` + wantPrivateKey + `)`,
+		of(`"authStyle": "private_key_jwt", "signingAlgorithm": "x"`):          `invalid oauth2.signingAlgorithm in config: "x" (want ES256, ES384, RS256, PS256, EdDSA)`,
+		of(`"authStyle": "private_key_jwt", "keyId": 1`):                       `invalid oauth2.keyId in config: 1 (want a string)`,
+		of(`"authStyle": "client_secret_jwt", "assertionAudience": ["urn:a"]`): `invalid oauth2.assertionAudience in config: a list (want a string)`,
 	} {
 		_, s := readPart(config, false)
 		if got := fmt.Sprint(s.Err()); got != want && (want != "" || s.Err() != nil) {
@@ -85,31 +88,6 @@ func TestService(t *testing.T) {
 	}
 }
 
-func TestTimeoutAndRetries(t *testing.T) {
-	if s := mustRead(t, sampleJSON); s.Timeout != 500*time.Millisecond || s.Retries != 0 {
-		t.Errorf("the sample: got %s and %d retries, expected 500ms and none", s.Timeout, s.Retries)
-	}
-	if s := mustRead(t, extended(`"timeout": 700, "retries": 5`)); s.Timeout != 700*time.Millisecond || s.Retries != 5 {
-		t.Errorf("got %s and %d retries, expected 700ms and 5", s.Timeout, s.Retries)
-	}
-}
-
-// The token's header comes first.
-func TestProtectedHeaders(t *testing.T) {
-	got := mustRead(t, extended(`"upstreamHeaders": {"X-User": "header:a", "X-Role": "body:b"}`)).Protected
-	if want := []string{"X-Token", "X-User", "X-Role"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, expected %q", got, want)
-	}
-}
-
-// Names are in lower case, as the host's are, and none is there twice.
-func TestForwardedHeaders(t *testing.T) {
-	got := mustRead(t, extended(`"forwardHeaders": ["X-User", "x-user", "${HEADER}"]`)).forward
-	if want := []string{"x-user", "x-tenant"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, expected %q", got, want)
-	}
-}
-
 // The token service would receive the client's value besides the gateway's own.
 func TestHeadersThatTheCallSetsAreNotForwarded(t *testing.T) {
 	const body = `, "authStyle": "body"`
@@ -131,6 +109,40 @@ func TestHeadersThatTheCallSetsAreNotForwarded(t *testing.T) {
 		want := `invalid forwardHeaders in config: "` + test.header + `" (want headers that the token call does not set itself)`
 		if got := fmt.Sprint(s.Err()); got != want {
 			t.Errorf("%s: got %s, expected %s", name, got, want)
+		}
+	}
+}
+
+// What a configuration says, in all the ways in which it may be written.
+func TestFactsOfAService(t *testing.T) {
+	cluster := func(s *Service) any { return s.ClusterName() }
+	name := func(s *Service) any { return s.Name }
+	port := func(s *Service) any { return s.Port }
+	timeout := func(s *Service) any { return s.Timeout }
+	retries := func(s *Service) any { return s.Retries }
+	protected := func(s *Service) any { return strings.Join(s.Protected, " ") }
+	forwarded := func(s *Service) any { return strings.Join(s.forward, " ") }
+	for _, test := range []struct {
+		config string
+		fact   func(*Service) any
+		want   any
+	}{
+		{clusterJSON, cluster, "auth/token-server"},
+		{sampleJSON, cluster, "outbound|8080||token.dns"},
+		{withKey(`"servicePort": null`), cluster, "outbound|80||token.dns"},
+		{withKey(`"serviceName": "token.default.svc.cluster.local"`), name, "token.default.svc.cluster.local"},
+		{withKey(`"serviceName": "token.DEFAULT-GROUP.public.nacos"`), name, "token.DEFAULT-GROUP.public.nacos"},
+		{withKey(`"serviceName": "consumers:token.zookeeper"`), name, "consumers:token.zookeeper"},
+		{withKey(`"serviceName": "providers:com.example.Token:1.0.0.nacos"`), name, "providers:com.example.Token:1.0.0.nacos"},
+		// The sample took a port in quotes, and none where it was 0.
+		{withKey(`"servicePort": "8081"`), port, 8081}, {withKey(`"servicePort": 0`), port, 80}, {withKey(`"servicePort": "0"`), port, 80}, {withKey(`"servicePort": 65535`), port, 65535},
+		{sampleJSON, timeout, 500 * time.Millisecond}, {extended(`"timeout": 60000`), timeout, time.Minute},
+		{sampleJSON, retries, 0}, {extended(`"retries": 5`), retries, 5},
+		{extended(`"upstreamHeaders": {"X-User": "header:a", "X-Role": "body:b"}`), protected, "X-Token X-User X-Role"}, // the token's comes first
+		{extended(`"forwardHeaders": ["X-User", "x-user", "${HEADER}"]`), forwarded, "x-user x-tenant"},                 // as the host's, and none is there twice
+	} {
+		if got := test.fact(mustRead(t, test.config)); got != test.want {
+			t.Errorf("%s: got %v, expected %v", test.config, got, test.want)
 		}
 	}
 }
