@@ -11,39 +11,40 @@ import (
 	"token-fetch/internal/tokenservice"
 )
 
-// host is what token calls need of the gateway. pluginContext is the real one; tests have their own.
+// host is what token calls need from the gateway: a pluginContext, or a fake in tests.
 type host interface {
 	token.Clock
 	logger
-	// dispatch makes a call to a cluster. It returns an error when there is none under way; else
-	// done is told exactly once, unless the context that dispatched it goes before.
-	dispatch(to cluster, call tokenservice.Call, done answered) *token.Error
-	// reportMissing is told of a request that lacks what a call of the part refers to: its client's fault, and no failure of the service.
-	reportMissing(of *part, missing error)
+	// dispatch makes a call to a cluster. If it returns an error, no call was made. Otherwise it calls the handler
+	// exactly once, unless the context that made the call is deleted first.
+	dispatch(to cluster, call tokenservice.Call, handler responseHandler) *token.Error
+	// reportMissing reports a request that lacks what a call of the part refers to. That is the client's fault, not the
+	// service's.
+	reportMissing(part *part, missing error)
 }
 
-// answered is told what came of a call.
-type answered interface{ answered(a *tokenservice.Answer) }
+// responseHandler receives the response to a call.
+type responseHandler interface{ onResponse(a *tokenservice.Answer) }
 
-// cluster is where calls go to.
+// cluster is the destination of calls.
 type cluster struct {
 	name      string
 	timeout   time.Duration
-	needsBody bool // of a good answer
+	needsBody bool // of a successful response
 }
 
-// client makes the token calls of a part, through the gateway's cluster for the token service.
+// client makes the token calls of a part through the gateway's cluster for the token service.
 type client struct {
 	part     *part
 	cluster  cluster
 	host     host
 	metrics  *metrics
-	open     []*fetch // in the order in which they were sent; some have ended
+	inFlight []*fetch // in the order sent; some may have ended
 	name     *sourceName
 	failures failureLog
 	refusals refusalLog
 	rejected rejectionLog
-	warned   [2]bool // the log says why tokens are not kept, and that a lifetime can't be read
+	warned   [2]bool // whether the log has the Grant's warnings: Uncached, Unreadable
 }
 
 func newClient(p *part, h host, m *metrics) *client {
@@ -59,46 +60,46 @@ func newClient(p *part, h host, m *metrics) *client {
 	}
 }
 
-// fetch is a call under way.
+// fetch is a call in flight.
 type fetch struct {
 	client   *client
-	caller   *tokenservice.Caller // nil where the token does not depend on it
+	caller   *tokenservice.Caller // nil if the token does not depend on it
 	sentAt   time.Duration
 	hasEnded bool
-	// repeats makes the call once more and reports so, if that may help after such a failure; nil: it never does.
-	repeats func(*token.Error) bool
-	done    func(token.Token, *token.Error)
+	// retry makes the call again and returns true, if that may help after such a failure; nil: it never does.
+	retry func(*token.Error) bool
+	done  func(token.Token, *token.Error)
 }
 
 var _ token.Source = (*client)(nil)
 
-// Fetch calls the token service; done is told the result, now or later.
+// Fetch calls the token service.
 func (c *client) Fetch(q token.Query, done func(token.Token, *token.Error)) {
 	c.call(q, nil, nil, done)
 }
 
 // call is Fetch with the named tokens that the call refers to.
-func (c *client) call(q token.Query, named []string, repeats func(*token.Error) bool, done func(token.Token, *token.Error)) {
+func (c *client) call(q token.Query, named []string, retry func(*token.Error) bool, done func(token.Token, *token.Error)) {
 	caller, _ := q.Caller.(*tokenservice.Caller)
 	if c.part.service.IsSigned() {
 		c.sign(caller, named, done)
 		return
 	}
-	f := &fetch{client: c, caller: caller, sentAt: c.host.Monotonic(), repeats: repeats, done: done}
+	f := &fetch{client: c, caller: caller, sentAt: c.host.Monotonic(), retry: retry, done: done}
 	if err := f.send(q.Cause, named); err != nil {
 		c.callFailed(err)
 		done(token.Token{}, err)
 		return
 	}
 	c.metrics.calls++
-	c.open = append(c.open, f)
+	c.inFlight = append(c.inFlight, f)
 }
 
-// sign makes a token that no service is called for.
+// sign creates a token that the plugin signs itself.
 func (c *client) sign(caller *tokenservice.Caller, named []string, done func(token.Token, *token.Error)) {
 	t, err := c.part.service.Sign(caller, named, c.host.Wall())
 	if err != nil {
-		failure := notMade(err)
+		failure := preparationError(err)
 		c.callFailed(failure)
 		done(token.Token{}, failure)
 		return
@@ -115,22 +116,22 @@ func (f *fetch) send(cause token.Cause, named []string) *token.Error {
 	}
 	call, err := c.part.service.Call(f.caller, named, trace, c.host.Wall())
 	if err != nil {
-		return notMade(err)
+		return preparationError(err)
 	}
 	return c.host.dispatch(c.cluster, call, f)
 }
 
-// notMade is why there is no call, nor a signature.
-func notMade(err error) *token.Error {
+// preparationError returns the error for a call that could not be made or signed.
+func preparationError(err error) *token.Error {
 	if missing := (*tokenservice.MissingError)(nil); errors.As(err, &missing) {
 		return &token.Error{Reason: token.Missing, Detail: err.Error()}
 	}
 	return &token.Error{Reason: token.NotSent, Detail: err.Error()}
 }
 
-func (f *fetch) answered(a *tokenservice.Answer) {
+func (f *fetch) onResponse(a *tokenservice.Answer) {
 	if f.hasEnded {
-		return // given up before
+		return // timed out before
 	}
 	f.hasEnded = true
 	defer f.failOnPanic()
@@ -141,7 +142,7 @@ func (f *fetch) answered(a *tokenservice.Answer) {
 	a.Took = took
 	grant, err := f.client.part.service.Grant(a, f.caller, f.client.host.Wall().Add(-took))
 	if err != nil {
-		if f.repeats != nil && f.repeats(err) {
+		if f.retry != nil && f.retry(err) {
 			return
 		}
 		f.client.callFailed(err)
@@ -153,7 +154,7 @@ func (f *fetch) answered(a *tokenservice.Answer) {
 	f.done(grant.Token, nil)
 }
 
-// failOnPanic leaves nobody waiting when the answer made the plugin panic.
+// failOnPanic fails the fetch if its response made the plugin panic.
 func (f *fetch) failOnPanic() {
 	if cause := recover(); cause != nil {
 		logPanic(f.client.host, cause)
@@ -161,7 +162,7 @@ func (f *fetch) failOnPanic() {
 	}
 }
 
-// callFailed is for a call that brought no token, or was not made.
+// callFailed records a call that brought no token, or was not made.
 func (c *client) callFailed(err *token.Error) {
 	c.countCallFailed(err)
 	c.logCallFailed(err)
@@ -204,23 +205,23 @@ func (c *client) logFailure(err *token.Error) {
 	c.failures.failed(err.Detail, c.part.failure.consequence(err.Reason.Outcome()))
 }
 
-// tick writes the sums that are due, and fails fetches whose callback never came.
+// tick writes log lines that are due, and fails fetches whose callback never came.
 func (c *client) tick() {
-	c.open = slices.DeleteFunc(c.open, func(f *fetch) bool { return f.hasEnded })
+	c.inFlight = slices.DeleteFunc(c.inFlight, func(f *fetch) bool { return f.hasEnded })
 	now := c.host.Monotonic()
-	for len(c.open) > 0 && now >= c.open[0].sentAt+c.cluster.timeout+hostGrace {
-		c.open[0].answered(&tokenservice.Answer{})
-		c.open = c.open[1:]
+	for len(c.inFlight) > 0 && now >= c.inFlight[0].sentAt+c.cluster.timeout+hostGrace {
+		c.inFlight[0].onResponse(&tokenservice.Answer{})
+		c.inFlight = c.inFlight[1:]
 	}
-	if len(c.open) == 0 {
-		c.open = nil // and with it the array that held them
+	if len(c.inFlight) == 0 {
+		c.inFlight = nil // free the array
 	}
 	c.failures.tick()
 	c.refusals.tick()
 	c.rejected.tick()
 }
 
-// dispatchError is why a call could not be made.
+// dispatchError returns the error for a call that the host did not make.
 func dispatchError(err error, isUnknown bool, cluster string) *token.Error {
 	if isUnknown {
 		return &token.Error{Reason: token.NoCluster, Detail: "is unknown to the gateway, which has no cluster " + cluster}

@@ -25,7 +25,7 @@ func TestPanicInAnAnswerLeavesNobodyWaiting(t *testing.T) {
 	var got []result
 	c.fetch(nil, func(r result) { got = append(got, r) })
 	c.metrics = nil // so that reading the answer panics
-	h.calls[0].done.answered(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "s3cr3t"}}})
+	h.calls[0].done.onResponse(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "s3cr3t"}}})
 	if len(got) != 1 || got[0].Err == nil || got[0].Err.Reason != token.Internal {
 		t.Fatalf("got %+v, expected one internal error", got)
 	}
@@ -57,7 +57,7 @@ func TestClockThatIsSetDuringTheCall(t *testing.T) {
 	c.fetch(nil, func(r result) { got = r })
 	h.Pass(time.Second)
 	h.Date = h.Date.Add(time.Hour)
-	h.calls[0].done.answered(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", unsignedJWT(fmt.Sprintf(`{"exp": %d}`, end.Unix()))}}})
+	h.calls[0].done.onResponse(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", unsignedJWT(fmt.Sprintf(`{"exp": %d}`, end.Unix()))}}})
 	if got.Token.Lifetime != time.Minute {
 		t.Errorf("lifetime: got %s, expected what the new clock leaves of it, 1m0s from the call", got.Token.Lifetime)
 	}
@@ -92,19 +92,19 @@ func TestCallWhoseCallbackNeverComes(t *testing.T) {
 	c.fetch(nil, func(r result) { hanging = append(hanging, r) })
 	h.Pass(time.Millisecond)
 	c.fetch(nil, func(r result) { quick = append(quick, r) })
-	h.calls[1].done.answered(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}}})
+	h.calls[1].done.onResponse(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}}})
 	h.Pass(c.cluster.timeout + hostGrace - 2*time.Millisecond)
 	c.tick()
-	if len(hanging) != 0 || len(quick) != 1 || len(c.open) != 1 {
-		t.Fatalf("before its time: got %d and %d results, %d calls open; expected the second one's, and the first call", len(hanging), len(quick), len(c.open))
+	if len(hanging) != 0 || len(quick) != 1 || len(c.inFlight) != 1 {
+		t.Fatalf("before its time: got %d and %d results, %d calls open; expected the second one's, and the first call", len(hanging), len(quick), len(c.inFlight))
 	}
 	h.Pass(time.Millisecond)
 	c.tick()
 	if len(hanging) != 1 || hanging[0].Err == nil || hanging[0].Err.Reason != token.NoAnswer {
 		t.Errorf("at its time: got %+v, expected that there was no answer", hanging)
 	}
-	h.calls[0].done.answered(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "late"}}})
-	if len(hanging) != 1 || len(c.open) != 0 {
-		t.Errorf("after it: got %d results and %d calls open, expected one and none", len(hanging), len(c.open))
+	h.calls[0].done.onResponse(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "late"}}})
+	if len(hanging) != 1 || len(c.inFlight) != 0 {
+		t.Errorf("after it: got %d results and %d calls open, expected one and none", len(hanging), len(c.inFlight))
 	}
 }

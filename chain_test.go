@@ -121,8 +121,8 @@ func (h *chainHost) run() {
 			answer = h.answers[path]
 		}
 		if a := answer(path + fmt.Sprint(len(h.made))); a != nil {
-			next.done.answered(a)
-			next.done.answered(a) // again, which must change nothing
+			next.done.onResponse(a)
+			next.done.onResponse(a) // again, which must change nothing
 		}
 	}
 }
@@ -363,7 +363,7 @@ func TestChainsThatGoWrong(t *testing.T) {
 		if a.told != 1 || a.values != "no_answer" {
 			t.Errorf("got %s, told %d times", a.values, a.told)
 		}
-		h.calls[0].done.answered(good("late"))
+		h.calls[0].done.onResponse(good("late"))
 		if h.run(); a.told != 1 || len(h.calls) != 1 {
 			t.Errorf("after a late answer: told %d times, %d calls", a.told, len(h.calls))
 		}

@@ -18,14 +18,14 @@ import (
 	"token-fetch/internal/tokenservice"
 )
 
-// This file is the host that the rest of the plugin sees, on top of the SDK.
+// This file implements the plugin's view of the host on top of the SDK.
 
 var (
 	_ host     = (*pluginContext)(nil)
 	_ share.KV = (*pluginContext)(nil)
 )
 
-// Monotonic counts from the host's start.
+// Monotonic counts from the start of the host.
 func (p *pluginContext) Monotonic() time.Duration {
 	p.now = abi.MonotonicNow()
 	return p.now
@@ -34,14 +34,14 @@ func (p *pluginContext) Monotonic() time.Duration {
 // Wall is the time of day as of the latest Monotonic.
 func (p *pluginContext) Wall() time.Time { return p.wallStart.Add(p.now) }
 
-// readWall reads the wall clock, which may have been set. That takes two host calls, so each tick does it rather than each
-// token call.
+// readWall reads the wall clock, which may have been set. Each tick does, instead of each token call, because it takes
+// two host calls.
 func (p *pluginContext) readWall() { p.wallStart = time.Now().Add(-p.Monotonic()) }
 
-func (p *pluginContext) dispatch(to cluster, call tokenservice.Call, done answered) *token.Error {
+func (p *pluginContext) dispatch(to cluster, call tokenservice.Call, handler responseHandler) *token.Error {
 	needsBody := to.needsBody
 	callback := func(headers, bodySize, _ int) {
-		p.runCallback(func() { p.onHTTPCallResponse(headers, bodySize, needsBody, done) })
+		p.runCallback(func() { p.onHTTPCallResponse(headers, bodySize, needsBody, handler) })
 	}
 	timeout := uint32(to.timeout.Milliseconds()) //nolint:gosec // within the key's limits
 	var err error
@@ -54,16 +54,15 @@ func (p *pluginContext) dispatch(to cluster, call tokenservice.Call, done answer
 	return nil
 }
 
-// onHTTPCallResponse reads what the host has of the answer: no headers at all mean a
-// timeout or a reset.
-func (p *pluginContext) onHTTPCallResponse(headers, bodySize int, needsBody bool, done answered) {
+// onHTTPCallResponse reads the response from the host. No headers mean a timeout or a reset.
+func (p *pluginContext) onHTTPCallResponse(headers, bodySize int, needsBody bool, handler responseHandler) {
 	a, isRead := &p.answer, false
 	defer func() {
 		p.logPanicOf(recover())
 		if !isRead {
-			done.answered(&tokenservice.Answer{}) // as if none had come
+			handler.onResponse(&tokenservice.Answer{}) // as if there were none
 		}
-		clear(a.Headers) // they would keep everything that the host has handed out
+		clear(a.Headers) // don't keep the host's data alive
 		*a = tokenservice.Answer{Headers: a.Headers[:0]}
 	}()
 	if headers > 0 {
@@ -75,10 +74,10 @@ func (p *pluginContext) onHTTPCallResponse(headers, bodySize int, needsBody bool
 		a.Body, _ = proxywasm.GetHttpCallResponseBody(0, min(bodySize, tokenservice.MaxAnswerBytes+1))
 	}
 	isRead = true
-	done.answered(a)
+	handler.onResponse(a)
 }
 
-// redisHost is the host's client of Redis.
+// redisHost is the host's Redis client.
 type redisHost struct{ plugin *pluginContext }
 
 var _ share.Host = redisHost{}
@@ -99,7 +98,7 @@ func (h redisHost) RedisCall(cluster string, command []byte, done func(bool, []b
 	return err
 }
 
-// Load reads shared data of the host.
+// Load reads the host's shared data.
 func (p *pluginContext) Load(key string) (data []byte, cas uint32) {
 	data, cas, err := proxywasm.GetSharedData(key)
 	if err != nil {
@@ -108,11 +107,11 @@ func (p *pluginContext) Load(key string) (data []byte, cas uint32) {
 	return data, cas
 }
 
-// unusedCAS is a number that the host has given to no version of shared data. With any but 0, which overwrites
-// whatever is there, it writes a key that is missing, and no other.
+// unusedCAS is a number that the host never assigns to a version of shared data. With it, the host writes only a key
+// that does not exist; with 0, it would overwrite any value.
 const unusedCAS = 1 << 31
 
-// CompareAndSwap writes shared data of the host.
+// CompareAndSwap writes the host's shared data.
 func (p *pluginContext) CompareAndSwap(key string, data []byte, cas uint32) bool {
 	if cas == 0 {
 		cas = unusedCAS
@@ -120,9 +119,9 @@ func (p *pluginContext) CompareAndSwap(key string, data []byte, cas uint32) bool
 	return proxywasm.SetSharedData(key, data, cas) == nil
 }
 
-// logf writes a line as wasm-go's log does, but for ids that there are not, and for what comes from a client: that log takes
-// the request's X-Request-Id, which all plugins that are made with it keep as a property, for a part of the line's format.
-// Verbs in it would have the line grow until the VM ends, and escapes move the operator's terminal.
+// logf writes a line like wasm-go's log, but omits missing IDs and whatever a client could inject: wasm-go's log makes
+// the request's X-Request-Id, which all plugins built with it keep as a property, part of the format string. Verbs in
+// it could grow the line until the VM ends, and escape sequences could control the operator's terminal.
 func (p *pluginContext) logf(level logLevel, format string, args ...any) {
 	prefix := "[" + pluginName + "] "
 	for _, id := range []string{p.logID, requestID()} {
@@ -143,7 +142,7 @@ func (p *pluginContext) logf(level logLevel, format string, args ...any) {
 	}
 }
 
-// requestID is the id that the request has for other plugins, if it is one: letters, digits and -_. only; else empty.
+// requestID is the request's ID as known to other plugins, or "" if it contains anything but letters, digits and -_.
 func requestID() string {
 	const limit = 64
 	id, _ := abi.Property("x_request_id")
@@ -154,7 +153,7 @@ func requestID() string {
 	return id
 }
 
-// logPanic writes what happened but no values: a panic's own text could hold some.
+// logPanic logs a panic's location without its values, which could include secrets.
 func logPanic(h logger, cause any) {
 	text := fmt.Sprintf("%T", cause)
 	if err, ok := cause.(runtime.Error); ok {
@@ -165,11 +164,11 @@ func logPanic(h logger, cause any) {
 	h.logf(logError, "the plugin panicked: %s; stack: %s", text, strings.ReplaceAll(string(stack), "\n", " | "))
 }
 
-// What rules ask about a request. Each answer costs a host call of some microseconds.
+// What rules ask about a request. Each method costs a host call of several microseconds.
 
 var _ rules.Request = (*requestContext)(nil)
 
-// Authority is part of rules.Request, like the next two.
+// Authority implements rules.Request, like the next two methods.
 func (r *requestContext) Authority() string {
 	authority, _ := abi.RequestHeader(":authority")
 	return authority
@@ -181,10 +180,9 @@ func (r *requestContext) RouteName() string { return r.plugin.xdsProperty("xds\x
 // Cluster is the name of the route's cluster.
 func (r *requestContext) Cluster() string { return r.plugin.xdsProperty("xds\x00cluster_name") }
 
-// xdsProperty reads what the Higress host has as a property of its own, and stock
-// Envoy among its attributes, below xds. Which of the two it is, the first
-// request finds out. The Higress host has the first whenever it has the second: the matcher of wasm-go knows
-// no other, and with it every plugin made for that host.
+// xdsProperty reads what is a separate property on the Higress host and an attribute below xds on stock Envoy. The
+// first request finds out which of the two the host is. The Higress host has the property whenever it has the
+// attribute: wasm-go's matcher, and so every plugin for that host, relies on it.
 func (p *pluginContext) xdsProperty(path string) string {
 	if !p.hasXDSAttributes {
 		if value, ok := abi.Property(strings.TrimPrefix(path, "xds\x00")); ok {

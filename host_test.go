@@ -21,18 +21,18 @@ type fakeHost struct {
 
 type fakeCall struct {
 	call tokenservice.Call
-	done answered
+	done responseHandler
 }
 
 func newFakeHost() *fakeHost { return &fakeHost{Clock: tokentest.NewClock()} }
 
 func (h *fakeHost) reportMissing(*part, error) {}
 
-func (h *fakeHost) dispatch(_ cluster, call tokenservice.Call, done answered) *token.Error {
+func (h *fakeHost) dispatch(_ cluster, call tokenservice.Call, handler responseHandler) *token.Error {
 	if h.refuses != nil {
 		return h.refuses
 	}
-	h.calls = append(h.calls, &fakeCall{call, done})
+	h.calls = append(h.calls, &fakeCall{call, handler})
 	return nil
 }
 
@@ -62,7 +62,7 @@ func fetchOnce(t testing.TB, c *client, h *fakeHost, of token.Caller, a *tokense
 	var results []result
 	c.fetch(of, func(r result) { results = append(results, r) })
 	if h.refuses == nil {
-		h.calls[len(h.calls)-1].done.answered(a)
+		h.calls[len(h.calls)-1].done.onResponse(a)
 	}
 	if len(results) != 1 {
 		t.Fatalf("results: got %d, expected 1", len(results))
