@@ -97,7 +97,7 @@ $(BUILD)/bench-%.wasm: cmd/bench/plugins/%/main.go cmd/go.mod cmd/go.sum tools/b
 	@cd cmd && $(WASM_BUILD) -o ../$@ ./bench/plugins/$*
 
 .PHONY: bench
-bench: build $(BENCH_PLUGINS) ## measure against Envoy's own filters; writes docs/benchmark.md, and the sizing of docs/operations.md
+bench: build examples $(BENCH_PLUGINS) ## measure against Envoy's own filters; writes docs/benchmark.md, and the sizing of docs/operations.md
 	@$(GO) -C cmd build -o ../$(BUILD)/bench ./bench
 	@exec $(BUILD)/bench -root . $(BENCH_FLAGS)
 

@@ -63,7 +63,7 @@ func candidates() ([]candidate, error) {
 		candidate{Name: "header_mutation", About: "C++", filter: "header_mutation", Wants: "x-token: static"},
 		candidate{Name: "Lua, static header", About: "Lua", filter: "lua_static", Wants: "x-token: static"},
 		candidate{Name: "SDK, one header", About: "Go Wasm on the bare SDK", filter: "wasm", module: "bare", Wants: "x-token: static"},
-		candidate{Name: hello, About: "Go Wasm through `wrapper.SetCtx`", filter: "wasm", module: "hello", Wants: "x-token: static"},
+		candidate{Name: hello, About: "Go Wasm through `wrapper.SetCtx`", filter: "wasm", module: exampleModule, Wants: "hello: world"},
 	)...)
 	all = append(all, group("a cached token",
 		candidate{Name: credentialInjector, About: "C++", filter: "credential_injector", Wants: "authorization: Bearer " + oauthToken, calls: true},

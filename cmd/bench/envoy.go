@@ -20,10 +20,12 @@ import (
 //go:embed config
 var configs embed.FS
 
-// Modules besides those of plugins/: the plugin, and the build that it is compared with. Make has built all of them.
+// Modules besides those of plugins/: the plugin, the build that it is compared with, and the guide's example. Make has built
+// all of them.
 const (
-	pluginModule = "main"
-	oldModule    = "old"
+	pluginModule  = "main"
+	oldModule     = "old"
+	exampleModule = "my-plugin"
 )
 
 func (b *bench) modulePath(name string) string {
@@ -32,6 +34,8 @@ func (b *bench) modulePath(name string) string {
 		return filepath.Join(b.root, "main.wasm")
 	case oldModule:
 		return b.against
+	case exampleModule:
+		return filepath.Join(b.root, "examples", exampleModule, "main.wasm")
 	}
 	return filepath.Join(b.root, "build", "bench-"+name+".wasm")
 }

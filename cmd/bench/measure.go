@@ -44,6 +44,9 @@ func (b *bench) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { _ = b.backend.Stop() }()
+	if cpuTime(b.backend.PID()) == 0 {
+		return errors.New("can't measure the CPU of Envoy: there is no /proc/PID/task/TID/schedstat (want Linux)")
+	}
 	if err := b.requests(ctx); err != nil {
 		return err
 	}
@@ -149,18 +152,14 @@ func (b *bench) saturate(ctx context.Context, s *stage, c candidate, counts bool
 	err = load.closedLoop(ctx, func() {
 		pause(ctx, settle)
 		start, requests := time.Now(), load.done.Load()
-		before, _ := cpuTime(s.PID())
+		before := cpuTime(s.PID())
 		pause(ctx, b.duration)
-		after, known := cpuTime(s.PID())
+		used := cpuTime(s.PID()) - before
 		answered := float64(load.done.Load() - requests)
 		throughput = answered / time.Since(start).Seconds()
-		used := math.NaN()
-		if known && answered > 0 {
-			used = (after - before).Seconds() * 1e6 / answered
-		}
 		if counts {
 			b.results.add(c.Name, rate, throughput)
-			b.results.add(c.Name, cpu, used)
+			b.results.add(c.Name, cpu, used.Seconds()*1e6/answered)
 		}
 	})
 	return throughput, err

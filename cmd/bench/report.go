@@ -53,11 +53,11 @@ func (b *bench) write(parts []part) error {
 			return err
 		}
 	}
-	title, bars := b.bars()
+	bars := b.bars()
 	if len(bars) == 0 {
 		return nil
 	}
-	picture, err := chart.Bars(title, bars)
+	picture, err := chart.Bars("CPU of Envoy per request, times that of router only", bars)
 	if err != nil {
 		return err
 	}
@@ -178,20 +178,15 @@ func (b *bench) warning() string {
 		100*tooMuch, len(scattered), len(b.measured))
 }
 
-// bars show the CPU of Envoy or, where that is not known, the time for a request at saturation.
-func (b *bench) bars() (title string, bars []chart.Bar) {
-	title = "CPU of Envoy per request, times that of router only"
+// bars show the CPU of Envoy.
+func (b *bench) bars() (bars []chart.Bar) {
 	for _, c := range b.where(isNotSigning) {
 		ratio := b.ratio(c.Name, router, cpu)
-		if !ratio.measured() {
-			title = "Time per request at saturation, times that of router only"
-			ratio = b.results[router][rate].over(b.results[c.Name][rate])
-		}
 		if low, high := ratio.extremes(); ratio.measured() {
 			bars = append(bars, chart.Bar{Group: c.Group, Label: c.Name, Value: ratio.median(), Low: low, High: high, Strong: c.isPlugin()})
 		}
 	}
-	return title, bars
+	return bars
 }
 
 // table is empty without rows.
