@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,19 +14,19 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// checker checks what a file has.
+// checker checks a file.
 type checker struct {
 	file             *manifest.File
 	higressNamespace string
-	here             schema.LookupEnv // environment of whoever runs the check
+	localEnv         schema.LookupEnv // environment of whoever runs the check
 }
 
-// report is what is said about one configuration.
+// report is the result for one configuration.
 type report struct {
 	title    string
-	refusals []string // why the gateway does not take it; none when it does
+	refusals []string // why the gateway rejects it; empty if it accepts it
 	warnings []string
-	absent   bool // the gateway takes it and configures no plugin
+	absent   bool // the gateway accepts it but configures no plugin
 	summary  summary
 	env      []variable
 	secrets  []string
@@ -50,31 +51,31 @@ func (c checker) check(path string, stdout io.Writer) (ok bool) {
 	return ok
 }
 
-// report checks a configuration as its gateway would, and what it refers to.
+// report checks a configuration as its gateway would, and its references.
 func (c checker) report(p *manifest.Plugin) report {
 	r := report{warnings: p.Warnings, absent: p.Absent, refusals: texts(p.Errs)}
 	r.add(c.checkNamespace(p))
 	if p.Absent {
 		return r
 	}
-	env := &environment{plugin: p, here: c.here}
+	env := &environment{plugin: p, localEnv: c.localEnv}
 	has := config.Features{Redis: p.Gateway == manifest.Higress || p.Gateway == manifest.AnyGateway}
 	parsed, err := config.Parse(p.Config, env.lookup, has)
 	if err != nil {
 		r.refusals = append(r.refusals, startErrors(err, p)...)
 		return r
 	}
-	// What is printed is as it was written: variables may be secret.
+	// Printed as written, because variables may be secret.
 	written, err := config.Parse(p.Config, unknown, has)
 	if err != nil {
-		written = &config.Config{} // it stands and falls with a variable
+		written = &config.Config{} // it is valid only with the value of a variable
 	}
 	r.secrets, r.env = p.Secrets, env.variables()
 	r.summary = summarize(written)
 	r.warnings = append(r.warnings, parsed.Warnings...)
 	r.warnings = append(r.warnings, parsed.Unchecked...)
 	r.warnings = append(r.warnings, env.warnings()...)
-	if len(r.summary.redis) > 0 {
+	if slices.ContainsFunc(targets(written), func(t target) bool { return t.isRedis }) {
 		r.warnings = append(r.warnings, "cache.redis needs main-redis.wasm, which only Higress loads")
 	}
 	r.add(c.checkReferences(p, written))
@@ -94,7 +95,7 @@ func texts(errs []error) (texts []string) {
 
 var ruleNumber = regexp.MustCompile(`^_rules_\[(\d+)\]: `)
 
-// startErrors are those that the gateway's log would have in one line, with the place of the rule in the manifest.
+// startErrors returns the errors that the gateway would log in one line, with the position of each rule in the manifest.
 func startErrors(err error, p *manifest.Plugin) []string {
 	each := []error{err}
 	var all *schema.Errors

@@ -10,15 +10,15 @@ import (
 	"token-fetch/cmd/manifest"
 )
 
-// This file checks clusters as each gateway names and makes them.
+// This file checks clusters by the way each gateway names and creates them.
 
 const (
 	kubernetes  = ".svc.cluster.local"
 	static      = "static"
-	higressPort = 80 // of every service of fixed addresses
+	higressPort = 80 // logical port of every .static service
 )
 
-// registryTypes are Higress' service sources, whose names their services end with.
+// registryTypes are Higress' kinds of service sources. The names of their services end with them.
 var registryTypes = []string{"dns", static, "nacos", "zookeeper", "consul", "eureka"}
 
 func (c checker) checkHigress(t target, f *findings) {
@@ -39,7 +39,7 @@ func (c checker) checkHigress(t target, f *findings) {
 	}
 }
 
-// checkRegistries looks for the service's source in the McpBridge that Higress reads.
+// checkRegistries checks that the McpBridge that Higress reads has the service's source.
 func (c checker) checkRegistries(t target, name, kind string, f *findings) {
 	for _, bridge := range c.resources("networking.higress.io", "McpBridge") {
 		if bridge.Name() != "default" {
@@ -94,7 +94,7 @@ func (c checker) checkIstio(t target, f *findings) {
 	}
 }
 
-// checkService looks for the port of a Kubernetes service that is in the file.
+// checkService checks the port if the Kubernetes service is in the file.
 func (c checker) checkService(t target, f *findings) {
 	name, namespace, _ := strings.Cut(strings.TrimSuffix(t.name, kubernetes), ".")
 	for _, service := range c.resources("", "Service") {
@@ -119,7 +119,7 @@ func checkPort(t target, r manifest.Resource, ports []string, f *findings) {
 
 var routeCluster = regexp.MustCompile(`^(http|grpc|tls|tcp|udp)route/([^/]+)/([^/]+)/rule/(\d+)$`)
 
-// checkEnvoyGateway: its clusters are those of routes.
+// checkEnvoyGateway: Envoy Gateway creates clusters for routes, not for services.
 func (c checker) checkEnvoyGateway(t target, f *findings) {
 	if t.name != "" {
 		f.refuse("no cluster %s: Envoy Gateway names its clusters by routes, not by services (want serviceCluster, for example httproute/default/idp/rule/0, with serviceHost)", t.cluster)

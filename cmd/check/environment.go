@@ -9,33 +9,33 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// environment is that of the VM, as far as it is known here.
+// environment is the VM's, as far as it is known here.
 type environment struct {
-	plugin *manifest.Plugin
-	here   schema.LookupEnv
-	asked  []string // variables that the configuration names
+	plugin   *manifest.Plugin
+	localEnv schema.LookupEnv
+	used     []string // variables that the configuration uses
 }
 
-// variable is one of the VM's environment that the configuration names.
+// variable is an environment variable that the configuration uses.
 type variable struct {
 	name   string
 	source string // where its value comes from
-	isSet  bool   // as far as can be known
+	isSet  bool   // as far as is known
 }
 
-// lookup is a schema.LookupEnv. One that a manifest does not give to the VM is missing there, and the parser says so.
+// lookup is a schema.LookupEnv. The parser reports variables that a manifest does not pass to the VM.
 func (e *environment) lookup(name string) (string, bool) {
 	if slices.Contains(e.plugin.Secrets, "${"+name+"}") {
-		return schema.Unknown, true // the control plane puts it in
+		return schema.Unknown, true // the control plane inserts it
 	}
 	if strings.Contains(name, ".") {
 		return "", false
 	}
-	if !slices.Contains(e.asked, name) {
-		e.asked = append(e.asked, name)
+	if !slices.Contains(e.used, name) {
+		e.used = append(e.used, name)
 	}
 	given, isGiven := e.given(name)
-	value, isHere := e.here(name)
+	value, isHere := e.localEnv(name)
 	switch {
 	case isGiven && e.isKnown(given):
 		return given.Value, true
@@ -48,7 +48,7 @@ func (e *environment) lookup(name string) (string, bool) {
 	}
 }
 
-// unknown is a schema.LookupEnv that knows no value.
+// unknown is a schema.LookupEnv without any known value.
 func unknown(string) (string, bool) { return schema.Unknown, true }
 
 func (e *environment) given(name string) (manifest.Variable, bool) {
@@ -60,14 +60,14 @@ func (e *environment) given(name string) (manifest.Variable, bool) {
 	return manifest.Variable{}, false
 }
 
-// isKnown reports whether the manifest has the variable's value.
+// isKnown reports whether the manifest contains the variable's value.
 func (e *environment) isKnown(given manifest.Variable) bool {
 	return !given.FromHost && !slices.ContainsFunc(e.plugin.Secrets, func(secret string) bool { return strings.Contains(given.Value, secret) })
 }
 
-// variables are those that the configuration names, by name.
+// variables are those that the configuration uses, sorted by name.
 func (e *environment) variables() (variables []variable) {
-	for _, name := range slices.Sorted(slices.Values(e.asked)) {
+	for _, name := range slices.Sorted(slices.Values(e.used)) {
 		variables = append(variables, e.describe(name))
 	}
 	return variables
@@ -75,7 +75,7 @@ func (e *environment) variables() (variables []variable) {
 
 func (e *environment) describe(name string) variable {
 	given, isGiven := e.given(name)
-	_, isHere := e.here(name)
+	_, isHere := e.localEnv(name)
 	switch {
 	case isGiven && !given.FromHost:
 		return variable{name, "set by the manifest", true}
@@ -97,7 +97,7 @@ func (e *environment) warnings() (warnings []string) {
 		}
 	}
 	for _, given := range e.plugin.Environment {
-		if !slices.Contains(e.asked, given.Name) {
+		if !slices.Contains(e.used, given.Name) {
 			warnings = append(warnings, fmt.Sprintf("environment variable %s is given to the VM, but the configuration does not name it", given.Name))
 		}
 	}

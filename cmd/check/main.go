@@ -1,13 +1,17 @@
-// Command check says whether a gateway would take a configuration of the plugin, and what comes of it. It is what
-// "make check" runs:
+// Command check reports whether a gateway would accept a configuration of the plugin, and what it does. "make check" runs
+// it:
 //
 //	go -C cmd run ./check token-fetch.yaml
 //
-// What is wrong is found by those who would refuse it: resources by the gateways' published definitions (package
-// definitions), Envoy's configuration by Envoy's messages (package manifest), and what of it the plugin gets by the plugin's
-// own parser (internal/config). What they can't know, references within the file, is checked here.
+//	main ──▶ manifest.Read    the file's resources, and for each plugin the JSON that its control plane makes
+//	  │         └──▶ definitions    whether the API server accepts a resource, by the published CRDs
+//	  └────▶ checker ──▶ internal/config    whether the plugin accepts the JSON, by its own parser
+//	             └──▶ references, clusters  names in the file that lead nowhere, which only this command checks
 //
-// It exits with 0 when the gateway would take it, and with 1 otherwise.
+// What must stay true: verdicts are those of the real gateways, all errors are reported at once, and none shows a secret.
+// TestBrokenFiles and TestTakenFiles say so; TestIstioSaysTheSame of module e2e/gateways compares them with those of Istio.
+//
+// The exit status is 0 if the gateway would accept the configuration, and 1 otherwise.
 package main
 
 import (
@@ -33,7 +37,7 @@ func main() {
 
 const usage = "want make check CONFIG=FILE, the plugin's YAML or JSON or a manifest, for example CONFIG=token-fetch.yaml, or CONFIG=- for standard input"
 
-// run reports whether the gateway would take all that the file has. An error is about the file as a whole.
+// run reports whether the gateway would accept everything in the file. An error is about the file as a whole.
 func run(args []string, stdin io.Reader, stdout io.Writer) (bool, error) {
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // the error is enough
@@ -59,7 +63,7 @@ func run(args []string, stdin io.Reader, stdout io.Writer) (bool, error) {
 	return checker{file, *namespace, os.LookupEnv}.check(path, stdout), nil
 }
 
-// readConfig reads one byte more than is allowed, so that a larger file is told from one of that size.
+// readConfig reads one byte more than is allowed, so that a file that is too large can be told from one that just fits.
 func readConfig(path string, stdin io.Reader) ([]byte, error) {
 	if path == "-" {
 		return io.ReadAll(io.LimitReader(stdin, manifest.MaxBytes+1))

@@ -11,10 +11,10 @@ import (
 	"token-fetch/internal/config"
 )
 
-// This file checks what the gateways find out when it is too late: names in a file that lead nowhere. What the file does not
-// have may be in the gateway already; so a name is only wrong where the file has what it could lead to.
+// This file checks what gateways only notice at run time: names that refer to nothing. Whatever is not in the file may
+// already exist in the cluster, so a reference is only an error if the file contains objects of the kind it refers to.
 
-// findings are about one configuration.
+// findings are those for one configuration.
 type findings struct{ refused, warned []string }
 
 func (f *findings) refuse(format string, args ...any) {
@@ -32,7 +32,7 @@ func appendNew(list []string, text string) []string {
 	return append(list, text)
 }
 
-// checkNamespace is about Higress' controller, which reads no plugin but those of its own namespace.
+// checkNamespace: Higress' controller reads plugins of its own namespace only.
 func (c checker) checkNamespace(p *manifest.Plugin) (f findings) {
 	if p.Gateway != manifest.Higress {
 		return f
@@ -50,14 +50,15 @@ func (c checker) checkNamespace(p *manifest.Plugin) (f findings) {
 
 // target is a service that the plugin calls.
 type target struct {
-	name    string // FQDN; empty where the configuration names the cluster
+	name    string // FQDN; empty if the configuration names the cluster
 	port    int
 	cluster string
+	isRedis bool
 }
 
 var outbound = regexp.MustCompile(`^outbound\|(\d+)\|[^|]*\|(.+)$`)
 
-// targets are those of the parts that are not switched off. A cluster that is named like one of a service is one.
+// targets returns those of all enabled parts. A serviceCluster of the form outbound|PORT||NAME counts as that service.
 func targets(parsed *config.Config) (all []target) {
 	parts := []*config.Part{parsed.Global}
 	for _, rule := range parsed.Rules {
@@ -74,7 +75,7 @@ func targets(parsed *config.Config) (all []target) {
 
 func targetsOf(of *config.Source) (all []target) {
 	if !of.Service.IsSigned() {
-		t := target{of.Service.Name, of.Service.Port, of.Service.ClusterName()}
+		t := target{name: of.Service.Name, port: of.Service.Port, cluster: of.Service.ClusterName()}
 		if match := outbound.FindStringSubmatch(of.Service.Cluster); match != nil {
 			t.port, _ = strconv.Atoi(match[1])
 			t.name = match[2]
@@ -83,7 +84,7 @@ func targetsOf(of *config.Source) (all []target) {
 	}
 	if of.Cache != nil && of.Cache.Redis != nil {
 		r := of.Cache.Redis
-		all = append(all, target{r.ServiceName, r.ServicePort, fmt.Sprintf("outbound|%d||%s", r.ServicePort, r.ServiceName)})
+		all = append(all, target{r.ServiceName, r.ServicePort, fmt.Sprintf("outbound|%d||%s", r.ServicePort, r.ServiceName), true})
 	}
 	return all
 }
@@ -136,7 +137,7 @@ func (c checker) resources(group, kind string) (found []manifest.Resource) {
 
 var secretKey = regexp.MustCompile(`^\$\{secret\.([^/]+)/([^.]+)\.(.+)\}$`)
 
-// checkSecrets looks for the keys of Secrets that are in the file.
+// checkSecrets checks that the Secrets in the file have the keys that placeholders refer to.
 func (c checker) checkSecrets(p *manifest.Plugin, f *findings) {
 	for _, placeholder := range p.Secrets {
 		match := secretKey.FindStringSubmatch(placeholder)

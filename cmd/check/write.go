@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// write prints the report, for people.
+// write prints the report.
 func (r report) write(to io.Writer) {
 	switch {
 	case len(r.refusals) > 0:
@@ -63,7 +63,7 @@ func writeList(to io.Writer, title string, lines []string) {
 	}
 }
 
-// printable keeps what a file says from moving the terminal's cursor.
+// printable replaces control characters, so that a file can't control the terminal.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !strconv.IsPrint(r) {
