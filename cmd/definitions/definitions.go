@@ -1,9 +1,8 @@
-// Package definitions checks resources as the API server of Kubernetes does, by the CustomResourceDefinitions that the
-// gateways publish, and with its code: types, allowed values, fields that are required, fields that are not known, and
-// the rules in CEL.
+// Package definitions validates resources as the Kubernetes API server does, with its code and the CustomResourceDefinitions
+// that the gateways publish: types, allowed values, required and unknown fields, and CEL rules.
 //
-// Known has the definitions of the resources that configure the plugin, so that make check needs no network; a test of
-// module e2e/gateways holds them against those that are published.
+// Known has the definitions of the resources that configure the plugin, so that make check needs no network.
+// TestBuiltInDefinitionsArePublished of module e2e/gateways compares them with the published ones.
 package definitions
 
 import (
@@ -31,20 +30,20 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Set are definitions by apiVersion and kind.
+// Set holds definitions by apiVersion and kind.
 type Set map[string]*definition
 
-// definition is a kind of resource in one of its versions.
+// definition is one version of a kind of resource.
 type definition struct {
 	structural *schema.Structural
 	values     validation.SchemaValidator
-	rules      *cel.Validator // nil when there are none
+	rules      *cel.Validator // nil: none
 }
 
 //go:embed *.yaml
 var embedded embed.FS
 
-// Known are the definitions that are built in.
+// Known returns the built-in definitions.
 var Known = sync.OnceValue(func() Set {
 	set := Set{}
 	entries, err := embedded.ReadDir(".")
@@ -63,7 +62,7 @@ var Known = sync.OnceValue(func() Set {
 	return set
 })
 
-// Add reads the definitions of a file; what else is in it does not count.
+// Add adds the definitions in a file, and ignores everything else in it.
 func (s Set) Add(path string) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -119,12 +118,11 @@ func newDefinition(published *apiextensionsv1.JSONSchemaProps) (*definition, err
 	return &definition{structural, values, cel.NewValidator(structural, true, celconfig.PerCallLimit)}, nil
 }
 
-// noPath is where a resource's own fields begin.
+// noPath is the path of the resource itself.
 var noPath *field.Path
 
-// Check returns what the API server would refuse, and the fields that it does not know: kubectl refuses these, and other
-// clients lose them without an error. The errors show no value that may be secret. isKnown is false for a kind that the set
-// does not have.
+// Check returns what the API server would reject, and unknown fields: kubectl rejects these, other clients silently drop
+// them. The errors show no value that may be secret. isKnown is false for kinds that are not in the set.
 func (s Set) Check(resource map[string]any) (errs []error, isKnown bool) {
 	d := s[kindOf(resource)]
 	if d == nil {
@@ -159,7 +157,7 @@ func kindOf(resource map[string]any) string {
 	return fmt.Sprintf("%v %v", resource["apiVersion"], resource["kind"])
 }
 
-// copyOf has integers as such, as the API server has them.
+// copyOf decodes integers as such, as the API server does.
 func copyOf(resource map[string]any) (object map[string]any, err error) {
 	text, err := json.Marshal(resource)
 	if err != nil {

@@ -15,13 +15,13 @@ import (
 
 var wantedType = regexp.MustCompile(`must be of type (\w+): "(\w+)"`)
 
-// typeNames are JSON's types in the words of the plugin's own errors.
+// typeNames are the plugin's own terms for JSON types.
 var typeNames = map[string]string{
 	"string": "a string", "integer": "an integer", "number": "a number", "boolean": "true or false", "array": "a list", "object": "an object", "null": "nothing",
 }
 
-// describe says what is wrong in the words of the plugin's own errors. A value is only shown where it is one of a few:
-// another one may be a secret.
+// describe rephrases an error in the plugin's own terms. It only shows values of fields that allow a few: others may be
+// secret.
 func describe(e *field.Error) string {
 	switch e.Type {
 	case field.ErrorTypeRequired:
@@ -39,7 +39,7 @@ func describe(e *field.Error) string {
 	return fmt.Sprintf("invalid %s: %s", e.Field, strings.TrimPrefix(e.Detail, e.Field+" in body "))
 }
 
-// unknown says that there is no such field, and which one was probably meant, or whose it is.
+// unknown reports an unknown field, with the one that was probably meant, or the kind that has it.
 func (s Set) unknown(kind, path string) string {
 	text := fmt.Sprintf("unknown field %s of %s", path, kind)
 	parent, name := "", path
@@ -58,7 +58,7 @@ func (s Set) unknown(kind, path string) string {
 	return fmt.Sprintf("%s (want %s)", text, strings.Join(siblings, ", "))
 }
 
-// fieldsOf are the names of the fields that an object at a path may have.
+// fieldsOf returns the names of the fields that the object at a path may have.
 func (d *definition) fieldsOf(path string) []string {
 	at := d.structural
 	for _, name := range strings.FieldsFunc(path, func(c rune) bool { return c == '.' || c == '[' }) {

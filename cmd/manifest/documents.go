@@ -12,28 +12,28 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// document is one of a file.
+// document is a YAML or JSON document.
 type document struct {
 	line  int    // where it begins
-	json  []byte // nil when there is nothing in it
+	json  []byte // nil for an element of a List
 	value any
 }
 
 var (
-	// separator begins the next document; kubectl splits a file at the same lines.
+	// separator starts the next document. kubectl splits files at the same lines.
 	separator = regexp.MustCompile(`(?m)^---[ \t]*(#.*)?\r?$`)
-	// blank is a document in which there is nothing but comments and directives.
+	// blank matches documents with nothing but comments and directives.
 	blank = regexp.MustCompile(`^(\s|#.*|%.*)*$`)
 )
 
-// readDocuments reads all that are not blank. Numbers stay as they are written.
+// readDocuments reads all documents that are not blank. Numbers stay as written.
 func readDocuments(data []byte) ([]document, error) {
 	if err := checkEncoding(data); err != nil {
 		return nil, err
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if trimmed := bytes.TrimSpace(data); json.Valid(trimmed) && bytes.HasPrefix(trimmed, []byte("{")) {
-		d, err := newDocument(1, data) // unchanged: the plugin looks for keys that are named twice
+		d, err := newDocument(1, data) // unchanged: the plugin reports duplicate keys
 		return []document{d}, err
 	}
 	var documents []document
@@ -50,7 +50,7 @@ func readDocuments(data []byte) ([]document, error) {
 		}
 		d, err := readYAML(text, before)
 		if err != nil && isWhole && bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
-			d, err = document{line: 1, json: data}, nil // JSON with a slip in it: the plugin says where
+			d, err = document{line: 1, json: data}, nil // JSON with a syntax error: the plugin says where
 		}
 		if err != nil {
 			return nil, err
@@ -60,7 +60,7 @@ func readDocuments(data []byte) ([]document, error) {
 	return documents, nil
 }
 
-// checkEncoding refuses what YAML readers and the gateways read in different ways.
+// checkEncoding rejects encodings that YAML parsers and gateways read differently.
 func checkEncoding(data []byte) error {
 	isUTF16 := bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff})
 	switch {
@@ -72,11 +72,11 @@ func checkEncoding(data []byte) error {
 	return nil
 }
 
-// maxDocuments keeps a file of nothing but separators from taking minutes.
+// maxDocuments prevents a file full of separators from taking minutes.
 const maxDocuments = 1000
 
-// readYAML reads a document that has so many lines of the file before it. After as many line breaks, the parser's
-// errors have the file's line numbers.
+// readYAML reads a document that starts after so many lines. The same number of line breaks is put before it, so that the
+// parser's errors have the file's line numbers.
 func readYAML(text []byte, before int) (document, error) {
 	converted, err := yaml.YAMLToJSONStrict(append(bytes.Repeat([]byte("\n"), before), text...))
 	if err != nil {
@@ -85,7 +85,7 @@ func readYAML(text []byte, before int) (document, error) {
 	return newDocument(1+before+bytes.Count(leading.Find(text), []byte("\n")), converted)
 }
 
-// leading are the lines before a document's first one.
+// leading matches the empty lines and comments before a document's first line.
 var leading = regexp.MustCompile(`^([ \t]*(#.*)?\r?\n)*`)
 
 func newDocument(line int, data []byte) (document, error) {
@@ -99,12 +99,12 @@ func newDocument(line int, data []byte) (document, error) {
 }
 
 var (
-	// duplicateKey and its like are the parser's words.
+	// These match the parser's messages.
 	duplicateKey = regexp.MustCompile(`line (\d+): key "?(.*?)"? already set in map`)
 	shownValue   = regexp.MustCompile("`[^`]*`")
 )
 
-// yamlError says where the YAML is broken, and shows no value of it, as it may be a secret.
+// yamlError says where the YAML is invalid, without showing values, which may be secret.
 func yamlError(err error) error {
 	text := err.Error()
 	if match := duplicateKey.FindStringSubmatch(text); match != nil {

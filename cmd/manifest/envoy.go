@@ -15,7 +15,7 @@ import (
 
 const wasmFilter = "envoy.extensions.filters.http.wasm.v3.Wasm"
 
-// addEnvoy adds the Wasm filters of Envoy's own configuration, or of an EnvoyFilter, and reports whether there was any.
+// addEnvoy adds the Wasm filters of an Envoy configuration or EnvoyFilter, and reports whether there were any.
 func (f *File) addEnvoy(value any, of *Plugin) bool {
 	before := len(f.Plugins)
 	forEachObject(value, func(object map[string]any) {
@@ -33,7 +33,7 @@ func (f *File) addEnvoy(value any, of *Plugin) bool {
 	return len(f.Plugins) > before
 }
 
-// addClusters adds the clusters of a bootstrap, unless it gets more of them from a server.
+// addClusters adds the clusters of a bootstrap, unless a server adds more.
 func (f *File) addClusters(bootstrap Resource) {
 	dynamic := bootstrap.Object("dynamic_resources")
 	static := bootstrap.Object("static_resources")
@@ -48,7 +48,7 @@ func (f *File) addClusters(bootstrap Resource) {
 	}
 }
 
-// readEnvoy reads the filter's PluginConfig.
+// readEnvoy reads a filter's PluginConfig.
 func (p *Plugin) readEnvoy(filter Resource) {
 	if err := checkFilter(filter); err != nil {
 		p.refuse(err)
@@ -71,7 +71,7 @@ func (p *Plugin) readEnvoy(filter Resource) {
 	}
 }
 
-// checkFilter reads the filter as Envoy does, by its message: types, allowed values, fields that are not known.
+// checkFilter parses the filter into its protobuf message, as Envoy does: types, allowed values, unknown fields.
 func checkFilter(filter Resource) error {
 	object := Resource{}
 	for name, value := range filter {
@@ -94,14 +94,14 @@ var (
 	textValue   = regexp.MustCompile(`(invalid value for (?:string|bytes) (?:field|type)[^:]*): .*`)
 )
 
-// protoError leaves out where the error stands in the JSON, which nobody wrote, and values of texts, which may be secret.
+// protoError omits the position in the intermediate JSON, and string values, which may be secret.
 func protoError(err error) string {
 	return textValue.ReplaceAllString(protoPrefix.ReplaceAllString(err.Error(), ""), "$1 (want a string)")
 }
 
 const wantText = "want a google.protobuf.StringValue, whose value is the JSON as text"
 
-// readPacked reads an Any: a text, which the plugin gets as it is.
+// readPacked reads the google.protobuf.Any with the plugin's configuration.
 func (p *Plugin) readPacked(configuration Resource) (err error) {
 	if len(configuration) == 0 {
 		return nil
@@ -121,22 +121,22 @@ func (p *Plugin) readPacked(configuration Resource) (err error) {
 	return err
 }
 
-// forEachObject calls what for the value, if it is an object, and for all objects below it, in their order.
-func forEachObject(value any, what func(map[string]any)) {
+// forEachObject calls do for all objects in a value, the outer ones first.
+func forEachObject(value any, do func(map[string]any)) {
 	switch value := value.(type) {
 	case []any:
 		for _, element := range value {
-			forEachObject(element, what)
+			forEachObject(element, do)
 		}
 	case map[string]any:
-		what(value)
+		do(value)
 		names := make([]string, 0, len(value))
 		for name := range value {
 			names = append(names, name)
 		}
 		slices.Sort(names)
 		for _, name := range names {
-			forEachObject(value[name], what)
+			forEachObject(value[name], do)
 		}
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// readEnvoyGateway reads the Wasm extensions of an EnvoyExtensionPolicy, each of which is a plugin. The configuration
-// is handed over as it is.
+// readEnvoyGateway reads the Wasm extensions of an EnvoyExtensionPolicy, each of which is a plugin. The control plane passes
+// the configuration on unchanged.
 func readEnvoyGateway(r Resource) (plugins []*Plugin) {
 	extensions := r.Object("spec").Objects("wasm")
 	for i, extension := range extensions {

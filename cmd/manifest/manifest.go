@@ -1,9 +1,14 @@
-// Package manifest reads files in which the plugin is configured, and makes of each configuration what the gateway's
-// control plane hands over to the plugin.
+// Package manifest reads files that configure the plugin, and converts each configuration to the JSON that the gateway's
+// control plane passes to the plugin.
 //
-// It knows WasmPlugin of Higress and of Istio, Istio's TrafficExtension and EnvoyFilter, EnvoyExtensionPolicy of Envoy
-// Gateway, Envoy's own configuration, and the plugin's own YAML or JSON. What the API server refuses is told by package
-// definitions, what Envoy refuses by Envoy's own messages. The conversions are those of the control planes: Higress'
+//	Read ──▶ documents.go        YAML or JSON, split into documents
+//	  └────▶ wasmplugin.go       WasmPlugin of Higress and Istio, Istio's TrafficExtension
+//	         envoygateway.go     EnvoyExtensionPolicy of Envoy Gateway
+//	         envoy.go            Envoy's own configuration, and Istio's EnvoyFilter, checked by Envoy's protobuf messages
+//	         placeholder.go      ${secret.…}, which Higress' control plane replaces
+//	         cmd/definitions     what the API server would reject
+//
+// Anything else is the plugin's own configuration. The conversions are those of the control planes: Higress'
 // pkg/ingress/config/ingress_config.go (convertIstioWasmPlugin) and ingress_template.go, Istio's
 // pilot/pkg/model/extensions.go, Envoy Gateway's internal/xds/translator/wasm.go.
 package manifest
@@ -15,30 +20,30 @@ import (
 
 const trafficExtension = "TrafficExtension"
 
-// Gateway is whose control plane reads a configuration.
+// Gateway says whose control plane reads a configuration.
 type Gateway string
 
 // The gateways whose manifests are known.
 const (
-	AnyGateway   Gateway = "" // of the plugin's own configuration, which any of them may get
+	AnyGateway   Gateway = "" // of the plugin's own configuration, which may go to any of them
 	Higress      Gateway = "Higress"
 	Istio        Gateway = "Istio"
 	EnvoyGateway Gateway = "Envoy Gateway"
 	Envoy        Gateway = "Envoy"
 )
 
-// File is what a file has of the plugin.
+// File is the content of a file.
 type File struct {
 	Plugins []*Plugin
-	// Resources are all of Kubernetes in the file, those of the plugins included.
+	// Resources are all Kubernetes resources in the file, including those of the plugins.
 	Resources []Resource
-	Refused   []Refused // of other kinds
-	Ignored   []string  // resources of which nothing is known, each with its name
-	// Clusters are the names of those in an Envoy's own configuration; nil when it gets clusters from elsewhere.
+	Refused   []Refused // resources of other kinds
+	Ignored   []string  // titles of resources that do not configure the plugin
+	// Clusters are the names of the clusters in Envoy's own configuration; nil if it also gets clusters from a server.
 	Clusters []string
 }
 
-// Refused is a resource that does not configure the plugin, and that the API server does not take.
+// Refused is a resource that does not configure the plugin and that the API server rejects.
 type Refused struct {
 	Resource Resource
 	Errs     []error
@@ -48,25 +53,25 @@ type Refused struct {
 type Plugin struct {
 	Name     string // of the resource, such as "WasmPlugin higress-system/token-fetch"; empty for the plugin's own
 	Gateway  Gateway
-	Resource Resource // nil where it is none of Kubernetes
-	// Config is the JSON that the plugin gets, with the control plane's placeholders still in it. It is empty
-	// when the plugin gets none.
+	Resource Resource // nil if it is not a Kubernetes resource
+	// Config is the JSON that the plugin gets, with the control plane's placeholders still in it. It is empty if the
+	// plugin gets none.
 	Config []byte
-	// Absent: the control plane configures no plugin at all.
+	// Absent: the control plane does not configure the plugin at all.
 	Absent bool
-	// Rules are where the rules of Config stand in the manifest; nil where they stand in Config itself.
+	// Rules are the paths in the manifest of the rules in Config; nil if Config itself has them.
 	Rules       []string
-	Environment []Variable // of the VM; what a manifest says, not what the plugin wants
-	Secrets     []string   // the placeholders that the control plane replaces, such as ${secret.default/idp.key}
-	Warnings    []string   // what the control plane does that the author may not have meant
-	Errs        []error    // why the control plane does not take it
+	Environment []Variable // that the manifest passes to the VM
+	Secrets     []string   // placeholders that the control plane replaces, such as ${secret.default/idp.key}
+	Warnings    []string   // what the control plane does but the author may not have intended
+	Errs        []error    // why the control plane rejects it
 }
 
-// Variable is one of the VM's environment.
+// Variable is an environment variable of the VM.
 type Variable struct {
 	Name  string
 	Value string
-	// FromHost: it is the gateway's own variable of that name, whose value the manifest does not know.
+	// FromHost: the value is that of the gateway's own variable, which the manifest does not contain.
 	FromHost bool
 }
 
@@ -74,10 +79,10 @@ func (p *Plugin) warn(format string, args ...any) {
 	p.Warnings = append(p.Warnings, fmt.Sprintf(format, args...))
 }
 
-// MaxBytes is how large a file may be; Kubernetes stores none above 1.5 MiB.
+// MaxBytes limits the size of a file. Kubernetes stores nothing larger than 1.5 MiB.
 const MaxBytes = 4 << 20
 
-// Read reads a file: documents of YAML, or JSON.
+// Read reads a file of YAML documents or JSON.
 func Read(data []byte) (*File, error) {
 	if len(data) > MaxBytes {
 		return nil, fmt.Errorf("the file is too large (want at most %d MiB)", MaxBytes>>20)
@@ -105,7 +110,7 @@ func Read(data []byte) (*File, error) {
 	return file, nil
 }
 
-// add adds what a document has; it may be the plugin's own configuration when it is the only one.
+// add adds a document. It can only be the plugin's own configuration if it is the only one.
 func (f *File) add(d document, isOnly bool) error {
 	root, isObject := d.value.(map[string]any)
 	r := Resource(root)
@@ -137,7 +142,7 @@ func (f *File) add(d document, isOnly bool) error {
 
 const wantVersion = "want extensions.higress.io/v1alpha1, extensions.istio.io/v1alpha1 or gateway.envoyproxy.io/v1alpha1"
 
-// addResource adds what configures the plugin; of other resources, whether the API server takes them.
+// addResource adds a plugin or, for other resources, the reasons why the API server would reject them.
 func (f *File) addResource(r Resource, line int) error {
 	kind := r.Text("kind")
 	p := &Plugin{Name: r.Title(), Resource: r}

@@ -8,18 +8,18 @@ import (
 )
 
 var (
-	// higressPlaceholder is what Higress' control plane replaces in the JSON of a WasmPlugin's spec: ${TYPE.NAME.KEY} or
+	// higressPlaceholder matches what Higress' control plane replaces in the JSON of a WasmPlugin's spec: ${TYPE.NAME.KEY} or
 	// ${TYPE.NAMESPACE/NAME.KEY} (ingress_template.go has the same expression).
 	higressPlaceholder = regexp.MustCompile(`\$\{([^.}/]+)\.(?:([^/}]+)/)?([^.}/]+)\.([^}]+)\}`)
-	// secret is what begins like one. Other names with dots are left to the plugin.
+	// secret matches anything that starts like one for a Secret. Other names with dots are the plugin's.
 	secret = regexp.MustCompile(`\$\{secret\.[^}"]*\}`)
-	// unclosed is a placeholder without its end in the same string.
+	// unclosed matches a placeholder that does not end within its string.
 	unclosed = regexp.MustCompile(`\$\{secret\.[^}"]*"`)
 )
 
 const wantPlaceholder = "want ${secret.NAMESPACE/NAME.KEY}"
 
-// placeholders are those of Secrets in a JSON text, each once.
+// placeholders returns those for Secrets in a JSON text, without duplicates.
 func placeholders(text []byte) []string {
 	var found []string
 	for _, match := range higressPlaceholder.FindAll(text, -1) {
@@ -30,7 +30,7 @@ func placeholders(text []byte) []string {
 	return found
 }
 
-// checkPlaceholders reports those that Higress' control plane can't replace and would push as they are.
+// checkPlaceholders reports those that Higress' control plane can't replace and would push unchanged.
 func checkPlaceholders(text []byte) (errs []error) {
 	for _, match := range unclosed.FindAll(text, -1) {
 		errs = append(errs, fmt.Errorf("malformed placeholder %s: it has no } (%s)", strings.TrimSuffix(string(match), `"`), wantPlaceholder))
@@ -44,7 +44,7 @@ func checkPlaceholders(text []byte) (errs []error) {
 			errs = append(errs, fmt.Errorf("malformed placeholder %s: it names no namespace (%s)", match, wantPlaceholder))
 		}
 	}
-	// Up to 2.2.4, one that it can't replace has it replace none.
+	// Up to 2.2.4, a single one that can't be replaced prevents all replacements.
 	if secrets := placeholders(text); len(secrets) > 0 {
 		for _, match := range higressPlaceholder.FindAll(text, -1) {
 			if !secret.Match(match) {

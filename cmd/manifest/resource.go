@@ -2,11 +2,11 @@ package manifest
 
 import "strings"
 
-// Resource is a Kubernetes resource, or an object in one. Types are the definitions' to check: what has another one counts
-// as absent here.
+// Resource is a Kubernetes resource, or an object in one. Package definitions checks types: here, a value of another type
+// counts as absent.
 type Resource map[string]any
 
-// Object is the object at a path of names; nil when there is none.
+// Object returns the object at a path of names, or nil.
 func (r Resource) Object(path ...string) Resource {
 	for _, name := range path {
 		inner, _ := r[name].(map[string]any)
@@ -15,16 +15,16 @@ func (r Resource) Object(path ...string) Resource {
 	return r
 }
 
-// Text is the string of a name.
+// Text returns a string, or "".
 func (r Resource) Text(name string) string {
 	text, _ := r[name].(string)
 	return text
 }
 
-// IsTrue reports whether the name has true.
+// IsTrue reports whether the value is true.
 func (r Resource) IsTrue(name string) bool { return r[name] == true }
 
-// Objects are those of a list of objects. An element that is none is empty.
+// Objects returns a list of objects. An element that is not an object is empty.
 func (r Resource) Objects(name string) (objects []Resource) {
 	list, _ := r[name].([]any)
 	for _, element := range list {
@@ -34,7 +34,7 @@ func (r Resource) Objects(name string) (objects []Resource) {
 	return objects
 }
 
-// Texts are those of a list of strings.
+// Texts returns the strings in a list.
 func (r Resource) Texts(name string) (texts []string) {
 	list, _ := r[name].([]any)
 	for _, element := range list {
@@ -45,19 +45,19 @@ func (r Resource) Texts(name string) (texts []string) {
 	return texts
 }
 
-// Is reports whether it is of a kind, in any version of a group.
+// Is reports whether it is of a kind, in any version of the group.
 func (r Resource) Is(group, kind string) bool {
 	of, _, hasGroup := strings.Cut(r.Text("apiVersion"), "/")
 	if !hasGroup {
-		of = "" // of Kubernetes' core
+		of = "" // the core group
 	}
 	return of == group && r.Text("kind") == kind
 }
 
-// Name is the one in its metadata.
+// Name is the name in its metadata.
 func (r Resource) Name() string { return r.Object("metadata").Text("name") }
 
-// Namespace is empty when it is that of whoever applies it.
+// Namespace is empty if kubectl decides.
 func (r Resource) Namespace() string { return r.Object("metadata").Text("namespace") }
 
 // Title is its kind, namespace and name.

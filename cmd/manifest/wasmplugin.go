@@ -8,7 +8,7 @@ import (
 	"token-fetch/cmd/definitions"
 )
 
-// readHigress converts in the order of the control plane: placeholders, pluginConfig, the global part, the rules.
+// readHigress converts in the order in which the control plane does: placeholders, pluginConfig, the global part, rules.
 func (p *Plugin) readHigress() {
 	spec := p.Resource.Object("spec")
 	p.readEnvironment(spec)
@@ -29,7 +29,7 @@ func (p *Plugin) readHigress() {
 	p.setConfig(config)
 }
 
-// convertRules puts matchRules into _rules_, each with its conditions among the rule's own keys.
+// convertRules converts matchRules to _rules_, with each rule's conditions among its keys.
 func (p *Plugin) convertRules(spec Resource) {
 	config := Resource{}
 	isDisabled := spec.IsTrue("defaultConfigDisable")
@@ -56,7 +56,7 @@ func (p *Plugin) convertRules(spec Resource) {
 	p.setConfig(config)
 }
 
-// conditionKeys are the keys of a rule of the plugin for those of a rule of the resource.
+// conditionKeys maps the conditions of matchRules to those of the plugin's rules.
 var conditionKeys = []struct{ field, key string }{
 	{"ingress", "_match_route_"}, {"service", "_match_service_"}, {"domain", "_match_domain_"},
 }
@@ -66,7 +66,7 @@ func (p *Plugin) convertRule(at string, rule Resource) map[string]any {
 	for name, value := range rule.Object("config") {
 		own[name] = value
 	}
-	given, hasAny := map[string]bool{}, rule == nil // which its definition refuses, as other types of conditions
+	given, hasAny := map[string]bool{}, rule == nil // its definition rejects that, and conditions of other types
 	for _, condition := range conditionKeys {
 		list, isList := rule[condition.field].([]any)
 		hasAny = hasAny || len(list) > 0 || !isList && rule[condition.field] != nil
@@ -118,7 +118,7 @@ func (p *Plugin) warnOfFailOpen(at string, from Resource, closed string) {
 	}
 }
 
-// setConfig keeps the configuration. One without any key is handed over as none at all.
+// setConfig encodes the configuration. The control plane passes none if it has no keys.
 func (p *Plugin) setConfig(config Resource) {
 	if len(config) == 0 {
 		return
@@ -130,7 +130,7 @@ func (p *Plugin) setConfig(config Resource) {
 	p.Config = data
 }
 
-// refuse keeps why the control plane does not take the resource.
+// refuse adds reasons why the control plane rejects the resource.
 func (p *Plugin) refuse(errs ...error) { p.Errs = append(p.Errs, errs...) }
 
 var (
@@ -138,13 +138,13 @@ var (
 	errNoSpec = errors.New("missing spec")
 )
 
-// checkDefinition tells what the API server refuses.
+// checkDefinition returns what the API server would reject.
 func checkDefinition(r Resource) (errs []error) {
 	if r.Name() == "" && r.Object("metadata").Text("generateName") == "" {
 		errs = append(errs, errNoName)
 	}
 	if r.Text("kind") == "WasmPlugin" && r["spec"] == nil {
-		errs = append(errs, errNoSpec) // which Higress' definition allows, but not Higress
+		errs = append(errs, errNoSpec) // Higress' definition allows that, Higress does not
 	}
 	refused, _ := definitions.Known().Check(r)
 	return append(errs, refused...)
