@@ -18,7 +18,7 @@ import (
 	"strings"
 )
 
-// Candidates that something else refers to by name.
+// Candidates that are referred to by name.
 const (
 	router             = "router only"
 	hello              = "wrapper hello-world"
@@ -34,27 +34,27 @@ const (
 
 const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
 
-// signing is the group of those whose cost is mostly that of a signature; they have a table of their own.
+// signing is the group whose cost is mostly that of a signature. It has a separate table.
 const signing = "a token exchange for each request"
 
-// candidate is one way to put a header into a request, in a listener of its own.
+// candidate is one way to put a header into a request. Each has its own listener.
 type candidate struct {
 	Name   string
-	Group  string  // the paragraph of the table and the chart
+	Group  string  // in the chart
 	About  string  // for the table
-	Wants  string  // header and value that must reach the upstream; empty: none
-	limits []limit // what the plugin has to reach
+	Wants  string  // header and value that the upstream must get; empty: none
+	limits []limit // targets of the plugin
 
 	filter   string         // file below config/filters, without .yaml; empty for none
-	module   string         // Wasm module, with filter wasm: see modules
-	settings map[string]any // the plugin's configuration besides service, path and header
-	calls    bool           // has a cluster for the token service
-	users    bool           // each connection is of another user
+	module   string         // of filter wasm, see modulePath
+	settings map[string]any // of the plugin, besides service, path and header
+	calls    bool           // needs a cluster for the token service
+	users    bool           // each connection is another user's
 }
 
-// candidates are the rows of the benchmark. This is the place to add one.
+// candidates returns the rows of the benchmark. Add new ones here.
 func candidates() ([]candidate, error) {
-	// With room for one, a worker has dropped the token when its user comes again.
+	// With a single entry, a worker has evicted the token when its user returns.
 	shared := plugin("token-fetch, callers shared", "the first request of a user in a worker: the token is read from what the workers share",
 		settings{"cache": settings{"maxEntries": 1}, "forwardHeaders": []string{userHeader}})
 	shared.users = true
@@ -98,7 +98,7 @@ func candidates() ([]candidate, error) {
 	return append(all, group(signing, signed...)...), err
 }
 
-// started are measured by their start only.
+// started returns the candidates of which only the start is measured.
 func started() []candidate {
 	return []candidate{
 		plugin(fewRules, "five rules with a token each", rules(byRoute, 4)),
@@ -117,7 +117,7 @@ func plugin(name, about string, config settings, limits ...limit) candidate {
 
 func (c candidate) isPlugin() bool { return c.module == pluginModule }
 
-// exchange has a token for each bearer token of a client.
+// exchange is a token exchange, with a token for each bearer token of a client.
 func exchange(name, about, header string, limits ...limit) candidate {
 	c := plugin(name, about, settings{"requestPath": "/oauth", "tokenHeader": header, "oauth2": settings{
 		"grantType": tokenExchange, "clientId": "benchmark", "clientSecret": "benchmark",
@@ -126,7 +126,7 @@ func exchange(name, about, header string, limits ...limit) candidate {
 	return c
 }
 
-// chain has three tokens, of which each call but the first refers to the one before.
+// chain has three tokens, each of whose calls but the first refers to the previous one.
 func chain(name, about, reference string, limits ...limit) candidate {
 	c := plugin(name, about, settings{"cache": settings{}, "requestHeaders": settings{"x-link": reference}}, limits...)
 	link := func(reference string) settings {
@@ -136,7 +136,7 @@ func chain(name, about, reference string, limits ...limit) candidate {
 	return c
 }
 
-// signatures are exchanges whose tokens have no lifetime, each connection with a caller of its own: every request
+// signatures returns exchanges whose tokens have no lifetime, with a different caller on each connection: every request
 // signs a call.
 func signatures() (all []candidate, err error) {
 	add := func(name, about string, oauth2 settings) {
@@ -177,10 +177,11 @@ func group(name string, members ...candidate) []candidate {
 	return members
 }
 
-// routeName is the one route's of the measured Envoy.
+// routeName is that of the only route of the measured Envoy.
 const routeName = "bench"
 
-// rules are so many for others, and one for the request; each has a token of its own. Of ten domains one is a wildcard.
+// rules returns so many rules for other requests, then one for the benchmark's, each with a separate token. Every tenth
+// domain is a wildcard.
 func rules(kind string, others int) settings {
 	var list []any
 	for i := range others + 1 {
@@ -208,15 +209,15 @@ func (c candidate) Slug() string {
 	return strings.Join(word.FindAllString(strings.ToLower(c.Name), -1), "-")
 }
 
-// Service is the token service's name, one for each candidate, so that Envoy counts the calls of each.
+// Service is the token service's name. Each candidate has its own, so that Envoy counts its calls.
 func (c candidate) Service() string { return c.Slug() + ".static" }
 
-// Cluster is the name that the gateway gives the service's cluster.
+// Cluster is the gateway's name for the service's cluster.
 func (c candidate) Cluster() string { return clusterName(c.Service()) }
 
 func clusterName(service string) string { return "outbound|80||" + service }
 
-// Config is the plugin's configuration: the sample's four keys, the timeout of the other candidates, and the settings.
+// Config is the plugin's configuration: the sample's four keys, the same timeout as the other candidates', and the settings.
 func (c candidate) Config() (string, error) {
 	config := settings{"serviceName": c.Service(), "servicePort": 80, "requestPath": "/token", "tokenHeader": "x-token", "timeout": 5000}
 	maps.Copy(config, c.settings)
@@ -224,7 +225,7 @@ func (c candidate) Config() (string, error) {
 	return string(text), err
 }
 
-// What every request has, whichever candidate it goes to: it comes from a client that has logged in somewhere.
+// All requests look like those of a client that has logged in.
 const (
 	requestHost = "api.example.com"
 	userHeader  = "x-user"
@@ -238,8 +239,7 @@ func (c candidate) requestHeaders(connection int) [][2]string {
 	return [][2]string{{"Host", requestHost}, {"Authorization", "Bearer " + bearerToken()}, {userHeader, user}}
 }
 
-// bearerToken is of the size that the access tokens of identity providers have, with a signature as long as RS256
-// makes it.
+// bearerToken has the size of an identity provider's access token, with a signature as long as that of RS256.
 func bearerToken() string {
 	const claims = `{"iss":"https://login.example.com/realms/shop","sub":"5b7f2c1e-8a44-4f0e-9d53-0c6a1f7e2b90",` +
 		`"aud":["https://api.example.com","account"],"exp":4102444800,"iat":1700000000,"azp":"web-shop",` +
@@ -247,7 +247,7 @@ func bearerToken() string {
 	return encodeJWT(claims, bytes.Repeat([]byte{0x5a, 0xc3, 0x17, 0xe8}, 64))
 }
 
-// What the token service answers. gcp_authn caches only what it can read as a JWT.
+// Answers of the token service. gcp_authn only caches JWTs.
 const (
 	token      = "benchmark-token-0123456789abcdef"
 	oauthToken = "benchmark-oauth-0123456789abcdef"

@@ -40,8 +40,8 @@ func (b *bench) modulePath(name string) string {
 	return filepath.Join(b.root, "build", "bench-"+name+".wasm")
 }
 
-// startBackend starts the Envoy that plays token service and upstream. It answers by direct_response, so that it costs
-// little and always the same.
+// startBackend starts the Envoy that plays token service and upstream. It uses direct_response, whose cost is low and
+// constant.
 func (b *bench) startBackend(ctx context.Context) (err error) {
 	oauth := func(lifetime int) string {
 		return fmt.Sprintf(`{"access_token":%q,"token_type":"Bearer","expires_in":%d}`, oauthToken, lifetime)
@@ -52,10 +52,10 @@ func (b *bench) startBackend(ctx context.Context) (err error) {
 	return err
 }
 
-// stage is a measured Envoy in front of the backend, with a listener for each candidate.
+// stage is the measured Envoy in front of the backend, with a listener for each candidate.
 type stage struct {
 	*envoy.Process
-	ready time.Duration // from the start of the process until it was live
+	ready time.Duration // time from the start of the process until it was live
 }
 
 func (b *bench) stage(ctx context.Context, all []candidate, workers int) (*stage, error) {
@@ -90,8 +90,8 @@ func (b *bench) stage(ctx context.Context, all []candidate, workers int) (*stage
 	return &stage{Process: process, ready: time.Since(start)}, err
 }
 
-// start runs an Envoy. Wasm code logs at the level of a gateway in production: what is below is formatted, if the
-// plugin does so, but not written.
+// start starts an Envoy. Wasm logs at the level of a gateway in production: messages below it are not written, even if the
+// plugin formats them.
 func (b *bench) start(ctx context.Context, workers int, name string, data any) (*envoy.Process, error) {
 	text, err := render(name+".yaml.tmpl", data)
 	if err != nil {
@@ -108,7 +108,7 @@ func (b *bench) start(ctx context.Context, workers int, name string, data any) (
 
 func render(path string, data any) (string, error) {
 	parsed, err := template.New(filepath.Base(path)).Funcs(template.FuncMap{
-		"json": func(value any) (string, error) { // JSON is a part of YAML
+		"json": func(value any) (string, error) { // which is valid YAML
 			text, err := json.Marshal(value)
 			return string(text), err
 		},
@@ -125,7 +125,7 @@ func render(path string, data any) (string, error) {
 	return text.String(), err
 }
 
-// explain adds to an error what Envoy has logged, which is little at its level.
+// explain adds the end of Envoy's log to an error.
 func (s *stage) explain(err error) error {
 	if err == nil || s.LogTail(1) == "" {
 		return err
@@ -141,8 +141,8 @@ func (s *stage) loader(c candidate, connections int) (*loader, error) {
 	return newLoader(address, connections, c.requestHeaders)
 }
 
-// verify makes sure that the upstream gets what the candidate promises. A filter that fetches its token in the
-// background may need a moment for the first.
+// verify checks that the upstream gets the candidate's header. A filter that fetches its token in the background may need a
+// moment.
 func (s *stage) verify(ctx context.Context, c candidate) error {
 	address, err := s.ListenerAddress(c.Slug())
 	if err != nil {
@@ -173,7 +173,7 @@ func (s *stage) verify(ctx context.Context, c candidate) error {
 	}
 }
 
-// countCalls is by Envoy's own counters.
+// countCalls reads the number of token calls from Envoy's counters.
 func (b *bench) countCalls(s *stage, c candidate) error {
 	text, err := s.Get("/stats?filter=" + c.Slug())
 	tokenCalls := counter(text, "cluster."+c.Slug()+".upstream_rq_total")
@@ -181,7 +181,7 @@ func (b *bench) countCalls(s *stage, c candidate) error {
 	return err
 }
 
-// counter reads one line of /stats; a counter that was never used is not there.
+// counter reads a counter from /stats, which omits those that were never used.
 func counter(text, name string) float64 {
 	for line := range strings.Lines(text) {
 		if value, found := strings.CutPrefix(line, name+": "); found {

@@ -18,12 +18,12 @@ import (
 // loader sends requests to one listener over connections that stay open.
 type loader struct {
 	connections []fhttp.Fetcher
-	done        atomic.Int64 // requests answered
+	done        atomic.Int64 // number of answers
 	status      atomic.Int64 // the last one that was not 200
 }
 
 func newLoader(address string, connections int, headers func(connection int) [][2]string) (*loader, error) {
-	// Its warnings are about single requests; what counts here is the status.
+	// It warns of single requests, but only the status matters here.
 	fortiolog.SetLogLevelQuiet(fortiolog.Critical)
 	fhttp.BufferSizeKb = 8
 	l := &loader{}
@@ -59,7 +59,7 @@ func (l *loader) send(ctx context.Context, c fhttp.Fetcher) (ok bool) {
 	return status == 200
 }
 
-// failure tells of a request that was not answered by 200.
+// failure returns an error if a request was not answered with 200.
 func (l *loader) failure(ctx context.Context) error {
 	if status := l.status.Load(); status != 0 && ctx.Err() == nil {
 		return fmt.Errorf("a request was answered by %d instead of 200", status)
@@ -67,8 +67,8 @@ func (l *loader) failure(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// closedLoop keeps every connection busy: each sends its next request when the last one is answered. During that it
-// calls measure.
+// closedLoop keeps every connection busy: each sends its next request as soon as the previous one is answered. It calls
+// measure meanwhile.
 func (l *loader) closedLoop(ctx context.Context, measure func()) error {
 	var stop atomic.Bool
 	var group sync.WaitGroup
@@ -88,14 +88,13 @@ func (l *loader) closedLoop(ctx context.Context, measure func()) error {
 // sent is one request of an open loop.
 type sent struct {
 	due  time.Duration // from the start of the loop
-	took time.Duration // from when it was due until it was answered
+	took time.Duration // from when it was due until the answer
 }
 
-// openLoop sends count requests at a rate (per second), whether the earlier ones are answered or not, and returns them
-// in the order in which they were due. They come at random (Poisson), as those of independent clients do: at even
-// intervals two processes fall into step, and what a request costs more decides about the beat and not about its
-// wait. The same seed gives the same arrivals. A request that finds no free connection waits for one; its time counts
-// from when it was due.
+// openLoop sends count requests at a rate (per second), whether or not earlier ones have been answered, and returns them in
+// the order in which they were due. Arrivals are random (Poisson), as with independent clients: at even intervals, client
+// and server fall into step, and latencies no longer depend on what a request costs. The same seed gives the same arrivals.
+// A request that finds no free connection waits for one, which counts as latency.
 func (l *loader) openLoop(ctx context.Context, rate float64, count int, seed uint64) ([]sent, error) {
 	due := make(chan time.Duration, count)
 	samples := make([][]sent, len(l.connections))
@@ -116,7 +115,7 @@ func (l *loader) openLoop(ctx context.Context, rate float64, count int, seed uin
 		if ctx.Err() != nil {
 			break
 		}
-		due <- at // has room for all
+		due <- at // never blocks
 	}
 	close(due)
 	group.Wait()
@@ -125,7 +124,7 @@ func (l *loader) openLoop(ctx context.Context, rate float64, count int, seed uin
 	return all, l.failure(ctx)
 }
 
-// arrivals are the times of count requests from the start.
+// arrivals returns the times of count requests, from the start.
 func arrivals(rate float64, count int, seed uint64) []time.Duration {
 	random := rand.New(rand.NewPCG(seed, 0))
 	times := make([]time.Duration, count)
@@ -137,18 +136,17 @@ func arrivals(rate float64, count int, seed uint64) []time.Duration {
 	return times
 }
 
-// sleepUntil asks the kernel: Go's own timers wake an idle program up to a millisecond late, and then send in bursts.
+// sleepUntil uses the kernel's timer: Go's timers wake an idle program up to a millisecond late, which causes bursts.
 func sleepUntil(at time.Time) {
 	for ahead := time.Until(at); ahead > 0; ahead = time.Until(at) {
 		interval := syscall.NsecToTimeval(ahead.Nanoseconds())
-		//nolint:errcheck // How many results there are depends on the system. One that a signal ends is done again.
+		//nolint:errcheck // The number of results depends on the system. A signal only causes another iteration.
 		syscall.Select(0, nil, nil, nil, &interval)
 	}
 }
 
-// undisturbed is the median of a quantile in windows of time, in microseconds. Where the hypervisor takes the cores away
-// for a millisecond some times a second, and the requests of that time pile up, it is that which the quantile of all
-// would show.
+// undisturbed is the median over time windows of a quantile, in microseconds. If the hypervisor takes the cores away for a
+// millisecond a few times a second, and requests pile up, the quantile of all requests would only show that.
 func undisturbed(samples []sent, window time.Duration, p float64) float64 {
 	var quantiles, current series
 	for i, sample := range samples {
@@ -161,7 +159,7 @@ func undisturbed(samples []sent, window time.Duration, p float64) float64 {
 	return quantiles.median()
 }
 
-// pause waits unless the context ends before.
+// pause sleeps, or returns early if the context ends.
 func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():

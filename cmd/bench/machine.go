@@ -15,8 +15,8 @@ import (
 	"token-fetch/e2e/envoy"
 )
 
-// cpuTime is what all threads of a process have used so far, in the nanoseconds of Linux' scheduler: /proc/PID/stat has
-// hundredths of a second only. It is 0 on other systems.
+// cpuTime returns the CPU time of all threads of a process, from Linux' scheduler in nanoseconds: /proc/PID/stat only has
+// hundredths of a second. It is 0 on other systems.
 func cpuTime(pid int) (total time.Duration) {
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid)) // the pattern is a good one
 	for _, path := range threads {
@@ -28,7 +28,7 @@ func cpuTime(pid int) (total time.Duration) {
 	return total
 }
 
-// residentMB is the memory that a process occupies; 0 on other systems than Linux.
+// residentMB returns the resident memory of a process; 0 on systems other than Linux.
 func residentMB(pid int) float64 {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	var all, resident int
@@ -36,15 +36,15 @@ func residentMB(pid int) float64 {
 	return float64(resident*os.Getpagesize()) / 1e6
 }
 
-// separateCores gives the measured process the last core, as the first ones have the machine's interrupts, and this
-// process and the backend the rest, until restore is called. Otherwise it is their queueing for a core that is
-// measured. It is false where there are no two cores, or no taskset.
+// separateCores pins the measured process to the last core, as the first ones handle interrupts, and this process and the
+// backend to the others, until restore is called. Otherwise queueing for a core would be measured. It returns false if
+// there is only one core, or no taskset.
 func separateCores(measured, backend int) (separate bool, restore func()) {
 	last := runtime.NumCPU() - 1
 	if last < 1 {
 		return false, func() {}
 	}
-	threads := runtime.GOMAXPROCS(max(1, last-1)) // Go would otherwise look for work on all cores
+	threads := runtime.GOMAXPROCS(max(1, last-1)) // or Go would look for work on all cores
 	restore = func() {
 		runtime.GOMAXPROCS(threads)
 		_ = setCores(fmt.Sprintf("0-%d", last), os.Getpid(), backend)
@@ -53,7 +53,7 @@ func separateCores(measured, backend int) (separate bool, restore func()) {
 	return err == nil, restore
 }
 
-// setCores is for all threads of the processes; those that start later inherit the cores of the one that starts them.
+// setCores pins all threads of the processes. Later threads inherit the cores of the thread that starts them.
 func setCores(cores string, pids ...int) (err error) {
 	for _, pid := range pids {
 		err = errors.Join(err, exec.Command("taskset", "-acp", cores, strconv.Itoa(pid)).Run())
@@ -61,7 +61,7 @@ func setCores(cores string, pids ...int) (err error) {
 	return err
 }
 
-// describeMachine is what the numbers depend on, as rows of a table.
+// describeMachine returns rows about everything that the results depend on.
 func describeMachine(process *envoy.Process) ([][]string, error) {
 	text, err := process.Get("/server_info")
 	if err != nil {

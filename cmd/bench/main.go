@@ -1,8 +1,13 @@
-// Command bench is `make bench`: it measures the plugin next to other ways to put a token into a request, in a real
-// Envoy on this machine, prints the tables, and writes them with a chart to docs/. With -against it measures another
-// build of the plugin in turns with this one, and prints the ratios.
+// Command bench is `make bench`: it measures the plugin and other ways to put a token into a request, in a real Envoy on
+// this machine, prints tables, and writes them to docs/ with a chart. With -against it alternates between this build of the
+// plugin and another one, and prints the ratios.
 //
-// The rows are in candidates.go, what is done with them in measure.go.
+//	candidates.go   the rows: what is compared
+//	measure.go      what is measured of each, and in which order
+//	load.go         clients: a closed loop for throughput and CPU, an open loop for latency
+//	envoy.go        the Envoy that is measured, and the one that plays token service and upstream
+//	results.go      series of measurements, their statistics, and targets
+//	report.go       tables and the chart
 package main
 
 import (
@@ -24,7 +29,7 @@ type options struct {
 	out         string         // folder for what is written
 	against     string         // another build of the plugin; empty: none
 	only        *regexp.Regexp // candidates to measure; nil: all
-	rounds      int            // of which the median counts
+	rounds      int            // the median of all rounds is reported
 	startRounds int
 	duration    time.Duration // of one candidate in one round
 	progress    io.Writer

@@ -12,16 +12,16 @@ import (
 	"token-fetch/e2e/envoy"
 )
 
-// bench is one run.
+// bench is a run of the benchmark.
 type bench struct {
 	options
 	envoy    string // the binary
-	dir      string // for configurations, removed at the end
+	dir      string // of configurations, temporary
 	backend  *envoy.Process
-	machine  [][]string  // what the numbers depend on
+	machine  [][]string  // rows that describe it
 	separate bool        // the measured Envoy has a core of its own
-	measured []candidate // the rows of requests
-	started  []candidate // the rows of starts
+	measured []candidate // with requests
+	started  []candidate // by their start
 	results  results
 }
 
@@ -53,7 +53,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 	return b.starts(ctx)
 }
 
-// choose takes the candidates that are asked for; with another build to compare with, only those of the plugin.
+// choose selects the candidates; if another build is compared, only those of the plugin.
 func (b *bench) choose() error {
 	all, err := candidates()
 	if err != nil {
@@ -73,7 +73,7 @@ func (b *bench) choose() error {
 	return nil
 }
 
-// twice are the plugin's candidates with both builds.
+// twice returns the candidates of the plugin, each with both builds.
 func twice(all []candidate) (both []candidate) {
 	for _, c := range all {
 		if c.isPlugin() {
@@ -87,7 +87,7 @@ func twice(all []candidate) (both []candidate) {
 
 const oldSuffix = ", the other build"
 
-// requests has all candidates side by side in one Envoy with one worker.
+// requests measures all candidates in one Envoy with one worker.
 func (b *bench) requests(ctx context.Context) error {
 	if len(b.measured) == 0 {
 		return nil
@@ -115,19 +115,19 @@ func (b *bench) requests(ctx context.Context) error {
 	return s.explain(b.openLoops(ctx, s, b.where(func(c candidate) bool { return c.Name == router || c.Name == cached })))
 }
 
-// connections are kept busy.
+// connections is how many are kept busy.
 const connections = 16
 
-// settle is how long a load runs before it is measured: connections open, and the queue in front of Envoy fills.
+// settle is how long the load runs before measuring, while connections open and the queue in front of Envoy fills.
 const settle = 200 * time.Millisecond
 
-// closedLoops measure all candidates in each round, so that what changes on the machine with time changes for all, and
-// every other round in the opposite order.
+// closedLoops measures all candidates in each round, so that changes of the machine over time affect all of them, and
+// reverses the order after each round.
 func (b *bench) closedLoops(ctx context.Context, s *stage) error {
 	order := slices.Clone(b.measured)
 	for round := range b.rounds + 1 {
 		for _, c := range order {
-			throughput, err := b.saturate(ctx, s, c, round > 0) // in the first, V8 compiles again what is used much
+			throughput, err := b.saturate(ctx, s, c, round > 0) // in the first, V8 still optimizes hot code
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.Name, err)
 			}
@@ -166,13 +166,13 @@ func (b *bench) saturate(ctx context.Context, s *stage, c candidate, counts bool
 }
 
 const (
-	// openRounds are the rounds for one of the closed loop, each of half the time.
+	// openRounds is the number of rounds per round of the closed loop, each of half its duration.
 	openRounds = 4
-	// openWindow has some hundred requests, and is short enough for most to be undisturbed.
+	// openWindow fits a few hundred requests, and is short enough for most windows to be undisturbed.
 	openWindow = 25 * time.Millisecond
 )
 
-// openLoops send half of what the plugin with a cached token can serve.
+// openLoops sends half of what the plugin can serve with a cached token.
 func (b *bench) openLoops(ctx context.Context, s *stage, compared []candidate) error {
 	if len(compared) < 2 {
 		return nil
@@ -192,7 +192,7 @@ func (b *bench) openLoops(ctx context.Context, s *stage, compared []candidate) e
 	return nil
 }
 
-// open sends requests in an open loop; the first ones open the connections and are not measured.
+// open runs an open loop, after some requests that open the connections.
 func (s *stage) open(ctx context.Context, c candidate, connections int, rate float64, first, count int, seed uint64) ([]sent, error) {
 	load, err := s.loader(c, connections)
 	if err != nil {
@@ -209,10 +209,10 @@ func (s *stage) open(ctx context.Context, c candidate, connections int, rate flo
 	return samples, nil
 }
 
-// moreWorkers is how many workers the larger Envoy has; the smaller has one.
+// moreWorkers is the number of workers of the Envoy whose memory is compared with that of one with a single worker.
 const moreWorkers = 3
 
-// starts has each candidate alone in an Envoy.
+// starts measures each candidate alone in an Envoy.
 func (b *bench) starts(ctx context.Context) error {
 	for round := range b.startRounds {
 		for _, c := range b.started {
@@ -237,15 +237,15 @@ func (b *bench) starts(ctx context.Context) error {
 	return nil
 }
 
-// alone returns how long Envoy took until it was live, and its memory after some requests to each worker.
+// alone returns how long Envoy took until it was live, and its memory after requests to all workers.
 func (b *bench) alone(ctx context.Context, c candidate, workers int) (startup time.Duration, megabytes float64, err error) {
 	s, err := b.stage(ctx, []candidate{c}, workers)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer func() { _ = s.Stop() }()
-	// Connections spread by chance over the workers: with so many each gets some. The requests come all at once, and
-	// are so many that Go has collected its garbage: until then its heap only grows.
+	// Connections are spread randomly: with that many, each worker gets some. There are enough requests for Go to collect
+	// garbage: until then its heap only grows.
 	_, err = s.open(ctx, c, 30*workers, math.Inf(1), 0, 5000*workers, 1)
 	return s.ready, residentMB(s.PID()), s.explain(err)
 }

@@ -13,10 +13,10 @@ import (
 	"token-fetch/e2e/page"
 )
 
-// part is what the benchmark writes of a page; people write the rest.
+// part is a generated part of a page.
 type part struct{ file, name, text string }
 
-// report prints what was measured and, if it is all of it, writes it into the pages.
+// report prints the results and, if everything was measured, writes them into the pages.
 func (b *bench) report(w io.Writer) error {
 	if b.against != "" {
 		_, err := fmt.Fprintf(w, "\nThis build to %s, measured in turns.\n\n%s%s", b.against, b.comparison(), b.warning())
@@ -43,7 +43,7 @@ func (b *bench) report(w io.Writer) error {
 	return b.write(parts)
 }
 
-// write leaves alone what was not measured.
+// write skips parts that were not measured.
 func (b *bench) write(parts []part) error {
 	for _, p := range parts {
 		if p.text == "" {
@@ -75,7 +75,7 @@ func (b *bench) circumstances() string {
 	))
 }
 
-// where are the measured ones of which that is true.
+// where returns the measured candidates that match.
 func (b *bench) where(isTrue func(candidate) bool) []candidate {
 	return slices.DeleteFunc(slices.Clone(b.measured), func(c candidate) bool { return !isTrue(c) })
 }
@@ -103,7 +103,7 @@ func (b *bench) targets() string {
 	return table([]string{"what", "to that of", "target", "ratio", ""}, rows)
 }
 
-// table has the metrics of the candidates, with their ratios to those of the reference.
+// table lists metrics of candidates, with their ratios to those of the reference.
 func (b *bench) table(rows []candidate, reference string, metrics ...metric) string {
 	head := []string{"candidate", "what it is"}
 	for _, m := range metrics {
@@ -124,7 +124,7 @@ func (b *bench) table(rows []candidate, reference string, metrics ...metric) str
 	return table(head, lines)
 }
 
-// comparison is of two builds.
+// comparison lists the ratios of two builds.
 func (b *bench) comparison() string {
 	var rows [][]string
 	add := func(all []candidate, metrics ...metric) {
@@ -144,7 +144,7 @@ func (b *bench) comparison() string {
 	return table([]string{"candidate", "metric", "other build", "this build", "ratio", "quartiles"}, rows)
 }
 
-// sizing is what a gateway's operator plans with.
+// sizing lists what a gateway's operator needs for planning.
 func (b *bench) sizing() string {
 	var rows [][]string
 	add := func(what, name, against string, m metric, of string) {
@@ -163,7 +163,7 @@ func (b *bench) sizing() string {
 	return table([]string{"what", "measured"}, rows)
 }
 
-// tooMuch is the part of the median by which the rounds of a quiet machine do not scatter.
+// tooMuch is more scatter between rounds, relative to the median, than a quiet machine has.
 const tooMuch = 0.20
 
 func (b *bench) warning() string {
@@ -178,7 +178,7 @@ func (b *bench) warning() string {
 		100*tooMuch, len(scattered), len(b.measured))
 }
 
-// bars show the CPU of Envoy.
+// bars are those of the chart, of the CPU of Envoy.
 func (b *bench) bars() (bars []chart.Bar) {
 	for _, c := range b.where(isNotSigning) {
 		ratio := b.ratio(c.Name, router, cpu)
@@ -189,7 +189,7 @@ func (b *bench) bars() (bars []chart.Bar) {
 	return bars
 }
 
-// table is empty without rows.
+// table returns "" if there are no rows.
 func table(head []string, rows [][]string) string {
 	if len(rows) == 0 {
 		return ""
@@ -197,7 +197,7 @@ func table(head []string, rows [][]string) string {
 	return page.Table(head, rows)
 }
 
-// text is the median with the extremes in brackets.
+// text shows the median, with the extremes in brackets.
 func (s series) text(format string) string {
 	median := s.median()
 	if math.IsNaN(median) {

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// metric is what is measured of a candidate.
+// metric is something that is measured of a candidate.
 type metric struct {
 	name, unit, format string
-	isCount            bool // is not compared
+	isCount            bool // without a ratio
 	moreIsBetter       bool
 }
 
@@ -24,7 +24,7 @@ var (
 	size   = metric{name: "size of the module", unit: ", MB", format: "%.1f"}
 )
 
-// results has a series for each metric of each candidate that was measured.
+// results holds a series for each metric of each measured candidate.
 type results map[string]map[metric]series
 
 func (r results) add(name string, m metric, value float64) {
@@ -34,7 +34,7 @@ func (r results) add(name string, m metric, value float64) {
 	r[name][m] = append(r[name][m], value)
 }
 
-// limit is what a candidate has to reach: a ratio to another one's metric, within one run.
+// limit is a target: a ratio to another candidate's metric, within one run.
 type limit struct {
 	metric  metric
 	against string
@@ -55,7 +55,7 @@ func (l limit) verdict(ratio float64) string {
 	return "**missed**"
 }
 
-// series has one value per round; NaN stands for one that could not be measured, and a ratio to none is infinite.
+// series has one value per round: NaN or infinity if there was nothing to measure or to compare with.
 type series []float64
 
 func (s series) sorted() []float64 {
@@ -68,7 +68,7 @@ func (s series) measured() bool { return len(s.sorted()) > 0 }
 
 func (s series) median() float64 { return s.quantile(0.5) }
 
-// quantile is between two values where it falls between them.
+// quantile interpolates between values.
 func (s series) quantile(p float64) float64 {
 	values := s.sorted()
 	if len(values) == 0 {
@@ -82,7 +82,7 @@ func (s series) quantile(p float64) float64 {
 
 func (s series) extremes() (low, high float64) { return s.quantile(0), s.quantile(1) }
 
-// over divides round by round: what disturbs the machine for a while disturbs both sides of a round's ratio.
+// over divides round by round: a disturbance of the machine affects both sides of a round's ratio.
 func (s series) over(other series) series {
 	ratio := make(series, min(len(s), len(other)))
 	for i := range ratio {

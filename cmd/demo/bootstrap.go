@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// pluginConfig is the text in envoy.yaml that the plugin gets.
+// pluginConfig matches the plugin's configuration in envoy.yaml.
 var pluginConfig = regexp.MustCompile(`value: \|\n( {22}.*\n)+`)
 
-// writeBootstrap writes the envoy.yaml of the root folder with this machine's ports and path of the plugin instead of those
-// in the containers of docker-compose.yaml.
+// writeBootstrap writes a copy of envoy.yaml with local ports and the local path of the plugin instead of those in the
+// containers of docker-compose.yaml.
 func (o options) writeBootstrap(path string) error {
 	data, err := os.ReadFile(filepath.Join(o.root, "envoy.yaml"))
 	if err != nil {
@@ -31,7 +31,7 @@ func (o options) writeBootstrap(path string) error {
 		{"address: httpbin, port_value: 80", local(o.httpbinPort)},
 		{"filename: /etc/envoy/main.wasm", "filename: " + strconv.Quote(wasm)},
 	} {
-		if !strings.Contains(text, r.inContainer) { // or an edited envoy.yaml would run with half of it replaced
+		if !strings.Contains(text, r.inContainer) { // an edited envoy.yaml
 			return fmt.Errorf("envoy.yaml no longer has %q, which the demo replaces", r.inContainer)
 		}
 		text = strings.ReplaceAll(text, r.inContainer, r.here)

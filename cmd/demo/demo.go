@@ -14,13 +14,13 @@ import (
 	"token-fetch/e2e/envoy"
 )
 
-// errorLines is how much of Envoy's log is shown when it ends by itself.
+// errorLines is how much of Envoy's log is shown if it exits.
 const errorLines = 20
 
-// options say where the demo finds its files and listens. All ports are on 127.0.0.1.
+// options say where the files are and where to listen. All ports are on 127.0.0.1.
 type options struct {
 	root        string // folder of envoy.yaml and main.wasm
-	plugin      string // path of another plugin in the place of main.wasm; empty: none
+	plugin      string // path of another plugin instead of main.wasm; empty: none
 	config      string // its configuration
 	gatewayPort int
 	adminPort   int
@@ -28,7 +28,7 @@ type options struct {
 	output      io.Writer
 }
 
-// runUntilStopped runs the demo until the context ends, which is no error.
+// runUntilStopped runs the demo until the context ends, which is not an error.
 func runUntilStopped(ctx context.Context, o options) error {
 	err := run(ctx, o)
 	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
@@ -59,7 +59,7 @@ func run(ctx context.Context, o options) error {
 	return o.runGateway(ctx, binary)
 }
 
-// runGateway returns when the context ends or Envoy does.
+// runGateway returns when the context ends or Envoy exits.
 func (o options) runGateway(ctx context.Context, binary string) error {
 	dir, err := os.MkdirTemp("", "token-fetch-demo-")
 	if err != nil {
@@ -89,7 +89,7 @@ func (o options) runGateway(ctx context.Context, binary string) error {
 	fmt.Fprintf(o.output, welcome, o.httpbinPort, o.gatewayPort, through, o.adminPort)
 	select {
 	case <-ctx.Done():
-		_ = process.Stop() // whether it had just ended by itself makes no difference now
+		_ = process.Stop() // no matter whether it has just exited
 		return nil
 	case <-process.Exited():
 		return fmt.Errorf("envoy ended by itself (%v):\n%s", process.Stop(), process.LogTail(errorLines))
@@ -117,8 +117,7 @@ func (o options) wasm() string {
 	return filepath.Join(o.root, "main.wasm")
 }
 
-// checkPorts tells early, and in one line, what Envoy says late or not at all:
-// it shares a port with another Envoy.
+// checkPorts reports ports in use early and in one line. Envoy would report them late, or share a port with another Envoy.
 func (o options) checkPorts() error {
 	for _, port := range []int{o.gatewayPort, o.adminPort, o.httpbinPort} {
 		listener, err := listen(port)

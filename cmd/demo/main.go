@@ -1,5 +1,4 @@
-// Command demo is `make run`: the gateway of envoy.yaml and an httpbin, as processes of this machine
-// instead of containers, until Ctrl-C or SIGTERM.
+// Command demo is `make run`: it runs the gateway of envoy.yaml and an httpbin without containers, until Ctrl-C or SIGTERM.
 package main
 
 import (
@@ -14,7 +13,7 @@ import (
 func main() {
 	o := options{output: os.Stdout}
 	flag.StringVar(&o.root, "root", "..", "folder of envoy.yaml and main.wasm")
-	flag.StringVar(&o.plugin, "plugin", "", "`file` of another plugin in the place of main.wasm; it needs -config")
+	flag.StringVar(&o.plugin, "plugin", "", "`file` of another plugin instead of main.wasm; it needs -config")
 	flag.StringVar(&o.config, "config", "", "its configuration, as `JSON`")
 	flag.IntVar(&o.gatewayPort, "port", 10000, "port of the gateway")
 	flag.IntVar(&o.adminPort, "admin-port", 9901, "port of Envoy's admin interface")
@@ -22,7 +21,7 @@ func main() {
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	// The second signal ends the program at once, as usual.
+	// A second signal kills the program, as usual.
 	context.AfterFunc(ctx, stop)
 	err := runUntilStopped(ctx, o)
 	stop()

@@ -1,9 +1,9 @@
-// Command image packs a plugin's module into an OCI image layout that every gateway's fetcher and every container tool
-// can read, without a container engine. It is what "make image" runs:
+// Command image packs a plugin's module into an OCI image layout that all gateways and container tools can read, without a
+// container engine. "make image" runs it:
 //
 //	go -C cmd run ./image -module ../main.wasm -out ../build/image registry.example.com/gateway/token-fetch:1.0.0
 //
-// The same module, description and origin give the same digest. "make push" has crane push the layout.
+// The same module, description and origin result in the same digest. "make push" pushes the layout with crane.
 package main
 
 import (
@@ -77,15 +77,15 @@ func run(args []string, stdout io.Writer) error {
 	return nil
 }
 
-// parseName insists on a registry and a tag: what Docker would fill in, Docker Hub and "latest", is hardly ever meant,
-// and gateways pull "latest" anew at each start.
+// parseName requires a registry and a tag: Docker's defaults, Docker Hub and "latest", are hardly ever intended, and gateways
+// pull "latest" again at each start.
 func parseName(image string) (name.Tag, error) {
 	const want = "want IMAGE=REGISTRY/NAMESPACE/NAME:TAG, for example IMAGE=registry.example.com/gateway/token-fetch:1.0.0"
 	if image == "" {
 		return name.Tag{}, errors.New("missing IMAGE: " + want)
 	}
 	tag, err := name.NewTag(image, name.StrictValidation)
-	// The library takes the scheme of a WasmPlugin's url for a registry named "oci:".
+	// The library would take the scheme of a WasmPlugin's url for a registry named "oci:".
 	if err != nil || strings.Contains(image, "://") {
 		return name.Tag{}, fmt.Errorf("invalid IMAGE %q: %s", image, want)
 	}
@@ -104,7 +104,7 @@ func readModule(path string) ([]byte, error) {
 	return module, err
 }
 
-// readSpec returns the annotations that are the same for every image of a version.
+// readSpec returns the annotations that all images of a version share.
 // https://github.com/opencontainers/image-spec/blob/main/annotations.md
 func readSpec(path string) (map[string]string, error) {
 	text, err := os.ReadFile(path)
@@ -129,10 +129,10 @@ func readSpec(path string) (map[string]string, error) {
 	}, nil
 }
 
-// newImage makes the "compat" variant of a Wasm image: a gzipped tar with plugin.wasm as the only layer, which is all
-// that the fetchers of Istio, Higress and Envoy Gateway agree on. Layers for spec.yaml and README.md, which Higress'
-// own plugins have before this one, are left out: container tools that unpack every layer fail on them. Its platform
-// is the one that fetchers choose by default should somebody put the image into an index.
+// newImage makes the "compat" variant of a Wasm image: a gzipped tar with plugin.wasm as the only layer, the only format that
+// Istio, Higress and Envoy Gateway all support. It omits the layers for spec.yaml and README.md that Higress' own plugins
+// have: container tools that unpack every layer fail on them. Its platform is the fetchers' default, in case the image is
+// put into an index.
 // https://github.com/solo-io/wasm/blob/master/spec/spec-compat.md
 func newImage(module []byte, annotations map[string]string) (v1.Image, error) {
 	packed, err := pack(module)
@@ -157,7 +157,7 @@ func newImage(module []byte, annotations map[string]string) (v1.Image, error) {
 	return mutate.Annotations(image, annotations).(v1.Image), nil
 }
 
-// pack makes a tar that depends on nothing but the module.
+// pack makes a tar that depends on the module only.
 func pack(module []byte) ([]byte, error) {
 	var packed bytes.Buffer
 	archive := tar.NewWriter(&packed)
@@ -174,7 +174,7 @@ func pack(module []byte) ([]byte, error) {
 	return packed.Bytes(), nil
 }
 
-// writeLayout makes a layout with the image alone in it, under a name that skopeo, podman and oras find it by.
+// writeLayout writes a layout with just the image, under the name by which skopeo, podman and oras find it.
 func writeLayout(folder string, image v1.Image, tag name.Tag) error {
 	if err := os.RemoveAll(folder); err != nil {
 		return err

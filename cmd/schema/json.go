@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// object is one of JSON whose members stay in their order.
+// object is a JSON object whose members keep their order.
 type object []member
 
 type member struct {
@@ -34,7 +34,7 @@ func (o object) MarshalJSON() ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// encode is json.Marshal, but for <, > and &, which stay as they are.
+// encode is json.Marshal without escaping <, > and &.
 func encode(value any, indent string) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)

@@ -7,8 +7,8 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// writeJSONSchema returns the JSON Schema (draft 2020-12) of a configuration whose keys are those of root. It knows less
-// than the plugin: what depends on several keys is mostly left to the plugin.
+// writeJSONSchema returns the JSON Schema (draft 2020-12) of a configuration with the keys of root. It checks less than the
+// plugin does: most of what depends on several keys is left to the plugin.
 func writeJSONSchema(root *schema.Key, d describe) ([]byte, error) {
 	var definitions, references object
 	for _, k := range root.Keys {
@@ -36,16 +36,16 @@ func writeJSONSchema(root *schema.Key, d describe) ([]byte, error) {
 	return encode(document, "  ")
 }
 
-// A part whose required keys may be missing.
+// Parts whose required keys may be missing.
 var (
 	onlyRules     = object{{"required", list{config.RulesKey}}, {"propertyNames", object{{"pattern", "^_"}}}}
 	onlyInherited = object{{"required", list{"enabled"}}, {"properties", object{{"enabled", object{{"const", false}}}}}}
 )
 
-// gatewaysOwn are keys that the plugin ignores.
+// gatewaysOwn matches keys that the plugin ignores.
 var gatewaysOwn = member{"patternProperties", object{{"^_", true}}}
 
-// complete is what a part must have that stands for itself: required keys, which are not empty.
+// complete requires the keys, not empty, of a part that inherits nothing.
 func complete(root *schema.Key) object {
 	required, alternatives, properties := list{}, list{}, object{}
 	for _, k := range root.Keys {
@@ -72,10 +72,10 @@ func complete(root *schema.Key) object {
 	return whole
 }
 
-// neededBy are the keys that some values of another key of the same object need.
+// neededBy lists keys that are required by some values of another key of the same object.
 var neededBy = []struct {
 	key, other string
-	values     list // null for the other key's default
+	values     list // nil: the other key is absent
 }{
 	{"clientId", "authStyle", list{"header", "body", "client_secret_jwt", "private_key_jwt", nil}},
 	{"clientSecret", "authStyle", list{"header", "body", "client_secret_jwt", nil}},
@@ -117,14 +117,14 @@ func requiredKeys(k *schema.Key) list {
 	return names
 }
 
-// condition is a list of what a rule applies to.
+// condition is the schema of a rule's condition.
 var condition = object{
 	{"type", list{"string", "array", "null"}},
 	{"minLength", 1},
 	{"items", object{{"type", "string"}, {"minLength", 1}}},
 }
 
-// conditions are the keys of a rule that say which requests it is for.
+// conditions are the keys of a rule that select requests.
 var conditions = []struct{ name, description string }{
 	{config.RouteKey, "Names of routes."},
 	{config.DomainKey, "Hosts, exact or with * at one end."},
@@ -132,7 +132,7 @@ var conditions = []struct{ name, description string }{
 	{config.RoutePrefixKey, "What names of routes begin with."},
 }
 
-// rule inherits, so that nothing is required of it but a condition.
+// rule requires a condition only, as rules inherit everything else.
 func rule(keys object) object {
 	properties, needed := slices.Clone(keys), list{}
 	for _, c := range conditions {

@@ -6,10 +6,10 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// describe returns what spec.yaml says of the key at a path such as cache.ttl; example is empty where it has none.
+// describe returns the description and, if there is one, the example in spec.yaml of a key at a path such as cache.ttl.
 type describe func(path string) (description, example string)
 
-// key is the schema of a key's value. null counts as absent everywhere.
+// key returns the schema of a key's value. null counts as absent everywhere.
 func (d describe) key(k *schema.Key, path string) object {
 	description, example := d(path)
 	s := object{{"description", description}}
@@ -23,15 +23,15 @@ func (d describe) key(k *schema.Key, path string) object {
 	return s
 }
 
-// Keys whose values are more than their kind says.
+// Keys whose values are not just what their kind allows.
 const (
 	lenientPort = "servicePort"          // as in the guide's sample: 0 for the default, and a number in quotes
-	sources     = "upstreamHeaders"      // each value says where it is in the answer
+	sources     = "upstreamHeaders"      // values say where to find them in the response
 	compared    = "successWhen[].equals" // a number or a boolean is taken as its text
 	rejected    = "cache.invalidateWhen[].equals"
 )
 
-// variable is a text that names an environment variable: which value it has, only the VM knows.
+// variable matches text with an environment variable, whose value is not known.
 var variable = object{{"pattern", `\$\{`}}
 
 func (d describe) value(k *schema.Key, path string) object {
@@ -61,7 +61,7 @@ func (d describe) value(k *schema.Key, path string) object {
 		return d.members(k, path+".", list{"object", "null"})
 	case schema.JSONObject:
 		return object{{"type", list{"object", "null"}}}
-	case schema.ObjectMap: // of keys that the configuration has itself
+	case schema.ObjectMap: // its keys exist at the top level, too
 		var properties object
 		for _, inner := range k.Keys {
 			properties = append(properties, member{inner.Name, object{{"$ref", "#/$defs/" + inner.Name}}})
@@ -80,7 +80,7 @@ func (d describe) value(k *schema.Key, path string) object {
 	panic(fmt.Sprintf("%s: cmd/schema does not know how %q looks in JSON Schema", path, k.Kind))
 }
 
-// entries is what more is to be said of the entries of lists.
+// entries holds further conditions on the entries of lists.
 var entries = map[string]object{
 	"cache.invalidateWhen": {{"minProperties", 1}},
 	"successWhen":          {{"oneOf", list{object{{"required", list{"header"}}}, object{{"required", list{"path"}}}}}},
@@ -97,7 +97,7 @@ func allowed(k *schema.Key) object {
 	return object{{"anyOf", list{object{{"enum", append(values, nil)}}, variable}}}
 }
 
-// members is the schema of an object whose keys are known.
+// members returns the schema of an object with declared keys.
 func (d describe) members(k *schema.Key, prefix string, types list) object {
 	var properties object
 	for _, inner := range k.Keys {

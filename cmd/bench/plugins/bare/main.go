@@ -1,5 +1,4 @@
-// Bare sets one header with the SDK alone. The profile counts with it what the
-// SDK's callbacks cost.
+// Bare sets a header through the SDK alone: the benchmark shows what the SDK's callbacks cost.
 package main
 
 import (
