@@ -44,26 +44,18 @@ type lone struct {
 	*Source
 	store *slowStore
 	clock *tokentest.Clock
-	calls []func(token.Token, *token.Error)
-	fails bool // calls fail at once
+	calls *tokentest.Source
 	ended []result
 }
 
 func newLone() *lone {
 	l := &lone{store: &slowStore{}, clock: tokentest.NewClock()}
-	l.Source = New(l.store, l, Options{
+	l.calls = &tokentest.Source{Clock: l.clock}
+	l.Source = New(l.store, l.calls, Options{
 		Clock: l.clock, Backoff: time.Second, Lease: callTimeout / 2, FetchTimeout: callTimeout, PeerTimeout: callTimeout, PollInterval: poll,
 		EarliestRenewal: func(time.Duration) time.Duration { return 0 }, Wake: func() {},
 	})
 	return l
-}
-
-// Fetch is the call.
-func (l *lone) Fetch(_ token.Query, done func(token.Token, *token.Error)) {
-	l.calls = append(l.calls, done)
-	if l.fails {
-		done(token.Token{}, &token.Error{Reason: token.NotSent})
-	}
 }
 
 func (l *lone) ask(caller token.Caller) {
@@ -82,14 +74,14 @@ func TestStoreThatNeverAnswers(t *testing.T) {
 	l := newLone()
 	l.ask(nil)
 	l.pass(callTimeout - poll)
-	if len(l.calls) != 0 {
-		t.Fatalf("before its time: got %d calls, expected none", len(l.calls))
+	if len(l.calls.Fetches) != 0 {
+		t.Fatalf("before its time: got %d calls, expected none", len(l.calls.Fetches))
 	}
 	l.pass(poll)
-	if len(l.calls) != 1 {
-		t.Fatalf("got %d calls, expected one", len(l.calls))
+	if len(l.calls.Fetches) != 1 {
+		t.Fatalf("got %d calls, expected one", len(l.calls.Fetches))
 	}
-	l.calls[0](good("t1", time.Minute).Token, nil)
+	l.calls.Fetches[0].Done(good("t1", time.Minute))
 	l.store.looks[0](LookResult{Status: TokenFound}, nil) // late
 	if len(l.ended) != 1 || l.ended[0].Token.Values[0] != "t1" || l.IsWaiting() {
 		t.Errorf("got %+v, expected the token once, and nothing to wait for", l.ended)
@@ -100,10 +92,10 @@ func TestStoreThatFails(t *testing.T) {
 	l := newLone()
 	l.ask(nil)
 	l.store.looks[0](LookResult{}, errors.New("down"))
-	if len(l.calls) != 1 {
-		t.Fatalf("got %d calls, expected one", len(l.calls))
+	if len(l.calls.Fetches) != 1 {
+		t.Fatalf("got %d calls, expected one", len(l.calls.Fetches))
 	}
-	l.calls[0](good("t1", time.Minute).Token, nil)
+	l.calls.Fetches[0].Done(good("t1", time.Minute))
 	if len(l.ended) != 1 || len(l.store.saved) != 0 {
 		t.Errorf("got %d results, %d saved; expected the token, and nothing to be saved for others", len(l.ended), len(l.store.saved))
 	}
@@ -115,7 +107,7 @@ func TestLeaseThatComesLate(t *testing.T) {
 	l.ask(nil)
 	l.pass(callTimeout)
 	l.store.looks[0](LookResult{Status: LeaseGranted, Lease: Lease{Owner: 1}}, nil)
-	l.calls[0](token.Token{}, &token.Error{Reason: token.NotSent})
+	l.calls.Fetches[0].Done(result{Err: &token.Error{Reason: token.NotSent}})
 	if l.store.givenBack != 1 {
 		t.Errorf("the lease was given back %d times, expected once", l.store.givenBack)
 	}
@@ -132,7 +124,7 @@ func TestRejectedTokenStandsIn(t *testing.T) {
 		l.ask(nil)
 		l.store.looks[0](LookResult{Status: LeaseGranted, Lease: Lease{Owner: 1}, Fallback: &rejected}, nil)
 		l.clock.Pass(test.takes)
-		l.calls[0](token.Token{}, &token.Error{Reason: token.ServerError})
+		l.calls.Fetches[0].Done(result{Err: &token.Error{Reason: token.ServerError}})
 		if err := l.ended[0].Err; err == nil || (err.Fallback != nil) != test.want {
 			t.Errorf("%s: got %+v, expected the rejected token along with the error: %t", name, err, test.want)
 		}
@@ -144,7 +136,7 @@ func TestLeaderThatNeverEnds(t *testing.T) {
 	l := newLone()
 	l.ask(nil)
 	for range callTimeout / poll {
-		if len(l.calls) > 0 {
+		if len(l.calls.Fetches) > 0 {
 			break
 		}
 		if n := len(l.store.looks); n > 0 {
@@ -153,10 +145,10 @@ func TestLeaderThatNeverEnds(t *testing.T) {
 		l.pass(poll)
 	}
 	l.store.looks[len(l.store.looks)-1](LookResult{Status: LeaseHeld, Lease: Lease{Owner: 1}}, nil)
-	if len(l.calls) != 1 {
-		t.Fatalf("got %d calls after %d looks, expected one", len(l.calls), len(l.store.looks))
+	if len(l.calls.Fetches) != 1 {
+		t.Fatalf("got %d calls after %d looks, expected one", len(l.calls.Fetches), len(l.store.looks))
 	}
-	l.calls[0](good("t1", time.Minute).Token, nil)
+	l.calls.Fetches[0].Done(good("t1", time.Minute))
 	if len(l.store.saved) != 1 {
 		t.Errorf("got %d saved, expected the token to be there for others, should there be none", len(l.store.saved))
 	}
@@ -187,13 +179,15 @@ func TestTickIsBounded(t *testing.T) {
 		after time.Duration // all are due
 		count func(*lone) int
 	}{
-		"a store that never answers": {nil, callTimeout, func(l *lone) int { return len(l.calls) }},
+		"a store that never answers": {nil, callTimeout, func(l *lone) int { return len(l.calls.Fetches) }},
 		"others call":                {&LookResult{Status: LeaseHeld, Lease: Lease{Owner: 1}}, poll, func(l *lone) int { return len(l.store.looks) }},
 		"leases to be extended":      {&LookResult{Status: LeaseGranted, Lease: Lease{Owner: 1}}, callTimeout / 4, func(l *lone) int { return l.store.extended }},
 	}
 	for name, tt := range tests {
 		l := newLone()
-		l.fails = tt.found == nil
+		if tt.found == nil {
+			l.calls.OnFetch = tokentest.AtOnce(unavailable())
+		}
 		for n := range many {
 			l.ask(named(fmt.Sprint(n)))
 		}
