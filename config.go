@@ -36,13 +36,7 @@ type part struct {
 }
 
 // cachePolicy is how the tokens of a part are cached.
-type cachePolicy struct {
-	cache.Policy
-	invalidateOn   []int              // upstream statuses that reject a token; for a named token, statuses of the calls made with it
-	invalidateWhen []config.Rejection // other responses that reject a token
-	shared         bool               // by the workers of the gateway
-	redis          *share.RedisConfig // shared with other gateways; nil: not shared
-}
+type cachePolicy config.Cache
 
 // newPart returns nil for a part that is not configured. parts are those of named tokens, which thousands of rules may
 // share.
@@ -59,7 +53,7 @@ func newPart(configured *config.Part, name string, parts map[*config.Named]*part
 
 // newSourcePart builds what a part has in common with a named token, which is a part without requests.
 func newSourcePart(configured *config.Source, name string, failure failurePolicy, parts map[*config.Named]*part) *part {
-	p := &part{name: name, enabled: true, service: configured.Service, cache: newCachePolicy(configured.Cache), failure: failure, identity: configured.Identity}
+	p := &part{name: name, enabled: true, service: configured.Service, cache: (*cachePolicy)(configured.Cache), failure: failure, identity: configured.Identity}
 	for _, named := range configured.Named {
 		if parts[named] == nil {
 			parts[named] = newSourcePart(&named.Source, "token "+named.Name, failure, parts)
@@ -75,13 +69,6 @@ const hostGrace = tickPeriod * 10
 // workerGrace is how long after the timeout to keep waiting for another worker's call: that worker notices the timeout
 // first, and then records it.
 const workerGrace = tickPeriod
-
-func newCachePolicy(configured *config.Cache) *cachePolicy {
-	if configured == nil {
-		return nil
-	}
-	return &cachePolicy{configured.Policy, configured.InvalidateOn, configured.InvalidateWhen, configured.Shared, configured.Redis}
-}
 
 // newCache builds the cache of the source's tokens. If they are shared with other workers or gateways, it asks those
 // first.
@@ -104,7 +91,7 @@ func (p *pluginContext) newCache(part *part, source token.Source) *cache.Cache {
 // shareByGateways shares the tokens with other gateways through Redis. Only main-redis.wasm can; the linker drops this
 // code from main.wasm.
 func (p *pluginContext) shareByGateways(part *part, inner token.Source) token.Source {
-	redis := part.cache.redis
+	redis := part.cache.Redis
 	if !abi.HasRedis || redis == nil {
 		return inner
 	}
@@ -127,7 +114,7 @@ func (p *pluginContext) shareByGateways(part *part, inner token.Source) token.So
 
 // shareByWorkers shares the tokens with the gateway's other workers through its shared data.
 func (p *pluginContext) shareByWorkers(part *part, inner token.Source) token.Source {
-	if !part.cache.shared {
+	if !part.cache.Shared {
 		return inner
 	}
 	values := len(part.service.Protected)
@@ -166,8 +153,8 @@ func (p *part) cacheIdentity() token.Key {
 		return p.cacheID // thousands of rules may share a named token
 	}
 	h := schema.NewHasher()
-	h.Add(string(p.identity[:]), fmt.Sprintf("%+v", p.cache.Policy), fmt.Sprintf("%v %q %v", p.cache.invalidateOn, p.cache.invalidateWhen, p.cache.shared),
-		p.cache.redis.Identity(), fmt.Sprint(p.service.Retries, p.service.Timeout, p.service.TraceHeaders()))
+	h.Add(string(p.identity[:]), fmt.Sprintf("%+v", p.cache.Policy), fmt.Sprintf("%v %q %v", p.cache.InvalidateOn, p.cache.InvalidateWhen, p.cache.Shared),
+		p.cache.Redis.Identity(), fmt.Sprint(p.service.Retries, p.service.Timeout, p.service.TraceHeaders()))
 	for _, named := range p.named {
 		id := named.cacheIdentity()
 		h.Add(string(id[:]))

@@ -28,27 +28,27 @@ func needsTrailers(r *config.Rejection) bool { return len(r.GRPCStatus) > 0 }
 // rejectsByHeaders reports whether the response's headers reject the token. Entries that match except for metadata are
 // appended to metadataChecks.
 func (p *cachePolicy) rejectsByHeaders(a upstreamResponse, isWhole bool, metadataChecks *[]*config.Rejection) bool {
-	if len(p.invalidateOn)+len(p.invalidateWhen) == 0 {
+	if len(p.InvalidateOn)+len(p.InvalidateWhen) == 0 {
 		return false
 	}
 	status := a.Status()
-	return slices.Contains(p.invalidateOn, status) ||
+	return slices.Contains(p.InvalidateOn, status) ||
 		p.rejects(func(r *config.Rejection) bool { return isWhole || !needsTrailers(r) }, status, a, metadataChecks)
 }
 
 // rejectsByCall reports whether a failed call means that the named token it was made with is no longer valid.
 func (p *cachePolicy) rejectsByCall(err *token.Error) bool {
-	return err.IsUnauthorized || slices.Contains(p.invalidateOn, err.Status)
+	return err.IsUnauthorized || slices.Contains(p.InvalidateOn, err.Status)
 }
 
 // rejectsByTrailers is rejectsByHeaders for the entries that need trailers.
 func (p *cachePolicy) rejectsByTrailers(a upstreamResponse, metadataChecks *[]*config.Rejection) bool {
-	return slices.ContainsFunc(p.invalidateWhen, func(r config.Rejection) bool { return needsTrailers(&r) }) && p.rejects(needsTrailers, a.Status(), a, metadataChecks)
+	return slices.ContainsFunc(p.InvalidateWhen, func(r config.Rejection) bool { return needsTrailers(&r) }) && p.rejects(needsTrailers, a.Status(), a, metadataChecks)
 }
 
 func (p *cachePolicy) rejects(looksAt func(*config.Rejection) bool, status int, a upstreamResponse, metadataChecks *[]*config.Rejection) bool {
-	for i := range p.invalidateWhen {
-		r := &p.invalidateWhen[i]
+	for i := range p.InvalidateWhen {
+		r := &p.InvalidateWhen[i]
 		switch {
 		case !looksAt(r) || !matchesExceptMetadata(r, status, a):
 		case r.Property == "":
@@ -146,7 +146,7 @@ const rejectionByEntry = "sent a response that matches cache.invalidateWhen"
 
 // rejection describes, for the log, how an upstream rejected a token by its headers.
 func (p *cachePolicy) rejection(status int) string {
-	if slices.Contains(p.invalidateOn, status) {
+	if slices.Contains(p.InvalidateOn, status) {
 		return fmt.Sprintf("answered %d", status)
 	}
 	return rejectionByEntry
