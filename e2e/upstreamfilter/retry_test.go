@@ -75,7 +75,7 @@ func retries() []any {
 	return []any{
 		map[string]any{"name": "gateway", "domains": []string{"*"}, "retry_policy": policy(nil), "routes": route(nil)},
 		map[string]any{"name": "busy", "domains": []string{"busy"}, "retry_policy": policy(map[string]any{"retriable_status_codes": []int{503}}), "routes": route(nil)},
-		map[string]any{"name": "streamed", "domains": []string{"streamed"}, "retry_policy": policy(nil), "routes": route(nil), "per_request_buffer_limit_bytes": 64 << 10},
+		map[string]any{"name": "streamed", "domains": []string{"streamed"}, "retry_policy": policy(nil), "routes": route(nil), "request_body_buffer_limit": 64 << 10},
 		map[string]any{"name": "rewritten", "domains": []string{"first.example.com"}, "retry_policy": policy(nil), "routes": route(map[string]any{"host_rewrite_literal": "final.example.com"})},
 		map[string]any{
 			"name": "hedged", "domains": []string{"hedged"}, "routes": route(map[string]any{"hedge_policy": map[string]any{"hedge_on_per_try_timeout": true}}),
