@@ -215,12 +215,12 @@ func Shown(value gjson.Result) string {
 
 func shownText(text string) string {
 	if strings.Contains(text, "PRIVATE KEY-") {
-		return "a private key" // in the place of what belongs to it, such as its algorithm
+		return "a private key" // hide everything, including details such as the algorithm
 	}
 	return strconv.Quote(printable(withoutCredentials(text)))
 }
 
-// withoutCredentials leaves out what an address may have of them: a user before its host, and its query.
+// withoutCredentials removes what may be credentials in an address: the user before the host, and the query.
 func withoutCredentials(text string) string {
 	text, query, _ := strings.Cut(text, "?")
 	if query != "" {
@@ -232,7 +232,7 @@ func withoutCredentials(text string) string {
 	return text
 }
 
-// printable keeps an error one short line, whatever the configuration has in its place.
+// printable makes any text short enough, and safe, for one log line.
 func printable(text string) string {
 	const limit = 100
 	shortened := ""
