@@ -24,7 +24,9 @@ type host interface {
 }
 
 // responseHandler receives the response to a call.
-type responseHandler interface{ onResponse(a *tokenservice.Answer) }
+type responseHandler interface {
+	onResponse(resp *tokenservice.Response)
+}
 
 // cluster is the destination of calls.
 type cluster struct {
@@ -129,18 +131,18 @@ func preparationError(err error) *token.Error {
 	return &token.Error{Reason: token.NotSent, Detail: err.Error()}
 }
 
-func (f *fetch) onResponse(a *tokenservice.Answer) {
+func (f *fetch) onResponse(resp *tokenservice.Response) {
 	if f.hasEnded {
 		return // timed out before
 	}
 	f.hasEnded = true
 	defer f.failOnPanic()
-	fault.Inject(fault.OnAnswer)
+	fault.Inject(fault.OnResponse)
 	now := f.client.host.Monotonic()
 	took := now - f.sentAt
 	f.client.metrics.callDuration.record(took)
-	a.Took = took
-	grant, err := f.client.part.service.Grant(a, f.caller, f.client.host.Wall().Add(-took))
+	resp.Took = took
+	grant, err := f.client.part.service.Grant(resp, f.caller, f.client.host.Wall().Add(-took))
 	if err != nil {
 		if f.retry != nil && f.retry(err) {
 			return
@@ -149,7 +151,7 @@ func (f *fetch) onResponse(a *tokenservice.Answer) {
 		f.done(token.Token{}, err)
 		return
 	}
-	f.client.succeed(grant, a.Status, now, took)
+	f.client.succeed(grant, resp.Status, now, took)
 	grant.Age = took
 	f.done(grant.Token, nil)
 }
@@ -210,7 +212,7 @@ func (c *client) tick() {
 	c.inFlight = slices.DeleteFunc(c.inFlight, func(f *fetch) bool { return f.hasEnded })
 	now := c.host.Monotonic()
 	for len(c.inFlight) > 0 && now >= c.inFlight[0].sentAt+c.cluster.timeout+hostGrace {
-		c.inFlight[0].onResponse(&tokenservice.Answer{})
+		c.inFlight[0].onResponse(&tokenservice.Response{})
 		c.inFlight = c.inFlight[1:]
 	}
 	if len(c.inFlight) == 0 {

@@ -16,8 +16,8 @@ func withCache(more string) string { return extended(`"cache": {` + more + `}`) 
 const exchangeConfig = `{"serviceName": "idp.dns", "requestPath": "/token", "oauth2": {"clientId": "id", "clientSecret": "s3cr3t",
 	"grantType": "urn:ietf:params:oauth:grant-type:token-exchange"}}`
 
-func body(status int, text string) *tokenservice.Answer {
-	return &tokenservice.Answer{Status: status, Body: []byte(text)}
+func body(status int, text string) *tokenservice.Response {
+	return &tokenservice.Response{Status: status, Body: []byte(text)}
 }
 
 func TestPanicInAnAnswerLeavesNobodyWaiting(t *testing.T) {
@@ -25,7 +25,7 @@ func TestPanicInAnAnswerLeavesNobodyWaiting(t *testing.T) {
 	var got []result
 	c.fetch(nil, func(r result) { got = append(got, r) })
 	c.metrics = nil // so that reading the answer panics
-	h.calls[0].done.onResponse(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "s3cr3t"}}})
+	h.calls[0].done.onResponse(&tokenservice.Response{Status: 200, Headers: [][2]string{{"x-token", "s3cr3t"}}})
 	if len(got) != 1 || got[0].Err == nil || got[0].Err.Reason != token.Internal {
 		t.Fatalf("got %+v, expected one internal error", got)
 	}
@@ -36,8 +36,8 @@ func TestPanicInAnAnswerLeavesNobodyWaiting(t *testing.T) {
 
 func TestNoStoreIsLoggedOnce(t *testing.T) {
 	c, h := newTestClient(t, withCache(""))
-	a := func() *tokenservice.Answer {
-		return &tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"cache-control", "no-store"}}}
+	a := func() *tokenservice.Response {
+		return &tokenservice.Response{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"cache-control", "no-store"}}}
 	}
 	for range 3 {
 		if r := fetchOnce(t, c, h, nil, a()); r.Err != nil || r.Token.Lifetime != 0 {
@@ -57,7 +57,7 @@ func TestClockThatIsSetDuringTheCall(t *testing.T) {
 	c.fetch(nil, func(r result) { got = r })
 	h.Pass(time.Second)
 	h.Date = h.Date.Add(time.Hour)
-	h.calls[0].done.onResponse(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", unsignedJWT(fmt.Sprintf(`{"exp": %d}`, end.Unix()))}}})
+	h.calls[0].done.onResponse(&tokenservice.Response{Status: 200, Headers: [][2]string{{"x-token", unsignedJWT(fmt.Sprintf(`{"exp": %d}`, end.Unix()))}}})
 	if got.Token.Lifetime != time.Minute {
 		t.Errorf("lifetime: got %s, expected what the new clock leaves of it, 1m0s from the call", got.Token.Lifetime)
 	}
@@ -92,7 +92,7 @@ func TestCallWhoseCallbackNeverComes(t *testing.T) {
 	c.fetch(nil, func(r result) { hanging = append(hanging, r) })
 	h.Pass(time.Millisecond)
 	c.fetch(nil, func(r result) { quick = append(quick, r) })
-	h.calls[1].done.onResponse(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}}})
+	h.calls[1].done.onResponse(&tokenservice.Response{Status: 200, Headers: [][2]string{{"x-token", "t1"}}})
 	h.Pass(c.cluster.timeout + hostGrace - 2*time.Millisecond)
 	c.tick()
 	if len(hanging) != 0 || len(quick) != 1 || len(c.inFlight) != 1 {
@@ -103,7 +103,7 @@ func TestCallWhoseCallbackNeverComes(t *testing.T) {
 	if len(hanging) != 1 || hanging[0].Err == nil || hanging[0].Err.Reason != token.NoAnswer {
 		t.Errorf("at its time: got %+v, expected that there was no answer", hanging)
 	}
-	h.calls[0].done.onResponse(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "late"}}})
+	h.calls[0].done.onResponse(&tokenservice.Response{Status: 200, Headers: [][2]string{{"x-token", "late"}}})
 	if len(hanging) != 1 || len(c.inFlight) != 0 {
 		t.Errorf("after it: got %d results and %d calls open, expected one and none", len(hanging), len(c.inFlight))
 	}

@@ -22,16 +22,16 @@ func TestLinkThatIsRevoked(t *testing.T) {
 	}
 	// Of links that live longer than the call's token:
 	h = newChainHost(t, linkConfig(`, "timeout": 1000`, "", ""))
-	short := func(text string) *tokenservice.Answer {
+	short := func(text string) *tokenservice.Response {
 		return body(200, fmt.Sprintf(`{"token": %q, "expires_in": 60}`, text))
 	}
 	h.answers["/call"] = short
 	h.ask()
 	h.run()
 	h.takeMade()
-	next := func(answers ...*tokenservice.Answer) string {
+	next := func(answers ...*tokenservice.Response) string {
 		h.Pass(2 * time.Minute)
-		h.answers["/call"] = func(text string) *tokenservice.Answer {
+		h.answers["/call"] = func(text string) *tokenservice.Response {
 			if len(answers) > 0 {
 				a := answers[0]
 				answers = answers[1:]
@@ -46,17 +46,17 @@ func TestLinkThatIsRevoked(t *testing.T) {
 	const unauthorized = `{"error": "invalid_token"}`
 	for _, test := range []struct {
 		name    string
-		answers []*tokenservice.Answer
+		answers []*tokenservice.Response
 		want    string
 	}{
 		{"cached links", nil, "/call /call"},
-		{"401", []*tokenservice.Answer{body(401, "")}, "/call /exchange /call /call"},
-		{"400 with invalid_token", []*tokenservice.Answer{body(400, unauthorized)}, "/call /exchange /call /call"},
-		{"400 with invalid_grant", []*tokenservice.Answer{body(400, `{"error": "invalid_grant"}`)}, "/call /exchange /call /call"},
-		{"400 for another reason", []*tokenservice.Answer{body(400, `{"error": "invalid_scope"}`)}, "/call other_status"},
-		{"403", []*tokenservice.Answer{body(403, "")}, "/call other_status"},
-		{"twice", []*tokenservice.Answer{body(401, ""), body(401, "")}, "/call /exchange /call other_status"},
-		{"then unavailable", []*tokenservice.Answer{body(401, ""), body(503, "")}, "/call /exchange /call server_error"},
+		{"401", []*tokenservice.Response{body(401, "")}, "/call /exchange /call /call"},
+		{"400 with invalid_token", []*tokenservice.Response{body(400, unauthorized)}, "/call /exchange /call /call"},
+		{"400 with invalid_grant", []*tokenservice.Response{body(400, `{"error": "invalid_grant"}`)}, "/call /exchange /call /call"},
+		{"400 for another reason", []*tokenservice.Response{body(400, `{"error": "invalid_scope"}`)}, "/call other_status"},
+		{"403", []*tokenservice.Response{body(403, "")}, "/call other_status"},
+		{"twice", []*tokenservice.Response{body(401, ""), body(401, "")}, "/call /exchange /call other_status"},
+		{"then unavailable", []*tokenservice.Response{body(401, ""), body(503, "")}, "/call /exchange /call server_error"},
 	} {
 		h.Pass(time.Minute) // waits and the rejections before are over
 		before := *h.clients[""].metrics
@@ -78,12 +78,12 @@ func TestLinkThatIsRevoked(t *testing.T) {
 func TestRefusedSubjectBlamesNoLink(t *testing.T) {
 	config := `{"serviceName": "idp.dns", "requestPath": "/call", "oauth2": {"grantType": "urn:ietf:params:oauth:grant-type:token-exchange", "authStyle": "client_assertion", "clientAssertion": "${token.login}"},
 		"tokens": {"login": {"serviceName": "login.dns", "requestPath": "/login", "tokenPath": "token"}}}`
-	for answer, want := range map[*tokenservice.Answer]string{
+	for answer, want := range map[*tokenservice.Response]string{
 		body(400, `{"error": "invalid_grant"}`):  "/call",
 		body(401, `{"error": "invalid_client"}`): "/call /login /call",
 	} {
 		h := newChainHost(t, config)
-		h.answers["/call"] = func(string) *tokenservice.Answer { return body(200, `{"access_token": "t1", "expires_in": 3600}`) }
+		h.answers["/call"] = func(string) *tokenservice.Response { return body(200, `{"access_token": "t1", "expires_in": 3600}`) }
 		h.ask([2]string{"authorization", "Bearer alice"})
 		h.run()
 		h.takeMade()
@@ -104,7 +104,7 @@ func TestLinkOfAnotherGateway(t *testing.T) {
 	h.top = h.cachedOf(h.top.part, map[*part]cached{exchange: {exchange, h.clients["exchange"], cache.New(&exchange.cache.Policy, from, cache.Deps{
 		Clock: h, Scheduler: h.scheduler, Memory: &h.memory, Stats: &cache.Stats{}, OnPanic: func(any) {},
 	})}})
-	h.answers["/call"] = func(string) *tokenservice.Answer { h.answers["/call"] = nil; return body(401, "") }
+	h.answers["/call"] = func(string) *tokenservice.Response { h.answers["/call"] = nil; return body(401, "") }
 	a := h.ask()
 	from.Fetches[0].End(result{Token: token.Token{Values: []string{"old"}, ID: 1, Lifetime: time.Hour, IsShared: true}})
 	h.run()

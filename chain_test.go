@@ -22,9 +22,9 @@ type chainHost struct {
 	caches    []*cache.Cache
 	clients   map[string]*client // of the named tokens; of the part itself: ""
 	top       cached
-	answered  int                                               // of the calls
-	answers   map[string]func(path string) *tokenservice.Answer // by the path of the call
-	made      []string                                          // paths of the calls
+	answered  int                                                 // of the calls
+	answers   map[string]func(path string) *tokenservice.Response // by the path of the call
+	made      []string                                            // paths of the calls
 }
 
 // linkConfig is a chain of login, exchange and call; more are keys of the call.
@@ -35,7 +35,7 @@ func linkConfig(more, login, exchange string) string {
 }
 
 func newChainHost(t *testing.T, config string) *chainHost {
-	h := &chainHost{fakeHost: newFakeHost(), t: t, clients: map[string]*client{}, answers: map[string]func(string) *tokenservice.Answer{}}
+	h := &chainHost{fakeHost: newFakeHost(), t: t, clients: map[string]*client{}, answers: map[string]func(string) *tokenservice.Response{}}
 	h.scheduler = cache.NewScheduler(func() {})
 	h.top = h.cachedOf(globalPart(t, config), map[*part]cached{})
 	return h
@@ -133,12 +133,12 @@ func (h *chainHost) takeMade() string {
 	return made
 }
 
-func good(text string) *tokenservice.Answer {
+func good(text string) *tokenservice.Response {
 	return body(200, fmt.Sprintf(`{"token": %q, "expires_in": 3600}`, text))
 }
 
-func always(a *tokenservice.Answer) func(string) *tokenservice.Answer {
-	return func(string) *tokenservice.Answer { copied := *a; return &copied }
+func always(a *tokenservice.Response) func(string) *tokenservice.Response {
+	return func(string) *tokenservice.Response { copied := *a; return &copied }
 }
 
 // What a link does, and what that means for the request, for the calls that are made at once, and for those of the next
@@ -147,11 +147,11 @@ func TestLinksThatFail(t *testing.T) {
 	rateLimited := body(429, "")
 	rateLimited.Headers = [][2]string{{"retry-after", "20"}}
 	for name, test := range map[string]struct {
-		answer *tokenservice.Answer
+		answer *tokenservice.Response
 		want   string
 		most   int // calls of the link in 10 seconds
 	}{
-		"dead":          {&tokenservice.Answer{}, "no_answer", 5},
+		"dead":          {&tokenservice.Response{}, "no_answer", 5},
 		"unavailable":   {body(503, ""), "server_error", 5},
 		"rate limiting": {rateLimited, "rate_limited", 1},
 		"refusing":      {body(403, ""), "other_status", 5},
@@ -198,7 +198,7 @@ func TestLinksOfCallers(t *testing.T) {
 	h := newChainHost(t, `{"serviceName": "call.dns", "requestPath": "/call", "tokenPath": "token", "tokenHeader": "X-Token", "cache": {}, "requestHeaders": {"X-Link": "${token.exchange}", "X-Login": "${token.login}", "X-Org": "${request.header.X-Org}"},
 		"tokens": {"login": {"serviceName": "login.dns", "requestPath": "/login", "tokenPath": "token"}, "exchange": {"serviceName": "idp.dns", "requestPath": "/exchange", "tokenPath": "token", "oauth2": {"clientId": "id", "clientSecret": "s3cr3t",
 			"grantType": "urn:ietf:params:oauth:grant-type:token-exchange"}}}}`)
-	h.answers["/exchange"] = func(text string) *tokenservice.Answer {
+	h.answers["/exchange"] = func(text string) *tokenservice.Response {
 		if strings.Contains(string(h.calls[h.answered-1].call.Body), "subject_token=bad") {
 			return body(400, `{"error": "invalid_grant"}`)
 		}
@@ -240,7 +240,7 @@ func TestLinksOfCallers(t *testing.T) {
 func TestChainsThatGoWrong(t *testing.T) {
 	t.Run("never answered", func(t *testing.T) {
 		h := newChainHost(t, linkConfig("", `, "timeout": 1000`, ""))
-		h.answers["/login"] = func(string) *tokenservice.Answer { return nil }
+		h.answers["/login"] = func(string) *tokenservice.Response { return nil }
 		a := h.ask()
 		h.run()
 		h.Pass(time.Second + hostGrace)

@@ -37,10 +37,10 @@ func TestFailurePolicy(t *testing.T) {
 func TestReasons(t *testing.T) {
 	tests := map[string]struct {
 		config string
-		answer *tokenservice.Answer
+		answer *tokenservice.Response
 		want   token.Reason
 	}{
-		"nothing":        {withCache(""), &tokenservice.Answer{}, token.NoAnswer},
+		"nothing":        {withCache(""), &tokenservice.Response{}, token.NoAnswer},
 		"503":            {withCache(""), body(503, ""), token.ServerError},
 		"429":            {withCache(""), body(429, ""), token.RateLimited},
 		"401":            {withCache(""), body(401, ""), token.OtherStatus},

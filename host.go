@@ -56,25 +56,25 @@ func (p *pluginContext) dispatch(to cluster, call tokenservice.Call, handler res
 
 // onHTTPCallResponse reads the response from the host. No headers mean a timeout or a reset.
 func (p *pluginContext) onHTTPCallResponse(headers, bodySize int, needsBody bool, handler responseHandler) {
-	a, isRead := &p.answer, false
+	resp, isRead := &p.response, false
 	defer func() {
 		p.logPanicOf(recover())
 		if !isRead {
-			handler.onResponse(&tokenservice.Answer{}) // as if there were none
+			handler.onResponse(&tokenservice.Response{}) // as if there were none
 		}
-		clear(a.Headers) // don't keep the host's data alive
-		*a = tokenservice.Answer{Headers: a.Headers[:0]}
+		clear(resp.Headers) // don't keep the host's data alive
+		*resp = tokenservice.Response{Headers: resp.Headers[:0]}
 	}()
 	if headers > 0 {
-		a.Headers = abi.CallResponseHeaders(a.Headers)
-		status, _ := tokenservice.FirstHeader(a.Headers, ":status")
-		a.Status, _ = strconv.Atoi(status)
+		resp.Headers = abi.CallResponseHeaders(resp.Headers)
+		status, _ := tokenservice.FirstHeader(resp.Headers, ":status")
+		resp.Status, _ = strconv.Atoi(status)
 	}
-	if bodySize > 0 && (needsBody || a.Status/100 != 2) {
-		a.Body, _ = proxywasm.GetHttpCallResponseBody(0, min(bodySize, tokenservice.MaxAnswerBytes+1))
+	if bodySize > 0 && (needsBody || resp.Status/100 != 2) {
+		resp.Body, _ = proxywasm.GetHttpCallResponseBody(0, min(bodySize, tokenservice.MaxResponseBytes+1))
 	}
 	isRead = true
-	handler.onResponse(a)
+	handler.onResponse(resp)
 }
 
 // redisHost is the host's Redis client.

@@ -57,7 +57,7 @@ func (c *client) fetch(caller token.Caller, done func(result)) {
 }
 
 // fetchOnce is a fetch, its answer and its result.
-func fetchOnce(t testing.TB, c *client, h *fakeHost, of token.Caller, a *tokenservice.Answer) result {
+func fetchOnce(t testing.TB, c *client, h *fakeHost, of token.Caller, a *tokenservice.Response) result {
 	t.Helper()
 	var results []result
 	c.fetch(of, func(r result) { results = append(results, r) })

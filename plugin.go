@@ -86,10 +86,10 @@ type pluginContext struct {
 	// rather than separate properties. It is false until a request has shown it.
 	hasXDSAttributes bool
 
-	unused  []*requestContext // reused, so that a request with a cached token allocates nothing
-	callers callerBuffer
-	answer  tokenservice.Answer // of the token call whose callback runs; reused likewise
-	missing missingLog
+	unused   []*requestContext // reused, so that a request with a cached token allocates nothing
+	callers  callerBuffer
+	response tokenservice.Response // of the token call whose callback runs; reused likewise
+	missing  missingLog
 	// now is the monotonic clock as of its latest reading, at most one tick ago: free, and precise enough for tokens
 	// that are far from expiry.
 	now time.Duration

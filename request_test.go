@@ -41,7 +41,7 @@ func fill(p *pluginContext) {
 	p.clients[0].host = h
 	p.caches[0].Ask(nil, &tokentest.Request{})
 	p.scheduler.RunBatch()
-	h.calls[0].done.onResponse(&tokenservice.Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}}})
+	h.calls[0].done.onResponse(&tokenservice.Response{Status: 200, Headers: [][2]string{{"x-token", "t1"}}})
 	p.scheduler.RunBatch()
 }
 

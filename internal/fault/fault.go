@@ -6,8 +6,8 @@ package fault
 
 // Places where the plugin can fail.
 const (
-	OnRequest = ""
-	OnAnswer  = ""
+	OnRequest  = ""
+	OnResponse = ""
 )
 
 // Inject does nothing without the tag faults.

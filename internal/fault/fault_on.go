@@ -8,8 +8,8 @@ import (
 
 // Places where the plugin can fail.
 const (
-	OnRequest = "request"
-	OnAnswer  = "answer"
+	OnRequest  = "request"
+	OnResponse = "answer"
 )
 
 // Inject panics if the VM's environment variable FAULT names the place, and traps if it names the place with the suffix

@@ -23,13 +23,13 @@ const (
 
 // issuerTime is the token service's time when the call was sent, according to the response's Date, and its Age if it
 // was cached. If the clocks agree, it returns the gateway's time, which is more precise.
-func issuerTime(a *Answer, sentAt time.Time) time.Time {
-	date, ok := a.date(sentAt)
+func issuerTime(resp *Response, sentAt time.Time) time.Time {
+	date, ok := resp.date(sentAt)
 	if !ok {
 		return sentAt
 	}
 	ahead := date.Sub(sentAt)
-	if ahead >= -clockTolerance && ahead <= a.Took+clockTolerance/2 || ahead.Abs() > maxClockSkew {
+	if ahead >= -clockTolerance && ahead <= resp.Took+clockTolerance/2 || ahead.Abs() > maxClockSkew {
 		return sentAt
 	}
 	return date.Add(time.Second) // it may have been that late, and a token must not outlive its end
@@ -38,8 +38,8 @@ func issuerTime(a *Answer, sentAt time.Time) time.Time {
 // until is how long it is from sending the call to an end that the response names. If the end has passed by the
 // gateway's clock, the issuer's clock is behind, and it alone counts. Otherwise the earlier of both counts, unless
 // something confirms that the end is by the clock of Date, which may come from a proxy.
-func (a *Answer) until(end, sentAt time.Time, isConfirmed bool) time.Duration {
-	byGateway, byIssuer := end.Sub(sentAt), end.Sub(issuerTime(a, sentAt))
+func (resp *Response) until(end, sentAt time.Time, isConfirmed bool) time.Duration {
+	byGateway, byIssuer := end.Sub(sentAt), end.Sub(issuerTime(resp, sentAt))
 	if isConfirmed || byGateway <= 0 {
 		return byIssuer
 	}
@@ -47,10 +47,10 @@ func (a *Answer) until(end, sentAt time.Time, isConfirmed bool) time.Duration {
 }
 
 // date returns the response's Date, plus its Age.
-func (a *Answer) date(now time.Time) (time.Time, bool) {
-	value, _ := FirstHeader(a.Headers, "date")
+func (resp *Response) date(now time.Time) (time.Time, bool) {
+	value, _ := FirstHeader(resp.Headers, "date")
 	date, ok := parseDate(value, now)
-	if age, hasAge := FirstHeader(a.Headers, "age"); ok && hasAge {
+	if age, hasAge := FirstHeader(resp.Headers, "age"); ok && hasAge {
 		if used, isNumber := deltaSeconds(strings.TrimSpace(age)); isNumber {
 			date = date.Add(used)
 		}
@@ -103,12 +103,12 @@ func jwtExpiry(token string) (time.Time, bool) {
 
 // limit caps the lifetime at the token's own. Both exp and iat are by the issuer's clock; without a Date, all that is
 // known of that clock is that it is not before iat.
-func (t jwtTimes) limit(l *lifetime, a *Answer, sentAt time.Time) {
-	own := a.until(t.exp, sentAt, t.confirmDate(l, a, sentAt))
-	if ahead := t.iat.Sub(sentAt); ahead > a.Took+clockTolerance {
+func (t jwtTimes) limit(l *lifetime, resp *Response, sentAt time.Time) {
+	own := resp.until(t.exp, sentAt, t.confirmDate(l, resp, sentAt))
+	if ahead := t.iat.Sub(sentAt); ahead > resp.Took+clockTolerance {
 		own = min(own, t.exp.Sub(t.iat.Add(time.Second))) // it may have been that late
 	}
-	if _, hasDate := a.date(sentAt); own <= 0 && !hasDate && l.named && l.length > 0 && -own < maxClockSkew {
+	if _, hasDate := resp.date(sentAt); own <= 0 && !hasDate && l.named && l.length > 0 && -own < maxClockSkew {
 		// The response gives the token a lifetime, but its exp has passed: the issuer's clock is behind.
 		own = l.length
 		if !t.iat.IsZero() {
@@ -120,21 +120,21 @@ func (t jwtTimes) limit(l *lifetime, a *Answer, sentAt time.Time) {
 	}
 	l.length, l.from = own, "exp"
 	if own <= 0 {
-		l.uncached = "answers with a token whose exp has passed by " + clockName(a, sentAt) + ": every request makes a token call (compare the clocks of both)"
+		l.uncached = "answers with a token whose exp has passed by " + clockName(resp, sentAt) + ": every request makes a token call (compare the clocks of both)"
 	}
 }
 
 // confirmDate reports whether the token was issued just now by the clock of the response's Date, according to its iat
 // or to a lifetime in the response.
-func (t jwtTimes) confirmDate(l *lifetime, a *Answer, sentAt time.Time) bool {
-	date, ok := a.date(sentAt)
-	isClose := func(apart time.Duration) bool { return apart.Abs() <= clockTolerance+a.Took }
+func (t jwtTimes) confirmDate(l *lifetime, resp *Response, sentAt time.Time) bool {
+	date, ok := resp.date(sentAt)
+	isClose := func(apart time.Duration) bool { return apart.Abs() <= clockTolerance+resp.Took }
 	return ok && (isClose(t.iat.Sub(date)) || l.named && isClose(t.exp.Sub(date)-l.length))
 }
 
 // clockName names the clock that issuerTime uses.
-func clockName(a *Answer, sentAt time.Time) string {
-	if _, ok := a.date(sentAt); ok {
+func clockName(resp *Response, sentAt time.Time) string {
+	if _, ok := resp.date(sentAt); ok {
 		return "the Date of the answer"
 	}
 	return "the gateway's clock, as the answer has no Date"

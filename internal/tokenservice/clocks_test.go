@@ -69,7 +69,7 @@ func (c clockTrial) call(now time.Time) (Grant, time.Time) {
 	if c.says.iat {
 		claims += fmt.Sprintf(`, "iat": %d`, issuedAt.Unix())
 	}
-	a := &Answer{Status: 200, Took: 2 * callLatency}
+	a := &Response{Status: 200, Took: 2 * callLatency}
 	body := `{"access_token": "` + jwt(claims+"}") + `"`
 	if c.says.expiresIn {
 		body += fmt.Sprintf(`, "expires_in": %d`, int64(c.life.Seconds()))

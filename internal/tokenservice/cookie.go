@@ -14,7 +14,7 @@ type setCookie struct {
 }
 
 // parseSetCookie parses one Set-Cookie header.
-func parseSetCookie(line string, a *Answer, sentAt time.Time) setCookie {
+func parseSetCookie(line string, resp *Response, sentAt time.Time) setCookie {
 	pair, attributes, _ := strings.Cut(line, ";")
 	name, value, _ := strings.Cut(pair, "=")
 	c := setCookie{name: strings.TrimSpace(name), value: strings.TrimSpace(value)}
@@ -29,7 +29,7 @@ func parseSetCookie(line string, a *Answer, sentAt time.Time) setCookie {
 			}
 		case strings.EqualFold(name, "expires") && !hasMaxAge:
 			if at, ok := parseDate(value, sentAt); ok {
-				c.lifetime, c.hasLifetime = a.until(at, sentAt, false), true
+				c.lifetime, c.hasLifetime = resp.until(at, sentAt, false), true
 			}
 		}
 	}
@@ -50,15 +50,15 @@ func cookieSeconds(text string) (time.Duration, bool) {
 
 // cookies returns the response's cookies with the given names, in that order. The last Set-Cookie of a name counts;
 // cookies that the response deletes are left out.
-func (a *Answer) cookies(names []string, sentAt time.Time) []setCookie {
+func (resp *Response) cookies(names []string, sentAt time.Time) []setCookie {
 	var found []setCookie
 	for _, name := range names {
 		var last setCookie
-		for _, header := range a.Headers {
+		for _, header := range resp.Headers {
 			if header[0] != "set-cookie" {
 				continue
 			}
-			if c := parseSetCookie(header[1], a, sentAt); c.name == name {
+			if c := parseSetCookie(header[1], resp, sentAt); c.name == name {
 				last = c
 			}
 		}
@@ -71,8 +71,8 @@ func (a *Answer) cookies(names []string, sentAt time.Time) []setCookie {
 
 // cookieToken returns the token from a response that sets cookies: the first one's value or, if they go upstream as
 // cookies, all of them as a Cookie header. Without the first there is no token.
-func (r *answerReader) cookieToken(a *Answer, sentAt time.Time) string {
-	found := a.cookies(r.cookies, sentAt)
+func (r *responseReader) cookieToken(resp *Response, sentAt time.Time) string {
+	found := resp.cookies(r.cookies, sentAt)
 	if len(found) == 0 || found[0].name != r.cookies[0] {
 		return ""
 	}

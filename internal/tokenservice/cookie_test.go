@@ -50,7 +50,7 @@ func TestTokenInCookie(t *testing.T) {
 		"quotes are kept":    {upstreamCookies(sessionCookie), []string{`SESSION="abc"`}, `SESSION="abc"`, 300 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := &Answer{Status: 200, Headers: [][2]string{{"date", date}}}
+			a := &Response{Status: 200, Headers: [][2]string{{"date", date}}}
 			for _, line := range test.lines {
 				header := [2]string{"set-cookie", line}
 				if name == "before max-age" && line[0] == 'c' {
@@ -76,7 +76,7 @@ func TestTokenInCookie(t *testing.T) {
 func TestCookieOfAnotherClock(t *testing.T) {
 	service := mustRead(t, extended(sessionCookie))
 	at := now.Add(-400 * time.Second).UTC()
-	a := &Answer{Status: 200, Headers: [][2]string{{"date", at.Format(time.RFC1123)}, {"set-cookie", "SESSION=abc; Expires=" + at.Add(time.Minute).Format(time.RFC1123)}}}
+	a := &Response{Status: 200, Headers: [][2]string{{"date", at.Format(time.RFC1123)}, {"set-cookie", "SESSION=abc; Expires=" + at.Add(time.Minute).Format(time.RFC1123)}}}
 	for i, header := range a.Headers {
 		a.Headers[i][1] = header[1][:len(header[1])-3] + "GMT"
 	}

@@ -73,15 +73,15 @@ func lengthWithUnits(text string) (length time.Duration, ok bool) {
 }
 
 // untilEnd parses an absolute end: a date with its zone, or a number since 1970.
-func untilEnd(value gjson.Result, a *Answer, sentAt time.Time) (time.Duration, bool) {
+func untilEnd(value gjson.Result, resp *Response, sentAt time.Time) (time.Duration, bool) {
 	if n, ok := number(value); ok {
 		if n <= 0 {
 			return 0, true
 		}
-		return a.until(instant(n), sentAt, false), true
+		return resp.until(instant(n), sentAt, false), true
 	}
 	at, ok := parseMoment(value.Str, sentAt)
-	return a.until(at, sentAt, false), ok
+	return resp.until(at, sentAt, false), ok
 }
 
 // zonedLayouts are variants of ISO 8601 and related formats that end in a zone. Go also accepts fractions after
@@ -201,12 +201,12 @@ func maxAge(control string, headers [][2]string) (lifetime time.Duration, isForb
 }
 
 // untilExpires uses the service's clock, its Date, if present. An invalid date has expired (RFC 9111 section 5.3).
-func untilExpires(expires string, a *Answer, now time.Time) time.Duration {
+func untilExpires(expires string, resp *Response, now time.Time) time.Duration {
 	at, ok := parseDate(expires, now)
 	if !ok {
 		return 0
 	}
-	if date, ok := a.date(now); ok {
+	if date, ok := resp.date(now); ok {
 		now = date
 	}
 	return at.Sub(now)

@@ -37,7 +37,7 @@ func FuzzSetCookie(f *testing.F) {
 	f.Add("=;=;;max-age=-99999999999999999999;expires=x")
 	f.Add("SESSION=abc;Max-Age=99999999999999999999")
 	f.Fuzz(func(t *testing.T, line string) {
-		c := parseSetCookie(line, &Answer{}, fuzzNow)
+		c := parseSetCookie(line, &Response{}, fuzzNow)
 		if strings.Contains(c.name+c.value, ";") {
 			t.Errorf("%q: got %q=%q", line, c.name, c.value)
 		}

@@ -46,7 +46,7 @@ func FuzzRepeatedJSON(f *testing.F) {
 	f.Add(" ", `{"token": "t1", "expires_in": 1e400}`, "\n", uint32(500_000))
 	f.Fuzz(func(t *testing.T, before, middle, after string, count uint32) {
 		size := len(before) + len(after) + 1
-		times := int(count) % max((MaxAnswerBytes-len(middle))/size, 1)
+		times := int(count) % max((MaxResponseBytes-len(middle))/size, 1)
 		text := []byte(strings.Repeat(before, times) + middle + strings.Repeat(after, times))
 		checkPlacesOfJSON(t, text)
 	})
@@ -57,17 +57,17 @@ func checkPlacesOfJSON(t *testing.T, text []byte) {
 	t.Helper()
 	depth, valid := fuzzing.Depth(text)
 	readable := valid && depth <= schema.MaxDepth
-	reader := answerReader{tokenIn: tokenInJSON, tokenPath: "access_token", prefix: bearerPrefix, isBearer: true,
+	reader := responseReader{tokenIn: tokenInJSON, tokenPath: "access_token", prefix: bearerPrefix, isBearer: true,
 		upstream: []upstreamHeader{{name: "a", path: "a.b"}}, conditions: []condition{{path: "code", equals: []string{"0"}}}}
 	policy := lifetimePolicy{ttl: time.Second, expiresInPath: "expires_in"}
 	fuzzing.InTime(t, len(text), func() {
-		a := &Answer{Status: 200, Body: append([]byte(byteOrderMark), text...)}
+		a := &Response{Status: 200, Body: append([]byte(byteOrderMark), text...)}
 		_, _ = reader.read(a, fuzzNow)
 		if a.json("@this").Exists() != readable {
 			t.Errorf("the answer is JSON: %t, expected %t (depth %d, %.100q)", !readable, readable, depth, text)
 		}
 		_ = policy.lifetimeOf(a, "t1", fuzzNow)
-		_ = oauthError(&Answer{Status: 400, Body: text})
+		_ = oauthError(&Response{Status: 400, Body: text})
 	})
 	token := "a." + base64.RawURLEncoding.EncodeToString(text) + ".c"
 	fuzzing.InTime(t, len(token), func() {

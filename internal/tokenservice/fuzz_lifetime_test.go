@@ -34,7 +34,7 @@ func FuzzLifetime(f *testing.F) {
 	f.Fuzz(func(t *testing.T, control, age, expires, date, body string, exp int64, maxTTL uint32) {
 		token := jwt(fmt.Sprintf(`{"exp": %d}`, exp))
 		policy := lifetimePolicy{ttl: time.Hour, expiresAtPath: "end", expiresInPath: "expires_in", honorsCacheControl: true, maxTTL: time.Duration(maxTTL%schema.MaxSeconds) * time.Second}
-		a := &Answer{Status: 200, Body: []byte(body), Headers: headersThatAreSet(
+		a := &Response{Status: 200, Body: []byte(body), Headers: headersThatAreSet(
 			[2]string{"cache-control", control}, [2]string{"age", age}, [2]string{"expires", expires}, [2]string{"date", date})}
 		var found lifetime
 		fuzzing.InTime(t, len(control)+len(age)+len(expires)+len(date)+len(body), func() { found = policy.lifetimeOf(a, token, fuzzNow) })
@@ -76,7 +76,7 @@ func FuzzRetryAfter(f *testing.F) {
 		f.Add(value)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		a := &Answer{Status: 429, Headers: [][2]string{{"retry-after", value}}}
+		a := &Response{Status: 429, Headers: [][2]string{{"retry-after", value}}}
 		var got time.Duration
 		fuzzing.InTime(t, len(value), func() { got = retryAfter(a, fuzzNow) })
 		if got < 0 {

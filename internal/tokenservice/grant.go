@@ -23,8 +23,8 @@ const maxSubjectLifetime = 2 * schema.MaxSeconds * time.Second
 
 // Grant evaluates a response. sentAt is when the call was sent, and c its caller; nil if tokens do not depend on the
 // caller.
-func (s *Service) Grant(a *Answer, c *Caller, sentAt time.Time) (Grant, *token.Error) {
-	values, failed := s.answer.read(a, sentAt)
+func (s *Service) Grant(resp *Response, c *Caller, sentAt time.Time) (Grant, *token.Error) {
+	values, failed := s.response.read(resp, sentAt)
 	if failed != nil {
 		return Grant{}, failed
 	}
@@ -32,7 +32,7 @@ func (s *Service) Grant(a *Answer, c *Caller, sentAt time.Time) (Grant, *token.E
 	if !s.isCached {
 		return g, nil
 	}
-	found := s.lifetimes.lifetimeOf(a, values[0], sentAt)
+	found := s.lifetimes.lifetimeOf(resp, values[0], sentAt)
 	g.Lifetime, g.LifetimeFrom, g.Uncached, g.Unreadable = found.length, found.from, found.uncached, found.unreadable
 	if s.limitToCaller(&g.Token, c, sentAt) {
 		g.LifetimeFrom = "the caller's token"

@@ -15,25 +15,25 @@ func TestReasonsOfFailures(t *testing.T) {
 	wait := [][2]string{{"retry-after", "7"}}
 	deep := `{"error": "invalid_grant", "a": ` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + "}"
 	tests := map[string]struct {
-		answer Answer
+		answer Response
 		want   token.Error
 	}{
-		"no answer":             {Answer{Took: 12 * time.Millisecond}, token.Error{Reason: token.NoAnswer, Detail: "got no answer: reset or no connection after 12ms"}},
-		"a timeout":             {Answer{Took: 499 * time.Millisecond}, token.Error{Reason: token.NoAnswer, Detail: "got no answer within the timeout of 500ms"}},
-		"503 with Retry-After":  {Answer{Status: 503, Headers: wait}, token.Error{Reason: token.ServerError, Detail: "answered 503 (possibly from Envoy itself: no connection)", RetryAfter: 7 * time.Second}},
-		"504":                   {Answer{Status: 504}, token.Error{Reason: token.ServerError, Detail: "answered 504 (possibly from Envoy itself: no answer within the timeout of 500ms)"}},
-		"429 with Retry-After":  {Answer{Status: 429, Headers: wait}, token.Error{Reason: token.RateLimited, Detail: "answered 429", RetryAfter: 7 * time.Second}},
-		"500 and invalid_grant": {Answer{Status: 500, Body: []byte(grant)}, token.Error{Reason: token.ServerError, Detail: "answered 500 (invalid_grant)"}},
-		"invalid_grant":         {Answer{Status: 400, Body: []byte(grant)}, token.Error{Reason: token.SubjectRefused, Detail: "answered 400 (invalid_grant)"}},
-		"invalid_token":         {Answer{Status: 401, Body: []byte(`{"error": "invalid_token"}`)}, token.Error{Reason: token.SubjectRefused, Detail: "answered 401 (invalid_token)"}},
-		"invalid_request":       {Answer{Status: 400, Body: []byte(`{"error": "invalid_request"}`)}, token.Error{Reason: token.SubjectRefused, Detail: "answered 400 (invalid_request)"}},
-		"invalid_grant, 403":    {Answer{Status: 403, Body: []byte(grant)}, token.Error{Reason: token.OtherStatus, Detail: "answered 403 (invalid_grant)"}},
-		"invalid_client":        {Answer{Status: 401, Body: []byte(`{"error": "invalid_client"}`)}, token.Error{Reason: token.OtherStatus, Detail: "answered 401 (invalid_client)"}},
-		"invalid_scope":         {Answer{Status: 400, Headers: wait, Body: []byte(`{"error": "invalid_scope"}`)}, token.Error{Reason: token.OtherStatus, Detail: "answered 400 (invalid_scope)"}},
-		"a long code":           {Answer{Status: 400, Body: []byte(`{"error": "` + strings.Repeat("a", 41) + `"}`)}, token.Error{Reason: token.OtherStatus, Detail: "answered 400"}},
-		"deep":                  {Answer{Status: 400, Body: []byte(deep)}, token.Error{Reason: token.OtherStatus, Detail: "answered 400"}},
-		"beyond what is read":   {Answer{Status: 400, Body: []byte(grant + strings.Repeat(" ", MaxAnswerBytes))}, token.Error{Reason: token.OtherStatus, Detail: "answered 400"}},
-		"no content":            {Answer{Status: 204}, token.Error{Reason: token.NoToken, Detail: "answered 204 without a usable token: the body is empty"}},
+		"no answer":             {Response{Took: 12 * time.Millisecond}, token.Error{Reason: token.NoAnswer, Detail: "got no answer: reset or no connection after 12ms"}},
+		"a timeout":             {Response{Took: 499 * time.Millisecond}, token.Error{Reason: token.NoAnswer, Detail: "got no answer within the timeout of 500ms"}},
+		"503 with Retry-After":  {Response{Status: 503, Headers: wait}, token.Error{Reason: token.ServerError, Detail: "answered 503 (possibly from Envoy itself: no connection)", RetryAfter: 7 * time.Second}},
+		"504":                   {Response{Status: 504}, token.Error{Reason: token.ServerError, Detail: "answered 504 (possibly from Envoy itself: no answer within the timeout of 500ms)"}},
+		"429 with Retry-After":  {Response{Status: 429, Headers: wait}, token.Error{Reason: token.RateLimited, Detail: "answered 429", RetryAfter: 7 * time.Second}},
+		"500 and invalid_grant": {Response{Status: 500, Body: []byte(grant)}, token.Error{Reason: token.ServerError, Detail: "answered 500 (invalid_grant)"}},
+		"invalid_grant":         {Response{Status: 400, Body: []byte(grant)}, token.Error{Reason: token.SubjectRefused, Detail: "answered 400 (invalid_grant)"}},
+		"invalid_token":         {Response{Status: 401, Body: []byte(`{"error": "invalid_token"}`)}, token.Error{Reason: token.SubjectRefused, Detail: "answered 401 (invalid_token)"}},
+		"invalid_request":       {Response{Status: 400, Body: []byte(`{"error": "invalid_request"}`)}, token.Error{Reason: token.SubjectRefused, Detail: "answered 400 (invalid_request)"}},
+		"invalid_grant, 403":    {Response{Status: 403, Body: []byte(grant)}, token.Error{Reason: token.OtherStatus, Detail: "answered 403 (invalid_grant)"}},
+		"invalid_client":        {Response{Status: 401, Body: []byte(`{"error": "invalid_client"}`)}, token.Error{Reason: token.OtherStatus, Detail: "answered 401 (invalid_client)"}},
+		"invalid_scope":         {Response{Status: 400, Headers: wait, Body: []byte(`{"error": "invalid_scope"}`)}, token.Error{Reason: token.OtherStatus, Detail: "answered 400 (invalid_scope)"}},
+		"a long code":           {Response{Status: 400, Body: []byte(`{"error": "` + strings.Repeat("a", 41) + `"}`)}, token.Error{Reason: token.OtherStatus, Detail: "answered 400"}},
+		"deep":                  {Response{Status: 400, Body: []byte(deep)}, token.Error{Reason: token.OtherStatus, Detail: "answered 400"}},
+		"beyond what is read":   {Response{Status: 400, Body: []byte(grant + strings.Repeat(" ", MaxResponseBytes))}, token.Error{Reason: token.OtherStatus, Detail: "answered 400"}},
+		"no content":            {Response{Status: 204}, token.Error{Reason: token.NoToken, Detail: "answered 204 without a usable token: the body is empty"}},
 	}
 	for name, test := range tests {
 		for grant, keys := range map[string]string{"token exchange": exchange, "with an actor": delegation, "jwt-bearer": jwtBearer} {
@@ -43,7 +43,7 @@ func TestReasonsOfFailures(t *testing.T) {
 	}
 }
 
-func checkFailed(t *testing.T, service *Service, a *Answer, want token.Error) {
+func checkFailed(t *testing.T, service *Service, a *Response, want token.Error) {
 	t.Helper()
 	granted, failed := service.Grant(a, callerWith(service, "abc"), fuzzNow)
 	if failed == nil {
@@ -67,7 +67,7 @@ func TestConditionsInTheReason(t *testing.T) {
 		`{"header": "X-OK", "equals": "0"}`: "answered 200, but successWhen does not hold for header x-ok",
 	} {
 		service := mustRead(t, extended(`"successWhen": [`+condition+`]`))
-		_, failed := service.Grant(&Answer{Status: 200, Headers: [][2]string{{"x-ok", "s3cr3t"}}, Body: []byte(`{"code": "s3cr3t"}`)}, nil, fuzzNow)
+		_, failed := service.Grant(&Response{Status: 200, Headers: [][2]string{{"x-ok", "s3cr3t"}}, Body: []byte(`{"code": "s3cr3t"}`)}, nil, fuzzNow)
 		if failed == nil || *failed != (token.Error{Reason: token.BadAnswer, Detail: want}) {
 			t.Errorf("got %+v, expected %q", failed, want)
 		}
@@ -78,7 +78,7 @@ func TestConditionsInTheReason(t *testing.T) {
 func TestOnlyAnExchangeRefusesSubjects(t *testing.T) {
 	service := mustRead(t, oauth2Config(`"clientId": "id", "clientSecret": "s"`, ""))
 	for _, code := range subjectErrors {
-		_, failed := service.Grant(&Answer{Status: 400, Body: []byte(`{"error": "` + code + `"}`)}, nil, fuzzNow)
+		_, failed := service.Grant(&Response{Status: 400, Body: []byte(`{"error": "` + code + `"}`)}, nil, fuzzNow)
 		if reasonIn(failed) != token.OtherStatus {
 			t.Errorf("%s: got %+v, expected it to be refused", code, failed)
 		}
@@ -114,7 +114,7 @@ func TestGrant(t *testing.T) {
 		"subject has ended":    {oauth2Config(exchange, ""), "", "", []int64{1795435100}, 1, 1, "the caller's token"},
 	}
 	for name, test := range tests {
-		service, a := mustRead(t, test.config), Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}}, Body: []byte(test.body)}
+		service, a := mustRead(t, test.config), Response{Status: 200, Headers: [][2]string{{"x-token", "t1"}}, Body: []byte(test.body)}
 		if test.control != "" {
 			a.Headers = append(a.Headers, [2]string{"cache-control", test.control})
 		}

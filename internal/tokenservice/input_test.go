@@ -184,7 +184,7 @@ func TestCallersTokenOfALink(t *testing.T) {
 				token, _ := of.Sign(caller, []string{"t"}, now)
 				lifetime = token.Lifetime
 			} else {
-				grant, _ := of.Grant(&Answer{Status: 200, Headers: [][2]string{{"x-token", "t"}}}, caller, now)
+				grant, _ := of.Grant(&Response{Status: 200, Headers: [][2]string{{"x-token", "t"}}}, caller, now)
 				lifetime = grant.Lifetime
 			}
 			if lifetime != 100*time.Second+subjectLeeway {

@@ -68,7 +68,7 @@ func (r reader) signed(part Part) *Service {
 		s.jwt.header = encodeJWT(jsonObject(o.addConfiguredHeader(o.joseHeader(s.jwt.key))))
 	}
 	if !r.isNamed {
-		r.checkPrefixAndSuffix(answerReader{})
+		r.checkPrefixAndSuffix(responseReader{})
 		s.jwt.prefix, s.jwt.suffix = bearerPrefix, r.String(keyTokenSuffix)
 		if r.Has(keyTokenPrefix) {
 			s.jwt.prefix = r.String(keyTokenPrefix)

@@ -49,13 +49,13 @@ type lifetime struct {
 
 // lifetimeOf returns how long the token may be used. It is the first of: the absolute end in the JSON, its expires_in,
 // the cookie's lifetime, Cache-Control, Expires, the token's exp, the configured ttl. It never exceeds the token's exp.
-func (l *lifetimePolicy) lifetimeOf(a *Answer, token string, sentAt time.Time) lifetime {
-	found := l.named(a, sentAt)
+func (l *lifetimePolicy) lifetimeOf(resp *Response, token string, sentAt time.Time) lifetime {
+	found := l.named(resp, sentAt)
 	if !found.named {
 		found.length, found.from = l.ttl, keyTTL.Name
 	}
 	if own, ok := readJWTTimes(token); ok {
-		own.limit(&found, a, sentAt)
+		own.limit(&found, resp, sentAt)
 	}
 	if found.unreadable != "" {
 		found.limit(unreadableLifetime, "a lifetime that can't be read")
@@ -75,24 +75,24 @@ func (l *lifetime) limit(longest time.Duration, from string) {
 }
 
 // named returns the lifetime that the response names in addition to the token.
-func (l *lifetimePolicy) named(a *Answer, sentAt time.Time) (found lifetime) {
+func (l *lifetimePolicy) named(resp *Response, sentAt time.Time) (found lifetime) {
 	if l.expiresAtPath != "" {
-		value := a.json(l.expiresAtPath)
-		if length, ok := untilEnd(value, a, sentAt); ok {
+		value := resp.json(l.expiresAtPath)
+		if length, ok := untilEnd(value, resp, sentAt); ok {
 			return found.set(length, l.expiresAtPath, "answers with an end at "+l.expiresAtPath+" that has passed", "cache.expiresAtPath to where the token's end is, and compare the clocks")
 		}
 		found.noteUnreadable(l.expiresAtPath, value, "cache.expiresAtPath to the path of a date with its zone, or of a number since 1970")
 	}
-	value := a.json(l.expiresInPath)
+	value := resp.json(l.expiresInPath)
 	if length, ok := expiresIn(value, sentAt); ok {
 		return found.set(length, l.expiresInPath, "answers with a lifetime of 0 at "+l.expiresInPath, "cache.expiresInPath to where the lifetime is")
 	}
 	found.noteUnreadable(l.expiresInPath, value, "cache.expiresInPath to the path of a number of seconds, or cache.expiresAtPath to that of an end")
-	if length, ok := l.fromCookies(a, sentAt); ok {
+	if length, ok := l.fromCookies(resp, sentAt); ok {
 		return found.set(length, "the cookie", "", "")
 	}
 	if l.honorsCacheControl {
-		return found.fromCacheControl(a, sentAt)
+		return found.fromCacheControl(resp, sentAt)
 	}
 	return found
 }
@@ -116,8 +116,8 @@ func (l *lifetime) noteUnreadable(path string, value gjson.Result, remedy string
 }
 
 // fromCookies returns the shortest lifetime of the cookies with the token.
-func (l *lifetimePolicy) fromCookies(a *Answer, sentAt time.Time) (shortest time.Duration, ok bool) {
-	for _, c := range a.cookies(l.cookies, sentAt) {
+func (l *lifetimePolicy) fromCookies(resp *Response, sentAt time.Time) (shortest time.Duration, ok bool) {
+	for _, c := range resp.cookies(l.cookies, sentAt) {
 		if c.hasLifetime && (!ok || c.lifetime < shortest) {
 			shortest, ok = c.lifetime, true
 		}
@@ -125,10 +125,10 @@ func (l *lifetimePolicy) fromCookies(a *Answer, sentAt time.Time) (shortest time
 	return shortest, ok
 }
 
-func (l lifetime) fromCacheControl(a *Answer, sentAt time.Time) lifetime {
+func (l lifetime) fromCacheControl(resp *Response, sentAt time.Time) lifetime {
 	const remedy = "cache.ignoreCacheControl to true, if its tokens live longer"
-	if control, ok := allHeaders(a.Headers, "cache-control"); ok {
-		length, isForbidden, ok := maxAge(control, a.Headers)
+	if control, ok := allHeaders(resp.Headers, "cache-control"); ok {
+		length, isForbidden, ok := maxAge(control, resp.Headers)
 		switch {
 		case isForbidden:
 			return l.set(0, "Cache-Control", "forbids caching its tokens (Cache-Control)", remedy)
@@ -136,8 +136,8 @@ func (l lifetime) fromCacheControl(a *Answer, sentAt time.Time) lifetime {
 			return l.set(length, "Cache-Control", "answers with a max-age in Cache-Control that leaves no time", remedy)
 		}
 	}
-	if expires, ok := FirstHeader(a.Headers, "expires"); ok {
-		return l.set(untilExpires(expires, a, sentAt), "Expires", "answers with an Expires that has passed", remedy)
+	if expires, ok := FirstHeader(resp.Headers, "expires"); ok {
+		return l.set(untilExpires(expires, resp, sentAt), "Expires", "answers with an Expires that has passed", remedy)
 	}
 	return l
 }

@@ -160,7 +160,7 @@ func TestLifetime(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			policy := lifetimePolicy{ttl: 300 * time.Second, maxTTL: test.maxTTL, expiresAtPath: "end", expiresInPath: "expires_in", honorsCacheControl: !test.oauth2 && !test.ignores}
-			got := policy.lifetimeOf(&Answer{Status: 200, Headers: test.headers, Body: []byte(test.body)}, test.token, now)
+			got := policy.lifetimeOf(&Response{Status: 200, Headers: test.headers, Body: []byte(test.body)}, test.token, now)
 			if got.length != test.want {
 				t.Errorf("got %s, expected %s", got.length, test.want)
 			}
@@ -189,7 +189,7 @@ func TestLifetimeOfARule(t *testing.T) {
 	}
 	for name, test := range tests {
 		service, s := readRule(global, test.rule)
-		a := &Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"cache-control", "max-age=20"}}, Body: []byte(test.body)}
+		a := &Response{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"cache-control", "max-age=20"}}, Body: []byte(test.body)}
 		grant, failed := service.Grant(a, nil, now)
 		if s.Err() != nil || failed != nil || grant.Lifetime != test.want {
 			t.Errorf("%s: got %s (%v, %v), expected %s", name, grant.Lifetime, s.Err(), failed, test.want)
@@ -229,7 +229,7 @@ func TestLifetimeWarnings(t *testing.T) {
 		"both":                {body: `{"end": "soon", "expires_in": 0}`, uncached: "answers with a lifetime of 0 at expires_in" + calls + "cache.expiresInPath to where the lifetime is)", unreadable: `answers with "aaaa" at end` + kept + "expiresAtPath to the path of a date with its zone, or of a number since 1970)"},
 	} {
 		policy := lifetimePolicy{ttl: time.Hour, expiresAtPath: "end", expiresInPath: "expires_in", honorsCacheControl: true}
-		got := policy.lifetimeOf(&Answer{Status: 200, Headers: test.headers, Body: []byte(test.body)}, test.token, now)
+		got := policy.lifetimeOf(&Response{Status: 200, Headers: test.headers, Body: []byte(test.body)}, test.token, now)
 		if got.uncached != test.uncached || got.unreadable != test.unreadable {
 			t.Errorf("%s:\ngot      %q and %q\nexpected %q and %q", name, got.uncached, got.unreadable, test.uncached, test.unreadable)
 		}

@@ -121,7 +121,7 @@ func (s *Service) Link(named []*Service) *Service {
 		linked.removeConsumedBy(service)
 		linked.links = append(linked.links, l)
 	}
-	linked.answer.hasSubject = s.isExchange && slices.ContainsFunc(linked.inputs, func(in input) bool { return in.reading == bearer })
+	linked.response.hasSubject = s.isExchange && slices.ContainsFunc(linked.inputs, func(in input) bool { return in.reading == bearer })
 	return &linked
 }
 

@@ -10,8 +10,8 @@ import (
 
 // retryAfter is how long an unavailable token service asks not to be called (RFC 9110 section 10.2.3), in seconds or as
 // a date; 0 if it does not say.
-func retryAfter(a *Answer, now time.Time) time.Duration {
-	value, _ := FirstHeader(a.Headers, "retry-after")
+func retryAfter(resp *Response, now time.Time) time.Duration {
+	value, _ := FirstHeader(resp.Headers, "retry-after")
 	value = strings.TrimSpace(value)
 	if delay, ok := deltaSeconds(value); ok {
 		return delay

@@ -17,7 +17,7 @@ func TestRetryAfter(t *testing.T) {
 		"soon":                           0,
 		"":                               0,
 	} {
-		if got := retryAfter(&Answer{Headers: [][2]string{{"retry-after", value}}}, now); got != want {
+		if got := retryAfter(&Response{Headers: [][2]string{{"retry-after", value}}}, now); got != want {
 			t.Errorf("%q: got %s, expected %s", value, got, want)
 		}
 	}

@@ -39,7 +39,7 @@ type Service struct {
 	trace           []string     // request headers sent along; the token does not depend on them
 	assertion       *assertion   // nil if the client does not sign its calls
 	jwt             *signedToken // nil if a service is called
-	answer          answerReader
+	response        responseReader
 	lifetimes       lifetimePolicy
 	isCached        bool // tokens are cached, so their lifetimes matter
 	isExchange      bool // an OAuth 2.0 grant that exchanges another party's token
@@ -90,18 +90,18 @@ func Read(s schema.Section, part Part) *Service {
 		}
 		service.assertion = auth.assertion.forEndpoint(service.call)
 	}
-	service.answer = r.answerReader(token, auth, upstream, conditions)
-	service.answer.timeout = service.Timeout
-	service.answer.ownCodings = strings.ToLower(headerOf(service.call.Headers, "accept-encoding"))
-	service.answer.readsBody = service.answer.needsBody() || service.isCached && service.lifetimes.isInBody
-	if service.answer.asCookies {
-		service.Cookies = service.answer.cookies
+	service.response = r.responseReader(token, auth, upstream, conditions)
+	service.response.timeout = service.Timeout
+	service.response.ownCodings = strings.ToLower(headerOf(service.call.Headers, "accept-encoding"))
+	service.response.readsBody = service.response.needsBody() || service.isCached && service.lifetimes.isInBody
+	if service.response.asCookies {
+		service.Cookies = service.response.cookies
 	}
-	service.lifetimes.cookies = service.answer.cookies
+	service.lifetimes.cookies = service.response.cookies
 	service.forward = r.forwarded(service.call, service.form)
 	service.trace = r.traced(service)
 	service.addDefaults()
-	service.NeedsBody = service.answer.needsBody() || service.isCached
+	service.NeedsBody = service.response.needsBody() || service.isCached
 	service.readInputs()
 	return service
 }

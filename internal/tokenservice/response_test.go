@@ -19,32 +19,32 @@ func reasonIn(e *token.Error) token.Reason {
 }
 
 func TestReadAnswer(t *testing.T) {
-	header := func(value string) Answer { return Answer{Status: 200, Headers: [][2]string{{"x-token", value}}} }
-	body := func(status int, text string) Answer { return Answer{Status: status, Body: []byte(text)} }
-	coded := func(coding, text string) Answer {
-		return Answer{Status: 200, Headers: [][2]string{{"content-encoding", coding}}, Body: []byte(text)}
+	header := func(value string) Response { return Response{Status: 200, Headers: [][2]string{{"x-token", value}}} }
+	body := func(status int, text string) Response { return Response{Status: status, Body: []byte(text)} }
+	coded := func(coding, text string) Response {
+		return Response{Status: 200, Headers: [][2]string{{"content-encoding", coding}}, Body: []byte(text)}
 	}
 	inBody, wholeBody := `"tokenPath": "data.token"`, `"tokenIn": "body"`
 	tests := map[string]struct {
 		config string
-		answer Answer
+		answer Response
 		want   string // the token header's value
 		kind   token.Reason
 	}{
 		"header":                      {"", header("t1"), "t1", gotToken},
-		"first of two headers":        {"", Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"x-token", "t2"}}}, "t1", gotToken},
+		"first of two headers":        {"", Response{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"x-token", "t2"}}}, "t1", gotToken},
 		"line feed":                   {"", header("t1\nX-Admin: 1"), "", token.NoToken},
 		"tab":                         {"", header("t\t1"), "", token.NoToken},
 		"DEL":                         {"", header("t\x7f1"), "", token.NoToken},
 		"as long as allowed":          {"", header(strings.Repeat("a", 16<<10)), strings.Repeat("a", 16<<10), gotToken},
-		"no answer":                   {"", Answer{}, "", token.NoAnswer},
-		"other status":                {"", Answer{Status: 201, Headers: [][2]string{{"x-token", "t1"}}}, "", token.BadAnswer},
-		"redirect":                    {"", Answer{Status: 302}, "", token.OtherStatus},
-		"other header":                {`"responseHeader": "X-Auth"`, Answer{Status: 200, Headers: [][2]string{{"x-auth", "t1"}}}, "t1", gotToken},
+		"no answer":                   {"", Response{}, "", token.NoAnswer},
+		"other status":                {"", Response{Status: 201, Headers: [][2]string{{"x-token", "t1"}}}, "", token.BadAnswer},
+		"redirect":                    {"", Response{Status: 302}, "", token.OtherStatus},
+		"other header":                {`"responseHeader": "X-Auth"`, Response{Status: 200, Headers: [][2]string{{"x-auth", "t1"}}}, "t1", gotToken},
 		"prefix":                      {`"tokenPrefix": "Token "`, header("t1"), "Token t1", gotToken},
 		"prefix is there already":     {`"tokenPrefix": "Bearer "`, header("bearer t1"), "bearer t1", gotToken},
 		"prefix that is no scheme":    {`"tokenPrefix": "t"`, header("t1"), "tt1", gotToken},
-		"created":                     {`"successStatus": [201, 202]`, Answer{Status: 201, Headers: [][2]string{{"x-token", "t1"}}}, "t1", gotToken},
+		"created":                     {`"successStatus": [201, 202]`, Response{Status: 201, Headers: [][2]string{{"x-token", "t1"}}}, "t1", gotToken},
 		"suffix":                      {`"tokenPrefix": "Snowflake Token=\"", "tokenSuffix": "\""`, header("t1"), `Snowflake Token="t1"`, gotToken},
 		"suffix after a scheme":       {`"tokenPrefix": "Bearer ", "tokenSuffix": ";v=1"`, header("Bearer t1"), "Bearer t1;v=1", gotToken},
 		"json by name":                {`"tokenIn": "json", "tokenPath": "t"`, body(200, `{"t": "t1"}`), "t1", gotToken},
@@ -57,16 +57,16 @@ func TestReadAnswer(t *testing.T) {
 		"br, of a whole body":         {wholeBody, coded("BR", "t1"), "", token.BadAnswer},
 		"gzip, then something":        {inBody, coded("identity, gzip", `{"data": {"token": "t1"}}`), "", token.BadAnswer},
 		"identity":                    {inBody, coded("Identity", `{"data": {"token": "t1"}}`), "t1", gotToken},
-		"gzip beside a header":        {"", Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"content-encoding", "gzip"}}}, "t1", gotToken},
-		"gzip with expiresInPath":     {`"cache": {"expiresInPath": "ttl"}`, Answer{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"content-encoding", "gzip"}}}, "", token.BadAnswer},
+		"gzip beside a header":        {"", Response{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"content-encoding", "gzip"}}}, "t1", gotToken},
+		"gzip with expiresInPath":     {`"cache": {"expiresInPath": "ttl"}`, Response{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"content-encoding", "gzip"}}}, "", token.BadAnswer},
 		"base64, not asked for":       {wholeBody, coded("base64", "dDE="), "", token.BadAnswer},
 		"base64, asked for":           {wholeBody + `, "requestHeaders": {"Accept-Encoding": "base64"}`, coded("base64", "dDE="), "dDE=", gotToken},
 		"body":                        {inBody, body(200, `{"data": {"token": "t1"}}`), "t1", gotToken},
-		"body too large":              {inBody, body(200, strings.Repeat(" ", MaxAnswerBytes+1)), "", token.BadAnswer},
+		"body too large":              {inBody, body(200, strings.Repeat(" ", MaxResponseBytes+1)), "", token.BadAnswer},
 		"success holds":               {`"successWhen": [{"path": "code", "equals": ["0", 1]}], ` + inBody, body(200, `{"code": 1, "data": {"token": "t1"}}`), "t1", gotToken},
 		"success does not hold":       {`"successWhen": [{"path": "code", "equals": "0"}], ` + inBody, body(200, `{"code": 1, "data": {"token": "t1"}}`), "", token.BadAnswer},
 		"success, value missing":      {`"successWhen": [{"path": "code", "equals": ""}], ` + inBody, body(200, `{"data": {"token": "t1"}}`), "", token.BadAnswer},
-		"success by header":           {`"successWhen": [{"header": "X-OK", "equals": "yes"}]`, Answer{Status: 200, Headers: [][2]string{{"x-ok", "yes"}, {"x-token", "t1"}}}, "t1", gotToken},
+		"success by header":           {`"successWhen": [{"header": "X-OK", "equals": "yes"}]`, Response{Status: 200, Headers: [][2]string{{"x-ok", "yes"}, {"x-token", "t1"}}}, "t1", gotToken},
 		"success by header, does not": {`"successWhen": [{"header": "X-OK", "equals": "yes"}]`, header("t1"), "", token.BadAnswer},
 	}
 	for name, test := range tests {
@@ -75,7 +75,7 @@ func TestReadAnswer(t *testing.T) {
 			if test.config != "" {
 				config = extended(test.config)
 			}
-			reader := mustRead(t, config).answer
+			reader := mustRead(t, config).response
 			values, failed := reader.read(&test.answer, time.Time{})
 			if reasonIn(failed) != test.kind {
 				t.Fatalf("got %v, expected reason %q", failed, test.kind)
@@ -98,11 +98,11 @@ func TestWhatIsThereInsteadOfAToken(t *testing.T) {
 		inCookie  = `"tokenIn": "cookie", "tokenCookie": "sid"`
 	)
 	long := strings.Repeat("s3cr3t", 4000)
-	body := func(status int, text string) Answer { return Answer{Status: status, Body: []byte(text)} }
-	header := func(name, value string) Answer { return Answer{Status: 200, Headers: [][2]string{{name, value}}} }
+	body := func(status int, text string) Response { return Response{Status: status, Body: []byte(text)} }
+	header := func(name, value string) Response { return Response{Status: 200, Headers: [][2]string{{name, value}}} }
 	for name, test := range map[string]struct {
 		config string
-		answer Answer
+		answer Response
 		want   string
 	}{
 		"a page":              {inBody, body(200, " <!DOCTYPE html><p>s3cr3t"), "the body is HTML, not JSON"},
@@ -130,7 +130,7 @@ func TestWhatIsThereInsteadOfAToken(t *testing.T) {
 		if test.config != "" {
 			config = extended(test.config)
 		}
-		reader := mustRead(t, config).answer
+		reader := mustRead(t, config).response
 		_, failed := reader.read(&test.answer, fuzzNow)
 		if want := "answered 200 without a usable token: " + test.want; failed == nil || failed.Detail != want || failed.Reason != token.NoToken {
 			t.Errorf("%s: got %v, expected %q", name, failed, want)
@@ -160,12 +160,12 @@ func TestJSONValuesAsHeaders(t *testing.T) {
 		"list of lines":        {"[\n1]", none, none},
 	}
 	for name, test := range tests {
-		answer := Answer{Status: 200, Body: []byte(`{"v": ` + test.value + `, "ok": "t0"}`)}
-		values, failed := mustRead(t, extended(`"tokenPath": "v"`)).answer.read(&answer, now)
+		answer := Response{Status: 200, Body: []byte(`{"v": ` + test.value + `, "ok": "t0"}`)}
+		values, failed := mustRead(t, extended(`"tokenPath": "v"`)).response.read(&answer, now)
 		if asToken := append(values, none)[0]; asToken != test.asToken || (failed != nil) != (test.asToken == none) {
 			t.Errorf("%s as a token: got %.40q and %v, expected %.40q", name, asToken, failed, test.asToken)
 		}
-		values, failed = mustRead(t, extended(`"tokenPath": "ok", "upstreamHeaders": {"X-V": "body:v"}`)).answer.read(&answer, now)
+		values, failed = mustRead(t, extended(`"tokenPath": "ok", "upstreamHeaders": {"X-V": "body:v"}`)).response.read(&answer, now)
 		if failed != nil || values[1] != test.asHeader {
 			t.Errorf("%s in upstreamHeaders: got %.40q and %v, expected %.40q", name, values, failed, test.asHeader)
 		}
@@ -180,7 +180,7 @@ func TestCodedAnswersSaySo(t *testing.T) {
 		strings.Repeat("g", 21): "answered 200 with Content-Encoding of another kind, which is not supported (the call asks for identity unless requestHeaders say otherwise)",
 	} {
 		service := mustRead(t, extended(`"tokenPath": "t", "successWhen": [{"path": "ok", "equals": "1"}]`))
-		_, failed := service.Grant(&Answer{Status: 200, Headers: [][2]string{{"content-encoding", coding}}, Body: []byte("\x1f\x8b")}, nil, now)
+		_, failed := service.Grant(&Response{Status: 200, Headers: [][2]string{{"content-encoding", coding}}, Body: []byte("\x1f\x8b")}, nil, now)
 		if failed == nil || *failed != (token.Error{Reason: token.BadAnswer, Detail: want}) {
 			t.Errorf("got %+v, expected %q", failed, want)
 		}
@@ -188,8 +188,8 @@ func TestCodedAnswersSaySo(t *testing.T) {
 }
 
 func TestUpstreamHeaders(t *testing.T) {
-	reader := mustRead(t, extended(`"upstreamHeaders": {"X-User": "body:user.name", "X-Role": "header:Role", "X-List": "body:list", "X-None": "body:none", "X-Bad": "body:bad"}`)).answer
-	values, failed := reader.read(&Answer{
+	reader := mustRead(t, extended(`"upstreamHeaders": {"X-User": "body:user.name", "X-Role": "header:Role", "X-List": "body:list", "X-None": "body:none", "X-Bad": "body:bad"}`)).response
+	values, failed := reader.read(&Response{
 		Status:  200,
 		Headers: [][2]string{{"x-token", "t1"}, {"role", "admin"}},
 		Body:    []byte(`{"user": {"name": "Ann"}, "list": ["a","b"], "bad": "a\nb"}`),
@@ -233,8 +233,8 @@ func TestOAuth2Answers(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			reader := mustRead(t, config).answer
-			values, failed := reader.read(&Answer{Status: test.status, Body: []byte(test.body)}, time.Time{})
+			reader := mustRead(t, config).response
+			values, failed := reader.read(&Response{Status: test.status, Body: []byte(test.body)}, time.Time{})
 			if reasonIn(failed) != test.kind || failed != nil && failed.Detail != test.reason {
 				t.Fatalf("got %v, expected %v %q", failed, test.kind, test.reason)
 			}
@@ -255,9 +255,9 @@ func TestOAuth2AnswersAsConfigured(t *testing.T) {
 		`, "tokenPath": "id_token"`:    {"Bearer t3", ""},
 		`, "responseHeader": "X-Auth"`: {"Bearer t2", ""},
 	} {
-		reader := mustRead(t, oauth2Config(`"clientId": "id", "clientSecret": "s"`, keys)).answer
+		reader := mustRead(t, oauth2Config(`"clientId": "id", "clientSecret": "s"`, keys)).response
 		for i, kind := range []string{"bearer", "DPoP"} {
-			answer := Answer{Status: 200, Headers: [][2]string{{"x-auth", "t2"}}, Body: []byte(`{"access_token": "t1", "id_token": "t3", "token_type": "` + kind + `"}`)}
+			answer := Response{Status: 200, Headers: [][2]string{{"x-auth", "t2"}}, Body: []byte(`{"access_token": "t1", "id_token": "t3", "token_type": "` + kind + `"}`)}
 			values, failed := reader.read(&answer, now)
 			if got := append(values, "")[0]; got != want[i] {
 				t.Errorf("%s, %s: got %q and %v, expected %q", keys, kind, got, failed, want[i])

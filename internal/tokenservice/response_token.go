@@ -19,11 +19,11 @@ const (
 
 // coding returns the Content-Encoding if it makes the configured values unreadable. "utf-8" is a harmless mistake;
 // base64 is a text encoding that requestHeaders can ask for (Conjur).
-func (r *answerReader) coding(a *Answer) (shown string, isCoded bool) {
+func (r *responseReader) coding(resp *Response) (shown string, isCoded bool) {
 	if !r.readsBody {
 		return "", false
 	}
-	value, _ := allHeaders(a.Headers, "content-encoding")
+	value, _ := allHeaders(resp.Headers, "content-encoding")
 	for coding := range strings.SplitSeq(value, ",") {
 		switch coding = strings.ToLower(strings.TrimSpace(coding)); {
 		case coding == "", coding == "identity", coding == "utf-8", coding == "base64" && strings.Contains(r.ownCodings, coding):
@@ -38,8 +38,8 @@ func (r *answerReader) coding(a *Answer) (shown string, isCoded bool) {
 
 // token returns the token with prefix and suffix. If there is none that a header can carry, problem describes what is
 // there, without the value. now is when the call was sent, as cookies may have expired.
-func (r *answerReader) token(a *Answer, now time.Time) (value, problem string) {
-	token, problem := r.bareToken(a, now)
+func (r *responseReader) token(resp *Response, now time.Time) (value, problem string) {
+	token, problem := r.bareToken(resp, now)
 	token = strings.Trim(token, " ")
 	if r.isBare && len(token) > len(bearerPrefix) && strings.EqualFold(token[:len(bearerPrefix)], bearerPrefix) {
 		token = strings.Trim(token[len(bearerPrefix):], " ")
@@ -62,7 +62,7 @@ func (r *answerReader) token(a *Answer, now time.Time) (value, problem string) {
 }
 
 // place describes where the token is expected.
-func (r *answerReader) place() string {
+func (r *responseReader) place() string {
 	switch r.tokenIn {
 	case tokenInHeader:
 		return "in the header " + r.responseHeader
@@ -75,32 +75,32 @@ func (r *answerReader) place() string {
 	}
 }
 
-func (r *answerReader) bareToken(a *Answer, now time.Time) (token, problem string) {
+func (r *responseReader) bareToken(resp *Response, now time.Time) (token, problem string) {
 	switch r.tokenIn {
 	case tokenInHeader:
-		token, found := FirstHeader(a.Headers, r.responseHeader)
+		token, found := FirstHeader(resp.Headers, r.responseHeader)
 		if !found {
 			return "", "there is no header " + r.responseHeader
 		}
 		return token, ""
 	case tokenInBody:
-		if a.isPage() {
+		if resp.isPage() {
 			return "", "the body is HTML"
 		}
-		return a.text(), ""
+		return resp.text(), ""
 	case tokenInCookie:
-		token := r.cookieToken(a, now)
+		token := r.cookieToken(resp, now)
 		if token == "" {
 			return "", "there is no cookie " + r.cookies[0] + ", or it is empty or expired"
 		}
 		return token, ""
 	default:
-		return r.jsonToken(a)
+		return r.jsonToken(resp)
 	}
 }
 
-func (r *answerReader) jsonToken(a *Answer) (token, problem string) {
-	value := a.json(r.tokenPath)
+func (r *responseReader) jsonToken(resp *Response) (token, problem string) {
+	value := resp.json(r.tokenPath)
 	switch {
 	case value.Type == gjson.String:
 		return value.Str, ""
@@ -109,15 +109,15 @@ func (r *answerReader) jsonToken(a *Answer) (token, problem string) {
 			return "", "there is a number with an exponent " + r.place()
 		}
 		return token, ""
-	case a.isJSON && value.Raw == "":
+	case resp.isJSON && value.Raw == "":
 		return "", "there is nothing " + r.place()
-	case a.isJSON && value.Type == gjson.Null:
+	case resp.isJSON && value.Type == gjson.Null:
 		return "", "there is null " + r.place()
-	case a.isJSON:
+	case resp.isJSON:
 		return "", "there is " + shapeOf(value) + " " + r.place()
-	case a.text() == "":
+	case resp.text() == "":
 		return "", "the body is empty"
-	case a.isPage():
+	case resp.isPage():
 		return "", "the body is HTML, not JSON"
 	default:
 		return "", "the body is not JSON"
@@ -128,20 +128,20 @@ func (r *answerReader) jsonToken(a *Answer) (token, problem string) {
 const byteOrderMark = "\xef\xbb\xbf"
 
 // text returns the body without surrounding whitespace.
-func (a *Answer) text() string {
-	return strings.TrimSpace(strings.TrimPrefix(string(a.Body), byteOrderMark))
+func (resp *Response) text() string {
+	return strings.TrimSpace(strings.TrimPrefix(string(resp.Body), byteOrderMark))
 }
 
 // isPage reports whether the body looks like an HTML page, such as that of a login or of an intermediate proxy.
-func (a *Answer) isPage() bool { return strings.HasPrefix(a.text(), "<") }
+func (resp *Response) isPage() bool { return strings.HasPrefix(resp.text(), "<") }
 
 const bearerPrefix = "Bearer "
 
 // hasBearerToken reports whether the token can be used by simply sending it (RFC 6749 section 7.1). Other types, such
 // as DPoP, need a proof that the upstream would miss. A token_type that is absent, empty or N_A (RFC 8693 section
 // 2.2.1) is accepted.
-func (a *Answer) hasBearerToken() bool {
-	value := a.json("token_type")
+func (resp *Response) hasBearerToken() bool {
+	value := resp.json("token_type")
 	return value.Type == gjson.Null || value.Type == gjson.String && (value.Str == "" || strings.EqualFold(value.Str, "Bearer") || value.Str == "N_A")
 }
 

@@ -16,21 +16,21 @@ import (
 // maxTokenBytes limits a token, and any other value that is set as a header.
 const maxTokenBytes = 16 << 10
 
-// MaxAnswerBytes limits the body that is read; token responses are small.
-const MaxAnswerBytes = 1 << 20
+// MaxResponseBytes limits the body that is read; token responses are small.
+const MaxResponseBytes = 1 << 20
 
-// Answer is the response to a token call.
-type Answer struct {
+// Response is the response to a token call.
+type Response struct {
 	Status  int           // 0 if there is none: timeout, reset or no connection
 	Headers [][2]string   // names in lower case
-	Body    []byte        // at most MaxAnswerBytes+1
+	Body    []byte        // at most MaxResponseBytes+1
 	Took    time.Duration // from sending the call to receiving the response; 0: unknown
 	// Of the body, cached because many paths are looked up in it.
 	isChecked, isJSON bool
 }
 
-// answerReader finds the token in a response.
-type answerReader struct {
+// responseReader finds the token in a response.
+type responseReader struct {
 	statuses       []int    // of a successful response; nil: any 2xx
 	tokenIn        string   // one of the tokenIn constants
 	tokenPath      string   // gjson path
@@ -64,52 +64,52 @@ type condition struct {
 
 // read returns the values of the protected headers, the token first and "" for one that is missing, or why there is no
 // token.
-func (r *answerReader) read(a *Answer, now time.Time) (values []string, failed *token.Error) {
+func (r *responseReader) read(resp *Response, now time.Time) (values []string, failed *token.Error) {
 	switch {
-	case a.Status == 0:
-		return nil, &token.Error{Reason: token.NoAnswer, Detail: r.noAnswer(a)}
-	case !r.accepts(a.Status):
-		return nil, r.refusal(a, now)
-	case len(a.Body) > MaxAnswerBytes:
-		return nil, &token.Error{Reason: token.BadAnswer, Detail: fmt.Sprintf("answered more than %d bytes", MaxAnswerBytes)}
+	case resp.Status == 0:
+		return nil, &token.Error{Reason: token.NoAnswer, Detail: r.noAnswer(resp)}
+	case !r.accepts(resp.Status):
+		return nil, r.refusal(resp, now)
+	case len(resp.Body) > MaxResponseBytes:
+		return nil, &token.Error{Reason: token.BadAnswer, Detail: fmt.Sprintf("answered more than %d bytes", MaxResponseBytes)}
 	}
-	if coding, isCoded := r.coding(a); isCoded {
+	if coding, isCoded := r.coding(resp); isCoded {
 		return nil, &token.Error{Reason: token.BadAnswer, Detail: fmt.Sprintf("answered %d with Content-Encoding %s, which is not supported (the call asks for identity unless %s say otherwise)",
-			a.Status, coding, keyRequestHeaders.Name)}
+			resp.Status, coding, keyRequestHeaders.Name)}
 	}
 	for _, condition := range r.conditions {
-		if !condition.holds(a) {
-			return nil, &token.Error{Reason: token.BadAnswer, Detail: fmt.Sprintf("answered %d, but successWhen does not hold for %s", a.Status, condition.name())}
+		if !condition.holds(resp) {
+			return nil, &token.Error{Reason: token.BadAnswer, Detail: fmt.Sprintf("answered %d, but successWhen does not hold for %s", resp.Status, condition.name())}
 		}
 	}
-	value, why := r.token(a, now)
+	value, why := r.token(resp, now)
 	switch {
 	case why != "":
-		return nil, &token.Error{Reason: token.NoToken, Detail: fmt.Sprintf("answered %d without a usable token%s: %s", a.Status, inParentheses(oauthError(a)), why)}
-	case r.isBearer && !a.hasBearerToken():
+		return nil, &token.Error{Reason: token.NoToken, Detail: fmt.Sprintf("answered %d without a usable token%s: %s", resp.Status, inParentheses(oauthError(resp)), why)}
+	case r.isBearer && !resp.hasBearerToken():
 		return nil, &token.Error{Reason: token.NoToken, Detail: fmt.Sprintf("answered %d with a token whose token_type is not Bearer (set %s to what to put before it)",
-			a.Status, keyTokenPrefix.Name)}
+			resp.Status, keyTokenPrefix.Name)}
 	}
 	values = append(values, value)
 	for _, header := range r.upstream {
-		values = append(values, header.value(a))
+		values = append(values, header.value(resp))
 	}
 	return values, nil
 }
 
 // refusal returns the error for an unsuccessful status.
-func (r *answerReader) refusal(a *Answer, now time.Time) *token.Error {
-	code := oauthError(a)
+func (r *responseReader) refusal(resp *Response, now time.Time) *token.Error {
+	code := oauthError(resp)
 	e := &token.Error{
-		Reason:         reasonOf(a.Status),
-		Status:         a.Status,
-		IsUnauthorized: a.Status == 400 && (code == "invalid_grant" || code == "invalid_token"),
-		Detail:         fmt.Sprintf("answered %d%s%s", a.Status, inParentheses(code), r.statusHint(a.Status)),
+		Reason:         reasonOf(resp.Status),
+		Status:         resp.Status,
+		IsUnauthorized: resp.Status == 400 && (code == "invalid_grant" || code == "invalid_token"),
+		Detail:         fmt.Sprintf("answered %d%s%s", resp.Status, inParentheses(code), r.statusHint(resp.Status)),
 	}
 	switch {
 	case e.Reason.IsUnavailable():
-		e.RetryAfter = retryAfter(a, now)
-	case r.hasSubject && (a.Status == 400 || a.Status == 401) && slices.Contains(subjectErrors, code):
+		e.RetryAfter = retryAfter(resp, now)
+	case r.hasSubject && (resp.Status == 400 || resp.Status == 401) && slices.Contains(subjectErrors, code):
 		e.Reason = token.SubjectRefused
 	}
 	return e
@@ -141,16 +141,16 @@ func inParentheses(code string) string {
 }
 
 // noAnswer describes why there is no response, as far as the elapsed time tells.
-func (r *answerReader) noAnswer(a *Answer) string {
-	if a.Took >= r.timeout*9/10 { // Envoy's timer and the clock differ slightly
+func (r *responseReader) noAnswer(resp *Response) string {
+	if resp.Took >= r.timeout*9/10 { // Envoy's timer and the clock differ slightly
 		return fmt.Sprintf("got no answer within the timeout of %s", r.timeout)
 	}
-	return fmt.Sprintf("got no answer: reset or no connection after %s", a.Took.Round(time.Millisecond))
+	return fmt.Sprintf("got no answer: reset or no connection after %s", resp.Took.Round(time.Millisecond))
 }
 
 // statusHint points out statuses that may come from Envoy itself: newer versions synthesize a response where older ones
 // have none.
-func (r *answerReader) statusHint(status int) string {
+func (r *responseReader) statusHint(status int) string {
 	switch status {
 	case 503:
 		return " (possibly from Envoy itself: no connection)"
@@ -161,7 +161,7 @@ func (r *answerReader) statusHint(status int) string {
 	}
 }
 
-func (r *answerReader) accepts(status int) bool {
+func (r *responseReader) accepts(status int) bool {
 	if r.statuses == nil {
 		return status/100 == 2
 	}
@@ -169,22 +169,22 @@ func (r *answerReader) accepts(status int) bool {
 }
 
 // json looks up a gjson path in the body; nothing exists in a body that is not JSON.
-func (a *Answer) json(path string) gjson.Result {
-	if !a.isChecked {
-		a.Body = bytes.TrimPrefix(a.Body, []byte(byteOrderMark))
-		a.isChecked, a.isJSON = true, schema.ValidJSON(a.Body)
+func (resp *Response) json(path string) gjson.Result {
+	if !resp.isChecked {
+		resp.Body = bytes.TrimPrefix(resp.Body, []byte(byteOrderMark))
+		resp.isChecked, resp.isJSON = true, schema.ValidJSON(resp.Body)
 	}
-	if !a.isJSON {
+	if !resp.isJSON {
 		return gjson.Result{}
 	}
-	return gjson.GetBytes(a.Body, path)
+	return gjson.GetBytes(resp.Body, path)
 }
 
-func (h upstreamHeader) value(a *Answer) string {
+func (h upstreamHeader) value(resp *Response) string {
 	var text string
 	if h.header != "" {
-		text, _ = FirstHeader(a.Headers, h.header)
-	} else if value := a.json(h.path); value.Type == gjson.Number {
+		text, _ = FirstHeader(resp.Headers, h.header)
+	} else if value := resp.json(h.path); value.Type == gjson.Number {
 		text = numberText(value)
 	} else {
 		text = value.String() // objects and lists as JSON
@@ -205,12 +205,12 @@ func numberText(value gjson.Result) string {
 	return value.Raw
 }
 
-func (c condition) holds(a *Answer) bool {
+func (c condition) holds(resp *Response) bool {
 	if c.header != "" {
-		text, found := FirstHeader(a.Headers, c.header)
+		text, found := FirstHeader(resp.Headers, c.header)
 		return found && slices.Contains(c.equals, text)
 	}
-	value := a.json(c.path)
+	value := resp.json(c.path)
 	return value.Type != gjson.Null && slices.Contains(c.equals, value.String())
 }
 
@@ -229,7 +229,7 @@ func names(headers []upstreamHeader) []string {
 	return names
 }
 
-func (r *answerReader) needsBody() bool {
+func (r *responseReader) needsBody() bool {
 	return r.tokenIn == tokenInJSON || r.tokenIn == tokenInBody ||
 		slices.ContainsFunc(r.upstream, func(h upstreamHeader) bool { return h.path != "" }) ||
 		slices.ContainsFunc(r.conditions, func(c condition) bool { return c.path != "" })
@@ -237,11 +237,11 @@ func (r *answerReader) needsBody() bool {
 
 // oauthError returns the error code of a response (RFC 6749 section 5.2), or "". It ignores the description, which may
 // quote a secret, and codes with unusual characters.
-func oauthError(a *Answer) string {
-	if len(a.Body) == 0 || len(a.Body) > MaxAnswerBytes {
+func oauthError(resp *Response) string {
+	if len(resp.Body) == 0 || len(resp.Body) > MaxResponseBytes {
 		return ""
 	}
-	code := a.json("error")
+	code := resp.json("error")
 	if code.Type != gjson.String || len(code.Str) > 40 || strings.Trim(code.Str, "abcdefghijklmnopqrstuvwxyz_") != "" {
 		return ""
 	}

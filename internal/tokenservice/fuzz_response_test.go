@@ -20,12 +20,12 @@ func FuzzReadAnswer(f *testing.F) {
 	f.Add(502, "", []byte("<html>Bad Gateway</html>"), "@this")
 	f.Add(200, strings.Repeat("a", 16<<10+1), []byte(`{"token": "\ud800", "token": "t2"}`), "token")
 	f.Fuzz(func(t *testing.T, status int, header string, body []byte, path string) {
-		reader := answerReader{tokenIn: tokenInJSON, tokenPath: path, responseHeader: "x-token", prefix: bearerPrefix, isBearer: true,
+		reader := responseReader{tokenIn: tokenInJSON, tokenPath: path, responseHeader: "x-token", prefix: bearerPrefix, isBearer: true,
 			upstream:   []upstreamHeader{{name: "a", path: path}, {name: "b", header: "x-token"}},
 			conditions: []condition{{header: "x-token", equals: []string{header}}}}
 		for _, hasSubject := range []bool{false, true} {
 			reader.hasSubject = hasSubject
-			values, failed := reader.read(&Answer{Status: status, Headers: [][2]string{{"x-token", header}}, Body: body}, fuzzNow)
+			values, failed := reader.read(&Response{Status: status, Headers: [][2]string{{"x-token", header}}, Body: body}, fuzzNow)
 			if (failed == nil) != (len(values) == 3 && values[0] != "") {
 				t.Fatalf("got %q and %v", values, failed)
 			}

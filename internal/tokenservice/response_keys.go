@@ -6,10 +6,10 @@ import (
 	"token-fetch/internal/schema"
 )
 
-// answerReader reads the keys that say where in the response the token is.
-func (r reader) answerReader(token string, auth *oauth2, upstream []upstreamHeader, conditions []condition) answerReader {
+// responseReader reads the keys that say where in the response the token is.
+func (r reader) responseReader(token string, auth *oauth2, upstream []upstreamHeader, conditions []condition) responseReader {
 	in := r.tokenIn(auth != nil)
-	a := answerReader{
+	a := responseReader{
 		statuses:       r.statuses(auth != nil),
 		tokenIn:        in,
 		tokenPath:      r.tokenPath(in, auth != nil),
@@ -39,7 +39,7 @@ func (r reader) answerReader(token string, auth *oauth2, upstream []upstreamHead
 }
 
 // checkPrefixAndSuffix checks what is added around the token.
-func (r reader) checkPrefixAndSuffix(a answerReader) {
+func (r reader) checkPrefixAndSuffix(a responseReader) {
 	for _, k := range []*schema.Key{keyTokenPrefix, keyTokenSuffix} {
 		text := r.String(k)
 		switch {
