@@ -2,16 +2,13 @@ package main
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/higress-group/wasm-go/pkg/test"
 )
 
-// What Prometheus allows in a metric's name, and Envoy does not split.
-var partOfMetricName = regexp.MustCompile(`^[a-zA-Z0-9_]+$`)
-
+// A name has what Prometheus allows in one, and Envoy does not split: letters, digits and _.
 func TestServiceMetricName(t *testing.T) {
 	long := strings.Repeat("a-long-name.", 20)
 	tests := map[string]struct{ address, want string }{
@@ -33,18 +30,6 @@ func TestServiceMetricName(t *testing.T) {
 	if a, b := serviceMetricName(long+"a:80"), serviceMetricName(long+"b:80"); a == b {
 		t.Errorf("two names that differ in their end: got %q for both, expected them to differ", a)
 	}
-}
-
-func FuzzServiceMetricName(f *testing.F) {
-	f.Add("token-server.static:80")
-	f.Add("a\xff\x00|")
-	f.Add(strings.Repeat("long.", 100))
-	f.Fuzz(func(t *testing.T, address string) {
-		name := serviceMetricName(address)
-		if len(name) > maxServiceNameLength || address != "" && !partOfMetricName.MatchString(name) {
-			t.Errorf("%q: got %q, expected letters, digits and _, at most %d", address, name, maxServiceNameLength)
-		}
-	})
 }
 
 // Whoever configures ever new services can't fill the host's memory with their metrics.

@@ -51,23 +51,3 @@ func TestOpenRequests(t *testing.T) {
 		t.Errorf("overflow has %d requests left", len(open.overflow))
 	}
 }
-
-// While a request streams for hours, ids go round.
-func TestOpenRequestsBesideALongOne(t *testing.T) {
-	var open requests
-	long := &fakeRequest{id: 1}
-	open.add(1, long)
-	for id := uint32(2); id < 10_000; id++ {
-		r := &fakeRequest{id: id}
-		open.add(id, r)
-		if open.find(id) != r || open.find(1) != long {
-			t.Fatalf("request %d: it or the long one is not found", id)
-		}
-		if open.remove(id) != r {
-			t.Fatalf("request %d is not removed", id)
-		}
-	}
-	if open.remove(1) != long {
-		t.Error("the long one is not removed")
-	}
-}

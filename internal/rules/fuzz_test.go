@@ -71,30 +71,3 @@ func FuzzAuthority(f *testing.F) {
 		}
 	})
 }
-
-func matches(service, cluster string) bool {
-	index := newServiceIndex()
-	index.add(3, []string{service})
-	return index.match(cluster) == 3
-}
-
-// A service matches a cluster of its name, with its port or any.
-func FuzzServices(f *testing.F) {
-	f.Add("a.dns", "80", "a.dns", "")
-	f.Add("a.dns:80", "80", "a.dns", "v1")
-	f.Add("a.dns:81", "80", "a.dns", "")
-	f.Add("", "", "", "|")
-	f.Fuzz(func(t *testing.T, service, port, fqdn, subset string) {
-		if strings.Contains(port+fqdn+subset, "|") {
-			if matches(service, port+fqdn+subset) && strings.Count(port+fqdn+subset, "|") != 3 {
-				t.Errorf("%q is no cluster's name, but matches %q", port+fqdn+subset, service)
-			}
-			return
-		}
-		cluster := strings.Join([]string{"outbound", port, subset, fqdn}, "|")
-		want := service == fqdn || service == fqdn+":"+port
-		if got := matches(service, cluster); got != want {
-			t.Errorf("%q matches %q: %t, expected %t", service, cluster, got, want)
-		}
-	})
-}

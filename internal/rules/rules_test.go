@@ -84,3 +84,16 @@ func TestWhichRulesDependOnTheRoute(t *testing.T) {
 		}
 	}
 }
+
+// A service matches a cluster of its name, with its port or any.
+func TestMatchOfServices(t *testing.T) {
+	index := NewIndex([]Rule{{Services: []string{"a.dns:81", "b.dns"}}, {Services: []string{"a.dns", ""}}})
+	for cluster, want := range map[string]int{
+		"outbound|81||a.dns": 0, "outbound|80|v1|b.dns": 0, "outbound|80||a.dns": 1, "outbound|80||": 1, "outbound|80||c.dns": None,
+		"": None, "a.dns": None, "outbound|80|a.dns": None, "outbound|80||v1|a.dns": None, "outbound|81:||a.dns": 1,
+	} {
+		if got, _ := index.Match(&fakeRequest{cluster: cluster}); got != want {
+			t.Errorf("%q: got rule %d, expected %d", cluster, got, want)
+		}
+	}
+}

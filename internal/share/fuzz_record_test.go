@@ -79,39 +79,3 @@ func checkRecord(t *testing.T, r record, size int) {
 		}
 	}
 }
-
-// What is written is read again as it was, and without its last byte it is nothing.
-func FuzzRecord(f *testing.F) {
-	f.Add("Bearer a\nb\n", uint64(9), int64(1), uint32(5), uint32(7), int64(3), uint16(3), int64(11))
-	f.Add("", uint64(0), int64(-1), uint32(0), uint32(0), int64(1<<62), uint16(65535), int64(-1<<63))
-	f.Add("\n\n\n", uint64(1<<63), int64(1<<60), uint32(1<<32-1), uint32(1<<32-1), int64(-1<<63), uint16(0), int64(0))
-	f.Fuzz(func(t *testing.T, values string, id uint64, issued int64, life, subject uint32, ends int64, count uint16, until int64) {
-		kept := token.Token{
-			Values: strings.Split(values, "\n"), ID: token.ID(id),
-			Lifetime: time.Duration(life) * time.Millisecond, SubjectLifetime: time.Duration(subject) * time.Millisecond,
-		}
-		want := record{token: kept, isRejected: count%2 == 0, issuedAt: time.Duration(issued), dueAt: time.Duration(issued), endsAt: time.Unix(0, ends),
-			leaseOwner: id, leaseEnds: time.Duration(until), rejectionBackoff: backoff{count: int(count), until: time.Duration(until)},
-			failure: [...]token.Reason{0, token.NoAnswer, token.SubjectRefused}[count%3], failureBackoff: backoff{count: int(count), until: time.Duration(ends)}}
-		data := encodeRecord(&want)
-		got, ok := decodeRecord(data)
-		if !ok {
-			const most = 1 << 61
-			isOrdered := id != 0 && life != 0
-			for _, at := range []int64{issued, int64(want.keepUntil()), until, ends} {
-				isOrdered = isOrdered && at > -most && at < most
-			}
-			if isOrdered {
-				t.Fatalf("%+v is not read", want)
-			}
-			return
-		}
-		if !bytes.Equal(encodeRecord(&got), data) || strings.Join(got.token.Values, "\n") != values || got.owner != want.owner ||
-			got.token.Lifetime != kept.Lifetime || !got.endsAt.Equal(want.endsAt) || got.rejectionBackoff != want.rejectionBackoff || got.failureBackoff != want.failureBackoff {
-			t.Errorf("got %+v, expected %+v", got, want)
-		}
-		if half, ok := decodeRecord(data[:len(data)-1]); ok {
-			t.Errorf("without its last byte it is read as %+v", half)
-		}
-	})
-}
