@@ -59,7 +59,7 @@ func newLone() *lone {
 }
 
 func (l *lone) ask(caller token.Caller) {
-	l.Source.Fetch(token.Query{Caller: caller}, func(t token.Token, err *token.Error) { l.ended = append(l.ended, result{Token: t, Err: err}) })
+	l.Fetch(token.Query{Caller: caller}, func(t token.Token, err *token.Error) { l.ended = append(l.ended, result{Token: t, Err: err}) })
 }
 
 func (l *lone) pass(d time.Duration) {

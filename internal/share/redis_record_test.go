@@ -12,12 +12,12 @@ import (
 // What is written is read again; what is not the record of this key, with this id, is nothing.
 func TestRedisRecord(t *testing.T) {
 	const longest = schema.MaxSeconds * time.Second
-	key, clear, sealed := Key{1}, testRedis(2, nil), testRedis(2, mustSealer(t, testKey))
+	key, legible, sealed := Key{1}, testRedis(2, nil), testRedis(2, mustSealer(t, testKey))
 	otherKey := testRedis(2, mustSealer(t, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="))
 	stored := token.Token{Values: []string{"Bearer abc", ""}, ID: 77, Lifetime: longest, SubjectLifetime: 2 * longest}
-	for name, r := range map[string]*Redis{"in the clear": clear, "sealed": sealed} {
+	for name, r := range map[string]*Redis{"in the clear": legible, "sealed": sealed} {
 		record := r.write(stored, key)
-		if isLegible := strings.Contains(record, "abc"); isLegible != (r == clear) {
+		if isLegible := strings.Contains(record, "abc"); isLegible != (r == legible) {
 			t.Errorf("%s: got a record with the token in it: %t", name, isLegible)
 		}
 		got, ok := r.read(record, key)
@@ -46,12 +46,12 @@ func TestRedisRecord(t *testing.T) {
 			t.Errorf("%s, for another key: got %+v, expected none", name, got)
 		}
 	}
-	for name, r := range map[string]*Redis{"another secret": otherKey, "no secret": clear} {
+	for name, r := range map[string]*Redis{"another secret": otherKey, "no secret": legible} {
 		if got, ok := r.read(sealed.write(stored, key), key); ok {
 			t.Errorf("a sealed record, %s: got %+v, expected that it does not open", name, got)
 		}
 	}
-	if got, ok := sealed.read(clear.write(stored, key), key); ok {
+	if got, ok := sealed.read(legible.write(stored, key), key); ok {
 		t.Errorf("a clear record where there is a secret: got %+v, expected none", got)
 	}
 }
