@@ -18,7 +18,8 @@
 //
 // What breaks it when the SDK is updated: if a callback of the SDK is renamed or changes its arguments, linking fails
 // (make build). If the SDK gains a callback, tools/postlink, which lists them, refuses to build. If a callback of the
-// SDK does more than before, the end-to-end tests in a real Envoy show it, above all TestPanics and TestMemory.
+// SDK does more than before, the end-to-end tests in a real Envoy show it, above all TestPanics and those
+// in e2e/memory.
 package abi
 
 import "github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"

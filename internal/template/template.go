@@ -4,10 +4,11 @@
 //	schema ──> Parse ──> Expand: the operator's variables, when the configuration is read
 //	                └──> Render: values from outside, when a call is made
 //
-// What must stay true; TestEveryPlace tries every place with every kind of value:
-//
-//   - Whoever parses the result finds the value unchanged.
-//   - Values from outside can't be inserted raw, nor where they would be syntax, and never change a path's segments.
+// What must stay true:
+//   - Whoever parses the result finds the value unchanged: TestVariables, and TestHostileValues of internal/tokenservice,
+//     which tries every kind of reference in every place.
+//   - Values from outside can't be inserted raw, nor where they would be syntax, and never change a path's segments:
+//     TestOutsideIsData.
 package template
 
 import (

@@ -2,8 +2,21 @@
 // credentials, OAuth 2.0, per-caller tokens, the token in the response and its lifetime. It also signs tokens for which
 // no service is called. It makes no calls itself.
 //
+//	config  ──> Read          the configuration becomes a Service
+//	request ──> AppendCaller  what of a request its token depends on; Caller if a call is needed
+//	client  ──> Call, Sign    the request to send, or a signed token
+//	client  ──> Grant         a response becomes a token with its lifetime, or the reason why there is none
+//
 // A call may refer to values that are only known when it is made: from the client's request (input.go), and named
-// tokens, each with a Service (link.go). In the call these values are data only: TestHostileValues, FuzzReferences.
+// tokens, each with a Service (link.go).
+//
+// What must stay true:
+//   - Values from outside are only data in a call: TestHostileValues, FuzzReferences.
+//   - Different callers never get each other's tokens: TestCallersAreKeptApart.
+//   - No token outlives what it or its response says, nor maxTtl: FuzzLifetime, TestClocks.
+//   - A response yields values that a header can carry, or an error that shows nothing of the response except an OAuth
+//     error code: FuzzReadAnswer, TestWhatIsThereInsteadOfAToken, TestLifetimeWarnings.
+//   - Untrusted JSON takes bounded stack and linear time: FuzzJSON, FuzzRepeatedJSON.
 package tokenservice
 
 import (
