@@ -156,8 +156,10 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// Callers whose fetches are under way, or wait for their batch, fit into limits. Once they have ended, nothing keeps them.
 func TestFetchesUnderWayAreBounded(t *testing.T) {
 	w := newPerCallerWorker(defaults(), &Memory{})
+	w.pace()
 	waiting, denied := 0, 0
 	for i := range 2000 {
 		switch _, reply := w.askFor(callerOf(i, 16<<10)); {
@@ -170,6 +172,10 @@ func TestFetchesUnderWayAreBounded(t *testing.T) {
 	if fits := limits[pending] / (16<<10 + entryOverhead); waiting != fits || denied != 2000-fits {
 		t.Errorf("got %d waiting and %d denied, expected %d and %d", waiting, denied, fits, 2000-fits)
 	}
+	queued := w.Scheduler.fetches
+	if len(queued) != waiting {
+		t.Fatalf("got %d fetches that wait for their batch, expected %d", len(queued), waiting)
+	}
 	w.run()
 	for _, fetch := range w.Fetches {
 		fetch.Done(unavailable())
@@ -177,6 +183,11 @@ func TestFetchesUnderWayAreBounded(t *testing.T) {
 	w.run()
 	if w.Memory.used != [segments]int{} || len(w.entries) != 0 {
 		t.Errorf("after they have failed: got %v, expected nothing", w.Memory.used)
+	}
+	for _, f := range queued { // the array is there as long as the scheduler
+		if f.entry != nil {
+			t.Fatalf("the array of an empty backlog keeps the caller %s, expected none", f.entry.caller.Values())
+		}
 	}
 }
 

@@ -21,7 +21,7 @@ var Keys = []*schema.Key{keyRefreshBefore, keyStaleIfError, keyBackoff, keyMaxEn
 
 // Policy is how long tokens are kept, and when they are fetched again.
 type Policy struct {
-	RefreshBefore time.Duration // before a token's end; negative: DefaultRefreshBefore of its lifetime
+	RefreshBefore time.Duration // before a token's end; negative: defaultRefreshBefore of its lifetime
 	StaleIfError  time.Duration // how long after its end a token may serve while the service is unavailable
 	Backoff       time.Duration // first wait after a failed fetch
 	MaxEntries    int           // callers whose tokens are kept
@@ -44,8 +44,8 @@ func ReadPolicy(cache schema.Section) Policy {
 	return p
 }
 
-// DefaultRefreshBefore is a tenth of the lifetime, within bounds.
-func DefaultRefreshBefore(lifetime time.Duration) time.Duration {
+// defaultRefreshBefore is a tenth of the lifetime, within bounds.
+func defaultRefreshBefore(lifetime time.Duration) time.Duration {
 	const least, most = time.Second, 60 * time.Second
 	return min(max(lifetime/10, least), most)
 }
@@ -70,7 +70,7 @@ func (p *Policy) refreshAfter(lifetime time.Duration) time.Duration {
 func (p *Policy) renewal(lifetime time.Duration) (before, spread time.Duration) {
 	before = p.RefreshBefore
 	if before < 0 {
-		before = DefaultRefreshBefore(lifetime)
+		before = defaultRefreshBefore(lifetime)
 	}
 	if lifetime <= before {
 		return 0, 0

@@ -104,42 +104,20 @@ func TestRequestsBeginFetchesThemselves(t *testing.T) {
 // Fetches that were wanted before the token service asked to be left alone are not begun after it.
 func TestWantedFetchesWaitInAnOutage(t *testing.T) {
 	w := newPerCallerWorker(defaults(), &Memory{})
+	w.pace()
 	for i := range 500 {
 		w.askFor(callerOf(i, 10))
 	}
 	w.Scheduler.RunBatch()
+	if n := len(w.Fetches); n != BatchSize {
+		t.Fatalf("got %d fetches in the first batch, expected %d", n, BatchSize)
+	}
 	w.Fetches[0].Done(tokentest.UnavailableFor(time.Minute))
 	before := len(w.Fetches)
 	w.clock.Pass(time.Second)
 	w.run()
 	if n := len(w.Fetches) - before; n > 0 {
 		t.Errorf("calls begun within the minute of Retry-After: got %d, expected none", n)
-	}
-}
-
-// What the backlog has done must not keep what it was about.
-func TestSchedulerKeepsNothingThatIsDone(t *testing.T) {
-	w := newPerCallerWorker(defaults(), &Memory{})
-	for i := range 500 {
-		w.askFor(callerOf(i, 16<<10))
-	}
-	whole := w.Scheduler.fetches
-	w.run()
-	for _, f := range w.Fetches {
-		f.Done(unavailable())
-	}
-	w.run()
-	if len(w.entries) != 0 || w.Memory.used[pending] != 0 {
-		t.Fatalf("got %d entries and %v, expected none", len(w.entries), w.Memory.used)
-	}
-	left := 0
-	for _, f := range whole {
-		if f.entry != nil && f.entry.caller != nil {
-			left += f.entry.caller.Size()
-		}
-	}
-	if left > 0 {
-		t.Errorf("the array of an empty backlog keeps %d bytes of callers that count as none", left)
 	}
 }
 
