@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -36,23 +35,6 @@ func TestReplyHeadersErrors(t *testing.T) {
 		_, err := parse(extended(`"failure": {"headers": ` + test.headers + `}`))
 		if got := errorText(err); got != test.want {
 			t.Errorf("%s:\ngot      %q\nexpected %q", name, got, test.want)
-		}
-	}
-}
-
-func TestReplyHeadersOfARule(t *testing.T) {
-	parsed := mustParse(t, extended(`"failure": {"status": 503, "headers": {"X-A": "global", "X-B": "global"}}, "_rules_": [
-		{"_match_route_": ["a"]},
-		{"_match_route_": ["b"], "failure": {"headers": {"x-a": "rule", "X-B": null, "X-C": "rule"}}},
-		{"_match_route_": ["c"], "failure": {"headers": null}},
-		{"_match_route_": ["d"], "failure": null}]`))
-	for i, want := range [][]string{{"x-a=global", "x-b=global"}, {"x-a=rule", "x-c=rule"}, nil, nil} {
-		var got []string
-		for _, header := range parsed.Rules[i].Part.Failure.Headers[1:] {
-			got = append(got, header[0]+"="+header[1])
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("rule %d: got %q, expected %q", i, got, want)
 		}
 	}
 }

@@ -50,14 +50,3 @@ func TestKeysOfAnotherAuthentication(t *testing.T) {
 		}
 	}
 }
-
-// Where nothing is signed, the form says who the client is.
-func TestCallOfAPublicClient(t *testing.T) {
-	call := mustCall(t, mustRead(t, oauth2Config(`"clientId": "id", "authStyle": "none", "params": {"client_assertion": "of its own"}`, "")), nil)
-	if got, want := written(call.Headers), ":method=POST :path=/token :authority=idp.dns "+formHeaders; got != want {
-		t.Errorf("headers:\ngot      %s\nexpected %s", got, want)
-	}
-	if got, want := string(call.Body), "client_assertion=of+its+own&client_id=id&grant_type=client_credentials"; got != want {
-		t.Errorf("form:\ngot      %s\nexpected %s", got, want)
-	}
-}

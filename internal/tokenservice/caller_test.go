@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -57,40 +56,6 @@ func callerOf(t *testing.T, s *Service, headers [][2]string) *Caller {
 		t.Fatalf("%v: %v", headers, err)
 	}
 	return s.Caller(values)
-}
-
-// The token service is sent what tells the caller apart, all of it and in the order in which it came.
-func TestCallerHasWhatItsRequestBrings(t *testing.T) {
-	long := strings.Repeat("x", 70_000)
-	forwarding := mustRead(t, extended(`"cache": {}, "forwardHeaders": ["X-User", "X-Org"]`))
-	tests := map[string]struct {
-		service   *Service
-		headers   [][2]string
-		forwarded [][2]string
-		subject   string
-		actor     string
-	}{
-		"nothing":  {service: forwarding, headers: [][2]string{{"x-other", "c"}}},
-		"repeated": {forwarding, [][2]string{{"x-org", "c"}, {"x-user", "a"}, {"x-user", ""}, {"x-user", "b"}}, [][2]string{{"x-user", "a"}, {"x-user", ""}, {"x-user", "b"}, {"x-org", "c"}}, "", ""},
-		"long":     {forwarding, [][2]string{{"x-org", long}, {"x-user", "a"}}, [][2]string{{"x-user", "a"}, {"x-org", long}}, "", ""},
-		"subject":  {mustRead(t, oauth2Config(exchange, "")), [][2]string{{"authorization", "Bearer abc"}}, nil, "abc", ""},
-		"both":     {mustRead(t, oauth2Config(exchange, `, "forwardHeaders": ["X-User"]`)), [][2]string{{"authorization", "Bearer abc"}, {"x-user", "a"}}, [][2]string{{"x-user", "a"}}, "abc", ""},
-		"an actor": {mustRead(t, oauth2Config(delegation, "")), [][2]string{{"x-actor", "def"}, {"authorization", "Bearer abc"}}, nil, "abc", "def"},
-		"all three": {mustRead(t, oauth2Config(delegation, `, "forwardHeaders": ["X-User", "X-Org"]`)), [][2]string{{"x-user", "a"}, {"x-actor", "Bearer def"}, {"authorization", "Bearer abc"}},
-			[][2]string{{"x-user", "a"}}, "abc", "def"},
-	}
-	for name, c := range tests {
-		got := callerOf(t, c.service, c.headers)
-		var tokens [2]string
-		if c.service.form != nil {
-			for i, token := range c.service.form.tokens {
-				tokens[i], _ = got.text(token.input)
-			}
-		}
-		if forwarded := c.service.forwarded(got); !slices.Equal(forwarded, c.forwarded) || tokens != [2]string{c.subject, c.actor} {
-			t.Errorf("%s: got %.80q and %q, expected %.80q and %q", name, forwarded, tokens, c.forwarded, [2]string{c.subject, c.actor})
-		}
-	}
 }
 
 // The memory for callers is bounded by what they say of themselves.

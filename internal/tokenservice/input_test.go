@@ -78,7 +78,7 @@ func TestCallersOfLinks(t *testing.T) {
 	second := mustRead(t, oauth2Config(exchange, `, "forwardHeaders": ["X-B"]`))
 	common := mustRead(t, sampleJSON)
 	top := mustRead(t, extended(`"forwardHeaders": ["X-B", "X-C"]`)).withLinks([]*Service{first, second, common})
-	headers := [][2]string{{"x-c", "c"}, {"x-b", "b1"}, {"x-a", "a"}, {"authorization", "Bearer t"}, {"x-b", "b2"}}
+	headers := [][2]string{{"x-c", "c"}, {"x-b", "b1"}, {"x-a", strings.Repeat("a", 70_000)}, {"x-d", "d"}, {"x-b", ""}, {"authorization", "Bearer t"}, {"x-b", "b2"}}
 	caller := callerOf(t, top, headers)
 	for i, of := range []*Service{first, second} {
 		want := callerOf(t, of, headers)
@@ -89,7 +89,7 @@ func TestCallersOfLinks(t *testing.T) {
 	if got := top.CallerOf(2, caller); got != nil {
 		t.Errorf("a link that depends on nobody: got %q, expected no caller", got.Values())
 	}
-	want := [][2]string{{"x-b", "b1"}, {"x-b", "b2"}, {"x-c", "c"}}
+	want := [][2]string{{"x-b", "b1"}, {"x-b", ""}, {"x-b", "b2"}, {"x-c", "c"}} // in the order of the configuration, and of the request
 	if got := top.forwarded(caller); !slices.Equal(got, want) {
 		t.Errorf("forwarded: got %q, expected %q", got, want)
 	}

@@ -171,32 +171,6 @@ func TestLifetime(t *testing.T) {
 	}
 }
 
-// A rule inherits how lifetimes are read, changes it, and takes it away.
-func TestLifetimeOfARule(t *testing.T) {
-	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	const global = `{"serviceName": "a.dns", "requestPath": "/", "tokenHeader": "X-Token", "cache": {"expiresAtPath": "end", "ignoreCacheControl": true}}`
-	tests := map[string]struct {
-		rule, body string
-		want       time.Duration
-	}{
-		"inherited end":              {`{}`, `{"end": "2026-11-23T12:00:40Z", "until": 1795435260}`, 40 * time.Second},
-		"another end":                {`{"cache": {"expiresAtPath": "until"}}`, `{"end": "2026-11-23T12:00:40Z", "until": 1795435260}`, time.Minute},
-		"no end":                     {`{"cache": {"expiresAtPath": null}}`, `{"end": "2026-11-23T12:00:40Z", "expires_in": 50}`, 50 * time.Second},
-		"inherited, ignoring":        {`{}`, `{}`, 300 * time.Second},
-		"not ignoring":               {`{"cache": {"ignoreCacheControl": false}}`, `{}`, 20 * time.Second},
-		"null":                       {`{"cache": {"ignoreCacheControl": null}}`, `{}`, 20 * time.Second},
-		"a cache that inherits none": {`{"cache": null}`, `{"end": "2026-11-23T12:00:40Z"}`, 0},
-	}
-	for name, test := range tests {
-		service, s := readRule(global, test.rule)
-		a := &Response{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"cache-control", "max-age=20"}}, Body: []byte(test.body)}
-		grant, failed := service.Grant(a, nil, now)
-		if s.Err() != nil || failed != nil || grant.Lifetime != test.want {
-			t.Errorf("%s: got %s (%v, %v), expected %s", name, grant.Lifetime, s.Err(), failed, test.want)
-		}
-	}
-}
-
 // What is written to the log about an answer, as it stands there after the service's address.
 func TestLifetimeWarnings(t *testing.T) {
 	const (

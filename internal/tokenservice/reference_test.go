@@ -68,6 +68,7 @@ func TestWarningsOfReferences(t *testing.T) {
 	for config, want := range map[string]string{
 		oauth2Config(`"clientId": "a", "clientSecret": "b", "subjectToken": "${token.login}", "assertion": "${token.login}"`, ""):                  "oauth2.assertion is not used: it belongs to grantType " + grantJWTBearer,
 		oauth2Config(`"clientId": "a", "clientSecret": "b", "clientAssertion": "c"`, ""):                                                           "oauth2.clientAssertion is not used: it belongs to authStyle client_assertion",
+		extended(`"responseHeader": "X-Auth", "tokenPath": "a"`):                                                                                   "responseHeader is not used: the token comes from tokenPath",
 		extended(`"forwardHeaders": ["traceparent"]`):                                                                                              "want it in traceHeaders",
 		signedConfig(`"secret": "`+sharedSecret+`"`, `, "timeout": 5`):                                                                             "timeout is not used: no token service is called where jwt signs the token",
 		`{"serviceName": "a.dns", "requestPath": "/", "tokenHeader": "T", "tokenPath": "t", "tokenPrefix": "x ", "requestBody": "${token.login}"}`: "tokenPrefix is not used: a reference stands for the token without it",

@@ -1,7 +1,6 @@
 package tokenservice
 
 import (
-	"slices"
 	"testing"
 )
 
@@ -39,12 +38,4 @@ func TestAnswerKeysErrors(t *testing.T) {
 		"condition, object":        {extended(`"successWhen": [{"path": "a", "equals": {}}]`), `invalid successWhen[0].equals in config: an object (want a string or a list of strings)`},
 		"condition, null in list":  {extended(`"successWhen": [{"path": "a", "equals": ["1", null]}]`), `invalid successWhen[0].equals in config: null (want a string or a list of strings)`},
 	})
-}
-
-func TestUnusedResponseHeader(t *testing.T) {
-	_, s := readPart(extended(`"responseHeader": "X-Auth", "tokenPath": "a"`), true)
-	want := []string{"responseHeader is not used: the token comes from tokenPath"}
-	if got := s.Warnings(); s.Err() != nil || !slices.Equal(got, want) {
-		t.Errorf("got %q and %v, expected %q", got, s.Err(), want)
-	}
 }
