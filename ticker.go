@@ -54,7 +54,7 @@ func (p *pluginContext) pollSoon() {
 
 // pollable is a *share.Source.
 type pollable interface {
-	Tick(now time.Duration, most int) (left int)
+	Tick(now time.Duration, limit int) (left int)
 	IsWaiting() bool
 }
 

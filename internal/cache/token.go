@@ -70,11 +70,11 @@ func (s *stored) asRejected() *stored {
 }
 
 // merge adds what others know of the token: that it was rejected, or that it is older.
-func (s *stored) merge(theirs *stored) *stored {
+func (s *stored) merge(other *stored) *stored {
 	merged := *s
-	merged.rejected = s.rejected || theirs.rejected
-	if theirs.expiresAt < s.expiresAt-jumpTolerance {
-		return merged.agedBy(s.expiresAt - theirs.expiresAt)
+	merged.rejected = s.rejected || other.rejected
+	if other.expiresAt < s.expiresAt-jumpTolerance {
+		return merged.agedBy(s.expiresAt - other.expiresAt)
 	}
 	return &merged
 }

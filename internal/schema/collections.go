@@ -37,15 +37,15 @@ func (s Section) Members(k *Key) []Member {
 			break
 		}
 		object.ForEach(func(name, member gjson.Result) bool {
-			at, known := k.Name+"."+printable(name.String()), k.memberName(name.String())
+			path, known := k.Name+"."+printable(name.String()), k.memberName(name.String())
 			s.refusePlaceholder(k.Name, name.String())
 			above, isSeen := seen[known]
 			switch {
 			case isSeen && above == i:
-				s.Fail("duplicate key %s in config", s.prefix+at)
+				s.Fail("duplicate key %s in config", s.prefix+path)
 			case !isSeen:
 				seen[known] = i
-				members = s.appendMember(members, k, at, name.String(), member)
+				members = s.appendMember(members, k, path, name.String(), member)
 			}
 			return true
 		})
@@ -61,15 +61,15 @@ func (k *Key) memberName(name string) string {
 	return name
 }
 
-func (s Section) appendMember(members []Member, k *Key, at, name string, member gjson.Result) []Member {
+func (s Section) appendMember(members []Member, k *Key, path, name string, member gjson.Result) []Member {
 	switch member.Type {
 	case gjson.Null:
 		return members
 	case gjson.String:
-		text := s.text(k, at, member, nil)
+		text := s.text(k, path, member, nil)
 		return append(members, Member{name, text.Text(), text, member})
 	default:
-		s.invalidAt(k, at, member, string(Text))
+		s.invalidAt(k, path, member, string(Text))
 		return members
 	}
 }
@@ -96,12 +96,12 @@ func (s Section) Templates(k *Key) (list []template.Template) {
 		return nil
 	}
 	for i, element := range value.Array() {
-		at := fmt.Sprintf("%s[%d]", k.Name, i)
+		path := fmt.Sprintf("%s[%d]", k.Name, i)
 		if element.Type != gjson.String {
-			s.invalidAt(k, at, element, string(Text))
+			s.invalidAt(k, path, element, string(Text))
 			continue
 		}
-		list = append(list, s.text(k, at, element, nil))
+		list = append(list, s.text(k, path, element, nil))
 	}
 	return list
 }
@@ -184,19 +184,19 @@ func (s Section) NamedObjects(k *Key, allowed string) (list []NamedObject) {
 	}
 	seen := map[string]bool{}
 	value.ForEach(func(name, member gjson.Result) bool {
-		at := k.Name + "." + printable(name.String())
+		path := k.Name + "." + printable(name.String())
 		switch {
 		case name.String() == "" || strings.Trim(name.String(), allowed) != "":
-			s.Fail("invalid %s in config: a name may have letters, digits, - and _ only", s.prefix+at)
+			s.Fail("invalid %s in config: a name may have letters, digits, - and _ only", s.prefix+path)
 		case seen[name.String()]:
-			s.Fail("duplicate key %s in config", s.prefix+at)
+			s.Fail("duplicate key %s in config", s.prefix+path)
 		case member.Type == gjson.Null:
 			list = append(list, NamedObject{Name: name.String(), IsNull: true})
 		case !member.IsObject():
-			s.invalidAt(k, at, member, string(Object))
+			s.invalidAt(k, path, member, string(Object))
 		default:
 			inner := s
-			inner.spec, inner.prefix = k, s.prefix+at+"."
+			inner.spec, inner.prefix = k, s.prefix+path+"."
 			list = append(list, NamedObject{name.String(), inner.with(member, nil), false})
 		}
 		seen[name.String()] = true

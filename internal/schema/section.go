@@ -94,13 +94,13 @@ func (s Section) checkKnown(name string) {
 			return
 		}
 	}
-	at := s.prefix + printable(name)
+	path := s.prefix + printable(name)
 	nearest := s.spec.nearest(strings.Trim(name, typographicQuotes))
 	if nearest == "" {
-		s.Fail("unknown key %s in config", at)
+		s.Fail("unknown key %s in config", path)
 		return
 	}
-	s.Fail("unknown key %s in config (did you mean %s%s?)", at, s.prefix, nearest)
+	s.Fail("unknown key %s in config (did you mean %s%s?)", path, s.prefix, nearest)
 	s.reader.errors.meant[s.rule+s.prefix+nearest] = true
 }
 
@@ -197,9 +197,9 @@ func (s Section) Has(k *Key) bool {
 // Once returns the result of read for the key's value, and calls read only once per value: thousands of rules may
 // inherit one that is expensive to read.
 func (s Section) Once(k *Key, value string, read func() any) any {
-	at := readOnce{k, value}
-	if _, isRead := s.reader.once[at]; !isRead {
-		s.reader.once[at] = read()
+	id := readOnce{k, value}
+	if _, isRead := s.reader.once[id]; !isRead {
+		s.reader.once[id] = read()
 	}
-	return s.reader.once[at]
+	return s.reader.once[id]
 }

@@ -63,13 +63,13 @@ const typographicQuotes = "“”„‟‘’‚‛«»「」『』"
 const wantStraightQuotes = `no typographic quotes around it: write " or ', or none`
 
 // text returns a string with variables expanded.
-func (s Section) text(k *Key, at string, value gjson.Result, syntax SyntaxOf) template.Template {
+func (s Section) text(k *Key, path string, value gjson.Result, syntax SyntaxOf) template.Template {
 	if text := value.String(); !k.IsProse && strings.IndexAny(text, typographicQuotes) == 0 &&
 		strings.TrimRight(text, typographicQuotes) != text {
-		s.invalidAt(k, at, value, wantStraightQuotes)
+		s.invalidAt(k, path, value, wantStraightQuotes)
 		return template.Template{}
 	}
-	return s.expand(k, at, value.String(), syntax)
+	return s.expand(k, path, value.String(), syntax)
 }
 
 // Bool returns the value, or the key's default.

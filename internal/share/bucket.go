@@ -29,7 +29,7 @@ func (b bucket) find(key *recordKey) (found record) {
 
 // each calls do for every record, with its bytes including and excluding the length prefix, until do returns false. It
 // stops at malformed data: any plugin can write to shared data.
-func (b bucket) each(do func(head recordHead, whole, data []byte) bool) {
+func (b bucket) each(do func(head recordHead, encoded, data []byte) bool) {
 	for rest := []byte(b); len(rest) > 0; {
 		d := decoder{data: rest}
 		data := d.bytes(d.uvarint())
@@ -45,21 +45,21 @@ func (b bucket) each(do func(head recordHead, whole, data []byte) bool) {
 // with returns the bucket with r in place of the owner's previous record, evicting the oldest records that no longer
 // fit. ok is false if that would evict a lease: nothing may be written then.
 func (b bucket) with(key *recordKey, r *record, now time.Duration, left quota) (next bucket, ok bool) {
-	whole := withLength(key.seal(r))
-	if now >= r.keepUntil() || !left.reserve(r.hasToken(), len(whole)) {
-		whole = nil // expired, or its token is too large to share
+	encoded := withLength(key.seal(r))
+	if now >= r.keepUntil() || !left.reserve(r.hasToken(), len(encoded)) {
+		encoded = nil // expired, or its token is too large to share
 	}
 	ok = true
-	b.each(func(head recordHead, whole, _ []byte) bool {
-		ok = ok && (head.owner == key.owner || !head.isLease(now) || left.reserve(false, len(whole)))
+	b.each(func(head recordHead, encoded, _ []byte) bool {
+		ok = ok && (head.owner == key.owner || !head.isLease(now) || left.reserve(false, len(encoded)))
 		return true
 	})
-	next = append(make(bucket, 0, len(b)+len(whole)), whole...)
-	b.each(func(head recordHead, whole, _ []byte) bool {
+	next = append(make(bucket, 0, len(b)+len(encoded)), encoded...)
+	b.each(func(head recordHead, encoded, _ []byte) bool {
 		switch {
 		case head.owner == key.owner || now >= head.keepUntil:
-		case head.isLease(now) || left.reserve(head.hasToken, len(whole)):
-			next = append(next, whole...)
+		case head.isLease(now) || left.reserve(head.hasToken, len(encoded)):
+			next = append(next, encoded...)
 		}
 		return true
 	})

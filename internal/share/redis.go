@@ -77,7 +77,7 @@ func (r *Redis) look(k Key, q LookRequest, done func(LookResult, error), mayClea
 // parseLook parses the reply of scriptLook. ok is false if it is malformed or its token is unusable.
 func (r *Redis) parseLook(k Key, q LookRequest, text string, lookedAt time.Duration) (f LookResult, ok bool) {
 	word, rest, _ := strings.Cut(text, " ")
-	at, rest, ok := parseTime(rest)
+	d, rest, ok := parseTime(rest)
 	now := r.Clock.Monotonic()
 	elapsed := now - lookedAt
 	switch {
@@ -85,7 +85,7 @@ func (r *Redis) parseLook(k Key, q LookRequest, text string, lookedAt time.Durat
 		return f, false
 	case word == replyToken:
 		t, ok := r.read(rest, k)
-		if t = aged(t, at-elapsed); ok && t.Age >= t.Lifetime {
+		if t = aged(t, d-elapsed); ok && t.Age >= t.Lifetime {
 			return LookResult{Status: LeaseHeld}, true // it may have expired on the way here
 		}
 		return LookResult{Status: TokenFound, Token: t}, ok
@@ -93,13 +93,13 @@ func (r *Redis) parseLook(k Key, q LookRequest, text string, lookedAt time.Durat
 		name, rest, _ := strings.Cut(rest, " ")
 		reason, isReason := token.SharedReason(name)
 		// No gateway writes a wait longer than the maximum.
-		if !isReason || at > token.MaxRetryAfter {
+		if !isReason || d > token.MaxRetryAfter {
 			return LookResult{Status: NotCacheable}, true
 		}
-		return LookResult{Status: InBackoff, Reason: reason, Wait: at, Fallback: r.fallback(rest, k, elapsed)}, true
+		return LookResult{Status: InBackoff, Reason: reason, Wait: d, Fallback: r.fallback(rest, k, elapsed)}, true
 	case word == replyLease || word == replyBusy:
 		f.Status = map[string]LookStatus{replyLease: LeaseGranted, replyBusy: LeaseHeld}[word]
-		f.Lease = Lease{Owner: q.Owner, TakenAt: at, SeenAt: now}
+		f.Lease = Lease{Owner: q.Owner, TakenAt: d, SeenAt: now}
 		f.Fallback = r.fallback(rest, k, elapsed)
 		return f, true
 	default:
@@ -200,7 +200,7 @@ const (
 )
 
 // parseTime parses the milliseconds at the start of a text.
-func parseTime(text string) (at time.Duration, rest string, ok bool) {
+func parseTime(text string) (d time.Duration, rest string, ok bool) {
 	number, rest, found := strings.Cut(text, " ")
 	ms, err := strconv.ParseInt(number, 10, 64)
 	const most = 1 << 43 // milliseconds since 1970: a few centuries ahead, and far from overflowing a Duration

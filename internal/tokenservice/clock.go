@@ -104,22 +104,22 @@ func jwtExpiry(token string) (time.Time, bool) {
 // limit caps the lifetime at the token's own. Both exp and iat are by the issuer's clock; without a Date, all that is
 // known of that clock is that it is not before iat.
 func (t jwtTimes) limit(l *lifetime, resp *Response, sentAt time.Time) {
-	own := resp.until(t.exp, sentAt, t.confirmDate(l, resp, sentAt))
+	ownLength := resp.until(t.exp, sentAt, t.confirmDate(l, resp, sentAt))
 	if ahead := t.iat.Sub(sentAt); ahead > resp.Took+clockTolerance {
-		own = min(own, t.exp.Sub(t.iat.Add(time.Second))) // it may have been that late
+		ownLength = min(ownLength, t.exp.Sub(t.iat.Add(time.Second))) // it may have been that late
 	}
-	if _, hasDate := resp.date(sentAt); own <= 0 && !hasDate && l.named && l.length > 0 && -own < maxClockSkew {
+	if _, hasDate := resp.date(sentAt); ownLength <= 0 && !hasDate && l.named && l.length > 0 && -ownLength < maxClockSkew {
 		// The response gives the token a lifetime, but its exp has passed: the issuer's clock is behind.
-		own = l.length
+		ownLength = l.length
 		if !t.iat.IsZero() {
-			own = t.exp.Sub(t.iat)
+			ownLength = t.exp.Sub(t.iat)
 		}
 	}
-	if l.named && l.length <= own {
+	if l.named && l.length <= ownLength {
 		return
 	}
-	l.length, l.from = own, "exp"
-	if own <= 0 {
+	l.length, l.from = ownLength, "exp"
+	if ownLength <= 0 {
 		l.uncached = "answers with a token whose exp has passed by " + clockName(resp, sentAt) + ": every request makes a token call (compare the clocks of both)"
 	}
 }

@@ -28,8 +28,8 @@ func parseSetCookie(line string, resp *Response, sentAt time.Time) setCookie {
 				c.lifetime, c.hasLifetime, hasMaxAge = lifetime, true, true
 			}
 		case strings.EqualFold(name, "expires") && !hasMaxAge:
-			if at, ok := parseDate(value, sentAt); ok {
-				c.lifetime, c.hasLifetime = resp.until(at, sentAt, false), true
+			if t, ok := parseDate(value, sentAt); ok {
+				c.lifetime, c.hasLifetime = resp.until(t, sentAt, false), true
 			}
 		}
 	}
@@ -127,8 +127,8 @@ func (s *Service) HasTokenCookie(client []string) bool {
 
 func isCookieNamed(names []string, pair string) bool {
 	name, _, _ := strings.Cut(pair, "=")
-	for _, own := range names {
-		if strings.EqualFold(strings.TrimSpace(name), own) {
+	for _, other := range names {
+		if strings.EqualFold(strings.TrimSpace(name), other) {
 			return true
 		}
 	}

@@ -37,7 +37,7 @@ func seconds(n float64) time.Duration {
 func expiresIn(value gjson.Result, now time.Time) (time.Duration, bool) {
 	if n, ok := number(value); ok {
 		const year = 365 * 24 * time.Hour
-		if at := instant(n); at.After(now.Add(-year)) && at.Before(now.Add(5*year)) {
+		if t := instant(n); t.After(now.Add(-year)) && t.Before(now.Add(5*year)) {
 			return 0, false
 		}
 		return seconds(n), true
@@ -80,8 +80,8 @@ func untilEnd(value gjson.Result, resp *Response, sentAt time.Time) (time.Durati
 		}
 		return resp.until(instant(n), sentAt, false), true
 	}
-	at, ok := parseMoment(value.Str, sentAt)
-	return resp.until(at, sentAt, false), ok
+	t, ok := parseMoment(value.Str, sentAt)
+	return resp.until(t, sentAt, false), ok
 }
 
 // zonedLayouts are variants of ISO 8601 and related formats that end in a zone. Go also accepts fractions after
@@ -101,8 +101,8 @@ var zonedLayouts = func() (layouts []string) {
 // replace Z.
 func parseMoment(text string, now time.Time) (time.Time, bool) {
 	text = strings.TrimSpace(text)
-	if at, ok := parseDate(text, now); ok {
-		return at, true
+	if t, ok := parseDate(text, now); ok {
+		return t, true
 	}
 	if ticks, isTicks := strings.CutPrefix(text, "/Date("); isTicks { // older .NET: milliseconds since 1970
 		ticks, _, _ = strings.Cut(ticks, ")")
@@ -112,8 +112,8 @@ func parseMoment(text string, now time.Time) (time.Time, bool) {
 	text, _, _ = strings.Cut(text, "[") // newer Java appends the zone's name to its offset
 	upper := strings.ToUpper(text)
 	for _, name := range []string{" UTC ", " GMT "} { // date(1) and older Java put the zone before the year
-		if at, err := time.Parse(time.ANSIC, strings.Replace(text, name, " ", 1)); err == nil {
-			return at, true
+		if t, err := time.Parse(time.ANSIC, strings.Replace(text, name, " ", 1)); err == nil {
+			return t, true
 		}
 	}
 	for _, name := range []string{" UTC", " GMT", "UTC", "GMT"} {
@@ -127,8 +127,8 @@ func parseMoment(text string, now time.Time) (time.Time, bool) {
 	}
 	for _, layout := range zonedLayouts {
 		for _, candidate := range []string{upper, text} {
-			if at, err := time.Parse(layout, candidate); err == nil {
-				return at, true
+			if t, err := time.Parse(layout, candidate); err == nil {
+				return t, true
 			}
 		}
 	}
@@ -142,24 +142,24 @@ var httpLayouts = []string{"Mon, 02 Jan 2006 15:04:05 ", "Monday, 02-Jan-06 15:0
 // parseDate parses an HTTP date, which is in GMT in every format.
 func parseDate(text string, now time.Time) (time.Time, bool) {
 	text = strings.TrimSpace(text)
-	if at, err := time.Parse(time.ANSIC, text); err == nil {
-		return at, true
+	if t, err := time.Parse(time.ANSIC, text); err == nil {
+		return t, true
 	}
 	moment := text[:max(len(text)-len("GMT"), 0)]
 	if zone := text[len(moment):]; !strings.EqualFold(zone, "GMT") && !strings.EqualFold(zone, "UTC") {
 		return time.Time{}, false // Go would take any other zone name for UTC
 	}
 	for i, layout := range httpLayouts {
-		at, err := time.Parse(layout, moment)
+		t, err := time.Parse(layout, moment)
 		if err != nil {
 			continue
 		}
 		// Go maps two-digit years 69 to 99 to the last century. RFC 9110 maps them to the current one, unless that is
 		// more than 50 years ahead.
-		if next := at.AddDate(100, 0, 0); i == 1 && !next.After(now.AddDate(50, 0, 0)) {
-			at = next
+		if next := t.AddDate(100, 0, 0); i == 1 && !next.After(now.AddDate(50, 0, 0)) {
+			t = next
 		}
-		return at, true
+		return t, true
 	}
 	return time.Time{}, false
 }
@@ -202,14 +202,14 @@ func maxAge(control string, headers [][2]string) (lifetime time.Duration, isForb
 
 // untilExpires uses the service's clock, its Date, if present. An invalid date has expired (RFC 9111 section 5.3).
 func untilExpires(expires string, resp *Response, now time.Time) time.Duration {
-	at, ok := parseDate(expires, now)
+	t, ok := parseDate(expires, now)
 	if !ok {
 		return 0
 	}
 	if date, ok := resp.date(now); ok {
 		now = date
 	}
-	return at.Sub(now)
+	return t.Sub(now)
 }
 
 // shapeOf describes a value without revealing it, as it may be a token or a secret: letters and digits are replaced,

@@ -36,19 +36,19 @@ func (r reader) exchange(grant string, f *form) {
 // warnOfOtherGrants warns of keys that belong to another grant; in a rule, only of those it sets itself.
 func (r reader) warnOfOtherGrants(grant string) {
 	for _, k := range []*schema.Key{keySubjectToken, keySubjectTokenHeader, keyKeepSubjectToken, keyAllowMissing} {
-		if _, own := r.Own(k.Name); own && grant != grantTokenExchange && grant != grantJWTBearer {
+		if _, isSet := r.Own(k.Name); isSet && grant != grantTokenExchange && grant != grantJWTBearer {
 			r.Unused(k, "it belongs to grantTypes "+grantTokenExchange+" and "+grantJWTBearer)
 		}
 	}
 	for _, k := range []*schema.Key{keySubjectTokenType, keyRequestedTokenType, keyActorToken, keyActorTokenHeader, keyActorTokenType} {
-		if _, own := r.Own(k.Name); own && grant != grantTokenExchange {
+		if _, isSet := r.Own(k.Name); isSet && grant != grantTokenExchange {
 			r.Unused(k, "it belongs to grantType "+grantTokenExchange)
 		}
 	}
-	if _, own := r.Own(keyAssertion.Name); own && grant != grantJWTBearer {
+	if _, isSet := r.Own(keyAssertion.Name); isSet && grant != grantJWTBearer {
 		r.Unused(keyAssertion, "it belongs to grantType "+grantJWTBearer)
 	}
-	if _, own := r.Own(keyActorTokenType.Name); own && grant == grantTokenExchange && r.String(keyActorTokenHeader) == "" && !r.Has(keyActorToken) {
+	if _, isSet := r.Own(keyActorTokenType.Name); isSet && grant == grantTokenExchange && r.String(keyActorTokenHeader) == "" && !r.Has(keyActorToken) {
 		r.Unused(keyActorTokenType, "there is no "+keyActorTokenHeader.Name)
 	}
 }

@@ -162,7 +162,7 @@ func cookieValues(headers [][2]string, name string) (found []string) {
 			continue
 		}
 		for pair := range strings.SplitSeq(header[1], ";") {
-			if own, text, _ := strings.Cut(pair, "="); strings.Trim(own, " \t") == name {
+			if key, text, _ := strings.Cut(pair, "="); strings.Trim(key, " \t") == name {
 				found = append(found, unquoted(strings.Trim(text, " \t")))
 			}
 		}
@@ -176,8 +176,8 @@ func queryValues(target, name string) (found []string) {
 	_, query, _ := strings.Cut(target, "?")
 	query, _, _ = strings.Cut(query, "#")
 	for pair := range strings.SplitSeq(query, "&") {
-		own, text, _ := strings.Cut(pair, "=")
-		if own, err := url.QueryUnescape(own); err != nil || own != name {
+		key, text, _ := strings.Cut(pair, "=")
+		if key, err := url.QueryUnescape(key); err != nil || key != name {
 			continue
 		}
 		text, err := url.QueryUnescape(text)

@@ -54,8 +54,8 @@ func (l *lifetimePolicy) lifetimeOf(resp *Response, token string, sentAt time.Ti
 	if !found.named {
 		found.length, found.from = l.ttl, keyTTL.Name
 	}
-	if own, ok := readJWTTimes(token); ok {
-		own.limit(&found, resp, sentAt)
+	if times, ok := readJWTTimes(token); ok {
+		times.limit(&found, resp, sentAt)
 	}
 	if found.unreadable != "" {
 		found.limit(unreadableLifetime, "a lifetime that can't be read")

@@ -140,7 +140,7 @@ func (s *Service) addInputOfLink(in input) (number int) {
 // removeConsumedBy also removes what a named token's call exchanges, except headers that are set.
 func (s *Service) removeConsumedBy(named *Service) {
 	for _, name := range named.Removed {
-		if !slices.ContainsFunc(s.Protected, func(own string) bool { return strings.EqualFold(own, name) }) {
+		if !slices.ContainsFunc(s.Protected, func(protected string) bool { return strings.EqualFold(protected, name) }) {
 			s.remove([]template.Origin{{Kind: template.Header, Name: name}})
 		}
 	}

@@ -112,7 +112,7 @@ func parsePrivateKey(text string) privateKey {
 			return found
 		}
 		_, isKey := keyParsers[block.Type]
-		instead := wantInsteadOf[block.Type]
+		want := wantInsteadOf[block.Type]
 		switch {
 		case isKey && found.key != nil:
 			return privateKey{want: wantOneKey}
@@ -122,8 +122,8 @@ func parsePrivateKey(text string) privateKey {
 			if found.key, found.want = parseKey(block); found.want != "" {
 				return found
 			}
-		case found.key == nil && found.want != wantUnencrypted && instead != "":
-			found.want = instead
+		case found.key == nil && found.want != wantUnencrypted && want != "":
+			found.want = want
 		}
 		if block.Type == "CERTIFICATE" && found.certificate == nil {
 			found.certificate = block.Bytes

@@ -119,16 +119,16 @@ func (r reader) responseHeader(in, tokenHeader string) string {
 func (r reader) upstreamHeaders(tokenHeader string) []upstreamHeader {
 	var headers []upstreamHeader
 	for _, member := range r.Members(keyUpstreamHeaders) {
-		at := r.Name(keyUpstreamHeaders, member.Name)
+		name := r.Name(keyUpstreamHeaders, member.Name)
 		kind, source, _ := strings.Cut(member.Value, ":")
 		header := upstreamHeader{name: member.Name}
 		switch {
 		case !IsSettableHeader(member.Name):
 			r.InvalidMember(keyUpstreamHeaders, member.Name, WantSettableHeader)
 		case strings.EqualFold(member.Name, tokenHeader):
-			r.Fail("invalid %s in config: that is the %s", at, keyTokenHeader.Name)
+			r.Fail("invalid %s in config: that is the %s", name, keyTokenHeader.Name)
 		case source == "" || kind != "header" && kind != "body" || kind == "header" && !isToken(source):
-			r.Fail("invalid %s in config: %s (want header:NAME or body:PATH)", at, schema.Shown(member.Written))
+			r.Fail("invalid %s in config: %s (want header:NAME or body:PATH)", name, schema.Shown(member.Written))
 		case kind == "header":
 			header.header = strings.ToLower(source)
 		default:

@@ -16,8 +16,8 @@ func retryAfter(resp *Response, now time.Time) time.Duration {
 	if delay, ok := deltaSeconds(value); ok {
 		return delay
 	}
-	if at, ok := parseDate(value, now); ok {
-		return max(at.Sub(now), 0)
+	if t, ok := parseDate(value, now); ok {
+		return max(t.Sub(now), 0)
 	}
 	return 0
 }
