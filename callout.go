@@ -44,9 +44,9 @@ type client struct {
 	inFlight []*fetch // in the order sent; some may have ended
 	name     *sourceName
 	failures failureLog
-	refusals refusalLog
-	rejected rejectionLog
-	warned   [2]bool // whether the log has the Grant's warnings: Uncached, Unreadable
+	refusals eventLog // of callers' tokens
+	rejected eventLog // tokens
+	warned   [2]bool  // whether the log has the Grant's warnings: Uncached, Unreadable
 }
 
 func newClient(p *part, h host, m *metrics) *client {
@@ -57,8 +57,6 @@ func newClient(p *part, h host, m *metrics) *client {
 		part: p, host: h, metrics: m, name: name,
 		cluster:  cluster{service.ClusterName(), service.Timeout, service.NeedsBody},
 		failures: failureLog{host: h, source: name},
-		refusals: refusalLog{host: h, source: name},
-		rejected: rejectionLog{host: h, source: name},
 	}
 }
 
@@ -184,7 +182,7 @@ func (c *client) countCallFailed(err *token.Error) {
 func (c *client) logCallFailed(err *token.Error) {
 	switch err.Reason {
 	case token.SubjectRefused:
-		c.refusals.refused(err.Detail)
+		c.refusals.add(c.host, refusedCaller(c.name, err.Detail))
 	case token.Missing:
 		c.host.reportMissing(c.part, err)
 	default:
@@ -219,8 +217,8 @@ func (c *client) tick() {
 		c.inFlight = nil // free the array
 	}
 	c.failures.tick()
-	c.refusals.tick()
-	c.rejected.tick()
+	c.refusals.tick(c.host)
+	c.rejected.tick(c.host)
 }
 
 // dispatchError returns the error for a call that the host did not make.

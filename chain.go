@@ -153,7 +153,7 @@ func (f *chainFetch) retry(err *token.Error) bool {
 		if l.isNew || !link.client.part.cache.rejectsByCall(err) {
 			continue
 		}
-		link.client.rejected.add("token service "+f.chain.client.name.String(), err.Detail)
+		link.client.rejected.add(link.client.host, rejectedToken(link.client.name, "token service "+f.chain.client.name.String(), err.Detail))
 		link.cache.Reject(l.entry, l.token.ID)
 		l.rejected, l.token = l.token.ID, nil
 		f.refusal = err

@@ -164,76 +164,51 @@ func (l *failureLog) debug(now time.Duration, status int, g tokenservice.Grant, 
 	l.host.logf(logDebug, "token service %s answered %d with a token%s in %d ms", l.source, status, kept, took.Milliseconds())
 }
 
-// refusalLog reports callers whose tokens the token service refuses. It is aggregated, because clients control how
-// often that happens.
-type refusalLog struct {
-	host   logger
-	source *sourceName
-	pace   pacer
-	reason string
+// eventLog reports recurring events that clients or upstreams cause: the first one at once, then from time to time the
+// latest one, with the number of the others.
+type eventLog struct {
+	pace pacer
+	line eventLine
 }
 
-func (l *refusalLog) refused(reason string) {
+// eventLine returns a line about an event. more says how many others there were.
+type eventLine func(more string) string
+
+func (l *eventLog) add(h logger, line eventLine) {
 	l.pace.pending++
-	l.reason = reason
-	l.tick()
+	l.line = line
+	l.tick(h)
 }
 
-func (l *refusalLog) tick() {
-	if l.pace.isDue(l.host) {
-		l.host.logf(logWarn, "token service %s %s: rejected a caller's token%s; answering 401",
-			l.source, l.reason, l.pace.more("more"))
-		l.pace.reset(l.host)
+func (l *eventLog) tick(h logger) {
+	if l.pace.isDue(h) {
+		h.logf(logWarn, "%s", l.line(l.pace.more("more")))
+		l.pace.reset(h)
 	}
 }
 
-// rejectionLog reports upstreams that reject tokens, aggregated.
-type rejectionLog struct {
-	host   logger
-	source *sourceName
-	pace   pacer
-	who    string
-	how    string
-}
-
-// add records that the upstream, or a token service called with the token, rejected it.
-func (l *rejectionLog) add(who, how string) {
-	l.pace.pending++
-	l.who, l.how = who, how
-	l.tick()
-}
-
-func (l *rejectionLog) tick() {
-	if l.pace.isDue(l.host) {
-		l.host.logf(logWarn, "%s %s to a request with a token of token service %s%s; fetching a new token, after repeated rejections at most every %s; "+
-			"check the token's audience and scope, the clocks, or cache.invalidateOn", l.who, l.how, l.source, l.pace.more("more"), cache.MaxBackoff)
-		l.pace.reset(l.host)
+// refusedCaller: the token service refuses a caller's token.
+func refusedCaller(service *sourceName, reason string) eventLine {
+	return func(more string) string {
+		return fmt.Sprintf("token service %s %s: rejected a caller's token%s; answering 401", service, reason, more)
 	}
 }
 
-// missingLog reports requests that lack what their token call refers to, aggregated.
-type missingLog struct {
-	pace    pacer
-	part    *part
-	missing error
+// rejectedToken: the upstream, or a token service called with the token, rejects it.
+func rejectedToken(service *sourceName, who, how string) eventLine {
+	return func(more string) string {
+		return fmt.Sprintf("%s %s to a request with a token of token service %s%s; fetching a new token, after repeated rejections at most every %s; "+
+			"check the token's audience and scope, the clocks, or cache.invalidateOn", who, how, service, more, cache.MaxBackoff)
+	}
 }
 
-// reportMissing records such a request.
+// reportMissing records a request that lacks what its token call refers to.
 func (p *pluginContext) reportMissing(part *part, missing error) {
-	l := &p.missing
-	l.pace.pending++
-	l.part, l.missing = part, missing
-	l.tick(p)
-}
-
-func (l *missingLog) tick(h logger) {
-	if !l.pace.isDue(h) {
-		return
-	}
-	name := &sourceName{address: l.part.service.Address()}
-	name.addPart(l.part.name)
-	h.logf(logWarn, "no call to token service %s: %v%s; %s", name, l.missing, l.pace.more("more"), l.part.failure.consequence(token.OutcomeMissing))
-	l.pace.reset(h)
+	p.missing.add(p, func(more string) string {
+		name := &sourceName{address: part.service.Address()}
+		name.addPart(part.name)
+		return fmt.Sprintf("no call to token service %s: %v%s; %s", name, missing, more, part.failure.consequence(token.OutcomeMissing))
+	})
 }
 
 // redisLog reports failures of Redis, during which each gateway fetches its tokens itself.

@@ -55,12 +55,12 @@ func TestFailureLog(t *testing.T) {
 
 func TestRefusalLog(t *testing.T) {
 	h := newFakeHost()
-	l := refusalLog{host: h, source: &sourceName{address: "token.dns:80"}}
+	l := eventLog{}
 	for range 100 {
-		l.refused("answered 400 (invalid_grant)")
+		l.add(h, refusedCaller(&sourceName{address: "token.dns:80"}, "answered 400 (invalid_grant)"))
 	}
 	h.Pass(lineInterval)
-	l.tick()
+	l.tick(h)
 	want := []string{
 		"token service token.dns:80 answered 400 (invalid_grant): rejected a caller's token; answering 401",
 		"token service token.dns:80 answered 400 (invalid_grant): rejected a caller's token, and 98 more since the last line; answering 401",
@@ -106,14 +106,14 @@ func TestRedisLog(t *testing.T) {
 
 func TestRejectionLog(t *testing.T) {
 	h := newFakeHost()
-	l := rejectionLog{host: h, source: &sourceName{address: "idp.dns:443", parts: []string{"rule 2"}, oauthClient: "gateway"}}
+	l := eventLog{}
 	for range 100 {
-		l.add("upstream", "answered 401")
+		l.add(h, rejectedToken(&sourceName{address: "idp.dns:443", parts: []string{"rule 2"}, oauthClient: "gateway"}, "upstream", "answered 401"))
 	}
-	l.tick()
+	l.tick(h)
 	h.Pass(lineInterval)
-	l.tick()
-	l.tick()
+	l.tick(h)
+	l.tick(h)
 	const (
 		begin = "upstream answered 401 to a request with a token of token service idp.dns:443 (rule 2, client gateway)"
 		end   = "; fetching a new token, after repeated rejections at most every 30s; check the token's audience and scope, the clocks, or cache.invalidateOn"

@@ -89,7 +89,7 @@ type pluginContext struct {
 	unused   []*requestContext // reused, so that a request with a cached token allocates nothing
 	callers  callerBuffer
 	response tokenservice.Response // of the token call whose callback runs; reused likewise
-	missing  missingLog
+	missing  eventLog              // of values that calls refer to
 	// now is the monotonic clock as of its latest reading, at most one tick ago: free, and precise enough for tokens
 	// that are far from expiry.
 	now time.Duration

@@ -154,7 +154,7 @@ func (p *cachePolicy) rejection(status int) string {
 
 func (r *requestContext) rejectToken(how string) {
 	if r.token != nil && isFromUpstream() {
-		r.client.rejected.add("upstream", how)
+		r.client.rejected.add(r.plugin, rejectedToken(r.client.name, "upstream", how))
 		r.cache.Reject(r.entry, r.token.ID)
 	}
 	r.token = nil // report only once

@@ -71,7 +71,7 @@ func readExports(body []byte) (exports []export, err error) {
 // cutSized splits off a length-prefixed part. Lengths are unsigned LEB128 numbers, Go's uvarints.
 func cutSized(data []byte) (cut, rest []byte, err error) {
 	size, n := binary.Uvarint(data)
-	if n <= 0 || size > uint64(len(data)-n) {
+	if n <= 0 || size > uint64(len(data)-n) { //nolint:gosec // not negative
 		return nil, nil, errTruncated
 	}
 	return data[n:][:size], data[n:][size:], nil
