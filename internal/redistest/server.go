@@ -141,23 +141,15 @@ func (s *Server) Stop() {
 // Do runs a command like redis-cli, and returns the text of the reply.
 func (s *Server) Do(words ...string) string {
 	s.t.Helper()
-	connection, err := net.Dial("tcp", s.Address)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer connection.Close()
-	if _, err := connection.Write(Encode(words)); err != nil {
-		s.t.Fatal(err)
-	}
-	data, err := readReply(bufio.NewReader(connection))
+	data, err := readReply(bufio.NewReader(s.Send(words...)))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return strings.TrimSpace(string(data))
 }
 
-// Send sends a command without waiting for the reply.
-func (s *Server) Send(words ...string) {
+// Send sends a command without waiting for the reply, which comes on the connection.
+func (s *Server) Send(words ...string) net.Conn {
 	s.t.Helper()
 	connection, err := net.Dial("tcp", s.Address)
 	if err != nil {
@@ -167,6 +159,7 @@ func (s *Server) Send(words ...string) {
 	if _, err := connection.Write(Encode(words)); err != nil {
 		s.t.Fatal(err)
 	}
+	return connection
 }
 
 // readReply reads one RESP reply, undecoded.
