@@ -43,11 +43,7 @@ func (p *pluginContext) dispatch(to cluster, call tokenservice.Call, handler res
 	callback := func(headers, bodySize, _ int) {
 		p.runCallback(func() { p.onHTTPCallResponse(headers, bodySize, needsBody, handler) })
 	}
-	timeout := uint32(to.timeout.Milliseconds()) //nolint:gosec // within the key's limits
-	var err error
-	abi.AsRoot(p.id, func() {
-		_, err = proxywasm.DispatchHttpCall(to.name, call.Headers, call.Body, nil, timeout, callback)
-	})
+	err := abi.DispatchHTTPCall(p.id, to.name, call.Headers, call.Body, to.timeout, callback)
 	if err != nil {
 		return dispatchError(err, errors.Is(err, types.ErrorStatusBadArgument), to.name)
 	}

@@ -1,7 +1,11 @@
 package abi
 
-// appendPairs decodes pairs as the host encodes them: their number, the sizes of each name and value, then the
-// zero-terminated texts. Numbers are 32-bit little-endian. Texts are not copied.
+import "encoding/binary"
+
+// Pairs are encoded as their number, the sizes of each name and value, then the zero-terminated texts. Numbers are 32-bit
+// little-endian.
+
+// appendPairs decodes pairs. Texts are not copied.
 func appendPairs(to [][2]string, text string) [][2]string {
 	if text == "" {
 		return to
@@ -22,4 +26,21 @@ func appendPairs(to [][2]string, text string) [][2]string {
 
 func number(text string) int {
 	return int(text[0]) | int(text[1])<<8 | int(text[2])<<16 | int(text[3])<<24
+}
+
+// encodePairs appends the encoded pairs.
+func encodePairs(to []byte, pairs [][2]string) []byte {
+	to = appendNumber(to, len(pairs))
+	for i := range pairs {
+		to = appendNumber(appendNumber(to, len(pairs[i][0])), len(pairs[i][1]))
+	}
+	for i := range pairs {
+		to = append(append(to, pairs[i][0]...), 0)
+		to = append(append(to, pairs[i][1]...), 0)
+	}
+	return to
+}
+
+func appendNumber(to []byte, n int) []byte {
+	return binary.LittleEndian.AppendUint32(to, uint32(n)) //nolint:gosec // of headers or their bytes
 }

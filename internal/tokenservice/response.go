@@ -90,7 +90,7 @@ func (r *responseReader) read(resp *Response, now time.Time) (values []string, f
 		return nil, &token.Error{Reason: token.NoToken, Detail: fmt.Sprintf("answered %d with a token whose token_type is not Bearer (set %s to what to put before it)",
 			resp.Status, keyTokenPrefix.Name)}
 	}
-	values = append(values, value)
+	values = append(make([]string, 0, 1+len(r.upstream)), value)
 	for _, header := range r.upstream {
 		values = append(values, header.value(resp))
 	}
