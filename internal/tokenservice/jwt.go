@@ -67,8 +67,8 @@ func (r reader) signed(part Part) *Service {
 	if s.jwt.key.sign != nil {
 		s.jwt.header = encodeJWT(jsonObject(o.addConfiguredHeader(o.joseHeader(s.jwt.key))))
 	}
+	r.checkPrefixAndSuffix(responseReader{})
 	if !r.isNamed {
-		r.checkPrefixAndSuffix(responseReader{})
 		s.jwt.prefix, s.jwt.suffix = bearerPrefix, r.String(keyTokenSuffix)
 		if r.Has(keyTokenPrefix) {
 			s.jwt.prefix = r.String(keyTokenPrefix)

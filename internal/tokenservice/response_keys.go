@@ -26,11 +26,6 @@ func (r reader) responseReader(token string, auth *oauth2, upstream []upstreamHe
 	switch {
 	case r.isNamed:
 		a.prefix, a.suffix, a.isBearer, a.isBare = "", "", false, true
-		for _, k := range []*schema.Key{keyTokenPrefix, keyTokenSuffix} {
-			if r.Has(k) {
-				r.Unused(k, "a reference stands for the token without it")
-			}
-		}
 	case a.isBearer && !a.asCookies:
 		a.prefix = bearerPrefix
 	}
@@ -45,6 +40,8 @@ func (r reader) checkPrefixAndSuffix(a responseReader) {
 		switch {
 		case !IsHeaderValue(text):
 			r.InvalidKey(k, WantHeaderValue)
+		case r.isNamed && r.Has(k):
+			r.Unused(k, "a reference stands for the token without it")
 		case text != "" && a.asCookies:
 			r.InvalidKey(k, "none where "+keyTokenHeader.Name+" is Cookie, in which the token goes as NAME=value")
 		}
