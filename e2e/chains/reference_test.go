@@ -1,13 +1,8 @@
 package chains
 
 import (
-	"encoding/base64"
-	"encoding/json"
-	"io"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 
@@ -18,39 +13,14 @@ const metadata = "https://api.example.com/.well-known/oauth-protected-resource"
 
 // referring are rules whose calls bring what is in the request.
 var referring = map[string]config{
-	"header":                harness.Merge(tenant("/tenants/${request.header.X-Tenant}/token?q=${request.query.q}"), config{"failure": config{"mode": "deny"}}),
-	"cookie":                tenant("/tenants/${request.cookie.tenant}/token"),
-	"target":                tenant("/tenants/${request.method}/${request.path}"),
-	"claim":                 tenant("/tenants/${caller.claim.org.id}/token"),
-	"*.tenants.example.com": tenant("/tenants/${request.host}/token"),
-	"allowed":               harness.Merge(tenant("/tenants/${request.header.X-Tenant}/token"), config{"failure": harness.Allow}),
-	"traced":                harness.Merge(tenant("/traced"), config{"traceHeaders": []string{"traceparent", "X-Request-Id"}, "cache": config{}}),
+	"header":  harness.Merge(tenant("/tenants/${request.header.X-Tenant}/token?q=${request.query.q}"), config{"failure": config{"mode": "deny"}}),
+	"allowed": harness.Merge(tenant("/tenants/${request.header.X-Tenant}/token"), config{"failure": harness.Allow}),
+	"traced":  harness.Merge(tenant("/traced"), config{"traceHeaders": []string{"traceparent", "X-Request-Id"}, "cache": config{}}),
 	"session": harness.OAuth2Config("/session", config{"grantType": harness.TokenExchange, "subjectToken": "${request.cookie.session}"}, config{
 		"challenge": config{"resourceMetadata": metadata, "scope": "read write", "realm": "shop"}}),
 	"kept": harness.OAuth2Config("/kept", config{"grantType": harness.TokenExchange, "subjectToken": "${request.cookie.session}", "keepSubjectToken": true}, nil),
 	"two legs": harness.OAuth2Config("/second", config{"grantType": harness.JWTBearer, "assertion": "${token.first}"}, config{
 		"tokens": config{"first": harness.OAuth2Config("/first", config{"grantType": harness.TokenExchange}, nil)}}),
-	"workload": harness.OAuth2Config("/workload", config{"authStyle": "client_assertion", "clientAssertion": "${token.file}", "clientSecret": nil, "clientId": nil}, config{
-		"tokens": config{"file": config{"serviceName": harness.TokenName, "requestPath": "/file", "tokenIn": "body"}}}),
-	"signed": {"tokenHeader": "X-Token", "jwt": config{"secret": strings.Repeat(harness.SecretMark, 10), "claims": config{"iss": "gateway", "tenant": "${request.header.X-Tenant}"}}},
-}
-
-func workloadFile(w http.ResponseWriter, _ *http.Request) {
-	_, _ = io.WriteString(w, "workload-token\n")
-}
-
-// claimsOf reads a JWT of the plugin's own.
-func claimsOf(t *testing.T, token string) (claims map[string]any) {
-	t.Helper()
-	parts := strings.Split(strings.TrimPrefix(token, "Bearer "), ".")
-	if len(parts) != 3 {
-		t.Fatalf("got %q, expected a JWT", token)
-	}
-	text, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil || json.Unmarshal(text, &claims) != nil {
-		t.Fatalf("got the claims %q", text)
-	}
-	return claims
 }
 
 func tenant(path string) config { return harness.PlainConfig(config{"requestPath": path}) }
@@ -64,13 +34,10 @@ func TestReferences(t *testing.T) {
 	gateway := harness.Start(t, harness.Options{Details: true, Config: harness.ByHost(rules)})
 	answer := harness.ByPath(map[string]http.HandlerFunc{
 		"session": harness.ExchangeServer(3600), "kept": harness.ExchangeServer(3600), "first": harness.ExchangeServer(3600),
-		"second":   harness.JSON(200, config{"access_token": "second", "token_type": "Bearer", "expires_in": 3600}),
-		"workload": harness.JSON(200, config{"access_token": "second", "token_type": "Bearer", "expires_in": 3600}),
-		"file":     workloadFile,
+		"second": harness.JSON(200, config{"access_token": "second", "token_type": "Bearer", "expires_in": 3600}),
 	}, harness.HeaderToken("X-Token", "token-1"))
 	for name, test := range map[string]func(*testing.T, *harness.Gateway){
-		"tenants": checkTenants, "missing": checkMissing, "traced": checkTraced, "session": checkSession, "two legs": checkTwoLegs,
-		"workload": checkWorkload, "signed": checkSigned,
+		"missing": checkMissing, "traced": checkTraced, "session": checkSession, "two legs": checkTwoLegs,
 	} {
 		t.Run(name, func(t *testing.T) {
 			gateway.Token.Handle(answer)
@@ -78,28 +45,6 @@ func TestReferences(t *testing.T) {
 			gateway.Upstream.Forget()
 			test(t, gateway)
 		})
-	}
-}
-
-// A tenant stands where the configuration puts it, whatever its name.
-func checkTenants(t *testing.T, gateway *harness.Gateway) {
-	for _, c := range []struct {
-		host, path string
-		headers    []string
-		want       string
-	}{
-		{"header", "/?q=a+b%26c", []string{"X-Tenant: a/b..?c#d"}, "/tenants/a%2Fb..%3Fc%23d/token?q=a%20b%26c"},
-		{"cookie", "/", []string{"Cookie: a=b; tenant=t-1"}, "/tenants/t-1/token"},
-		{"target", "/x/y?z", nil, "/tenants/GET/%2Fx%2Fy"},
-		{"claim", "/", []string{"Authorization: Bearer " + harness.UnsignedJWT(`{"org": {"id": 12345678901234567890}}`)}, "/tenants/12345678901234567890/token"},
-		{"A.tenants.example.com", "/", nil, "/tenants/a.tenants.example.com/token"},
-	} {
-		gateway.Token.Forget()
-		answer := gateway.Get(t, c.path, append(c.headers, "Host: "+c.host)...)
-		harness.CheckStatus(t, answer, 200)
-		if calls := gateway.Token.Calls(); len(calls) != 1 || calls[0].URI != c.want {
-			t.Errorf("%s: got %v, expected one call of %s", c.host, calls, c.want)
-		}
 	}
 }
 
@@ -168,32 +113,4 @@ func checkTwoLegs(t *testing.T, gateway *harness.Gateway) {
 	harness.CheckUnauthorized(t, gateway.Get(t, "/", "Host: two-legs"), `Bearer realm="token-fetch"`)
 	gateway.Token.Handle(harness.Refusal(400, "invalid_grant"))
 	harness.CheckRefusedSubject(t, gateway.Get(t, "/", "Host: two-legs", "Authorization: Bearer mallory"))
-}
-
-// The workload's own token is the client's assertion.
-func checkWorkload(t *testing.T, gateway *harness.Gateway) {
-	get(t, gateway, "workload", 200)
-	calls := gateway.Token.Calls()
-	form, _ := url.ParseQuery(calls[len(calls)-1].Body)
-	if form.Get("client_assertion") != "workload-token" || form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" || form.Has("client_id") {
-		t.Errorf("got the form %v", form)
-	}
-}
-
-// A token that the plugin signs needs no call.
-func checkSigned(t *testing.T, gateway *harness.Gateway) {
-	get(t, gateway, "signed", 200, `X-Tenant: a","sub":"root`)
-	token := gateway.Upstream.Last(t).Header.Get("X-Token")
-	claims := claimsOf(t, token)
-	names := slices.Sorted(maps.Keys(claims))
-	if want := []string{"exp", "iat", "iss", "jti", "tenant"}; !slices.Equal(names, want) || claims["tenant"] != `a","sub":"root` {
-		t.Errorf("got the claims %v, expected %v with the tenant as it is", claims, want)
-	}
-	get(t, gateway, "signed", 200, `X-Tenant: a","sub":"root`)
-	if again := gateway.Upstream.Last(t).Header.Get("X-Token"); again != token {
-		t.Error("the same claims were signed again, expected the token to be kept")
-	}
-	if calls := gateway.Token.Calls(); len(calls) > 0 {
-		t.Errorf("got %d calls, expected none", len(calls))
-	}
 }

@@ -27,7 +27,6 @@ type Options struct {
 	Concurrency int           // worker threads; 0 means one
 	WasmLog     string        // of the wasm component; "debug" when empty
 	Output      io.Writer     // also gets Envoy's log while it runs; may be nil
-	KeepLog     int           // bytes of the log's end that are kept; 0 means all
 	Ready       time.Duration // how long the start may take; 0 means 60 s
 	ExtraArgs   []string
 	ExtraEnv    []string // "NAME=value"
@@ -59,7 +58,6 @@ func StartContext(ctx context.Context, options Options) (*Process, error) {
 		return nil, err
 	}
 	p := &Process{dir: dir, exited: make(chan struct{})}
-	p.log.keep = options.KeepLog
 	p.cmd = exec.Command(options.Binary, options.args(p.adminFile())...)
 	p.cmd.Env = append(os.Environ(), options.ExtraEnv...)
 	p.cmd.Stdout = &p.log
@@ -270,20 +268,21 @@ func (p *Process) kill() {
 	<-p.exited
 }
 
-// lockedBuffer is written by the goroutine that copies Envoy's output and read by the others.
+// lockedBuffer is written by the goroutine that copies Envoy's output and read by the others. It keeps at least the last keep
+// bytes.
 type lockedBuffer struct {
-	keep   int        // bytes of its end; 0: all
 	mu     sync.Mutex // guards buffer
 	buffer bytes.Buffer
 }
+
+const keep = 32 << 20
 
 func (b *lockedBuffer) Write(data []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n, err := b.buffer.Write(data)
-	// Seldom, as it moves what is left.
-	if b.keep > 0 && b.buffer.Len() > 2*b.keep {
-		b.buffer.Next(b.buffer.Len() - b.keep)
+	if b.buffer.Len() > 2*keep { // seldom, as it moves what is left
+		b.buffer.Next(b.buffer.Len() - keep)
 	}
 	return n, err
 }

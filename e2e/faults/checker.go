@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,6 +13,8 @@ const (
 	clockAllowed = 50 * time.Millisecond
 	// connectTimeout is that of the gateway's clusters.
 	connectTimeout = 2 * time.Second
+	// heldUp is for how long a machine may hold up a client or Envoy: then Envoy cuts connections whose answers nobody takes.
+	heldUp = time.Second
 	// longestHold is the longest backoff, with its random part.
 	longestHold = 36 * time.Second
 )
@@ -21,49 +24,42 @@ type checker struct {
 	*ledger
 	lag *lag
 
-	lateness map[*request]time.Duration // beyond what is allowed, of those that the machine held up
-	asked    map[*rule]map[string]bool  // for whom calls were made
-}
-
-func newChecker(l *ledger, machine *lag) *checker {
-	return &checker{ledger: l, lag: machine, lateness: map[*request]time.Duration{}, asked: map[*rule]map[string]bool{}}
+	late []time.Duration // how much later than allowed answers came, of those that the machine held up
 }
 
 // all checks each request. Nothing may be under way any more.
 func (k *checker) all() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for r, calls := range k.calls {
-		k.asked[r] = map[string]bool{}
-		for _, c := range calls {
-			k.asked[r][c.key] = true
-		}
-	}
 	for _, r := range k.requests {
 		k.answer(r)
 		k.time(r)
-		if !r.reachedAt.IsZero() && r.values > 0 {
+		if r.result() == withToken {
 			k.token(r)
 		}
-		k.outcome(r)
+		k.result(r)
 	}
 }
 
 // answer: everybody got one that the contract knows.
 func (k *checker) answer(r *request) {
 	switch r.answer {
-	case nothing, connectionError:
-		if !r.leaves {
+	case left:
+		if !r.leaves && k.lag.during(r.during()) < heldUp {
 			k.violateLocked("no answer", "%s: %s", r, r.detail)
 		}
-	case somethingElse:
-		if strings.Contains(r.detail, "upstream connect error") && k.heldAround(r) > connectTimeout/2 {
+	case wrong:
+		if strings.Contains(r.detail, "upstream connect error") && k.lag.during(k.around(r)) > connectTimeout/2 {
 			return // Envoy says so of the upstream, to which it could not connect in 2 s
 		}
 		k.violateLocked("an answer that the contract does not know", "%s: %s", r, r.detail)
-	case reached:
+	case withoutToken:
 		if r.reachedAt.IsZero() {
 			k.violateLocked("an answer of an upstream that has seen nothing", "%s", r)
+		}
+	default:
+		if !r.reachedAt.IsZero() {
+			k.violateLocked("a request that was sent on and answered by the gateway", "%s: %s", r, r.answer)
 		}
 	}
 }
@@ -77,10 +73,10 @@ func (k *checker) time(r *request) {
 		return
 	}
 	late := at.Sub(r.countFrom) - callTimeout - lateAllowed
-	if late <= 0 || r.answer == connectionError {
+	if late <= 0 || r.answer == left {
 		return
 	}
-	k.lateness[r] = late
+	k.late = append(k.late, late)
 	if held := k.lag.during(span{r.countFrom, at}); late > held {
 		k.violateLocked("an answer that came late", "%s: %s after %s, of which the machine held up %s",
 			r, r.answer, at.Sub(r.countFrom).Round(time.Millisecond), held.Round(time.Millisecond))
@@ -116,8 +112,8 @@ func (k *checker) expiry(r *request, i *issue) {
 	if i.call.endedAt.IsZero() || !r.sentAt.After(i.call.endedAt) {
 		at = r.sentAt // it waited, for however long
 	}
-	if r.subject != nil && !r.subject.expiresAt.IsZero() && at.Sub(r.subject.expiresAt) > clockAllowed+held {
-		k.violateLocked("a token that outlives its subject", "%s: %s after the end", r, at.Sub(r.subject.expiresAt))
+	if r.subject != nil && !r.subject.end.IsZero() && at.Sub(r.subject.end) > clockAllowed+held {
+		k.violateLocked("a token that outlives its subject", "%s: %s after the end", r, at.Sub(r.subject.end))
 	}
 	if at.Equal(r.sentAt) {
 		return
@@ -129,5 +125,22 @@ func (k *checker) expiry(r *request, i *issue) {
 		k.violateLocked("an expired token", "%s: %s after its end (%s, lifetime %s)", r, at.Sub(i.expiresAt()), i.call.fault.name, i.lifetime)
 	case !k.happened(r, unavailable, span{i.call.receivedAt, at}):
 		k.violateLocked("an expired token though the token service can answer", "%s: %s after its end", r, at.Sub(i.expiresAt()))
+	}
+}
+
+// result: it follows by the contract's table from what the token service did.
+func (k *checker) result(r *request) {
+	switch {
+	case r.subject != nil && r.subject.kind.answers != nil:
+		if !slices.Contains(r.subject.kind.answers, r.result()) && r.result() != left {
+			k.violateLocked("against the table: a subject token that is no good", "%s: %s", r, r.result())
+		}
+		if r.subject.kind.name == expired && slices.ContainsFunc(k.calls[r.rule], func(c *call) bool { return c.key == r.key }) {
+			k.violateLocked("a call for a subject that has expired", "%s", r)
+		}
+	case r.rule.exact():
+		k.byOwnCall(r)
+	case r.result() != left && r.result() != wrong:
+		k.byAnyCall(r)
 	}
 }

@@ -7,56 +7,25 @@ import (
 	"time"
 )
 
-// outcome: each answer follows the contract's table for what the token service did.
-func (k *checker) outcome(r *request) {
-	switch {
-	case r.subject != nil && r.subject.want != nothing:
-		k.withoutCall(r)
-	case r.rule.exact():
-		k.byOwnCall(r)
-	default:
-		k.byAnyCall(r)
-	}
-}
-
-// withoutCall: a request that can't be served makes no call.
-func (k *checker) withoutCall(r *request) {
-	if r.answer != r.subject.want && r.answer != r.subject.either && !r.leaves || !r.reachedAt.IsZero() {
-		k.violateLocked("against the table: a subject token that is no good", "%s: %s", r, r.answer)
-	}
-	if r.subject.want == subjectRefused && k.asked[r.rule][r.subject.token] {
-		k.violateLocked("a call for a subject that has expired", "%s", r)
-	}
-}
-
 // byOwnCall knows exactly what the token service did for the request.
 func (k *checker) byOwnCall(r *request) {
 	own := k.ownCalls[r.id]
-	var may outcome
+	var came outcome
 	switch {
 	case own != nil:
-		may = k.outcomeOf(own, r)
+		came = k.outcomeOf(own, r)
 	case k.wasCut(r.rule, r.during()):
-		may = unavailable
+		came = unavailable
 	case r.leaves:
 		return
 	case r.during().length() > callTimeout-clockAllowed && k.lag.during(r.during()) > callTimeout/2:
-		may = unavailable // the machine was so busy that the service did not get to read it
+		came = unavailable // the machine was so busy that the service did not get to read it
 	default:
-		k.violateLocked("no call was made", "%s: %s after %s, of which the machine held up %s", r, r.answer, r.during().length(), k.lag.during(r.during()))
+		k.violateLocked("no call was made", "%s: %s after %s, of which the machine held up %s", r, r.result(), r.during().length(), k.lag.during(r.during()))
 		return
 	}
-	if r.answer != nothing && r.answer != reached && r.answer != connectionError && !r.rule.become(may)[r.answer] {
-		k.violateLocked("against the table", "%s: %s after %s, its call was: %s", r, r.answer, r.during().length(), k.describe(own, r))
-	}
-	if r.reachedAt.IsZero() {
-		return
-	}
-	if r.values == 0 && !r.rule.mayGoWithout(may) {
-		k.violateLocked("against the table: sent on without a token", "%s, its call was: %s", r, k.describe(own, r))
-	}
-	if r.values > 0 && !may.may(gotToken) {
-		k.violateLocked("against the table: sent on with a token", "%s, its call was: %s", r, k.describe(own, r))
+	if got := r.result(); got != left && got != wrong && came&r.rule.causes(got) == 0 {
+		k.violateLocked("against the table: "+string(got), "%s, its call was: %s", r, k.describe(own, r))
 	}
 }
 
@@ -68,33 +37,20 @@ func (k *checker) describe(c *call, r *request) string {
 		c.fault.name, c.receivedAt.Sub(r.sentAt), c.endedAt.Sub(r.sentAt), k.lag.during(r.during()))
 }
 
-// byAnyCall looks for something that can have been the reason.
+// byAnyCall looks for something that can have been the reason. That a token came from a call is known by the token.
 func (k *checker) byAnyCall(r *request) {
-	before := span{r.sentAt, r.during().to}
+	got, before := r.result(), r.during()
 	if !r.rule.callEach {
 		before.from = before.from.Add(-longestHold)
 	}
-	withoutToken := !r.reachedAt.IsZero() && r.values == 0
-	switch {
-	case withoutToken && r.rule.onNone == deniedThen:
-		k.violateLocked("against the table: sent on without a token", "%s", r)
-	case withoutToken && r.rule.onNoCall == deniedThen && !k.happened(r, noToken, before):
-		k.violateLocked("against the table: sent on without a token", "%s, no call has brought none", r)
-	case withoutToken && !k.happened(r, noToken|unavailable|refused, before):
-		k.violateLocked("against the table: sent on without a token", "%s, no call has failed", r)
-	case r.answer == denied && !k.happened(r, noToken|unavailable|refused, before):
-		k.violateLocked("against the table: denied", "%s, no call has failed", r)
-	case r.answer == denied && r.rule.onNoCall == forwardedThen:
-		k.violateLocked("against the table: denied", "%s: its failure mode is allow", r)
-	case r.answer == subjectMissing:
-		k.violateLocked("against the table: a subject token that was overlooked", "%s", r)
-	case r.answer == subjectRefused && !k.subjectEnded(r) && !k.happened(r, badSubject, before):
-		k.violateLocked("against the table: a subject token refused", "%s, no call has refused it", r)
+	if got == withToken || got == subjectRefused && k.subjectEnded(r) || k.happened(r, r.rule.causes(got), before) {
+		return
 	}
+	k.violateLocked("against the table: "+string(got), "%s, no call was the reason", r)
 }
 
 func (k *checker) subjectEnded(r *request) bool {
-	return !r.subject.expiresAt.IsZero() && !r.answeredAt.Before(r.subject.expiresAt.Add(-clockAllowed))
+	return r.subject != nil && !r.subject.end.IsZero() && !r.answeredAt.Before(r.subject.end.Add(-clockAllowed))
 }
 
 // happened reports whether a call in that time can have had one of the outcomes. That the
@@ -106,12 +62,12 @@ func (k *checker) happened(r *request, o outcome, when span) bool {
 		if c.receivedAt.Before(when.from.Add(-2 * time.Second)) {
 			break
 		}
-		may := k.outcomeOf(c, r) & o
-		if may.may(unavailable) || may != 0 && (c.key == r.key || r.rule.keyedBy == "") {
+		came := k.outcomeOf(c, r) & o
+		if came&unavailable != 0 || came != 0 && (c.key == r.key || r.rule.keyedBy == "") {
 			return true
 		}
 	}
-	return o.may(unavailable) && k.wasCut(r.rule, when)
+	return o&unavailable != 0 && k.wasCut(r.rule, when)
 }
 
 // outcomeOf is what may have come of a call. A good answer that comes near the timeout, by
@@ -143,10 +99,9 @@ func (k *checker) wasInTime(c *call) bool {
 	return took.length()-callTimeout < k.lag.during(took)
 }
 
-// heldAround is for how long the machine may have held up Envoy while it had the request, or shortly before.
-func (k *checker) heldAround(r *request) time.Duration {
-	when := r.during()
-	return k.lag.during(span{when.from.Add(-connectTimeout), when.to})
+// around is when Envoy had the request, and shortly before.
+func (k *checker) around(r *request) span {
+	return span{r.sentAt.Add(-connectTimeout), r.during().to}
 }
 
 // wasCut allows for the time that the machine may have held up the gateway: that long it
@@ -154,11 +109,6 @@ func (k *checker) heldAround(r *request) time.Duration {
 // connect, Envoy gives up all calls that wait for a connection then.
 func (k *checker) wasCut(r *rule, when span) bool {
 	held := k.lag.during(span{when.from.Add(-connectTimeout), when.to})
-	when.from, when.to = when.from.Add(-held), when.to.Add(held)
-	for _, cut := range k.cuts[r] {
-		if cut.overlaps(when) {
-			return true
-		}
-	}
-	return false
+	wider := span{when.from.Add(-held), when.to.Add(held)}
+	return slices.ContainsFunc(k.cuts[r], wider.overlaps)
 }

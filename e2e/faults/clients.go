@@ -1,20 +1,18 @@
 package faults
 
 import (
-	"fmt"
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"testing"
 	"time"
-
-	"token-fetch/e2e/harness"
 )
-
-// rate is how many requests the clients send a second, all together.
-const rate = 500
 
 // client is one way in which clients behave.
 type client struct {
@@ -23,17 +21,17 @@ type client struct {
 	weight   int
 	requests int  // at a time; 0 means one
 	http2    bool // goes to the upstream that speaks HTTP/2, as trailers reach only that
-	send     func(l *load, requests []*request, random *rand.Rand)
+	send     func(l *load, requests []*request)
 }
 
 // answersInTime is what becomes of most.
 const answersInTime = "answers each by the rule's `failure` or the upstream's answer, in time"
 
 var allClients = []*client{
-	{name: "HTTP/1.1", gateway: answersInTime, weight: 160, send: plain((*load).overHTTP1)},
-	{name: "HTTP/2", gateway: answersInTime, weight: 160, send: plain((*load).overHTTP2)},
-	{name: "leaves at random, HTTP/1.1", gateway: "forgets it; those that wait with it get their token", weight: 50, send: leaving((*load).overHTTP1)},
-	{name: "leaves at random, HTTP/2", gateway: "forgets it; those that wait with it get their token", weight: 50, send: leaving((*load).overHTTP2)},
+	{name: "HTTP/1.1", gateway: answersInTime, weight: 160, send: simple((*load).http1)},
+	{name: "HTTP/2", gateway: answersInTime, weight: 160, send: simple((*load).http2)},
+	{name: "leaves at random, HTTP/1.1", gateway: "forgets it; those that wait with it get their token", weight: 50, send: leaving((*load).http1)},
+	{name: "leaves at random, HTTP/2", gateway: "forgets it; those that wait with it get their token", weight: 50, send: leaving((*load).http2)},
 	{name: "streams a slow body", gateway: answersInTime + ", counted from its headers", weight: 30, send: slowBody},
 	{name: "resets its stream after the headers", gateway: "forgets it", weight: 5, requests: 10, send: resetStreams},
 	{name: "upgrades to WebSocket", gateway: "upgrades it with a token, or answers by `failure`", weight: 25, send: webSocket},
@@ -44,180 +42,198 @@ var allClients = []*client{
 	{name: "the token's header forged as a trailer", gateway: "removes it from the trailers", weight: 30, http2: true, send: forgedTrailers},
 }
 
-// load sends requests at a steady rate, whether or not earlier ones have been answered.
-type load struct {
-	gateway  *harness.Gateway
-	ledger   *ledger
-	rules    []*rule
-	subjects *subjects
-	seed     uint64
-	stopped  atomic.Bool
-	random   *rand.Rand // of the goroutine that starts the clients
+func (l *load) http1() http.RoundTripper { return l.gateway.Client().Transport }
+func (l *load) http2() http.RoundTripper { return l.gateway.HTTP2Client().Transport }
 
-	group sync.WaitGroup
+// patience is how long a client waits that does not leave.
+const patience = 20 * time.Second
+
+// within sends a request whose client waits for so long.
+func (l *load) within(d time.Duration, over http.RoundTripper, r *request, request *http.Request) *http.Response {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	return l.do(over, r, request.WithContext(ctx))
 }
 
-func newLoad(gateway *harness.Gateway, l *ledger, rules []*rule, seed uint64) *load {
-	return &load{
-		gateway: gateway, ledger: l, rules: rules, subjects: newSubjects(), seed: seed,
-		random: rand.New(rand.NewPCG(seed, 1)),
-	}
-}
-
-// run sends for that long, and returns when the last has been answered. It ends early
-// when the plugin is dead.
-func (l *load) run(t *testing.T, duration time.Duration) {
-	t.Helper()
-	began, sent := time.Now(), 0
-	for time.Since(began) < duration && !l.stopped.Load() {
-		time.Sleep(time.Until(began.Add(time.Duration(sent) * time.Second / rate)))
-		c := choose(l.random, allClients, func(c *client) int { return c.weight })
-		r := choose(l.random, l.rules, func(r *rule) int { return r.share })
-		count := max(1, c.requests)
-		requests, random := l.requests(r, c, count), rand.New(rand.NewPCG(l.seed, l.random.Uint64()))
-		sent += count
-		l.group.Add(1)
-		go func() {
-			defer l.group.Done()
-			c.send(l, requests, random)
-		}()
-	}
-	done := make(chan struct{})
-	go func() { l.group.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(time.Minute):
-		t.Error("a client still waits a minute after the load")
+func simple(over func(*load) http.RoundTripper) func(*load, []*request) {
+	return func(l *load, requests []*request) {
+		method, body := http.MethodGet, ""
+		if rand.IntN(4) == 0 {
+			method, body = http.MethodPost, "a body"
+		}
+		l.within(patience, over(l), requests[0], l.http(requests[0], method, strings.NewReader(body)))
 	}
 }
 
-func choose[T any](random *rand.Rand, all []T, weight func(T) int) T {
-	total := 0
-	for _, one := range all {
-		total += weight(one)
+func leaving(over func(*load) http.RoundTripper) func(*load, []*request) {
+	return func(l *load, requests []*request) {
+		after := rand.N(callTimeout + callTimeout/5)
+		if rand.IntN(2) == 0 {
+			after /= 50 // most answers come in a few milliseconds
+		}
+		requests[0].leaves = true
+		l.within(after, over(l), requests[0], l.http(requests[0], http.MethodGet, nil))
 	}
-	number := random.IntN(total)
-	for _, one := range all {
-		if number -= weight(one); number < 0 {
-			return one
+}
+
+// slowBody takes up to a second for its body.
+func slowBody(l *load, requests []*request) {
+	reader, writer := io.Pipe()
+	parts, pause := 2+rand.IntN(8), rand.N(100*time.Millisecond)
+	go func() {
+		defer writer.Close()
+		for range parts {
+			time.Sleep(pause)
+			if _, err := io.WriteString(writer, "a part of the body"); err != nil {
+				return // answered already
+			}
+		}
+	}()
+	defer reader.CloseWithError(errors.New("answered"))
+	over := l.http1()
+	if rand.IntN(2) == 0 {
+		over = l.http2()
+	}
+	requests[0].slowBody = true
+	l.within(patience, over, requests[0], l.http(requests[0], http.MethodPost, reader))
+}
+
+// resetStreams opens streams and resets each right after its headers, on a connection of its own: Envoy cuts one that has
+// reset hundreds.
+func resetStreams(l *load, requests []*request) {
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{Protocols: protocols}
+	defer transport.CloseIdleConnections()
+	body, never := io.Pipe()
+	defer never.Close()
+	for _, r := range requests {
+		r.leaves = true
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		trace := &httptrace.ClientTrace{WroteHeaders: cancel}
+		l.do(transport, r, l.http(r, http.MethodPost, body).WithContext(httptrace.WithClientTrace(ctx, trace)))
+		cancel()
+	}
+}
+
+func webSocket(l *load, requests []*request) {
+	r := requests[0]
+	request := l.http(r, http.MethodGet, nil)
+	for name, value := range map[string]string{
+		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+	} {
+		request.Header.Set(name, value)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	response := l.do(l.alone, r, request.WithContext(ctx))
+	if response == nil || response.StatusCode != http.StatusSwitchingProtocols {
+		return
+	}
+	defer response.Body.Close()
+	const text = "frames"
+	echo := make([]byte, len(text))
+	_, err := io.WriteString(response.Body.(io.Writer), text)
+	if err == nil {
+		_, err = io.ReadFull(response.Body, echo)
+	}
+	if err != nil || string(echo) != text {
+		l.ledger.violate("a WebSocket that does not work", "%s: %q, %v", r, echo, err)
+	}
+}
+
+func callGRPC(l *load, requests []*request) {
+	const message = "a message"
+	frame := append([]byte{0}, binary.BigEndian.AppendUint32(nil, uint32(len(message)))...)
+	r := requests[0]
+	request := l.http(r, http.MethodPost, strings.NewReader(string(frame)+message))
+	request.Header.Set("Content-Type", "application/grpc")
+	request.Header.Set("Te", "trailers")
+	response := l.within(patience, l.http2(), r, request)
+	if response != nil && r.answer == withoutToken && response.Trailer.Get("Grpc-Status") != "0" {
+		l.ledger.violate("a gRPC answer without its trailers", "%s has the trailers %v", r, response.Trailer)
+	}
+}
+
+// expectContinue has the body wait for Envoy's 100, which the harness' client does as long as it takes.
+func expectContinue(l *load, requests []*request) {
+	request := l.http(requests[0], http.MethodPost, strings.NewReader("a body"))
+	request.Header.Set("Expect", "100-continue")
+	l.within(patience, l.alone, requests[0], request)
+}
+
+// pipeline writes all requests before it reads the first answer. Envoy itself cuts a
+// connection when more than two answers are queued ("Too many responses queued"), as
+// they are when it makes them at once.
+func pipeline(l *load, requests []*request) {
+	connection, err := net.Dial("tcp", strings.TrimPrefix(l.gateway.URL, "http://"))
+	if err == nil {
+		defer connection.Close()
+		_ = connection.SetDeadline(time.Now().Add(patience))
+	}
+	for _, r := range requests {
+		l.sending(r)
+		if err == nil {
+			err = l.http(r, http.MethodGet, nil).Write(connection)
 		}
 	}
-	panic("nothing chosen")
-}
-
-func (l *load) requests(r *rule, c *client, count int) []*request {
-	requests := make([]*request, count)
-	for i := range requests {
-		entry := &request{rule: r, client: c}
-		switch {
-		case r.exchange:
-			entry.subject = l.subjects.choose(l.random)
-			entry.key = entry.subject.token
-		case r.keyedBy == tenantHeader:
-			entry.key = fmt.Sprintf("tenant-%d", l.random.IntN(15))
+	reader := bufio.NewReader(connection)
+	for i, r := range requests {
+		now := time.Now()
+		l.ledger.change(func() { r.countFrom = now })
+		var response *http.Response
+		var body []byte
+		if err == nil {
+			response, err = http.ReadResponse(reader, nil)
 		}
-		requests[i] = l.ledger.newRequest(entry)
-	}
-	return requests
-}
-
-// path leads to the upstream that speaks HTTP/2, or the one that doesn't.
-func (r *request) path() string {
-	if r.client.http2 {
-		return "/a/faults"
-	}
-	return "/faults"
-}
-
-// header has all that the rule needs, and every second time a forged token.
-func (r *request) header(random *rand.Rand) http.Header {
-	header := http.Header{idHeader: {fmt.Sprint(r.id)}}
-	if r.rule.keyedBy == tenantHeader {
-		header.Set(tenantHeader, r.key)
-	}
-	switch {
-	case r.subject != nil && r.subject.value != "":
-		header.Set("Authorization", r.subject.value)
-	case r.subject == nil && random.IntN(2) == 0:
-		header.Set(r.rule.header, r.rule.prefix+forgedMark)
-	}
-	return header
-}
-
-// sending notes that the request is about to be written.
-func (l *load) sending(r *request) {
-	now := time.Now()
-	l.ledger.change(func() { r.sentAt, r.countFrom = now, now })
-}
-
-// answered looks at an answer at a glance; what it means is found out afterwards.
-func (l *load) answered(r *request, status int, header http.Header, body string) {
-	now := time.Now()
-	got, detail := r.rule.classify(status, header, body)
-	if holdsSecret(header, body) {
-		l.ledger.violate("a secret in an answer", "%s was answered %d %v %.200q", r, status, header, body)
-	}
-	if got == emptyReply {
-		l.stopped.Store(true)
-		l.ledger.violate("503 without a body: the VM is dead", "%s: %s", r, detail)
-	}
-	l.ledger.change(func() { r.answeredAt, r.answer, r.detail = now, got, detail })
-}
-
-// failed notes that there was no answer.
-func (l *load) failed(r *request, err error) {
-	now := time.Now()
-	l.ledger.change(func() {
-		r.answeredAt, r.detail = now, fmt.Sprintf("%v after %s", err, now.Sub(r.countFrom))
-		if !r.leaves {
-			r.answer = connectionError
+		if err == nil {
+			body, err = io.ReadAll(response.Body)
 		}
-	})
+		if err != nil {
+			r.leaves = i >= 2
+			l.failed(r, err)
+			continue
+		}
+		l.answered(r, response, string(body))
+	}
 }
 
-func holdsSecret(header http.Header, body string) bool {
-	for name, values := range header {
-		if strings.Contains(name+strings.Join(values, ""), harness.SecretMark) {
-			return true
+// oddHeaders brings the token's header in forms that a careless filter would miss.
+func oddHeaders(l *load, requests []*request) {
+	r := requests[0]
+	request := l.http(r, http.MethodGet, nil)
+	if r.subject == nil { // which needs the header for itself
+		name, forged := r.rule.header, r.rule.prefix+forgedMark
+		lower, upper, mixed := strings.ToLower(name), strings.ToUpper(name), strings.ToLower(name[:1])+strings.ToUpper(name[1:])
+		forms := []http.Header{
+			{lower: {forged}},
+			{upper: {forged}},
+			{mixed: {forged}},
+			{name: {forged + "-1"}, lower: {forged + "-2"}, upper: {forged + "-3"}},
+			{name: {""}},
+			{name: {"", forged}},
+			{name: {forged + ", " + forged}},
+			{name: {forged + strings.Repeat("x", 8<<10)}},
+			{name: {forged + "\xff"}},
+			{name: {forged}, "Connection": {name}},
+		}
+		request.Header.Del(name)
+		for spelled, values := range forms[rand.IntN(len(forms))] {
+			request.Header[spelled] = values
 		}
 	}
-	return strings.Contains(body, harness.SecretMark)
+	l.within(patience, l.http1(), r, request)
 }
 
-// classify tells the answers that the contract knows apart.
-func (r *rule) classify(status int, header http.Header, body string) (answer, string) {
-	authenticate := header.Get("Www-Authenticate")
-	if grpcStatus := header.Get("Grpc-Status"); grpcStatus != "" && header.Get(reachedHeader) == "" {
-		status, body = r.statusOfGRPC(grpcStatus), header.Get("Grpc-Message")
+// forgedTrailers announces the trailer, as else net/http would not tell the upstream of it.
+func forgedTrailers(l *load, requests []*request) {
+	r := requests[0]
+	over := l.http2()
+	if rand.IntN(4) == 0 {
+		over = l.http1()
 	}
-	detail := fmt.Sprintf("%d %.100q %v", status, body, header)
-	switch {
-	case header.Get(reachedHeader) != "":
-		return reached, ""
-	case status == http.StatusServiceUnavailable && body == "":
-		return emptyReply, detail
-	case status == http.StatusUnauthorized && r.exchange && authenticate == `Bearer realm="token-fetch"`:
-		return subjectMissing, ""
-	case status == http.StatusUnauthorized && r.exchange && authenticate == `Bearer realm="token-fetch", error="invalid_token"` &&
-		(body == "the bearer token was refused" || body == "the bearer token has expired"):
-		return subjectRefused, ""
-	case status == r.status && body == r.body:
-		return denied, ""
-	default:
-		return somethingElse, detail
-	}
-}
-
-// statusOfGRPC is the HTTP status of a reply that Envoy has turned into a gRPC status.
-func (r *rule) statusOfGRPC(code string) int {
-	switch code {
-	case "16":
-		return http.StatusUnauthorized
-	case "14":
-		return http.StatusServiceUnavailable
-	case "2":
-		return http.StatusInternalServerError
-	default:
-		return 0
-	}
+	request := l.http(r, http.MethodPost, io.NopCloser(strings.NewReader("a body")))
+	request.ContentLength = -1
+	request.Trailer = http.Header{r.rule.header: {r.rule.prefix + forgedMark}, "X-Sum": {"1"}}
+	l.within(patience, over, r, request)
 }

@@ -17,9 +17,6 @@ import (
 // threads waiting for a core. Answers may be as much later: nothing in the gateway could
 // have made them come sooner. What the plugin itself holds up is not in it.
 type lag struct {
-	stop  chan struct{}
-	group sync.WaitGroup
-
 	mu     sync.Mutex // guards pauses
 	pauses []pause    // by their ends
 }
@@ -27,7 +24,6 @@ type lag struct {
 type pause struct {
 	span
 	length time.Duration
-	envoy  bool
 }
 
 const (
@@ -36,57 +32,34 @@ const (
 	leastPause  = 5 * time.Millisecond  // shorter ones are not kept
 )
 
+// measureLag goes on until the test ends.
 func measureLag(t testing.TB, pid int) *lag {
 	t.Helper()
-	l := &lag{stop: make(chan struct{})}
-	l.group.Add(2)
-	go l.probe()
-	go l.watch(pid)
-	t.Cleanup(func() {
-		close(l.stop)
-		l.group.Wait()
-	})
+	l := &lag{}
+	go func() {
+		for t.Context().Err() == nil {
+			before := time.Now()
+			time.Sleep(lagProbe)
+			l.add(before, time.Since(before)-lagProbe)
+		}
+	}()
+	go func() {
+		for waited := runDelays(pid); t.Context().Err() == nil; {
+			before := time.Now()
+			time.Sleep(lagInterval)
+			next, longest := runDelays(pid), time.Duration(0)
+			for thread, delay := range next {
+				longest = max(longest, delay-waited[thread])
+			}
+			l.add(before, longest)
+			waited = next
+		}
+	}()
 	return l
 }
 
-// probe sleeps and sees how much longer it took.
-func (l *lag) probe() {
-	defer l.group.Done()
-	for !l.isStopped() {
-		before := time.Now()
-		time.Sleep(lagProbe)
-		now := time.Now()
-		l.add(pause{span{before, now}, now.Sub(before) - lagProbe, false})
-	}
-}
-
-func (l *lag) isStopped() bool {
-	select {
-	case <-l.stop:
-		return true
-	default:
-		return false
-	}
-}
-
-// watch reads how long each of Envoy's threads was ready to run and had no core: the
-// second number of Linux' schedstat.
-func (l *lag) watch(pid int) {
-	defer l.group.Done()
-	before, waited := time.Now(), runDelays(pid)
-	for !l.isStopped() {
-		time.Sleep(lagInterval)
-		now, next := time.Now(), runDelays(pid)
-		longest := time.Duration(0)
-		for thread, delay := range next {
-			longest = max(longest, delay-waited[thread])
-		}
-		l.add(pause{span{before, now}, longest, true})
-		before, waited = now, next
-	}
-}
-
-// runDelays are empty on a system without schedstat.
+// runDelays are how long each of a process' threads was ready to run and had no core: the second number of Linux'
+// schedstat. They are empty on another system.
 func runDelays(pid int) map[string]time.Duration {
 	delays := map[string]time.Duration{}
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
@@ -103,17 +76,14 @@ func runDelays(pid int) map[string]time.Duration {
 	return delays
 }
 
-func (l *lag) add(p pause) {
-	if p.length < leastPause {
+// add enters a pause of that length, somewhere between then and now.
+func (l *lag) add(from time.Time, length time.Duration) {
+	if length < leastPause {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	at := len(l.pauses)
-	for at > 0 && l.pauses[at-1].to.After(p.to) {
-		at--
-	}
-	l.pauses = slices.Insert(l.pauses, at, p)
+	l.pauses = append(l.pauses, pause{span{from, time.Now()}, length})
 }
 
 // during is what the pauses in that time can have held up.
@@ -133,16 +103,12 @@ func (l *lag) during(s span) time.Duration {
 	return sum
 }
 
-// worst are the longest pauses of the suite and of Envoy.
-func (l *lag) worst() (suite, envoy time.Duration) {
+// worst is the longest pause.
+func (l *lag) worst() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, p := range l.pauses {
-		if p.envoy {
-			envoy = max(envoy, p.length)
-		} else {
-			suite = max(suite, p.length)
-		}
+	if len(l.pauses) == 0 {
+		return 0
 	}
-	return suite, envoy
+	return slices.MaxFunc(l.pauses, func(a, b pause) int { return int(a.length - b.length) }).length
 }

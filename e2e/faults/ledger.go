@@ -2,8 +2,6 @@ package faults
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -17,15 +15,15 @@ type ledger struct {
 	calls      map[*rule][]*call
 	ownCalls   map[int]*call // of rules where it is known for which request a call was made
 	tokens     map[string]*issue
-	cuts       map[*rule][]span // when a token service took no calls, or closed a connection that may have been used again
-	floods     int              // connections that Envoy cut as a client pipelined
-	violations map[string]*violation
+	cuts       map[*rule][]span    // when a token service took no calls, or closed a connection that may have been used again
+	away       int                 // how often token services refused connections
+	violations map[string][]string // what must not be, by its kind
 }
 
 func newLedger() *ledger {
 	return &ledger{
 		calls: map[*rule][]*call{}, ownCalls: map[int]*call{}, tokens: map[string]*issue{},
-		cuts: map[*rule][]span{}, violations: map[string]*violation{},
+		cuts: map[*rule][]span{}, violations: map[string][]string{},
 	}
 }
 
@@ -35,25 +33,6 @@ type span struct{ from, to time.Time }
 func (s span) overlaps(other span) bool { return !s.from.After(other.to) && !other.from.After(s.to) }
 
 func (s span) length() time.Duration { return s.to.Sub(s.from) }
-
-// answer is what a client got.
-type answer int
-
-const (
-	nothing         answer = iota
-	reached                // the upstream's answer
-	denied                 // the reply of the rule's failure
-	subjectMissing         // 401 because there is no token to exchange
-	subjectRefused         // 401 as the caller's own token is no good
-	emptyReply             // 503 without a body: what Envoy says with a dead VM
-	somethingElse          // that the contract does not know
-	connectionError        // no answer, though the client waited for one
-)
-
-func (a answer) String() string {
-	return [...]string{"nothing", "the upstream's answer", "a denial", "401 without a token", "401 for its token",
-		"503 without a body", "something else", "no answer"}[a]
-}
 
 // request is one request of a client.
 type request struct {
@@ -65,11 +44,11 @@ type request struct {
 
 	sentAt     time.Time // before it was written
 	countFrom  time.Time // from when its answer is awaited: later than sentAt for one behind others
-	answeredAt time.Time
-	leaves     bool // the client may go before the answer
+	answeredAt time.Time // or when the client knew that there is no answer
+	leaves     bool      // the client may go before the answer
 	slowBody   bool
-	answer     answer
-	detail     string // for what must not be
+	answer     result // by the answer alone: withoutToken for the upstream's, left for none
+	detail     string // of an answer that is wrong, or of none
 
 	reachedAt time.Time // the upstream, zero when it did not
 	token     string    // that the upstream saw, all values
@@ -77,7 +56,23 @@ type request struct {
 }
 
 func (r *request) String() string {
-	return fmt.Sprintf("request %d (%s, %s%s)", r.id, r.rule.name, r.client.name, r.subject.kindText())
+	text := fmt.Sprintf("request %d (%s, %s", r.id, r.rule.name, r.client.name)
+	if r.subject != nil {
+		text += ", " + r.subject.kind.name
+	}
+	return text + ")"
+}
+
+// result is what became of it, by all that is known.
+func (r *request) result() result {
+	switch {
+	case !r.reachedAt.IsZero() && r.values > 0:
+		return withToken
+	case !r.reachedAt.IsZero():
+		return withoutToken
+	default:
+		return r.answer
+	}
 }
 
 // during is from when a request was on its way until it was settled.
@@ -96,14 +91,13 @@ type call struct {
 	key        string
 	receivedAt time.Time
 	endedAt    time.Time // when the service was through with it; zero while it is not
-	retryAfter time.Duration
 }
 
 // issue is a token that a token service has handed out.
 type issue struct {
 	call      *call
 	lifetime  time.Duration // from when the call was received, which is later than when it was sent
-	notAfter  time.Time     // the end that stands in the token, or in the one it was exchanged for
+	notAfter  time.Time     // the end that stands in the token
 	usedTimes int
 }
 
@@ -115,36 +109,20 @@ func (i *issue) expiresAt() time.Time {
 	return end
 }
 
-// violation is one kind of thing that must not be.
-type violation struct {
-	count    int
-	examples []string
-}
-
 // violate notes what must not be.
 func (l *ledger) violate(kind, format string, args ...any) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.violateLocked(kind, format, args...)
+	l.change(func() { l.violateLocked(kind, format, args...) })
 }
 
 func (l *ledger) violateLocked(kind, format string, args ...any) {
-	v := l.violations[kind]
-	if v == nil {
-		v = &violation{}
-		l.violations[kind] = v
-	}
-	v.count++
-	if len(v.examples) < 8 {
-		v.examples = append(v.examples, fmt.Sprintf(format, args...))
-	}
+	l.violations[kind] = append(l.violations[kind], fmt.Sprintf(format, args...))
 }
 
-// kindsOfViolations are sorted.
-func (l *ledger) kindsOfViolations() []string {
+// change changes an entry.
+func (l *ledger) change(f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Sorted(maps.Keys(l.violations))
+	f()
 }
 
 // newRequest enters a request, before it is sent.
@@ -159,13 +137,7 @@ func (l *ledger) newRequest(r *request) *request {
 	return r
 }
 
-// change changes an entry.
-func (l *ledger) change(f func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	f()
-}
-
+// request is nil when there is none of that number.
 func (l *ledger) request(id string) *request {
 	number, err := strconv.Atoi(id)
 	l.mu.Lock()
@@ -197,15 +169,7 @@ func (l *ledger) received(c *call) {
 }
 
 // issued enters a token, before it is sent.
-func (l *ledger) issued(token string, i *issue) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.tokens[token] = i
-}
+func (l *ledger) issued(token string, i *issue) { l.change(func() { l.tokens[token] = i }) }
 
 // cut enters a time when calls got no answer through no fault of the gateway.
-func (l *ledger) cut(r *rule, s span) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.cuts[r] = append(l.cuts[r], s)
-}
+func (l *ledger) cut(r *rule, s span) { l.change(func() { l.cuts[r] = append(l.cuts[r], s) }) }

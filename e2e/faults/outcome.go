@@ -13,54 +13,52 @@ const (
 	badSubject                      // the caller's own token was refused
 )
 
-func (o outcome) may(other outcome) bool { return o&other != 0 }
-
 // gateway says what the gateway does, for the page.
 func (o outcome) gateway() string {
 	var texts []string
-	for _, entry := range []struct {
-		outcome outcome
-		text    string
-	}{
-		{gotToken, "takes the token"},
-		{noToken, "counts it as an answer without a token: `failure`"},
-		{unavailable, "counts it as a failed call: `failure`, backoff for the whole service, a stale token may serve"},
-		{refused, "counts it as a refusal: `failure`, backoff for this caller, no stale token"},
-		{badSubject, "answers 401 with `error=\"invalid_token\"`"},
+	for i, text := range []string{
+		"takes the token",
+		"counts it as an answer without a token: `failure`",
+		"counts it as a failed call: `failure`, backoff for the whole service, a stale token may serve",
+		"counts it as a refusal: `failure`, backoff for this caller, no stale token",
+		"answers 401 with `error=\"invalid_token\"`",
 	} {
-		if o.may(entry.outcome) {
-			texts = append(texts, entry.text)
+		if o&(1<<i) != 0 {
+			texts = append(texts, text)
 		}
 	}
 	return strings.Join(texts, "; or ")
 }
 
-// become is what a request may be answered when its call had the outcome.
-func (r *rule) become(o outcome) map[answer]bool {
-	may := map[answer]bool{}
-	add := func(policy missing) {
-		if policy == forwardedThen {
-			may[reached] = true
-			return
-		}
-		may[denied] = true
-	}
-	if o.may(gotToken) {
-		may[reached] = true
-	}
-	if o.may(noToken) {
-		add(r.onNone)
-	}
-	if o.may(unavailable | refused) {
-		add(r.onNoCall)
-	}
-	if o.may(badSubject) {
-		may[subjectRefused] = true
-	}
-	return may
-}
+// result is what became of a request.
+type result string
 
-// mayGoWithout reports whether a request may reach the upstream without a token after it.
-func (r *rule) mayGoWithout(o outcome) bool {
-	return o.may(noToken) && r.onNone == forwardedThen || o.may(unavailable|refused) && r.onNoCall == forwardedThen
+const (
+	withToken      result = "sent on with the token"
+	withoutToken   result = "sent on without"
+	denied         result = "denied"
+	subjectMissing result = "401 without a token"
+	subjectRefused result = "401 for its token"
+	left           result = "left"
+	wrong          result = "wrong" // nothing that the contract knows
+)
+
+var allResults = []result{withToken, withoutToken, denied, subjectMissing, subjectRefused, left, wrong}
+
+// causes are the outcomes of a call that have that result for the requests of the rule: the contract's table.
+func (r *rule) causes(of result) (causes outcome) {
+	switch of {
+	case withToken:
+		return gotToken
+	case subjectRefused:
+		return badSubject
+	case withoutToken, denied:
+		if r.forwardsNone == (of == withoutToken) {
+			causes |= noToken
+		}
+		if r.forwardsFailed == (of == withoutToken) {
+			causes |= unavailable | refused
+		}
+	}
+	return causes
 }

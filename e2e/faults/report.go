@@ -2,6 +2,7 @@ package faults
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,70 +11,36 @@ import (
 	"token-fetch/e2e/page"
 )
 
-// Parts of docs/reliability.md that the suite writes.
-const (
-	runPart      = "make test-faults, the run"
-	servicesPart = "make test-faults, token services"
-	clientsPart  = "make test-faults, clients"
-)
-
-const command = "make test-faults"
-
-// memory is Envoy's: in kB with nothing under way, and in MB under load.
-type memory struct {
-	warm, after int
-	curve       []chart.Line
-}
-
 // tally is what became of some requests.
 type tally struct {
-	requests int
-	became   map[string]int
-	worst    time.Duration
+	results map[result]int
+	worst   time.Duration
 }
 
-func (t *tally) add(r *request) {
-	if t.became == nil {
-		t.became = map[string]int{}
+// tallies are of the rows of the page, by their names.
+type tallies map[string]*tally
+
+func (all tallies) add(name string, r *request) {
+	t := all[name]
+	if t == nil {
+		t = &tally{results: map[result]int{}}
+		all[name] = t
 	}
-	t.requests++
-	t.became[r.became()]++
-	if !r.answeredAt.IsZero() && !r.leaves && !r.slowBody {
+	t.results[r.result()]++
+	if !r.leaves && !r.slowBody {
 		t.worst = max(t.worst, r.answeredAt.Sub(r.countFrom))
 	}
 }
 
-// order is that of the counts in a cell.
-var order = []string{withToken, withoutToken, "denied", "401", "left", "wrong"}
-
-const (
-	withToken    = "sent on with the token"
-	withoutToken = "sent on without"
-)
-
-// became is what became of a request, in a few words.
-func (r *request) became() string {
-	switch {
-	case !r.reachedAt.IsZero() && r.values > 0:
-		return withToken
-	case !r.reachedAt.IsZero():
-		return withoutToken
-	case r.answer == denied:
-		return "denied"
-	case r.answer == subjectMissing || r.answer == subjectRefused:
-		return "401"
-	case r.leaves:
-		return "left"
-	default:
-		return "wrong"
-	}
-}
-
+// String is empty when there were none.
 func (t *tally) String() string {
+	if t == nil {
+		return ""
+	}
 	var counts []string
-	for _, became := range order {
-		if n := t.became[became]; n > 0 {
-			counts = append(counts, fmt.Sprintf("%d %s", n, became))
+	for _, result := range allResults {
+		if n := t.results[result]; n > 0 {
+			counts = append(counts, fmt.Sprintf("%d %s", n, result))
 		}
 	}
 	text := strings.Join(counts, ", ")
@@ -83,137 +50,71 @@ func (t *tally) String() string {
 	return text
 }
 
+// rows of the page: of the run, of what token services did, and of what clients did.
+func (s *suite) rows(k *checker, run, end string) (all, services, clients []page.Row) {
+	row := func(fault, gateway, format string, args ...any) page.Row {
+		return page.Row{Fault: fault, Gateway: gateway, Measured: fmt.Sprintf(format, args...), Command: "make test-faults"}
+	}
+	const everything, noCall = "everything", "no call"
+	became, callCount, calls := tallies{}, 0, map[*fault]int{}
+	for _, r := range k.requests {
+		became.add(everything, r)
+		became.add(r.client.name, r)
+		if r.subject != nil {
+			became.add(r.subject.kind.name, r)
+		}
+		if own := k.ownCalls[r.id]; own != nil {
+			became.add(own.fault.name, r)
+		} else if r.rule.exact() && !r.leaves {
+			became.add(noCall, r)
+		}
+	}
+	for _, of := range k.calls {
+		callCount += len(of)
+		for _, c := range of {
+			calls[c.fault]++
+		}
+	}
+	measured := fmt.Sprintf("%d requests and %d token calls in %s: %s (timeout %d ms)", len(k.requests), callCount, run, became[everything], callTimeout.Milliseconds())
+	if len(k.late) > 0 {
+		measured += fmt.Sprintf(", %d beyond timeout + 300 ms, by at most %d ms, while the machine kept threads waiting for longer", len(k.late), slices.Max(k.late).Milliseconds())
+	}
+	all = append(all, row(fmt.Sprintf("all of the below at once, %d requests/s, 4 workers", rate),
+		"stays: no dead VM, no request left, no token but a request's own, memory within 10 %",
+		"%s; longest wait for a core: %d ms; %s", measured, k.lag.worst().Milliseconds(), end))
+	services = append(services, row("the service refuses connections for 50 to 200 ms, those that are open are cut", unavailable.gateway(),
+		"%d times; of requests with a call of their own then: %s", k.away, became[noCall]))
+	for _, f := range allFaults {
+		services = append(services, row(f.name, f.gateway(), "%d calls; of requests with a call of their own: %s", calls[f], became[f.name]))
+	}
+	for _, c := range allClients {
+		clients = append(clients, row(c.name, c.gateway, "%s", became[c.name]))
+	}
+	for _, kind := range subjectKinds {
+		clients = append(clients, row("token to exchange: "+kind.name, kind.gateway, "%s", became[kind.name]))
+	}
+	return all, services, clients
+}
+
 // write writes the figures into the page, if that is asked for and all went well.
-func (s *suite) write(t *testing.T, j *checker, m memory) {
+func (s *suite) write(t *testing.T, k *checker, run, end string, curve []chart.Line) {
 	t.Helper()
-	var services, clients []page.Row
-	var run page.Row
-	s.ledger.change(func() { // calls may still come in, of clients that have left
-		services, clients, run = s.serviceRows(j), s.clientRows(), s.runRow(j, m)
-	})
-	for _, row := range append(append(services, clients...), run) {
+	var all, services, clients []page.Row
+	s.ledger.change(func() { all, services, clients = s.rows(k, run, end) }) // calls may still come in, of clients that have left
+	for _, row := range slices.Concat(all, services, clients) {
 		t.Logf("%s: %s", row.Fault, row.Measured)
 	}
 	if t.Failed() {
 		return
 	}
-	page.WriteRows(t, runPart, run)
-	page.WriteRows(t, servicesPart, services...)
-	page.WriteRows(t, clientsPart, clients...)
-	picture, err := chart.Curves(chart.Panel{Title: fmt.Sprintf("Memory of Envoy under faults, %d requests/s", rate), Unit: "MB", Lines: m.curve})
+	page.WriteRows(t, "make test-faults, the run", all...)
+	page.WriteRows(t, "make test-faults, token services", services...)
+	page.WriteRows(t, "make test-faults, clients", clients...)
+	picture, err := chart.Curves(chart.Panel{Title: fmt.Sprintf("Memory of Envoy under faults, %d requests/s", rate), Unit: "MB", Lines: curve})
 	if err == nil {
 		err = page.WriteFile("reliability-memory.svg", picture)
 	}
 	if err != nil {
 		t.Errorf("the curve of Envoy's memory is not drawn: %v", err)
-	}
-}
-
-// serviceRows count the calls of each kind, and of the requests with a call of their own
-// what became of them.
-func (s *suite) serviceRows(j *checker) []page.Row {
-	calls, tallies, refused := map[*fault]int{}, map[*fault]*tally{}, &tally{}
-	for _, f := range allFaults {
-		tallies[f] = &tally{}
-	}
-	for _, all := range j.calls {
-		for _, c := range all {
-			calls[c.fault]++
-		}
-	}
-	for _, r := range j.requests {
-		own := j.ownCalls[r.id]
-		switch {
-		case own != nil:
-			tallies[own.fault].add(r)
-		case r.rule.exact() && !r.leaves:
-			refused.add(r)
-		}
-	}
-	away := 0
-	for _, times := range s.goneAway {
-		away += times
-	}
-	rows := []page.Row{{
-		Fault: "the service refuses connections for 50 to 200 ms, those that are open are reset", Gateway: unavailable.gateway(),
-		Measured: fmt.Sprintf("%d times; of requests with a call of their own then: %s", away, refused), Command: command,
-	}}
-	for _, f := range allFaults {
-		measured := fmt.Sprintf("%d calls", calls[f])
-		if tallies[f].requests > 0 {
-			measured += fmt.Sprintf("; of requests with a call of their own: %s", tallies[f])
-		}
-		rows = append(rows, page.Row{Fault: f.name, Gateway: f.gatewayText(), Measured: measured, Command: command})
-	}
-	return rows
-}
-
-// gatewayText tells apart where the token is looked for, if that matters.
-func (f *fault) gatewayText() string {
-	if f.only != nil || f.header == f.json {
-		return f.json.gateway()
-	}
-	return "token in a header: " + f.header.gateway() + "; in the body: " + f.json.gateway()
-}
-
-func (s *suite) clientRows() []page.Row {
-	tallies, subjects := map[*client]*tally{}, map[string]*tally{}
-	var kinds []string
-	for _, r := range s.ledger.requests {
-		if tallies[r.client] == nil {
-			tallies[r.client] = &tally{}
-		}
-		tallies[r.client].add(r)
-		if r.subject == nil {
-			continue
-		}
-		if subjects[r.subject.kind] == nil {
-			subjects[r.subject.kind] = &tally{}
-			kinds = append(kinds, r.subject.kind)
-		}
-		subjects[r.subject.kind].add(r)
-	}
-	var rows []page.Row
-	for _, c := range allClients {
-		if tallies[c] != nil {
-			rows = append(rows, page.Row{Fault: c.name, Gateway: c.gateway, Measured: tallies[c].String(), Command: command})
-		}
-	}
-	for _, kind := range kinds {
-		rows = append(rows, page.Row{
-			Fault: "token to exchange: " + kind, Gateway: subjectTexts[kind], Measured: subjects[kind].String(), Command: command,
-		})
-	}
-	return rows
-}
-
-// runRow is about all of it.
-func (s *suite) runRow(j *checker, m memory) page.Row {
-	suiteWorst, envoyWorst := s.lag.worst()
-	worst, held := time.Duration(0), time.Duration(0)
-	for _, r := range j.requests {
-		if !r.leaves && !r.slowBody && !r.answeredAt.IsZero() {
-			worst = max(worst, r.answeredAt.Sub(r.countFrom))
-		}
-	}
-	for _, late := range j.lateness {
-		held = max(held, late)
-	}
-	calls := 0
-	for _, all := range j.calls {
-		calls += len(all)
-	}
-	measured := fmt.Sprintf("%d requests and %d token calls in %s after %s of warm-up, seed %d; the slowest answer after %d ms (timeout %d ms)",
-		len(j.requests), calls, s.settings.load, s.settings.warmUp(), s.settings.seed, worst.Milliseconds(), callTimeout.Milliseconds())
-	if len(j.lateness) > 0 {
-		measured += fmt.Sprintf(", %d beyond timeout + 300 ms, by at most %d ms, while the machine kept threads waiting for longer", len(j.lateness), held.Milliseconds())
-	}
-	measured += fmt.Sprintf("; longest wait for a core: %d ms of a thread of Envoy in %s, %d ms of the suite; memory of Envoy %d MB after the warm-up, %d MB at the end; no secret in %d lines of log",
-		envoyWorst.Milliseconds(), lagInterval, suiteWorst.Milliseconds(), m.warm/1024, m.after/1024, s.log.count())
-	return page.Row{
-		Fault:    fmt.Sprintf("all of the below at once, %d requests/s, 4 workers", rate),
-		Gateway:  "stays: no dead VM, no request left, no token but a request's own, memory within 10 %",
-		Measured: measured,
-		Command:  command,
 	}
 }

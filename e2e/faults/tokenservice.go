@@ -1,225 +1,174 @@
 package faults
 
 import (
-	"bufio"
-	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"token-fetch/e2e/harness"
 )
 
-// tokenService is the token service of one rule, on sockets of its own: it can do what
-// net/http would not.
+// tokenService is the token service of one rule. It chooses at random how it answers each call.
 type tokenService struct {
+	*harness.Server
 	rule    *rule
 	ledger  *ledger
-	address string
-	seed    uint64
-	number  atomic.Int64 // of calls, which chooses what becomes of each
-	tokens  atomic.Int64
 	healthy atomic.Bool // only good answers from now on
-
-	mu          sync.Mutex // guards all below
-	listener    net.Listener
-	connections map[net.Conn]bool
-	group       sync.WaitGroup
 }
 
-// startTokenService listens on a port below those that the system lends to outgoing
-// connections, where it can come back after it was away.
-func startTokenService(t testing.TB, r *rule, l *ledger, seed uint64) *tokenService {
+func startTokenService(t testing.TB, r *rule, l *ledger) *tokenService {
 	t.Helper()
-	s := &tokenService{rule: r, ledger: l, seed: seed, connections: map[net.Conn]bool{}}
-	for range 100 {
-		s.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(20_000+rand.IntN(10_000)))
-		if s.listen() == nil {
-			t.Cleanup(s.stop)
-			return s
-		}
-	}
-	t.Fatal("no free port for a token service")
-	return nil
-}
-
-func (s *tokenService) listen() error {
-	listener, err := net.Listen("tcp", s.address)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	s.listener = listener
-	s.mu.Unlock()
-	s.group.Add(1)
-	go s.accept(listener)
-	return nil
-}
-
-func (s *tokenService) accept(listener net.Listener) {
-	defer s.group.Done()
-	for {
-		connection, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		s.mu.Lock()
-		s.connections[connection] = true
-		s.mu.Unlock()
-		s.group.Add(1)
-		go s.serve(connection)
-	}
+	s := &tokenService{rule: r, ledger: l}
+	s.Server = harness.Serve(t, s.serve)
+	return s
 }
 
 // goAway refuses connections for a while and cuts those that are open.
-func (s *tokenService) goAway(duration time.Duration) error {
+func (s *tokenService) goAway(t testing.TB, duration time.Duration) {
 	from := time.Now()
-	s.close()
+	s.Stop()
 	time.Sleep(duration)
-	err := s.listen()
-	for tries := 0; err != nil && tries < 100; tries++ {
-		time.Sleep(20 * time.Millisecond)
-		err = s.listen()
-	}
+	s.Resume(t)
 	s.ledger.cut(s.rule, span{from, time.Now()})
-	return err
+	s.ledger.change(func() { s.ledger.away++ })
 }
 
-func (s *tokenService) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.listener.Close()
-	for connection := range s.connections {
-		reset(connection)
+func (s *tokenService) serve(w http.ResponseWriter, r *http.Request) {
+	// Read to its end: only then does the server notice that the gateway has gone.
+	body, _ := io.ReadAll(r.Body)
+	c := &conversation{ResponseWriter: w, request: r, ledger: s.ledger, call: &call{rule: s.rule, fault: allFaults[0]}}
+	if !s.healthy.Load() {
+		c.call.fault = chooseFault(s.rule)
 	}
+	switch {
+	case s.rule.exchange:
+		form, _ := url.ParseQuery(string(body))
+		c.call.key = form.Get("subject_token")
+	case s.rule.keyedBy != "":
+		c.call.key = strings.Join(r.Header.Values(s.rule.keyedBy), ", ")
+	}
+	s.ledger.received(c.call)
+	c.call.fault.serve(c)
+	s.ledger.change(func() { c.call.endedAt = time.Now() })
 }
 
-func (s *tokenService) stop() {
-	s.close()
-	s.group.Wait()
+// conversation is one call and what the token service makes of it.
+type conversation struct {
+	http.ResponseWriter
+	request *http.Request
+	ledger  *ledger
+	call    *call
 }
+
+// send sends a body whose length is announced.
+func (c *conversation) send(body string) {
+	c.Header().Set("Content-Length", fmt.Sprint(len(body)))
+	_, _ = io.WriteString(c, body) // the gateway may have given up
+	c.flush()
+}
+
+func (c *conversation) flush() { _ = http.NewResponseController(c.ResponseWriter).Flush() }
+
+// sendJSON sends it as a token endpoint does.
+func (c *conversation) sendJSON(format string, args ...any) {
+	c.setJSON()
+	c.send(fmt.Sprintf(format, args...))
+}
+
+func (c *conversation) setJSON() {
+	c.Header().Set("Content-Type", "application/json")
+	c.Header().Set("Cache-Control", "no-store")
+}
+
+// connection is for what net/http would not send: nil when the gateway has gone.
+func (c *conversation) connection() net.Conn {
+	connection, _, err := http.NewResponseController(c.ResponseWriter).Hijack()
+	if err != nil {
+		return nil
+	}
+	_ = connection.SetDeadline(time.Now().Add(10 * time.Second))
+	return connection
+}
+
+// raw writes to the connection as it is, and closes it.
+func (c *conversation) raw(text string, then func(net.Conn)) {
+	connection := c.connection()
+	if connection == nil {
+		return
+	}
+	defer connection.Close()
+	_, _ = io.WriteString(connection, text)
+	then(connection)
+}
+
+// awaitEnd returns when the gateway has closed the connection.
+func awaitEnd(connection net.Conn) { _, _ = connection.Read(make([]byte, 1)) }
 
 // reset closes a connection with a RST.
 func reset(connection net.Conn) {
+	time.Sleep(2 * time.Millisecond) // for the gateway to have read what came before
 	_ = connection.(*net.TCPConn).SetLinger(0)
-	connection.Close()
 }
 
-// serve answers one call after the other until a connection is closed.
-func (s *tokenService) serve(connection net.Conn) {
-	defer s.group.Done()
-	defer func() {
-		s.mu.Lock()
-		delete(s.connections, connection)
-		s.mu.Unlock()
-		connection.Close()
-	}()
-	reader := bufio.NewReaderSize(connection, 64<<10)
-	for {
-		received, err := readCall(reader)
-		if err != nil {
-			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !isReset(err) {
-				s.ledger.violate("a call that can't be read", "%s: %v", s.rule.name, err)
-			}
-			return
-		}
-		c := s.conversation(connection, received)
-		s.ledger.received(c.call)
-		stays := c.call.fault.serve(c)
-		s.ledger.change(func() { c.call.endedAt = time.Now() })
-		if !stays {
-			return
-		}
-	}
+var tokens atomic.Int64 // how many there are
+
+// unissued is a token that must never reach an upstream.
+func (c *conversation) unissued() string {
+	return fmt.Sprintf("%s-%s-%d", harness.SecretMark, c.call.rule.name, tokens.Add(1))
 }
 
-func isReset(err error) bool {
-	var operation *net.OpError
-	return errors.As(err, &operation)
+// issued is a token that no other call gets, in a form; %s is what tells it apart.
+func (c *conversation) issued(form string, lifetime time.Duration, notAfter time.Time) string {
+	token := fmt.Sprintf(form, c.unissued())
+	c.ledger.issued(token, &issue{call: c.call, lifetime: lifetime, notAfter: notAfter})
+	return token
 }
 
-// conversation chooses what becomes of a call: by the seed and its number, so that a run
-// with the same seed has the same faults in the same order.
-func (s *tokenService) conversation(connection net.Conn, received receivedCall) *conversation {
-	random := rand.New(rand.NewPCG(s.seed, hashOf(s.rule.name)+uint64(s.number.Add(1))))
-	c := &conversation{service: s, connection: connection, random: random}
-	c.call = &call{rule: s.rule, key: received.key(s.rule)}
-	c.call.fault = chooseFault(s.rule, random, s.healthy.Load())
-	return c
+func (c *conversation) newToken(lifetime time.Duration) string {
+	return c.issued("%s", lifetime, time.Time{})
 }
 
-func hashOf(name string) uint64 {
-	sum := uint64(14695981039346656037) // FNV-1a
-	for i := range len(name) {
-		sum = (sum ^ uint64(name[i])) * 1099511628211
-	}
-	return sum
+// newLifetime is short, so that a minute has many renewals.
+func newLifetime() time.Duration {
+	return []time.Duration{time.Second, time.Second, 2 * time.Second, 3 * time.Second}[rand.IntN(4)]
 }
 
-// receivedCall is a call as it was on the wire.
-type receivedCall struct {
-	path    string
-	headers map[string][]string // by lower-case names
-	body    string
-}
-
-// readCall reads one HTTP/1.1 request with or without a Content-Length.
-func readCall(reader *bufio.Reader) (receivedCall, error) {
-	line, err := reader.ReadString('\n')
-	if err != nil {
-		return receivedCall{}, err
-	}
-	fields := strings.Fields(line)
-	if len(fields) != 3 {
-		return receivedCall{}, errors.New("first line " + strconv.Quote(line))
-	}
-	received := receivedCall{path: fields[1], headers: map[string][]string{}}
-	for {
-		line, err := reader.ReadString('\n')
-		if err != nil {
-			return receivedCall{}, err
-		}
-		line = strings.TrimRight(line, "\r\n")
-		if line == "" {
-			break
-		}
-		name, value, _ := strings.Cut(line, ":")
-		name = strings.ToLower(name)
-		received.headers[name] = append(received.headers[name], strings.TrimSpace(value))
-	}
-	body := make([]byte, received.length())
-	_, err = io.ReadFull(reader, body)
-	received.body = string(body)
-	return received, err
-}
-
-func (r receivedCall) length() int {
-	for _, value := range r.headers["content-length"] {
-		length, err := strconv.Atoi(value)
-		if err == nil {
-			return length
-		}
-	}
-	return 0
-}
-
-// key names whose token the call is for.
-func (r receivedCall) key(of *rule) string {
+// answer sets the headers of a good answer, the token where the rule looks for it, and returns its body.
+func (c *conversation) answer(token string, lifetime time.Duration) (body string) {
+	seconds := int(lifetime / time.Second)
 	switch {
-	case of.exchange:
-		form, err := url.ParseQuery(r.body)
-		if err != nil {
-			return "no form"
-		}
-		return form.Get("subject_token")
-	case of.keyedBy != "":
-		return strings.Join(r.headers[strings.ToLower(of.keyedBy)], ", ")
-	default:
+	case c.call.rule.json:
+		c.setJSON()
+		return fmt.Sprintf(`{"access_token":%q,"token_type":"Bearer","expires_in":%d}`, token, seconds)
+	case rand.IntN(2) == 0:
+		c.setHeaders(token, lifetime)
 		return ""
+	default:
+		c.Header().Set("X-Token", token)
+		return fmt.Sprintf(`{"expires_in":"%d"}`, seconds)
 	}
 }
+
+// setHeaders has nothing of a good answer in the body.
+func (c *conversation) setHeaders(token string, lifetime time.Duration) {
+	c.Header().Set("X-Token", token)
+	c.Header().Set("Cache-Control", fmt.Sprintf("private, max-age=%d", int(lifetime/time.Second)))
+}
+
+// onWire is a good answer as net/http would send it.
+func (c *conversation) onWire(token string, lifetime time.Duration) string {
+	body := c.answer(token, lifetime)
+	var head strings.Builder
+	_ = c.Header().Write(&head) // a Builder takes everything
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s", head.String(), len(body), body)
+}
+
+// never is a good answer that comes in such a way that it must not be used.
+func (c *conversation) never() string { return c.onWire(c.unissued(), time.Minute) }

@@ -2,7 +2,6 @@ package gateways_test
 
 import (
 	"encoding/json"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -77,7 +76,7 @@ func TestCommandsMakeWhatTheDefinitionsAllow(t *testing.T) {
 // What a cluster has from its quickstart, and what people have changed in it, is not in a file that they apply.
 func TestManifestsLeaveWhatQuickstartsMake(t *testing.T) {
 	for _, file := range manifests {
-		for _, resource := range resources(t, filepath.Join(projectRoot(t), "deploy", file)) {
+		for _, resource := range resources(t, file) {
 			switch kind := resource["kind"]; kind {
 			case "McpBridge", "Gateway", "GatewayClass", "Namespace", "ConfigMap":
 				t.Errorf("%s: got a %s, expected only resources of token-fetch's own", file, kind)

@@ -11,6 +11,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"token-fetch/e2e/harness"
 	"token-fetch/internal/wheel"
 )
 
@@ -56,7 +57,7 @@ func TestComposeAndEnvoyAgree(t *testing.T) {
 	services, root := readByCompose(t), projectRoot(t)
 	gateway, httpbin := services["gateway"], services["httpbin"]
 	var bootstrap any
-	if err := yaml.Unmarshal(readFile(t, root, "envoy.yaml"), &bootstrap); err != nil {
+	if err := yaml.Unmarshal(harness.ReadProjectFile(t, "envoy.yaml"), &bootstrap); err != nil {
 		t.Fatal(err)
 	}
 	var mounted []string

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"token-fetch/cmd/definitions"
+	"token-fetch/e2e/harness"
 )
 
 // Where the definitions are published. Istio's module is one of go.mod; that of Envoy Gateway is only
@@ -59,16 +60,12 @@ func moduleFolder(t *testing.T, module string) string {
 	return downloaded.Dir
 }
 
-// resources are those of a manifest.
-func resources(t *testing.T, path string) (found []map[string]any) {
+// resources are those of a file of deploy/.
+func resources(t *testing.T, file string) []map[string]any {
 	t.Helper()
-	data, err := os.ReadFile(path)
+	found, err := definitions.Read(harness.ReadProjectFile(t, "deploy", file))
 	if err != nil {
-		t.Fatal(err)
-	}
-	found, err = definitions.Read(data)
-	if err != nil {
-		t.Fatalf("%s: %v", path, err)
+		t.Fatalf("%s: %v", file, err)
 	}
 	return found
 }
@@ -80,7 +77,7 @@ func TestManifestsAreWhatTheDefinitionsAllow(t *testing.T) {
 	set := published(t)
 	for _, file := range manifests {
 		t.Run(file, func(t *testing.T) {
-			for _, resource := range resources(t, filepath.Join(projectRoot(t), "deploy", file)) {
+			for _, resource := range resources(t, file) {
 				if err := check(set, resource); err != nil {
 					t.Error(err)
 				}
@@ -141,11 +138,7 @@ func TestBuiltInDefinitionsArePublished(t *testing.T) {
 // withoutDescriptions writes the definitions of some kinds in YAML, each on its document.
 func withoutDescriptions(t *testing.T, path string, kinds []string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resources, err := definitions.Read(data)
+	resources, err := definitions.Read(readFile(t, path))
 	if err != nil {
 		t.Fatal(err)
 	}

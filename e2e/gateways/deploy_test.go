@@ -3,8 +3,6 @@ package gateways_test
 import (
 	"encoding/json"
 	"maps"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,11 +14,7 @@ import (
 // configured reads the one plugin that a file of deploy/ configures, as the plugin gets it.
 func configured(t *testing.T, file string) (config string, environment map[string]string) {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(projectRoot(t), "deploy", file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	read, err := manifest.Read(data)
+	read, err := manifest.Read(harness.ReadProjectFile(t, "deploy", file))
 	if err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}

@@ -2,10 +2,7 @@ package gateways_test
 
 import (
 	"encoding/json"
-	"io"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,6 +13,7 @@ import (
 
 	"token-fetch/e2e/envoy"
 	"token-fetch/e2e/gateways/provider"
+	"token-fetch/e2e/harness"
 )
 
 // envoyFiles are those of deploy/ that Envoy runs as they are.
@@ -31,25 +29,15 @@ func TestEnvoyFiles(t *testing.T) {
 func testEnvoyFile(t *testing.T, file string) {
 	t.Helper()
 	identityProvider := provider.Start(t)
-	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.WriteString(w, r.Header.Get("Authorization"))
-	}))
-	t.Cleanup(upstream.Close)
-	upstreamPort := upstream.Listener.Addr().(*net.TCPAddr).Port
-
 	root := projectRoot(t)
 	var bootstrap map[string]any
-	data, err := os.ReadFile(filepath.Join(root, "deploy", file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := yaml.UnmarshalStrict(data, &bootstrap); err != nil {
+	if err := yaml.UnmarshalStrict(harness.ReadProjectFile(t, "deploy", file), &bootstrap); err != nil {
 		t.Fatal(err)
 	}
 	replaced := replaceAddresses(bootstrap, map[string]int{
 		"127.0.0.1:9901":          0,
 		"0.0.0.0:10000":           0,
-		"upstream.example.com:80": upstreamPort,
+		"upstream.example.com:80": provider.StartUpstream(t),
 		provider.Host + ":443":    identityProvider.Port,
 	}, map[string]string{
 		"/etc/envoy/main.wasm":               filepath.Join(root, "main.wasm"),
@@ -59,7 +47,8 @@ func testEnvoyFile(t *testing.T, file string) {
 		t.Errorf("got %d addresses and files in it that this test knows, expected 6", replaced)
 	}
 	path := filepath.Join(t.TempDir(), "envoy.json")
-	if data, err = json.Marshal(bootstrap); err == nil {
+	data, err := json.Marshal(bootstrap)
+	if err == nil {
 		err = os.WriteFile(path, data, 0o600)
 	}
 	if err != nil {

@@ -4,9 +4,6 @@ package gateways_test
 
 import (
 	"bytes"
-	"io"
-	"log"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,22 +11,20 @@ import (
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"istio.io/istio/pkg/wasm"
 
+	"token-fetch/e2e/gateways/provider"
 	"token-fetch/e2e/harness"
 )
 
 // startRegistry runs a registry on loopback and returns the name of an image in it.
 func startRegistry(t *testing.T) name.Tag {
 	t.Helper()
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	t.Cleanup(server.Close)
-	tag, err := name.NewTag(strings.TrimPrefix(server.URL, "http://") + "/gateway/token-fetch:1.0.0")
+	tag, err := name.NewTag(provider.StartRegistry(t) + "/gateway/token-fetch:1.0.0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,10 +79,7 @@ func TestIstioFetchesTheImage(t *testing.T) {
 	if err := remote.WriteIndex(indexed, mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: image})); err != nil {
 		t.Fatal(err)
 	}
-	plugin, err := os.ReadFile(filepath.Join(projectRoot(t), "main.wasm"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	plugin := harness.ReadProjectFile(t, "main.wasm")
 	for name, tag := range map[string]name.Tag{"as make push makes it": tag, "in an index": indexed} {
 		t.Run(name, func(t *testing.T) {
 			fetched, digest, err := fetch(t, tag)

@@ -31,20 +31,6 @@ func JSON(status int, body any) http.HandlerFunc {
 	}
 }
 
-// StatusWithToken has a token where it must not be read from.
-func StatusWithToken(status int) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("X-Token", "token-1")
-		w.Header().Set("Location", "/elsewhere")
-		w.WriteHeader(status)
-	}
-}
-
-// DateIn is the time after a while in one of HTTP's formats, for Busy.
-func DateIn(after time.Duration, layout string) func() string {
-	return func() string { return time.Now().Add(after).UTC().Format(layout) }
-}
-
 // Busy answers with a status and the Retry-After of the moment.
 func Busy(status int, retryAfter func() string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
@@ -161,28 +147,4 @@ func ByPath(answers map[string]http.HandlerFunc, others http.HandlerFunc) http.H
 		}
 		others(w, r)
 	}
-}
-
-// AnswerSwitch is an answer that can be exchanged while calls come.
-type AnswerSwitch struct {
-	mu      sync.Mutex // guards current
-	current http.HandlerFunc
-}
-
-// NewAnswerSwitch begins with an answer.
-func NewAnswerSwitch(answer http.HandlerFunc) *AnswerSwitch { return &AnswerSwitch{current: answer} }
-
-// Set exchanges it.
-func (s *AnswerSwitch) Set(answer http.HandlerFunc) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.current = answer
-}
-
-// Answer is the one of the moment.
-func (s *AnswerSwitch) Answer(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	current := s.current
-	s.mu.Unlock()
-	current(w, r)
 }

@@ -16,6 +16,8 @@ type Answer struct {
 	Body   string
 }
 
+const requestTimeout = 30 * time.Second
+
 // clients are made when first asked for.
 type clients struct {
 	mu    sync.Mutex // guards the clients
@@ -45,10 +47,12 @@ func (c *clients) get(client **http.Client, enable func(*http.Protocols, bool)) 
 				MaxIdleConnsPerHost: 1000,
 				// It would send an Accept-Encoding that the test did not ask for.
 				DisableCompression: true,
+				// A request that expects 100-continue waits for it as long as for an answer.
+				ExpectContinueTimeout: requestTimeout,
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			// A request that the plugin never resumes fails its test with a clear error.
-			Timeout: 30 * time.Second,
+			Timeout: requestTimeout,
 		}
 	}
 	return *client

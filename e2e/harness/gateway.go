@@ -4,7 +4,6 @@
 package harness
 
 import (
-	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -61,8 +60,6 @@ type Options struct {
 	Manager       map[string]any    // fields of the HTTP connection manager in place of the harness' own, or in addition
 	Services      []Service         // further ones, or others in the place of the harness' own
 	Place         Place             // of the plugin; before the router when empty
-	LogTo         io.Writer         // also gets Envoy's log while it runs; may be nil
-	KeepLog       int               // bytes of the log's end that are kept; 0 means all
 }
 
 // Place is where in Envoy's filter chains the plugin is.
@@ -90,6 +87,7 @@ type Gateway struct {
 	options Options
 	process *envoy.Process
 	files   files
+	secrets secretWatch
 	clock   wallClock
 	clients clients
 }
@@ -151,8 +149,7 @@ func launch(t testing.TB, options Options) *Gateway {
 		Concurrency: options.Workers,
 		WasmLog:     options.WasmLog,
 		Ready:       readyLimit,
-		Output:      options.LogTo,
-		KeepLog:     options.KeepLog,
+		Output:      &g.secrets,
 		ExtraArgs:   append(g.drainArguments(), "--file-flush-interval-msec", "100"), // of the access log: 10 s by default
 		ExtraEnv:    g.clock.environment(),
 	})
@@ -190,11 +187,11 @@ func (g *Gateway) clusters() []cluster {
 		if g.options.Sink != nil {
 			return g.options.Sink.cluster(name)
 		}
-		c := g.Upstream.server.cluster(name)
+		c := g.Upstream.cluster(name)
 		c.HTTP2 = g.options.HTTP2Upstream
 		return c
 	}
-	cut, limited := upstream("outbound|80||cut.dns"), g.Token.server.cluster("outbound|80||limited.static")
+	cut, limited := upstream("outbound|80||cut.dns"), g.Token.cluster("outbound|80||limited.static")
 	// With 0 and 1, a worker knows at once that no request more can go out.
 	cut.Limit, limited.Limit = 0, 1
 	main, other := upstream("outbound|80||upstream.dns"), upstream("outbound|80||upstream-a.dns")
@@ -224,7 +221,7 @@ func (g *Gateway) tokenClusters(present bool) []cluster {
 	if replaced, found := g.service(TokenName); found {
 		return []cluster{replaced}
 	}
-	return []cluster{g.Token.server.cluster("outbound|80||token.static")}
+	return []cluster{g.Token.cluster("outbound|80||token.static")}
 }
 
 // binary is the path of an Envoy of that version, or of the one that is tested with when it is empty.
@@ -250,7 +247,7 @@ func binary(t testing.TB, version string) string {
 
 func (g *Gateway) stop(t testing.TB) {
 	t.Helper()
-	g.checkNoSecrets(t)
+	g.CheckNoSecrets(t)
 	if err := g.process.Stop(); err != nil {
 		t.Errorf("envoy ended by itself: %v", err)
 	}
@@ -258,6 +255,9 @@ func (g *Gateway) stop(t testing.TB) {
 		t.Logf("the end of Envoy's log:\n%s", g.process.LogTail(logLines))
 	}
 }
+
+// PID is Envoy's process id, for measuring it.
+func (g *Gateway) PID() int { return g.process.PID() }
 
 // Log is all that Envoy has logged so far.
 func (g *Gateway) Log() string { return g.process.Log() }

@@ -13,15 +13,9 @@ import (
 
 // TokenIssuer makes tokens and remembers when.
 type TokenIssuer struct {
-	mu     sync.Mutex // guards issues
-	issues []Issue    // the oldest first
-}
-
-// Issue is one token that the token service has handed out.
-type Issue struct {
-	Path  string
-	Token string
-	At    time.Time // shortly before the answer was sent
+	mu     sync.Mutex           // guards the rest
+	counts map[string]int       // by the path
+	issues map[string]time.Time // by the token, shortly before the answer was sent
 }
 
 // IssuedToken is the path's token of that number, counted from 1.
@@ -41,27 +35,13 @@ func (i *TokenIssuer) Answer(lifetime any) http.HandlerFunc {
 func (i *TokenIssuer) issue(path string) string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	number := 1
-	for _, issue := range i.issues {
-		if issue.Path == path {
-			number++
-		}
+	if i.issues == nil {
+		i.counts, i.issues = map[string]int{}, map[string]time.Time{}
 	}
-	token := IssuedToken(path, number)
-	i.issues = append(i.issues, Issue{Path: path, Token: token, At: time.Now()})
+	i.counts[path]++
+	token := IssuedToken(path, i.counts[path])
+	i.issues[token] = time.Now()
 	return token
-}
-
-// Of returns the issue of a token; ok is false for one that this issuer did not make.
-func (i *TokenIssuer) Of(token string) (found Issue, ok bool) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for _, issue := range i.issues {
-		if issue.Token == token {
-			return issue, true
-		}
-	}
-	return Issue{}, false
 }
 
 // CheckFresh checks that the upstream received no request of the host with a token that had expired. The lifetime is
@@ -73,11 +53,13 @@ func (i *TokenIssuer) CheckFresh(t testing.TB, upstream *Upstream, host string, 
 		if request.Host != host {
 			continue
 		}
-		issue, ok := i.Of(request.Header.Get("X-Token"))
+		i.mu.Lock()
+		issued, ok := i.issues[request.Header.Get("X-Token")]
+		i.mu.Unlock()
 		if !ok {
 			t.Fatalf("the upstream received the token %q", request.Header.Get("X-Token"))
 		}
-		oldest = max(oldest, request.Time.Sub(issue.At))
+		oldest = max(oldest, request.Time.Sub(issued))
 	}
 	if oldest == 0 || oldest >= lifetime {
 		t.Errorf("the upstream received a token %s after its issue, want less than %s", oldest, lifetime)

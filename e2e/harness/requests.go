@@ -101,7 +101,7 @@ func (p *Parallel) CheckStatus(t testing.TB, want int) {
 }
 
 // Load sends requests at a steady rate per second, whether or not the earlier ones have been answered.
-func Load(rate int, duration time.Duration, send func(i int) Result) []Result {
+func Load[T any](rate int, duration time.Duration, send func(i int) T) []T {
 	stop := make(chan struct{})
 	time.AfterFunc(duration, func() { close(stop) })
 	return LoadUntil(stop, rate, send)

@@ -1,48 +1,28 @@
 package harness
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 )
 
-// Root is the folder of the plugin's module, looked for from the working folder upwards.
+// Root is the folder of the plugin's module, which has its spec.yaml, looked for from the working folder upwards.
 func Root() (string, error) {
 	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if moduleName(filepath.Join(dir, "go.mod")) == "token-fetch" {
+	for err == nil {
+		if _, missing := os.Stat(filepath.Join(dir, "spec.yaml")); missing == nil {
 			return dir, nil
 		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", errors.New("no folder above this one has the go.mod of module token-fetch")
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("no folder above this one has the spec.yaml of token-fetch")
 		}
-		dir = parent
+		dir = filepath.Dir(dir)
 	}
-}
-
-// moduleName is empty when there is no such file or no module line in it.
-func moduleName(path string) string {
-	file, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		if name, found := strings.CutPrefix(lines.Text(), "module "); found {
-			return strings.TrimSpace(name)
-		}
-	}
-	return ""
+	return "", err
 }
 
 // Wasm is the path of the built plugin; an error says that it has to be built first.

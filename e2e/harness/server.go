@@ -2,6 +2,8 @@ package harness
 
 import (
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -9,25 +11,27 @@ import (
 	"time"
 )
 
-// server is an HTTP server on a port of its own that can go away and come back there.
-type server struct {
-	address string
-	handler http.Handler
+// Server is an HTTP server on a port of its own that can go away and come back there. It speaks HTTP/1.1, and HTTP/2 without
+// TLS.
+type Server struct {
+	Address string // host:port
 
+	handler http.Handler
 	mu      sync.Mutex   // guards running
 	running *http.Server // nil while stopped
 }
 
-func startServer(t testing.TB, handler http.Handler) *server {
+// Serve runs a server until the test ends.
+func Serve(t testing.TB, handler http.HandlerFunc) *Server {
 	t.Helper()
-	s := &server{address: "127.0.0.1:0", handler: handler}
-	s.resume(t)
-	t.Cleanup(s.stop)
+	s := &Server{handler: handler}
+	s.Resume(t)
+	t.Cleanup(s.Stop)
 	return s
 }
 
-// stop refuses new connections and cuts those that are open.
-func (s *server) stop() {
+// Stop takes the server down: connections are refused, open ones are cut.
+func (s *Server) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running != nil {
@@ -36,18 +40,15 @@ func (s *server) stop() {
 	}
 }
 
-func (s *server) resume(t testing.TB) {
+// Resume brings a stopped server back on the same port.
+func (s *Server) Resume(t testing.TB) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running != nil {
 		return
 	}
-	listener, err := listen(s.address)
-	if err != nil {
-		t.Fatalf("test server: %v", err)
-	}
-	s.address = listener.Addr().String()
+	listener := s.listen(t)
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
@@ -59,24 +60,29 @@ func (s *server) resume(t testing.TB) {
 	}(s.running)
 }
 
-// listen tries again for a while: a port that was just given up may have been
-// lent to somebody's outgoing connection.
-func listen(address string) (net.Listener, error) {
-	deadline := time.Now().Add(Limit)
-	for {
-		listener, err := net.Listen("tcp", address)
-		if err == nil || time.Now().After(deadline) {
-			return listener, err
+// listen takes a port below those that the system lends to outgoing connections, so that nobody has it when the server
+// comes back.
+func (s *Server) listen(t testing.TB) net.Listener {
+	t.Helper()
+	address := s.Address
+	for range 500 {
+		if s.Address == "" {
+			address = fmt.Sprint("127.0.0.1:", 20_000+rand.IntN(10_000))
+		}
+		if listener, err := net.Listen("tcp", address); err == nil {
+			s.Address = address
+			return listener
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+	t.Fatalf("test server: %s is in use", address)
+	return nil
 }
 
+// URL is the server's own, for calls that do not come from the gateway.
+func (s *Server) URL() string { return "http://" + s.Address }
+
 // cluster is the cluster entry that points at the server.
-func (s *server) cluster(name string) cluster {
-	address, err := net.ResolveTCPAddr("tcp", s.address)
-	if err != nil {
-		panic(err) // the address came from a listener
-	}
-	return cluster{Name: name, Host: address.IP.String(), Port: address.Port, Limit: noLimit}
+func (s *Server) cluster(name string) cluster {
+	return Service{Cluster: name, Address: s.Address}.cluster()
 }

@@ -42,6 +42,9 @@ func (g *Gateway) service(name string) (cluster, bool) {
 	return cluster{}, false
 }
 
+// Service names a server that speaks HTTP/1.1 with the gateway.
+func (s *Server) Service(name string) Service { return Service{Name: name, Address: s.Address} }
+
 func (s Service) cluster() cluster {
 	host, port, err := net.SplitHostPort(s.Address)
 	if err != nil {
@@ -57,6 +60,3 @@ func (s Service) cluster() cluster {
 	}
 	return cluster{Name: name, Host: host, Port: number, HTTP2: s.HTTP2, Limit: noLimit}
 }
-
-// PID is Envoy's process id, for measuring it.
-func (g *Gateway) PID() int { return g.process.PID() }

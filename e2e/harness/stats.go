@@ -21,12 +21,8 @@ const ownPrefix = "wasmcustom.token_fetch."
 // A histogram's value is Envoy's own text.
 func (g *Gateway) Stats(t testing.TB, expression string) map[string]string {
 	t.Helper()
-	body, err := g.process.Get("/stats?filter=" + url.QueryEscape(expression))
-	if err != nil {
-		t.Fatal(err)
-	}
 	stats := map[string]string{}
-	for line := range strings.Lines(body) {
+	for line := range strings.Lines(g.Admin(t, "/stats?filter="+url.QueryEscape(expression))) {
 		name, value, found := strings.Cut(strings.TrimSpace(line), ": ")
 		if found {
 			stats[name] = value
@@ -47,17 +43,6 @@ func (g *Gateway) WaitStat(t testing.TB, name, want string) {
 	Eventually(t, Limit, func() error {
 		if value := g.Stat(t, name); value != want {
 			return fmt.Errorf("%s is %q, want %q", name, value, want)
-		}
-		return nil
-	})
-}
-
-// WaitStatChange returns once an Envoy statistic has another value than it had.
-func (g *Gateway) WaitStatChange(t testing.TB, name, old string) {
-	t.Helper()
-	Eventually(t, Limit, func() error {
-		if g.Stat(t, name) == old {
-			return fmt.Errorf("%s is still %s", name, old)
 		}
 		return nil
 	})
@@ -134,20 +119,10 @@ func (g *Gateway) SettledCounters(t testing.TB, want Counters) Counters {
 	return values
 }
 
-// ConfigDump is Envoy's configuration as its admin interface shows it.
-func (g *Gateway) ConfigDump(t testing.TB) string {
+// Admin is the answer to a GET on Envoy's admin interface.
+func (g *Gateway) Admin(t testing.TB, path string) string {
 	t.Helper()
-	body, err := g.process.Get("/config_dump")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return body
-}
-
-// Scrape is what Prometheus gets of Envoy.
-func (g *Gateway) Scrape(t testing.TB) string {
-	t.Helper()
-	body, err := g.process.Get("/stats/prometheus")
+	body, err := g.process.Get(path)
 	if err != nil {
 		t.Fatal(err)
 	}

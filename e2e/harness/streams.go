@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,7 +44,8 @@ type Streams struct {
 }
 
 type openStream struct {
-	number int
+	number   int
+	isTunnel bool // a CONNECT's, which is answered when it is open
 	StreamAnswer
 }
 
@@ -72,28 +75,48 @@ func (g *Gateway) OpenStreams(t testing.TB, answered func(number int, answer Str
 // Send puts a GET into the connection's buffer. The number is the caller's own name for it;
 // headers are given as "name: value", and host is the authority.
 func (s *Streams) Send(number int, host, path string, headers ...string) error {
+	fields := [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", host}, {":path", path}}
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ":")
+		fields = append(fields, [2]string{name, strings.TrimSpace(value)})
+	}
+	return s.SendFields(number, fields, "")
+}
+
+// SendFields puts a request into the buffer whose fields, body and trailers are as they are given.
+func (s *Streams) SendFields(number int, fields [][2]string, body string, trailers ...[2]string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
 		return io.ErrClosedPipe
 	}
+	id := s.next
+	s.next += 2
+	s.open[id] = &openStream{number: number, isTunnel: slices.Contains(fields, [2]string{":method", "CONNECT"})}
+	err := s.writeHeaders(id, fields, body == "" && len(trailers) == 0)
+	if body != "" && err == nil {
+		err = s.framer.WriteData(id, len(trailers) == 0, []byte(body))
+	}
+	if len(trailers) > 0 && err == nil {
+		err = s.writeHeaders(id, trailers, true)
+	}
+	return err
+}
+
+func (s *Streams) writeHeaders(id uint32, fields [][2]string, end bool) error {
 	s.block.Reset()
-	fields := append([]string{":method: GET", ":scheme: http", ":authority: " + host, ":path: " + path}, headers...)
 	for _, field := range fields {
-		// The first colon may be a pseudo header's own.
-		end := strings.Index(field[1:], ":") + 1
-		if err := s.encoder.WriteField(hpack.HeaderField{Name: field[:end], Value: strings.TrimSpace(field[end+1:])}); err != nil {
+		if err := s.encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}); err != nil {
 			return err
 		}
 	}
-	s.open[s.next] = &openStream{number: number}
-	err := s.framer.WriteHeaders(http2.HeadersFrameParam{
-		StreamID:      s.next,
-		BlockFragment: s.block.Bytes(),
-		EndStream:     true,
-		EndHeaders:    true,
-	})
-	s.next += 2
+	const frame = 1 << 14
+	first := s.block.Next(frame)
+	err := s.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: first, EndStream: end, EndHeaders: s.block.Len() == 0})
+	for s.block.Len() > 0 && err == nil {
+		next := s.block.Next(frame)
+		err = s.framer.WriteContinuation(id, s.block.Len() == 0, next)
+	}
 	return err
 }
 
@@ -132,7 +155,7 @@ func (s *Streams) take(frame http2.Frame) error {
 		stream.Time = time.Now()
 		_, _ = fmt.Sscan(frame.PseudoValue("status"), &stream.Status)
 		stream.Details = valuesOf(frame, strings.ToLower(DetailsHeader))
-		if frame.StreamEnded() {
+		if frame.StreamEnded() || stream.isTunnel && stream.Status == http.StatusOK {
 			s.end(frame.StreamID)
 		}
 	case *http2.DataFrame:

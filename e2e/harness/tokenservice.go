@@ -21,8 +21,8 @@ type Call struct {
 
 // TokenService is an HTTP server that answers as the test says and records every call.
 type TokenService struct {
-	server *server
-	calls  recorder[Call]
+	*Server
+	calls recorder[Call]
 
 	mu     sync.Mutex // guards answer
 	answer http.HandlerFunc
@@ -33,7 +33,7 @@ type TokenService struct {
 func NewTokenService(t testing.TB) *TokenService {
 	t.Helper()
 	s := &TokenService{answer: HeaderToken("X-Token", "token-1")}
-	s.server = startServer(t, http.HandlerFunc(s.serve))
+	s.Server = Serve(t, s.serve)
 	return s
 }
 
@@ -74,15 +74,3 @@ func (s *TokenService) WaitCalls(t testing.TB, count int) []Call {
 
 // Forget drops the recorded calls.
 func (s *TokenService) Forget() { s.calls.clear() }
-
-// Stop takes the service down: connections are refused, open ones are cut.
-func (s *TokenService) Stop() { s.server.stop() }
-
-// Resume brings a stopped service back on the same port.
-func (s *TokenService) Resume(t testing.TB) {
-	t.Helper()
-	s.server.resume(t)
-}
-
-// URL is the service's own address, for calls that do not come from the gateway.
-func (s *TokenService) URL() string { return "http://" + s.server.address }

@@ -27,7 +27,7 @@ type Request struct {
 // Upstream is the service behind the gateway. It records each request and
 // answers with the JSON of its headers.
 type Upstream struct {
-	server   *server
+	*Server
 	requests recorder[Request]
 
 	mu     sync.Mutex // guards status
@@ -38,7 +38,7 @@ type Upstream struct {
 func newUpstream(t testing.TB) *Upstream {
 	t.Helper()
 	u := &Upstream{status: func(*http.Request) int { return http.StatusOK }}
-	u.server = startServer(t, http.HandlerFunc(u.serve))
+	u.Server = Serve(t, u.serve)
 	return u
 }
 

@@ -2,6 +2,7 @@ package hostile_test
 
 import (
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -21,30 +22,18 @@ const (
 	takenTooLong taken = "for a request that Envoy itself refuses"
 )
 
-// hostileTokens are what clients may send to be exchanged. What is no JSON by its depth is no
-// JWT either, and so an opaque token.
+// hostileTokens are what clients may send to be exchanged, besides the nestings of the answers. What is no JSON by its depth is
+// no JWT either, and so an opaque token.
 var hostileTokens = map[string]struct {
 	token string
 	want  taken
 }{
-	"shallow":               {harness.UnsignedJWT(`{"exp":1,"a":[[]]}`), takenExpired},
-	"lists, 64 deep":        {harness.UnsignedJWT(`{"exp":1,"a":` + nestedLists(maxDepth-1, "") + `}`), takenExpired},
-	"lists, 65 deep":        {harness.UnsignedJWT(`{"exp":1,"a":` + nestedLists(maxDepth, "") + `}`), takenOpaque},
-	"objects, 64 deep":      {harness.UnsignedJWT(`{"a":` + nestedObjects(maxDepth-1) + `,"exp":1}`), takenExpired},
-	"objects, 65 deep":      {harness.UnsignedJWT(`{"a":` + nestedObjects(maxDepth) + `,"exp":1}`), takenOpaque},
-	"both, 65 deep":         {harness.UnsignedJWT(`{"exp":1,"a":` + nestedBoth(maxDepth) + `}`), takenOpaque},
 	"brackets in text":      {harness.UnsignedJWT(`{"a":` + jsonText(bracketText(4000)+`"\`) + `,"exp":1}`), takenExpired},
-	"brackets in a name":    {harness.UnsignedJWT(`{` + jsonText(bracketText(4000)) + `:1,"exp":1}`), takenExpired},
-	"siblings":              {harness.UnsignedJWT(`{"a":[` + strings.Repeat("[],{},", 1000) + `1],"exp":1}`), takenExpired},
-	"text, then 65 deep":    {harness.UnsignedJWT(`{"a":` + jsonText(bracketText(400)+`"\`) + `,"exp":1,"b":` + nestedLists(maxDepth, "") + `}`), takenOpaque},
 	"2,000 objects":         {harness.UnsignedJWT(`{"exp":1,"a":` + strings.Repeat(`{"":`, 2000) + `1` + strings.Repeat("}", 2000) + `}`), takenOpaque},
-	"5,900 lists":           {harness.UnsignedJWT(`{"exp":1,"a":` + nestedLists(5_900, "") + `}`), takenOpaque},
 	"12,000 lists":          {hostileJWT("a", strings.Repeat("[", 12_000)), takenOpaque},
 	"12,000 lists, padded":  {hostileJWT("a", strings.Repeat("[", 11_999)) + "==", takenOpaque},
-	"2,400 objects":         {hostileJWT("a", strings.Repeat(`{"a":`, 2400)), takenOpaque},
 	"in the header":         {hostileJWT(strings.Repeat("[", 11_000), `{"exp":1}`), takenAtAll},
 	"in the header, closed": {hostileJWT(nestedLists(5_500, ""), `{"exp":9999999999}`), takenOpaque},
-	"closed, not opened":    {hostileJWT("a", `{"exp":1,"a":`+strings.Repeat("]", 5000)+strings.Repeat("[", 5000)), takenOpaque},
 	"40,000 lists":          {hostileJWT("a", strings.Repeat("[", 40_000)), takenMissing},
 	"100,000 lists":         {hostileJWT("a", strings.Repeat("[", 100_000)), takenTooLong},
 	"no JSON at all":        {"a." + strings.Repeat("W", 16_000) + ".c", takenOpaque},
@@ -63,7 +52,15 @@ func TestHostileClaims(t *testing.T) {
 		"exchange": harness.OAuth2Config("/exchange", harness.Exchange, nil),
 	})})
 	gateway.Token.Handle(harness.JSON(200, `{"access_token":"exchanged","expires_in":3600}`))
-	for name, test := range hostileTokens {
+	tokens := maps.Clone(hostileTokens)
+	for name, nested := range nestings {
+		if len(nested.value) < maxClaims-100 {
+			test := tokens[name]
+			test.token, test.want = expiredJWT(nested.value), map[bool]taken{true: takenExpired, false: takenOpaque}[nested.isJSON]
+			tokens["nested: "+name] = test
+		}
+	}
+	for name, test := range tokens {
 		t.Run(name, func(t *testing.T) {
 			gateway.Token.Forget()
 			result := getTimed(t, gateway, "exchange", "Authorization: Bearer "+test.token)

@@ -2,18 +2,13 @@ package hostile_test
 
 import (
 	"bufio"
-	"bytes"
+	"errors"
 	"io"
 	"net"
 	"net/http"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 
 	"token-fetch/e2e/harness"
 )
@@ -41,10 +36,14 @@ type http1Client struct {
 func (c *http1Client) send(t *testing.T, request string) answer {
 	t.Helper()
 	if c.connection == nil {
-		c.connection = dial(t, c.gateway)
-		c.reader = bufio.NewReader(c.connection)
+		connection, err := net.Dial("tcp", strings.TrimPrefix(c.gateway.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { connection.Close() })
+		c.connection, c.reader = connection, bufio.NewReader(connection)
 	}
-	deadline(t, c.connection)
+	_ = c.connection.SetDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(c.connection, request); err != nil {
 		t.Fatalf("the gateway takes no request: %v", err)
 	}
@@ -72,129 +71,33 @@ func (c *http1Client) close() {
 
 // http2Client has one connection at a time, with one stream at a time.
 type http2Client struct {
-	gateway    *harness.Gateway
-	connection net.Conn
-	framer     *http2.Framer
-	stream     uint32
-	isTunnel   bool // the stream is a CONNECT's
-	block      bytes.Buffer
-	encoder    *hpack.Encoder
+	gateway *harness.Gateway
+	streams *harness.Streams
+	answers chan harness.StreamAnswer
 }
 
 // send writes the fields of a request as they are, then its body and its trailers, where it has any.
 func (c *http2Client) send(t *testing.T, fields [][2]string, body string, trailers ...[2]string) answer {
 	t.Helper()
-	if c.connection == nil {
-		c.connect(t)
-	}
-	c.stream += 2
-	c.isTunnel = slices.Contains(fields, [2]string{":method", http.MethodConnect})
-	deadline(t, c.connection)
-	err := c.writeHeaders(fields, body == "" && len(trailers) == 0)
-	if body != "" && err == nil {
-		err = c.framer.WriteData(c.stream, len(trailers) == 0, []byte(body))
-	}
-	if len(trailers) > 0 && err == nil {
-		err = c.writeHeaders(trailers, true)
-	}
-	if err != nil {
-		t.Fatalf("the gateway takes no request: %v", err)
-	}
-	return c.read()
-}
-
-func (c *http2Client) connect(t *testing.T) {
-	t.Helper()
-	c.connection = dial(t, c.gateway)
-	c.framer = http2.NewFramer(c.connection, bufio.NewReader(c.connection))
-	c.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
-	c.framer.AllowIllegalWrites = true
-	c.encoder = hpack.NewEncoder(&c.block)
-	c.encoder.SetMaxDynamicTableSize(0)
-	c.stream = 1
-	_, _ = io.WriteString(c.connection, http2.ClientPreface)
-	if err := c.framer.WriteSettings(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (c *http2Client) writeHeaders(fields [][2]string, end bool) error {
-	c.block.Reset()
-	for _, field := range fields {
-		_ = c.encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]})
-	}
-	const frame = 1 << 14
-	rest := c.block.Bytes()
-	first := rest[:min(len(rest), frame)]
-	rest = rest[len(first):]
-	err := c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: c.stream, BlockFragment: first, EndStream: end, EndHeaders: len(rest) == 0})
-	for len(rest) > 0 && err == nil {
-		next := rest[:min(len(rest), frame)]
-		rest = rest[len(next):]
-		err = c.framer.WriteContinuation(c.stream, len(rest) == 0, next)
-	}
-	return err
-}
-
-// read returns at the end of the stream, of the connection, or with the answer to a CONNECT, whose stream stays open.
-func (c *http2Client) read() (got answer) {
-	for {
-		frame, err := c.framer.ReadFrame()
-		if err != nil {
-			c.close()
-			return answer{}
+	for range 2 { // the gateway may have closed the connection after the answer before
+		if c.streams == nil {
+			answers := make(chan harness.StreamAnswer, 1)
+			c.answers, c.streams = answers, c.gateway.OpenStreams(t, func(_ int, got harness.StreamAnswer) { answers <- got })
 		}
-		switch frame := frame.(type) {
-		case *http2.SettingsFrame:
-			if !frame.IsAck() {
-				_ = c.framer.WriteSettingsAck()
+		if err := errors.Join(c.streams.SendFields(0, fields, body, trailers...), c.streams.Flush()); err != nil {
+			c.streams = nil
+			continue
+		}
+		select {
+		case got := <-c.answers:
+			if got.Status == 0 {
+				c.streams = nil
 			}
-		case *http2.GoAwayFrame:
-			c.close()
-			return got
-		case *http2.MetaHeadersFrame:
-			if status := frame.PseudoValue("status"); status != "" {
-				got.status, _ = strconv.Atoi(status)
-			}
-			for _, field := range frame.RegularFields() {
-				if strings.EqualFold(field.Name, harness.DetailsHeader) {
-					got.details = field.Value
-				}
-			}
-			if frame.StreamEnded() || got.status == http.StatusOK && c.isTunnel {
-				return got
-			}
-		case *http2.DataFrame:
-			got.body += string(frame.Data())
-			if frame.StreamEnded() {
-				return got
-			}
-		case *http2.RSTStreamFrame:
-			if frame.StreamID == c.stream {
-				return answer{}
-			}
+			return answer{got.Status, got.Details, got.Body}
+		case <-time.After(patience):
+			t.Fatalf("no answer within %s", patience)
 		}
 	}
-}
-
-func (c *http2Client) close() {
-	c.connection.Close()
-	c.connection = nil
-}
-
-func dial(t *testing.T, gateway *harness.Gateway) net.Conn {
-	t.Helper()
-	connection, err := net.Dial("tcp", strings.TrimPrefix(gateway.URL, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { connection.Close() })
-	return connection
-}
-
-func deadline(t *testing.T, connection net.Conn) {
-	t.Helper()
-	if err := connection.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
+	t.Fatal("the gateway takes no request")
+	return answer{}
 }

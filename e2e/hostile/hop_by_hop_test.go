@@ -1,15 +1,9 @@
 package hostile_test
 
 import (
-	"bufio"
-	"errors"
-	"fmt"
-	"io"
-	"net"
+	"maps"
 	"net/http"
-	"net/http/httptest"
 	"net/http/httputil"
-	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
@@ -97,7 +91,7 @@ func startForHops(t *testing.T, config harness.Config, address string) *harness.
 func TestHopByHop(t *testing.T) {
 	t.Parallel()
 	hop := startNextHop(t)
-	gateway := startForHops(t, hopConfig(harness.Config{"cache": harness.Config{}}), hop.address)
+	gateway := startForHops(t, hopConfig(harness.Config{"cache": harness.Config{}}), hop.Address)
 	for name, request := range hopRequests {
 		t.Run(name, func(t *testing.T) {
 			if request.http1 != "" {
@@ -145,23 +139,17 @@ func TestHopByHop(t *testing.T) {
 func TestNextHopHeedsConnection(t *testing.T) {
 	t.Parallel()
 	received := make(chan http.Header, 1)
-	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	origin := harness.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		received <- r.Header.Clone()
 		w.Header().Set("Connection", "Upgrade")
 		w.Header().Set("Upgrade", "websocket")
 		w.WriteHeader(http.StatusSwitchingProtocols)
-	}))
-	t.Cleanup(origin.Close)
-	target, err := url.Parse(origin.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := httptest.NewServer(httputil.NewSingleHostReverseProxy(target))
-	t.Cleanup(proxy.Close)
+	})
+	proxy := harness.Serve(t, httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: origin.Address}).ServeHTTP)
 	gateway := startForHops(t, harness.ByHost(map[string]harness.Config{
 		"uncached.com": hopConfig(nil),
 		"cached.com":   hopConfig(harness.Config{"cache": harness.Config{}}),
-	}), strings.TrimPrefix(proxy.URL, "http://"))
+	}), proxy.Address)
 	client := http1Client{gateway: gateway}
 	for _, host := range []string{"uncached.com", "cached.com", "cached.com"} { // by a call, and by the cache
 		got := client.send(t, "GET / HTTP/1.1\r\nHost: "+host+"\r\nConnection: Upgrade, X-Token, X-User\r\nUpgrade: websocket\r\n\r\n")
@@ -175,9 +163,9 @@ func TestNextHopHeedsConnection(t *testing.T) {
 	}
 }
 
-// nextHop records the heads of requests as they are on the wire, where net/http would take Trailer off.
+// nextHop records the heads of requests, with Trailer, which net/http takes off.
 type nextHop struct {
-	address string
+	*harness.Server
 
 	mu    sync.Mutex // guards heads
 	heads []http.Header
@@ -193,47 +181,20 @@ func (n *nextHop) received() []http.Header {
 
 func startNextHop(t *testing.T) *nextHop {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	n := &nextHop{address: listener.Addr().String()}
-	go func() {
-		for {
-			connection, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go n.serve(connection)
+	n := &nextHop{}
+	n.Server = harness.Serve(t, func(w http.ResponseWriter, r *http.Request) {
+		head := r.Header.Clone()
+		if len(r.Trailer) > 0 {
+			head.Set("Trailer", strings.ToLower(strings.Join(slices.Sorted(maps.Keys(r.Trailer)), ", ")))
 		}
-	}()
+		n.mu.Lock()
+		n.heads = append(n.heads, head)
+		n.mu.Unlock()
+		if upgrade := r.Header.Get("Upgrade"); upgrade != "" {
+			w.Header().Set("Connection", "upgrade")
+			w.Header().Set("Upgrade", upgrade)
+			w.WriteHeader(http.StatusSwitchingProtocols)
+		}
+	})
 	return n
-}
-
-// serve answers one request of a connection.
-func (n *nextHop) serve(connection net.Conn) {
-	defer connection.Close()
-	reader := textproto.NewReader(bufio.NewReader(connection))
-	line, err := reader.ReadLine()
-	if err != nil {
-		return
-	}
-	header, err := reader.ReadMIMEHeader()
-	if err != nil && !errors.Is(err, io.EOF) {
-		return
-	}
-	n.mu.Lock()
-	n.heads = append(n.heads, http.Header(header))
-	n.mu.Unlock()
-	status := "200 OK\r\nContent-Length: 0\r\nConnection: close"
-	switch {
-	case header.Get("Upgrade") != "":
-		status = "101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket"
-	case strings.HasPrefix(line, http.MethodConnect):
-		status = "200 OK"
-	}
-	fmt.Fprintf(connection, "HTTP/1.1 %s\r\n\r\n", status)
-	_ = connection.(*net.TCPConn).CloseWrite()
-	_, _ = io.Copy(io.Discard, connection) // closing with unread bytes would reset the answer
 }

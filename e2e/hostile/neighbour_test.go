@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -75,14 +74,7 @@ var sharedPrefix = regexp.MustCompile(`(?:common|caller)Prefix = "(.+)"`)
 // buckets are all of the plugin's keys, with their values.
 func (n *neighbour) buckets() map[string][]byte {
 	n.t.Helper()
-	root, err := harness.Root()
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	source, err := os.ReadFile(filepath.Join(root, "internal/share/shared_data.go"))
-	if err != nil {
-		n.t.Fatal(err)
-	}
+	source := harness.ReadProjectFile(n.t, "internal", "share", "shared_data.go")
 	buckets := map[string][]byte{}
 	for _, prefix := range sharedPrefix.FindAllSubmatch(source, -1) {
 		for number := range 256 {

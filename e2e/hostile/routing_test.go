@@ -3,7 +3,6 @@ package hostile_test
 import (
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -24,8 +23,8 @@ type upstreams struct {
 func startUpstreams(t *testing.T) *upstreams {
 	t.Helper()
 	u := &upstreams{mirrored: make(chan http.Header, 1)}
-	start := func(name string) string {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	start := func(name string) *harness.Server {
+		return harness.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.Host, "-shadow") {
 				u.mirrored <- r.Header.Clone()
 				return
@@ -41,11 +40,9 @@ func startUpstreams(t *testing.T) *upstreams {
 			}
 			r.Header.Set("X-Upstream", name)
 			_ = json.NewEncoder(w).Encode(r.Header)
-		}))
-		t.Cleanup(server.Close)
-		return strings.TrimPrefix(server.URL, "http://")
+		})
 	}
-	u.services = []harness.Service{{Name: "upstream-a.dns", Address: start("A")}, {Name: "upstream.dns", Address: start("B")}}
+	u.services = []harness.Service{start("A").Service("upstream-a.dns"), start("B").Service("upstream.dns")}
 	return u
 }
 

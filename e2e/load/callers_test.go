@@ -80,7 +80,7 @@ func uncached(service string, more map[string]any) map[string]any {
 func checkBurst(t *testing.T, gateway *harness.Gateway, host string, b burst) {
 	gateway.Token.Handle(harness.Hang())
 	gateway.Token.Forget()
-	requests := newVolley(t, gateway, b.count, (b.count+streamsPerConnection-1)/streamsPerConnection, openStreams)
+	requests := newVolley(t, gateway, b.count)
 	probes := startProbes(t, gateway)
 	requests.sendAtOnce(t, func(i int) []string {
 		fields := []string{host, "/" + host}

@@ -29,16 +29,20 @@ func TestManyCalls(t *testing.T) {
 	})
 	gateway.Token.Handle(pathToken)
 	checkLives(t, gateway)
-	answers := make(chan harness.StreamAnswer, streamsPerConnection)
-	streams := openStreams(t, gateway, func(_ int, answer harness.StreamAnswer) { answers <- answer })
 	began, first := time.Now(), 0
 	for sent := 0; sent < count && !t.Failed(); sent += streamsPerConnection {
 		sink.Forget()
 		gateway.Token.Forget()
-		atOnce := min(streamsPerConnection, count-sent)
-		sendCalls(t, streams, sent, atOnce)
-		checkAll(t, waitAnswers(t, answers, atOnce), http.StatusOK, "")
-		checkTokens(t, sink, atOnce)
+		requests := newVolley(t, gateway, min(streamsPerConnection, count-sent))
+		requests.sendAtOnce(t, func(i int) []string {
+			if i%2 == 0 {
+				return []string{"each", "/n/each"}
+			}
+			return []string{"callers", "/n/callers", "x-user: user-" + strconv.Itoa(sent+i)}
+		})
+		answers := requests.wait(t)
+		checkAll(t, answers, http.StatusOK, "")
+		checkTokens(t, sink, len(answers))
 		if first == 0 && sent >= count/4 {
 			first = gateway.MemoryKB(t)
 		}
@@ -49,36 +53,6 @@ func TestManyCalls(t *testing.T) {
 		count, time.Since(began).Round(time.Second), first/1024, gateway.MemoryKB(t)/1024)
 	t.Log(measured)
 	t.Attr("calls", measured) // for make test-matrix
-}
-
-func sendCalls(t *testing.T, streams connection, sent, count int) {
-	t.Helper()
-	for i := sent; i < sent+count; i++ {
-		fields := []string{"each", "/n/each"}
-		if i%2 == 1 {
-			fields = []string{"callers", "/n/callers", "x-user: user-" + strconv.Itoa(i)}
-		}
-		if err := streams.Send(i, fields[0], fields[1], fields[2:]...); err != nil {
-			t.Fatalf("request %d could not be sent: %v", i, err)
-		}
-	}
-	if err := streams.Flush(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func waitAnswers(t *testing.T, answers <-chan harness.StreamAnswer, count int) []harness.StreamAnswer {
-	t.Helper()
-	var all []harness.StreamAnswer
-	for deadline := time.After(limit); len(all) < count; {
-		select {
-		case answer := <-answers:
-			all = append(all, answer)
-		case <-deadline:
-			t.Fatalf("%d of %d requests were answered within %s", len(all), count, limit)
-		}
-	}
-	return all
 }
 
 // checkTokens checks that all requests reached the upstream, each with its token.

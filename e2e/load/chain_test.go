@@ -64,7 +64,7 @@ func TestWaitingForAChain(t *testing.T) {
 					pathToken(w, r)
 				}
 			})
-			requests := newVolley(t, gateway, test.count, test.count/streamsPerConnection, openStreams)
+			requests := newVolley(t, gateway, test.count)
 			requests.sendInTurn(t, gateway, func(i int) []string { return []string{name, "/n/" + strconv.Itoa(i), "x-user: " + strconv.Itoa(i)} })
 			probes := startProbes(t, gateway)
 			released := time.Now()

@@ -9,27 +9,12 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// connection is one to the gateway on which requests go out in the order in which they are sent.
-type connection interface {
-	Send(number int, host, path string, headers ...string) error
-	Flush() error
-}
-
-// openConnection opens a connection that hands each answer on.
-type openConnection func(t *testing.T, gateway *harness.Gateway, answered func(int, harness.StreamAnswer)) connection
-
-// openStreams opens one with HTTP/2.
-func openStreams(t *testing.T, gateway *harness.Gateway, answered func(int, harness.StreamAnswer)) connection {
-	t.Helper()
-	return gateway.OpenStreams(t, answered)
-}
-
 // limit bounds every wait of these tests for something that should happen.
 const limit = 20 * time.Second
 
 // volley is a number of requests, each with a number of its own, and what came of them.
 type volley struct {
-	connections []connection
+	connections []*harness.Streams
 	perStream   int // requests on a connection, all sent before the next one's
 
 	mu      sync.Mutex // guards answers and left
@@ -43,8 +28,9 @@ type volley struct {
 const streamsPerConnection = 500
 
 // newVolley opens the connections for count requests at once.
-func newVolley(t *testing.T, gateway *harness.Gateway, count, connections int, open openConnection) *volley {
+func newVolley(t *testing.T, gateway *harness.Gateway, count int) *volley {
 	t.Helper()
+	connections := (count + streamsPerConnection - 1) / streamsPerConnection
 	v := &volley{
 		perStream: (count + connections - 1) / connections,
 		sentAt:    make([]time.Time, count),
@@ -53,7 +39,7 @@ func newVolley(t *testing.T, gateway *harness.Gateway, count, connections int, o
 		done:      make(chan struct{}),
 	}
 	for range connections {
-		v.connections = append(v.connections, open(t, gateway, v.take))
+		v.connections = append(v.connections, gateway.OpenStreams(t, v.take))
 	}
 	return v
 }
@@ -107,7 +93,7 @@ func (v *volley) sendSteadily(t *testing.T, rate int, fields func(i int) []strin
 	}
 }
 
-func (v *volley) send(t *testing.T, connection connection, i int, fields []string) {
+func (v *volley) send(t *testing.T, connection *harness.Streams, i int, fields []string) {
 	t.Helper()
 	v.sentAt[i] = time.Now()
 	if err := connection.Send(i, fields[0], fields[1], fields[2:]...); err != nil {
@@ -115,7 +101,7 @@ func (v *volley) send(t *testing.T, connection connection, i int, fields []strin
 	}
 }
 
-func (v *volley) flush(t *testing.T, connection connection) {
+func (v *volley) flush(t *testing.T, connection *harness.Streams) {
 	t.Helper()
 	if err := connection.Flush(); err != nil {
 		t.Fatal(err)

@@ -50,22 +50,21 @@ type ending struct {
 func TestWaiting(t *testing.T) {
 	const denied = "http call failed"
 	endings := map[string]ending{
-		"timeout denied":        {timeout: callTimeout(), mode: "deny", path: "/n/", status: 500, body: denied},
-		"timeout allowed":       {timeout: callTimeout(), mode: "allow", path: "/n/", status: 200, reaches: true},
-		"reset denied":          {answer: harness.Reset(), mode: "deny", path: "/n/", status: 500, body: denied},
-		"reset allowed":         {answer: harness.Reset(), mode: "allow", path: "/n/", status: 200, reaches: true},
-		"500 denied":            {answer: harness.Status(500), mode: "deny", path: "/n/", status: 500, body: denied},
-		"500 allowed":           {answer: harness.Status(500), mode: "allow", path: "/n/", status: 200, reaches: true},
-		"served":                {answer: pathToken, mode: "deny", path: "/n/", status: 200, reaches: true, served: true},
-		"served cut":            {answer: pathToken, mode: "deny", path: "/cut", status: 503, body: "upstream connect error or disconnect/reset before headers. reset reason: overflow"},
-		"served direct":         {answer: pathToken, mode: "deny", path: "/direct", status: 200, body: "direct"},
-		"allowed cut":           {answer: harness.Reset(), mode: "allow", path: "/cut", status: 503, body: "upstream connect error or disconnect/reset before headers. reset reason: overflow"},
-		"served over HTTP 1.1":  {answer: pathToken, mode: "deny", path: "/n/", status: 200, reaches: true, served: true},
-		"timeout over HTTP 1.1": {timeout: callTimeout(), mode: "deny", path: "/n/", status: 500, body: denied},
+		"timeout denied":  {timeout: callTimeout(), mode: "deny", path: "/n/", status: 500, body: denied},
+		"timeout allowed": {timeout: callTimeout(), mode: "allow", path: "/n/", status: 200, reaches: true},
+		"reset denied":    {answer: harness.Reset(), mode: "deny", path: "/n/", status: 500, body: denied},
+		"reset allowed":   {answer: harness.Reset(), mode: "allow", path: "/n/", status: 200, reaches: true},
+		"500 denied":      {answer: harness.Status(500), mode: "deny", path: "/n/", status: 500, body: denied},
+		"500 allowed":     {answer: harness.Status(500), mode: "allow", path: "/n/", status: 200, reaches: true},
+		"served":          {answer: pathToken, mode: "deny", path: "/n/", status: 200, reaches: true, served: true},
+		"served cut":      {answer: pathToken, mode: "deny", path: "/cut", status: 503, body: "upstream connect error or disconnect/reset before headers. reset reason: overflow"},
+		"served direct":   {answer: pathToken, mode: "deny", path: "/direct", status: 200, body: "direct"},
+		"allowed cut":     {answer: harness.Reset(), mode: "allow", path: "/cut", status: 503, body: "upstream connect error or disconnect/reset before headers. reset reason: overflow"},
 	}
 	configs := map[string]map[string]any{
-		"warm": cached("warm", nil),
-		"free": {"enabled": false},
+		"warm":  cached("warm", nil),
+		"free":  {"enabled": false},
+		"http1": cached("http1", nil),
 	}
 	for name, ending := range endings {
 		configs[harness.HostName(name)] = ending.config(harness.HostName(name))
@@ -74,6 +73,7 @@ func TestWaiting(t *testing.T) {
 	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(configs), WasmLog: "warn", Details: true, Sink: sink})
 	gateway.Token.Handle(pathToken)
 	checkLives(t, gateway)
+	t.Run("HTTP 1.1", func(t *testing.T) { checkConnectionsOfTheirOwn(t, gateway) })
 	var others []time.Duration // what requests of other rules took (p99)
 	for _, name := range slices.Sorted(maps.Keys(endings)) {
 		t.Run(name, func(t *testing.T) {
@@ -84,6 +84,17 @@ func TestWaiting(t *testing.T) {
 	if best := slices.Min(others); best > othersWait {
 		t.Errorf("requests of other rules took %s (p99) at best, want at most %s", best, othersWait)
 	}
+}
+
+// checkConnectionsOfTheirOwn: over HTTP/1.1, where each request has a connection of its own, those that wait are told as well.
+func checkConnectionsOfTheirOwn(t *testing.T, gateway *harness.Gateway) {
+	gateway.Token.Handle(harness.Hang())
+	for _, result := range harness.SendParallel(gateway.Client(), gateway.Requests(t, "http1", 2_000)...).Wait() {
+		harness.CheckReply(t, result.Answer, harness.DefaultReply)
+	}
+	gateway.Token.CheckCallsOf(t, "http1", 1)
+	gateway.Token.Handle(pathToken)
+	checkLives(t, gateway)
 }
 
 func (e ending) config(path string) map[string]any {
@@ -112,7 +123,10 @@ func checkWaiting(t *testing.T, gateway *harness.Gateway, sink *harness.Sink, ho
 		answer = harness.Hang()
 	}
 	gateway.Token.Handle(harness.Hold(release, answer))
-	requests, inOrder := waitingVolley(t, gateway, host, want.path)
+	requests := newVolley(t, gateway, waitingRequests())
+	requests.sendInTurn(t, gateway, func(i int) []string {
+		return []string{host, strings.Replace(want.path, "/n/", "/n/"+strconv.Itoa(i), 1)}
+	})
 	checkOneMore(t, gateway, host, want)
 
 	probes := startProbes(t, gateway)
@@ -137,10 +151,8 @@ func checkWaiting(t *testing.T, gateway *harness.Gateway, sink *harness.Sink, ho
 	if late := first.Sub(released); late > 300*time.Millisecond {
 		t.Errorf("the first request was told %s after the end of the call", late)
 	}
-	if inOrder {
-		checkOrder(t, answers)
-	}
-	checkArrivals(t, sink, host, want, inOrder)
+	checkOrder(t, answers)
+	checkArrivals(t, sink, host, want)
 	if calls := len(gateway.Token.Calls()); calls != 1 {
 		t.Errorf("%d token calls, want 1", calls)
 	}
@@ -148,27 +160,6 @@ func checkWaiting(t *testing.T, gateway *harness.Gateway, sink *harness.Sink, ho
 	gateway.Token.Handle(pathToken)
 	waitToken(t, gateway, sink, host)
 	return p99
-}
-
-// waitingVolley has all requests wait. Over HTTP/1.1, where each has a connection of its
-// own, the order in which the gateway takes them is not known.
-func waitingVolley(t *testing.T, gateway *harness.Gateway, host, path string) (requests *volley, inOrder bool) {
-	t.Helper()
-	fields := func(i int) []string {
-		if path == "/n/" {
-			return []string{host, path + strconv.Itoa(i)}
-		}
-		return []string{host, path}
-	}
-	if strings.Contains(host, "http-1.1") {
-		requests = newVolley(t, gateway, waitingRequests(), waitingRequests(), openPlain)
-		requests.sendAtOnce(t, fields)
-		gateway.WaitActive(t, waitingRequests())
-		return requests, false
-	}
-	requests = newVolley(t, gateway, waitingRequests(), waitingRequests()/streamsPerConnection, openStreams)
-	requests.sendInTurn(t, gateway, fields)
-	return requests, true
 }
 
 // checkOneMore sends one request more than may wait.
@@ -232,7 +223,7 @@ func checkOrder(t *testing.T, answers []harness.StreamAnswer) {
 }
 
 // checkArrivals checks what the upstream received, besides that of others.
-func checkArrivals(t *testing.T, sink *harness.Sink, host string, want ending, inOrder bool) {
+func checkArrivals(t *testing.T, sink *harness.Sink, host string, want ending) {
 	t.Helper()
 	token := map[bool]string{true: tokenOf(host)}[want.served]
 	next := 0
@@ -244,7 +235,7 @@ func checkArrivals(t *testing.T, sink *harness.Sink, host string, want ending, i
 		if arrival.Token != token {
 			t.Fatalf("request %s reached the upstream with the token %q, want %q", text, arrival.Token, token)
 		}
-		if number, _ := strconv.Atoi(text); number != next && inOrder {
+		if number, _ := strconv.Atoi(text); number != next {
 			t.Fatalf("request %s reached the upstream as number %d", text, next)
 		}
 		next++

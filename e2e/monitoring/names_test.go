@@ -48,7 +48,7 @@ func selectorsOf(t *testing.T, expression string) []*parser.VectorSelector {
 func TestNames(t *testing.T) {
 	gateway, _ := outage.Start(t)
 	outage.Load(t, gateway)
-	names := namesOf(gateway.Scrape(t))
+	names := namesOf(gateway.Admin(t, "/stats/prometheus"))
 	p := newPrometheus(t)
 	made := map[string]bool{"ALERTS": true}
 	var expressions []string

@@ -1,7 +1,6 @@
 package operations_test
 
 import (
-	"encoding/pem"
 	"net/url"
 	"slices"
 	"strings"
@@ -57,23 +56,4 @@ func signaturesOf(t *testing.T, calls []harness.Call) []string {
 		found = append(found, signature)
 	}
 	return found
-}
-
-// brokenKeys are refused, with a key in them or what could be one.
-func brokenKeys(t *testing.T) map[string]harness.Config {
-	t.Helper()
-	good := harness.SignedBy(t, "ES256", "ES256")
-	text := good["privateKey"].(string)
-	block, _ := pem.Decode([]byte(text))
-	mislabelled := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: block.Bytes}))
-	with := func(key string, value any) map[string]any { return harness.Merge(good, map[string]any{key: value}) }
-	return map[string]map[string]any{
-		"cut":                  with("privateKey", text[:len(text)-80]),
-		"mislabelled":          with("privateKey", mislabelled),
-		"twice":                with("privateKey", text+text),
-		"unknown variable":     with("privateKey", text+"${NOT_SET}"),
-		"key as algorithm":     harness.Merge(good, map[string]any{"signingAlgorithm": text, "privateKey": text}),
-		"key as secret, other": harness.Merge(good, map[string]any{"authStyle": "none", "clientSecret": text, "privateKey": nil}),
-		"a short secret":       {"authStyle": "client_secret_jwt", "clientSecret": longSecret[:31]},
-	}
 }

@@ -1,6 +1,7 @@
 package operations_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"syscall"
@@ -90,7 +91,12 @@ func checkDrained(t *testing.T, gateway *harness.Gateway, release chan<- struct{
 	gateway.Token.WaitCallsOf(t, "drained", requests)
 	gateway.Tell(t, "/healthcheck/fail")
 	gateway.Tell(t, "/drain_listeners?graceful")
-	gateway.WaitStatChange(t, "listener_manager.listener_stopped", "0")
+	harness.Eventually(t, harness.Limit, func() error {
+		if gateway.Stat(t, "listener_manager.listener_stopped") == "0" {
+			return errors.New("no listener is stopped")
+		}
+		return nil
+	})
 	close(release)
 	for _, result := range waiting.Wait() {
 		result.CheckToken(t, "token")

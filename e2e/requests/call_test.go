@@ -11,42 +11,27 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// tokenCalls are configurations and what the token service receives.
+// tokenCalls are configurations and what the token service receives, as far as Envoy could change it. What the plugin makes of
+// the keys is tested in internal/tokenservice.
 var tokenCalls = map[string]struct {
 	config map[string]any
 	want   harness.Call
 }{
 	"sample": {nil, harness.Call{Method: "GET", URI: "/token", Host: harness.TokenName}},
-	"escapes": {
-		map[string]any{"requestPath": "/a%20b%2f?x=%2F&y=a+b&z=%C3%BC%%"},
-		harness.Call{Method: "GET", URI: "/a%20b%2f?x=%2F&y=a+b&z=%C3%BC%%", Host: harness.TokenName},
-	},
-	"no slash":   {map[string]any{"requestPath": "a/b?c"}, harness.Call{Method: "GET", URI: "/a/b?c", Host: harness.TokenName}},
-	"query only": {map[string]any{"requestPath": "?a=/b"}, harness.Call{Method: "GET", URI: "/?a=/b", Host: harness.TokenName}},
-	"dots":       {map[string]any{"requestPath": "/a/../b//c/./d"}, harness.Call{Method: "GET", URI: "/a/../b//c/./d", Host: harness.TokenName}},
-	"host":       {map[string]any{"serviceHost": "login.example.com:8443"}, harness.Call{Method: "GET", URI: "/token", Host: "login.example.com:8443"}},
-	"headers": {
-		map[string]any{"requestHeaders": map[string]any{"X-Api-Key": "k e y", "accept": "text/plain", "User-Agent": "tester"}},
-		harness.Call{Method: "GET", URI: "/token", Host: harness.TokenName, Header: http.Header{
-			"X-Api-Key": {"k e y"}, "Accept": {"text/plain"}, "User-Agent": {"tester"},
-		}},
+	"escapes and dots": {
+		map[string]any{"requestPath": "/a%20b%2f/../b//c/./d?x=%2F&y=a+b&z=%C3%BC%%", "requestMethod": "HEAD"},
+		harness.Call{Method: "HEAD", URI: "/a%20b%2f/../b//c/./d?x=%2F&y=a+b&z=%C3%BC%%", Host: harness.TokenName},
 	},
 	"body": {
-		map[string]any{"requestBody": `{"user": "jürgen"}`, "requestHeaders": map[string]any{"Content-Type": "application/json"}},
-		harness.Call{Method: "POST", URI: "/token", Host: harness.TokenName, Body: `{"user": "jürgen"}`, Header: http.Header{
-			"Content-Type": {"application/json"}, "Content-Length": {strconv.Itoa(len(`{"user": "jürgen"}`))},
+		map[string]any{"requestBody": `{"user": "jürgen"}`, "serviceHost": "login.example.com:8443", "requestHeaders": map[string]any{"Content-Type": "application/json", "X-Api-Key": "k e y"}},
+		harness.Call{Method: "POST", URI: "/token", Host: "login.example.com:8443", Body: `{"user": "jürgen"}`, Header: http.Header{
+			"Content-Type": {"application/json"}, "X-Api-Key": {"k e y"}, "Content-Length": {strconv.Itoa(len(`{"user": "jürgen"}`))},
 		}},
-	},
-	"body with PUT": {
-		map[string]any{"requestBody": "abc", "requestMethod": "PUT"},
-		harness.Call{Method: "PUT", URI: "/token", Host: harness.TokenName, Body: "abc", Header: http.Header{"Content-Length": {"3"}}},
 	},
 	"empty POST": {
 		map[string]any{"requestMethod": "POST"},
 		harness.Call{Method: "POST", URI: "/token", Host: harness.TokenName, Header: http.Header{"Content-Length": {"0"}}},
 	},
-	"HEAD":   {map[string]any{"requestMethod": "HEAD"}, harness.Call{Method: "HEAD", URI: "/token", Host: harness.TokenName}},
-	"DELETE": {map[string]any{"requestMethod": "DELETE"}, harness.Call{Method: "DELETE", URI: "/token", Host: harness.TokenName}},
 }
 
 func checkTokenCalls(t *testing.T, gateway *harness.Gateway) {

@@ -2,12 +2,11 @@ package services_test
 
 import (
 	"bytes"
-	stdjson "encoding/json"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"testing"
@@ -61,7 +60,7 @@ func startOpenBao(t *testing.T) openBao {
 // call makes a call of its administrator, and returns the data of the answer.
 func (b openBao) call(t *testing.T, method, path string, body harness.Config) (data map[string]any) {
 	t.Helper()
-	text, err := stdjson.Marshal(body)
+	text, err := json.Marshal(body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +79,7 @@ func (b openBao) call(t *testing.T, method, path string, body harness.Config) (d
 		t.Fatalf("%s %s: %s %s", method, path, answer.Status, got)
 	}
 	var content struct{ Data map[string]any }
-	_ = stdjson.Unmarshal(got, &content)
+	_ = json.Unmarshal(got, &content)
 	return content.Data
 }
 
@@ -102,15 +101,14 @@ func TestOpenBao(t *testing.T) {
 	environment["VAULT_ROLE_ID"] = fmt.Sprint(bao.call(t, "GET", "auth/approle/role/gateway/role-id", nil)["role_id"])
 	environment["VAULT_SECRET_ID"] = fmt.Sprint(bao.call(t, "POST", "auth/approle/role/gateway/secret-id", nil)["secret_id"])
 	workload := workloadToken(t)
-	files := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, workload+"\n") }))
-	t.Cleanup(files.Close)
+	files := harness.Serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, workload+"\n") })
 	var rules []harness.Config
 	hosts := []string{"Vault secret", "Vault secret by a workload's token"}
 	for _, recipe := range hosts {
 		rules = append(rules, harness.Merge(recipes[recipe], harness.Config{"_match_domain_": []string{hostOf(recipe)}}))
 	}
 	gateway := harness.Start(t, harness.Options{Env: environment, Config: harness.Config{"_rules_": rules}, Services: []harness.Service{
-		{Cluster: "outbound|8200||vault.dns", Address: bao.address}, {Name: "workload.static", Address: files.Listener.Addr().String()},
+		{Cluster: "outbound|8200||vault.dns", Address: bao.address}, files.Service("workload.static"),
 	}})
 	get := func(status int, secret string) {
 		t.Helper()

@@ -4,27 +4,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 
 	"token-fetch/e2e/harness"
 )
-
-// upstreamOf answers as the token's number says, over HTTP/1.1 or HTTP/2 without TLS.
-func upstreamOf(t *testing.T, http2 bool, answer func(w http.ResponseWriter, token string)) harness.Service {
-	t.Helper()
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer(w, r.Header.Get("Authorization"))
-	}))
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	server.Config.Protocols = protocols
-	server.Start()
-	t.Cleanup(server.Close)
-	return harness.Service{Name: "upstream.dns", Address: server.Listener.Addr().String(), HTTP2: http2}
-}
 
 // numbered gives the tokens t1, t2 and so on.
 func numbered(format string) http.HandlerFunc {
@@ -53,7 +37,7 @@ func TestFeishuDropsTokenByCode(t *testing.T) {
 	filters, _ := readRecipes(t, "filter")
 	var body atomic.Value
 	body.Store(`{"code": 0}`)
-	upstream := upstreamOf(t, false, func(w http.ResponseWriter, _ string) {
+	upstream := harness.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		text := body.Load().(string)
 		if text != `{"code": 0}` {
@@ -64,7 +48,7 @@ func TestFeishuDropsTokenByCode(t *testing.T) {
 	token := harness.NewTokenService(t)
 	token.Handle(numbered(`{"code": 0, "tenant_access_token": "t%d", "expire": 7200}`))
 	gateway := harness.Start(t, harness.Options{Config: here(recipes["Feishu"]), Env: environment, Token: token,
-		Services: []harness.Service{upstream}, Filters: []any{filters["Feishu"]}})
+		Services: []harness.Service{upstream.Service("upstream.dns")}, Filters: []any{filters["Feishu"]}})
 
 	checkCalls(t, gateway, "/", 1)
 	for _, other := range []string{`{"code": 99991400, "msg": "rate limited"}`, `{"code": "no number"}`, `{}`, `not JSON`} {
@@ -85,7 +69,7 @@ func TestGRPCDropsToken(t *testing.T) {
 	recipes, environment := readRecipes(t, "recipe")
 	var status atomic.Value
 	status.Store("trailer 0")
-	upstream := upstreamOf(t, true, func(w http.ResponseWriter, _ string) {
+	upstream := harness.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/grpc")
 		var in, code string
 		_, _ = fmt.Sscan(status.Load().(string), &in, &code)
@@ -99,7 +83,7 @@ func TestGRPCDropsToken(t *testing.T) {
 	})
 	token := harness.NewTokenService(t)
 	token.Handle(numbered(`{"access_token": "t%d", "token_type": "Bearer", "expires_in": 3600}`))
-	gateway := harness.Start(t, harness.Options{Config: here(recipes["gRPC"]), Env: environment, Token: token, Services: []harness.Service{upstream}})
+	gateway := harness.Start(t, harness.Options{Config: here(recipes["gRPC"]), Env: environment, Token: token, Services: []harness.Service{{Name: "upstream.dns", Address: upstream.Address, HTTP2: true}}})
 
 	for i, test := range []struct {
 		answer  string

@@ -11,7 +11,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -374,11 +373,6 @@ func TestUnauthorizedByAnotherFilter(t *testing.T) {
 // What an upstream does that is not the harness' own.
 func startBefore(t *testing.T, handler http.HandlerFunc, policy, action map[string]any, cache harness.Config) *harness.Gateway {
 	t.Helper()
-	server := httptest.NewUnstartedServer(handler)
-	server.Config.Protocols = new(http.Protocols)
-	server.Config.Protocols.SetUnencryptedHTTP2(true)
-	server.Start()
-	t.Cleanup(server.Close)
 	route := map[string]any{"cluster": "outbound|80||upstream.dns", "timeout": "0s", "retry_policy": policy}
 	maps.Copy(route, action)
 	gateway := harness.Start(t, harness.Options{
@@ -387,7 +381,7 @@ func startBefore(t *testing.T, handler http.HandlerFunc, policy, action map[stri
 			"name": "gateway", "domains": []string{"*"},
 			"routes": []any{map[string]any{"name": "default", "match": map[string]any{"prefix": "/"}, "route": route}},
 		}},
-		Services: []harness.Service{{Name: "upstream.dns", Address: strings.TrimPrefix(server.URL, "http://"), HTTP2: true}},
+		Services: []harness.Service{{Name: "upstream.dns", Address: harness.Serve(t, handler).Address, HTTP2: true}},
 	})
 	gateway.Token.Handle((&harness.TokenIssuer{}).Answer(300))
 	return gateway

@@ -16,7 +16,8 @@ import (
 // hangingTimeout is that of calls to a token service that hangs.
 const hangingTimeout = 1500 * time.Millisecond
 
-// TestCallersOfAllWorkers has the workers of a gateway share the tokens of its callers.
+// TestCallersOfAllWorkers has the workers of a gateway share the tokens of its callers. More callers than keys, and those that
+// are refused, are tested in internal/share.
 func TestCallersOfAllWorkers(t *testing.T) {
 	t.Parallel()
 	config := func(host string, more map[string]any) map[string]any {
@@ -24,29 +25,14 @@ func TestCallersOfAllWorkers(t *testing.T) {
 	}
 	gateway := harness.Start(t, harness.Options{Workers: workers, WasmLog: "warn", Config: harness.ByHost(map[string]map[string]any{
 		"random":  config("random", nil),
-		"few":     config("few", map[string]any{"cache": map[string]any{"maxEntries": 3}}),
 		"hanging": config("hanging", map[string]any{"timeout": hangingTimeout.Milliseconds(), "cache": map[string]any{"backoff": 100}}),
-		"refused": config("refused", map[string]any{"cache": map[string]any{"backoff": 30_000}}),
 	})})
 	clients := gateway.WorkerClients(t)
 	for _, client := range clients {
 		gateway.AskBy(t, client, "other") // opens its connection, for the many requests at once that follow
 	}
-	tests := map[string]func(*testing.T, *harness.Gateway, []*http.Client){
-		"one exchange each":         checkOneExchangeEach,
-		"more callers than keys":    checkMoreCallersThanKeys,
-		"a worker's exchange hangs": checkExchangeHangs,
-		"refused by the server":     checkRefusedOnce,
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			gateway.Token.Handle(harness.ExchangeServer(3600))
-			gateway.Upstream.Respond(func(*http.Request) int { return http.StatusOK })
-			gateway.Token.Forget()
-			gateway.Upstream.Forget()
-			test(t, gateway, clients)
-		})
-	}
+	t.Run("one exchange each", func(t *testing.T) { checkOneExchangeEach(t, gateway, clients) })
+	t.Run("a worker's exchange hangs", func(t *testing.T) { checkExchangeHangs(t, gateway, clients) })
 }
 
 // askSubjectBy sends a request of the caller with that bearer token.
@@ -65,38 +51,29 @@ func exchangedFor(result harness.Result) string {
 	return token[:max(0, strings.LastIndex(token, "-"))]
 }
 
-// volleyOf has each of so many callers ask so often, in random order, each time by a worker at random, and some at a time.
-func volleyOf(t *testing.T, gateway *harness.Gateway, clients []*http.Client, host string, callers, each int) {
-	t.Helper()
-	const atOnce = 32
+// checkOneExchangeEach has each of a thousand callers ask twenty times, in random order, each time by a worker at random, and
+// some at a time.
+func checkOneExchangeEach(t *testing.T, gateway *harness.Gateway, clients []*http.Client) {
+	const each, atOnce = 20, 32
+	callers := harness.Amount(t, "E2E_CALLERS", 1000, 300)
+	gateway.Token.Handle(harness.ExchangeServer(3600))
+	before := gateway.SettledCounters(t, harness.Counters{"calls": 0})
 	order := rand.Perm(callers * each)
 	var group sync.WaitGroup
 	for first := range atOnce {
 		group.Go(func() {
 			for i := first; i < len(order) && !t.Failed(); i += atOnce {
 				subject := fmt.Sprint("caller-", order[i]%callers)
-				if got := exchangedFor(askSubjectBy(t, gateway, clients[rand.N(len(clients))], host, subject)); got != subject {
+				if got := exchangedFor(askSubjectBy(t, gateway, clients[rand.N(len(clients))], "random", subject)); got != subject {
 					t.Errorf("%s was served with the token of %s", subject, got)
 				}
 			}
 		})
 	}
 	group.Wait()
-}
-
-func checkOneExchangeEach(t *testing.T, gateway *harness.Gateway, clients []*http.Client) {
-	callers := harness.Amount(t, "E2E_CALLERS", 1000, 300)
-	before := gateway.SettledCounters(t, harness.Counters{"calls": 0})
-	start := time.Now()
-	volleyOf(t, gateway, clients, "random", callers, 20)
-	t.Logf("%d callers, %d requests in %s: %d exchanges", callers, 20*callers, time.Since(start).Round(time.Millisecond), len(gateway.Token.CallsOf("random")))
 	gateway.Token.CheckCallsOf(t, "random", callers)
 	gateway.WaitGrowth(t, before, harness.Counters{"calls": callers})
-}
-
-// The workers keep 3 callers each, and the store has no more keys for those that they share.
-func checkMoreCallersThanKeys(t *testing.T, gateway *harness.Gateway, clients []*http.Client) {
-	volleyOf(t, gateway, clients, "few", 500, 4)
+	gateway.Token.Forget()
 }
 
 // checkExchangeHangs has one worker wait for a server that hangs, and the others for it.
@@ -130,29 +107,4 @@ func checkExchangeHangs(t *testing.T, gateway *harness.Gateway, clients []*http.
 		}
 	}
 	gateway.Token.CheckCallsOf(t, "hanging", 2)
-}
-
-// checkRefusedOnce has callers whose token the server refuses, at once on all workers, and later.
-func checkRefusedOnce(t *testing.T, gateway *harness.Gateway, clients []*http.Client) {
-	const callers = 20
-	gateway.Token.Handle(harness.Refusal(400, "invalid_grant"))
-	for round := range 3 {
-		var sent []*harness.Parallel
-		for _, client := range clients {
-			var requests []*http.Request
-			for i := range callers {
-				requests = append(requests, gateway.Request(t, http.MethodGet, "/", "", "Host: refused", fmt.Sprint("Authorization: Bearer bad-", i)))
-			}
-			sent = append(sent, harness.SendParallel(client, requests...))
-		}
-		for _, requests := range sent {
-			for _, result := range requests.Wait() {
-				harness.CheckRefusedSubject(t, result.Answer)
-			}
-		}
-		if calls := len(gateway.Token.CallsOf("refused")); calls != callers {
-			t.Errorf("after round %d: %d exchanges for %d callers that were refused, want one each", round, calls, callers)
-		}
-	}
-	gateway.Upstream.CheckNotReached(t)
 }

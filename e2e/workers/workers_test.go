@@ -14,9 +14,8 @@ const workers = 4
 
 func TestWorkers(t *testing.T) {
 	t.Parallel()
-	configs := harness.CachedConfigs([]string{"warm", "cold", "refused", "refused-at-once", "renewed"}, map[string]any{})
+	configs := harness.CachedConfigs([]string{"warm", "cold", "refused-at-once", "renewed"}, map[string]any{})
 	maps.Copy(configs, harness.CachedConfigs([]string{"alone"}, map[string]any{"shared": false}))
-	maps.Copy(configs, harness.CachedConfigs([]string{"never-good"}, map[string]any{"backoff": 500}))
 	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(configs), Workers: workers})
 	clients := gateway.WorkerClients(t)
 	tokens := &harness.TokenIssuer{}
@@ -87,40 +86,22 @@ func TestWorkers(t *testing.T) {
 		}
 	})
 
-	t.Run("refused by the upstream", func(t *testing.T) {
-		gateway.Token.Handle(tokens.Answer(300))
-		first, second := harness.IssuedToken("refused", 1), harness.IssuedToken("refused", 2)
-		for _, client := range clients {
-			gateway.AskBy(t, client, "refused").CheckToken(t, first)
-		}
-		gateway.Upstream.Respond(refuseToken(first))
-		before := gateway.SettledCounters(t, harness.Counters{"invalidated": 0})
-		for _, client := range clients {
-			if result := gateway.AskBy(t, client, "refused"); result.Status == http.StatusOK {
-				continue // this worker had noticed already
-			}
-			gateway.AskBy(t, client, "refused").CheckToken(t, second)
-		}
-		for _, client := range clients {
-			gateway.AskBy(t, client, "refused").CheckToken(t, second)
-		}
-		gateway.Token.CheckCallsOf(t, "refused", 2)
-		gateway.WaitGrowth(t, before, harness.Counters{"invalidated": 1})
-	})
-
 	t.Run("refused on all workers at once", func(t *testing.T) {
 		const count = 20
 		gateway.Token.Handle(tokens.Answer(300))
-		upstream := &harness.Verdicts{}
-		gateway.Upstream.Respond(upstream.Status)
 		first := harness.IssuedToken("refused-at-once", 1)
 		before := gateway.SettledCounters(t, harness.Counters{"invalidated": 0})
 		var requests []*harness.Parallel
-		release := upstream.Hold()
+		release := make(chan struct{})
+		gateway.Upstream.Respond(harness.Verdict(release))
 		gateway.Upstream.Forget()
 		for _, client := range clients {
 			gateway.AskBy(t, client, "refused-at-once").CheckToken(t, first)
-			requests = append(requests, harness.SendParallel(client, gateway.HeldRequests(t, "refused-at-once", count)...))
+			held := gateway.Requests(t, "refused-at-once", count)
+			for _, request := range held {
+				request.Header.Set("X-Verdict", "hold")
+			}
+			requests = append(requests, harness.SendParallel(client, held...))
 		}
 		gateway.Upstream.WaitRequests(t, (count+1)*workers)
 		close(release)
@@ -137,39 +118,4 @@ func TestWorkers(t *testing.T) {
 		gateway.WaitGrowth(t, before, harness.Counters{"invalidated": 1})
 		gateway.Token.CheckCallsOf(t, "refused-at-once", 2)
 	})
-
-	t.Run("always refused by the upstream", func(t *testing.T) {
-		const backoff = 500 * time.Millisecond
-		gateway.Token.Handle(tokens.Answer(300))
-		gateway.Upstream.Respond(func(*http.Request) int { return http.StatusUnauthorized })
-		// One after the other, so that no two workers learn of a refusal at the same time.
-		for start := time.Now(); time.Since(start) < 4*time.Second; {
-			for _, client := range clients {
-				if result := gateway.AskBy(t, client, "never-good"); result.Status != http.StatusUnauthorized || result.Token() == "" {
-					t.Fatalf("answered %d with the token %q (%v), want the upstream's 401", result.Status, result.Token(), result.Err)
-				}
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		calls := gateway.Token.CallsOf("never-good")
-		if len(calls) < 3 {
-			t.Errorf("%d calls, want at least 3", len(calls))
-		}
-		// The first token is dropped at once.
-		for i := 2; i < len(calls); i++ {
-			if gap := calls[i].Time.Sub(calls[i-1].Time); gap < backoff {
-				t.Errorf("calls %d and %d are %s apart, want at least %s", i, i+1, gap, backoff)
-			}
-		}
-	})
-}
-
-// refuseToken makes an upstream that does not accept one token.
-func refuseToken(token string) func(*http.Request) int {
-	return func(r *http.Request) int {
-		if r.Header.Get("X-Token") == token {
-			return http.StatusUnauthorized
-		}
-		return http.StatusOK
-	}
 }

@@ -12,21 +12,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"text/template"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/registry"
 	jsonpatch "gopkg.in/evanphx/json-patch.v4" // the API server's own
 
 	"token-fetch/cmd/definitions"
@@ -64,10 +59,6 @@ type gateway struct {
 
 func newGateway(t *testing.T) *gateway {
 	t.Helper()
-	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.WriteString(w, r.Header.Get("Authorization"))
-	}))
-	t.Cleanup(upstream.Close)
 	listener, err := net.Listen("tcp", ":0") // a port that nobody listens on
 	must(t, err)
 	must(t, listener.Close())
@@ -77,7 +68,7 @@ func newGateway(t *testing.T) *gateway {
 	t.Cleanup(func() { os.RemoveAll(folder) })
 	g := &gateway{
 		Folder: folder, provider: provider.Start(t), image: push(t),
-		Port: listener.Addr().(*net.TCPAddr).Port, UpstreamPort: upstream.Listener.Addr().(*net.TCPAddr).Port,
+		Port: listener.Addr().(*net.TCPAddr).Port, UpstreamPort: provider.StartUpstream(t),
 		Certificates: filepath.Join(folder, "certs"), Resources: filepath.Join(folder, "resources.yaml"),
 	}
 	ca, err := os.ReadFile(g.provider.CAFile)
@@ -89,11 +80,9 @@ func newGateway(t *testing.T) *gateway {
 // push puts the image into a registry of the test's own, as a user does, and returns its name.
 func push(t *testing.T) (image string) {
 	t.Helper()
-	images := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	t.Cleanup(images.Close)
 	module, err := harness.Wasm()
 	must(t, err)
-	image = strings.TrimPrefix(images.URL, "http://") + "/gateway/token-fetch:1.0.0"
+	image = provider.StartRegistry(t) + "/gateway/token-fetch:1.0.0"
 	run(t, "make", "-C", filepath.Dir(module), "push", "MODULE="+module, "IMAGE="+image, "BUILD="+t.TempDir())
 	return image
 }

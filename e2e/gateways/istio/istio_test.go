@@ -6,12 +6,9 @@
 package istio_test
 
 import (
+	"errors"
 	"fmt"
-	"io"
-	"log"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,8 +16,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-containerregistry/pkg/registry"
 
 	"token-fetch/cmd/definitions"
 	"token-fetch/e2e/gateways/provider"
@@ -40,7 +35,7 @@ func TestManifest(t *testing.T) {
 		"partner.example.com": "Bearer " + provider.Token("orders.read partners.read"),
 		"public.example.com":  "forged", // an exempted request is left alone
 	} {
-		if got := gateway.get(host); got.err != nil || got.status != http.StatusOK || got.token != want {
+		if got := gateway.get(t, host); got.Err != nil || got.Status != http.StatusOK || got.Body != want {
 			t.Errorf("%s: got %+v, expected 200 and the token %q", host, got, want)
 		}
 	}
@@ -56,7 +51,10 @@ func TestChangesUnderLoad(t *testing.T) {
 	)
 	m := newMesh(t)
 	gateway := m.start(t)
-	requests := gateway.startLoad(host, rate)
+	stop, loaded := make(chan struct{}), make(chan []harness.Result, 1)
+	go func() {
+		loaded <- harness.LoadUntil(stop, rate, func(int) harness.Result { return gateway.get(t, host) })
+	}()
 	tokens := []string{"Bearer " + provider.Token("orders.read")}
 	var slowest time.Duration
 	for i := range changes {
@@ -64,10 +62,9 @@ func TestChangesUnderLoad(t *testing.T) {
 		tokens = append(tokens, "Bearer "+provider.Token(scope))
 		m.setScope(scope)
 		m.control.update(t, m.plugin)
-		took := await(t, updateLimit, "the gateway works by the changed configuration", func() bool {
-			return gateway.get(host).token == tokens[len(tokens)-1]
-		})
-		slowest = max(slowest, took)
+		slowest = max(slowest, await(t, updateLimit, "the gateway works by the changed configuration", func() bool {
+			return gateway.get(t, host).Body == tokens[len(tokens)-1]
+		}))
 	}
 
 	const started = "starts with 2 rules"
@@ -78,14 +75,39 @@ func TestChangesUnderLoad(t *testing.T) {
 	image := await(t, updateLimit, "the new image has started in every worker", func() bool { return gateway.logged(started) >= before+vms })
 	time.Sleep(2 * time.Second) // for requests that only the new image serves
 
-	answers := requests.end()
+	close(stop)
+	answers := <-loaded
 	for _, got := range answers {
-		if got.err != nil || got.status != http.StatusOK || !slices.Contains(tokens, got.token) {
+		if got.Err != nil || got.Status != http.StatusOK || !slices.Contains(tokens, got.Body) {
 			t.Errorf("got %+v, expected 200 and a token of one of the configurations", got)
 		}
 	}
 	t.Logf("%d changed configurations, each at work after %s or less, and an image, after %s, while %d requests came",
 		changes, slowest.Round(10*time.Millisecond), image.Round(100*time.Millisecond), len(answers))
+}
+
+// get sends a request with a forged token. The upstream answers with the one that it receives.
+func (a *agent) get(t *testing.T, host string) harness.Result {
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.url, nil)
+	if err != nil {
+		return harness.Result{Err: err}
+	}
+	request.Host = host
+	request.Header.Set("Authorization", "forged")
+	return harness.SendTimed(http.DefaultClient, request)
+}
+
+// await returns after how long a condition held.
+func await(t *testing.T, limit time.Duration, what string, holds func() bool) time.Duration {
+	t.Helper()
+	began := time.Now()
+	harness.Eventually(t, limit, func() error {
+		if !holds() {
+			return errors.New("not yet: " + what)
+		}
+		return nil
+	})
+	return time.Since(began)
 }
 
 // mesh is what the gateway finds around it.
@@ -100,15 +122,9 @@ type mesh struct {
 // newMesh reads deploy/istio.yaml and points it at loopback: nothing else of it is changed.
 func newMesh(t *testing.T) *mesh {
 	t.Helper()
-	images := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	t.Cleanup(images.Close)
-	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.WriteString(w, r.Header.Get("Authorization"))
-	}))
-	t.Cleanup(upstream.Close)
 	identityProvider := provider.Start(t)
-	m := &mesh{registry: strings.TrimPrefix(images.URL, "http://"), port: freePorts(t, 1)[0]}
-	m.resources = append(readManifest(t), readYAML(t, []byte(fmt.Sprintf(routes, m.port, upstream.Listener.Addr().(*net.TCPAddr).Port)))...)
+	m := &mesh{registry: provider.StartRegistry(t), port: freePorts(t, 1)[0]}
+	m.resources = append(readManifest(t), readYAML(t, []byte(fmt.Sprintf(routes, m.port, provider.StartUpstream(t))))...)
 	for _, resource := range m.resources {
 		switch spec := resource["spec"].(map[string]any); {
 		case resource["kind"] == "WasmPlugin":
@@ -162,7 +178,7 @@ func (m *mesh) start(t *testing.T) *agent {
 	m.control = startDiscovery(t, m.resources)
 	gateway := startAgent(t, m.control.port, m.port)
 	took := await(t, startLimit, "the gateway forwards requests with a token", func() bool {
-		return strings.HasPrefix(gateway.get("orders.example.com").token, "Bearer ")
+		return strings.HasPrefix(gateway.get(t, "orders.example.com").Body, "Bearer ")
 	})
 	t.Logf("the gateway gives tokens %s after its start", took.Round(100*time.Millisecond))
 	return gateway
@@ -204,15 +220,7 @@ func customSection(name string) []byte {
 
 func readManifest(t *testing.T) []map[string]any {
 	t.Helper()
-	root, err := harness.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(filepath.Join(root, "deploy", "istio.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return readYAML(t, data)
+	return readYAML(t, harness.ReadProjectFile(t, "deploy", "istio.yaml"))
 }
 
 func readYAML(t *testing.T, data []byte) []map[string]any {

@@ -1,4 +1,4 @@
-// Package provider is an identity provider on loopback, as the manifests of deploy/ expect one: it speaks TLS
+// Package provider is what a gateway finds around it, on loopback: an upstream, a registry of images, and an identity provider, as the manifests of deploy/ expect one: it speaks TLS
 // as idp.example.com only, and gives tokens for client credentials. CheckTokens tells whether a gateway got them.
 package provider
 
@@ -19,9 +19,14 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+
+	"token-fetch/e2e/harness"
 )
 
 // What the manifests say of the provider and of its client.
@@ -60,6 +65,21 @@ func Start(t testing.TB) *Provider {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return &Provider{Port: server.Listener.Addr().(*net.TCPAddr).Port, CAFile: caFile}
+}
+
+// StartUpstream runs an upstream that answers with the Authorization header that it gets, and returns its port.
+func StartUpstream(t testing.TB) int {
+	t.Helper()
+	server := harness.Serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Header.Get("Authorization")) })
+	_, port, _ := net.SplitHostPort(server.Address)
+	number, _ := strconv.Atoi(port)
+	return number
+}
+
+// StartRegistry runs a registry of images, and returns its host and port.
+func StartRegistry(t testing.TB) string {
+	t.Helper()
+	return harness.Serve(t, registry.New(registry.Logger(log.New(io.Discard, "", 0))).ServeHTTP).Address
 }
 
 // answer gives a token that tells for which scopes it is, or an error that tells what was wrong.

@@ -3,7 +3,6 @@ package outage
 import (
 	"net/http"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +32,7 @@ func Record(t *testing.T) *Recording {
 			events = events[1:]
 		}
 		if due%ScrapePeriod == 0 {
-			recording.add(gateway.Scrape(t), began)
+			recording.add(gateway.Admin(t, "/stats/prometheus"), began)
 		}
 	}
 	close(stop)
@@ -49,13 +48,10 @@ func Start(t *testing.T) (gateway *harness.Gateway, happen func(event string)) {
 	orders.Handle(played.answerOrders)
 	callers.Handle(played.answerExchange)
 	gateway = harness.Start(t, harness.Options{
-		Config:  configuration(),
-		Workers: 2,
-		WasmLog: "warn",
-		Services: []harness.Service{
-			{Name: OrderService, Address: strings.TrimPrefix(orders.URL(), "http://")},
-			{Name: CallerService, Address: strings.TrimPrefix(callers.URL(), "http://")},
-		},
+		Config:   configuration(),
+		Workers:  2,
+		WasmLog:  "warn",
+		Services: []harness.Service{orders.Service(OrderService), callers.Service(CallerService)},
 	})
 	return gateway, played.happen
 }

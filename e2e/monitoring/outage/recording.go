@@ -72,45 +72,9 @@ func (r *Recording) Load() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "load %s\n", r.Period)
 	for _, key := range slices.Sorted(maps.Keys(r.series)) {
-		fmt.Fprintf(&text, "  %s %s\n", key, runs(r.series[key]))
+		fmt.Fprintf(&text, "  %s %s\n", key, strings.Join(r.series[key], " "))
 	}
 	return text.String()
-}
-
-// runs writes a value that is there several times as VALUExTIMES, where TIMES is of the repetitions.
-func runs(values []string) string {
-	var words []string
-	for first := 0; first < len(values); {
-		next := first + 1
-		for next < len(values) && values[next] == values[first] {
-			next++
-		}
-		word := values[first]
-		if repetitions := next - first - 1; repetitions > 0 {
-			if word == absent {
-				repetitions++ // its number is the whole one
-			}
-			word += fmt.Sprintf("x%d", repetitions)
-		}
-		words = append(words, word)
-		first = next
-	}
-	return strings.Join(words, " ")
-}
-
-// scrapesOf is how many values runs has written.
-func scrapesOf(words string) (count int) {
-	for word := range strings.FieldsSeq(words) {
-		value, repeated, isRun := strings.Cut(word, "x")
-		count++
-		if repetitions, err := strconv.Atoi(repeated); isRun && err == nil {
-			count += repetitions
-		}
-		if isRun && value == absent {
-			count--
-		}
-	}
-	return count
 }
 
 const eventMark = "# event "
@@ -145,7 +109,7 @@ func Read(path string) (r *Recording, load string, err error) {
 			r.Events = append(r.Events, Event{name, offset})
 		}
 		if _, values, found := strings.Cut(line, "} "); found {
-			r.scrapes = max(r.scrapes, scrapesOf(values))
+			r.scrapes = max(r.scrapes, len(strings.Fields(values)))
 		}
 		if period, found := strings.CutPrefix(line, "load "); found {
 			if r.Period, err = time.ParseDuration(period); err != nil {
