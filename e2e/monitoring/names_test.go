@@ -46,7 +46,7 @@ func selectorsOf(t *testing.T, expression string) []*parser.VectorSelector {
 // Rules and dashboard name metrics that the plugin as it is now has, or that the rules make of them; and so does the
 // recording, which is of an earlier day.
 func TestNames(t *testing.T) {
-	gateway, _ := outage.Start(t)
+	gateway := outage.Start(t)
 	outage.Load(t, gateway)
 	names := namesOf(gateway.Admin(t, "/stats/prometheus"))
 	p := newPrometheus(t)

@@ -3,12 +3,12 @@
 package outage
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
+
+	"token-fetch/e2e/harness"
 )
 
 // Event is something that the script does to the token services.
@@ -29,21 +29,24 @@ const (
 	RefusalEnds       = "all callers are accepted once more"
 	length            = 19 * time.Minute
 	callers           = 30
-	requestPeriod     = 100 * time.Millisecond // of a request for orders, and one of a caller
-	orderLifetime     = 120                    // seconds, as below
+	requestRate       = 10  // a second, for orders and of callers each
+	orderLifetime     = 120 // seconds, as below
 	orderRefresh      = 40
 	exchangedLifetime = 60
 )
 
-// Script is when the events happen.
-var Script = []Event{
-	{OneFailure, time.Minute},
-	{SomeRefused, 90 * time.Second},
-	{SomeRefusedEnds, 150 * time.Second},
-	{OutageBegins, 3 * time.Minute},
-	{OutageEnds, 8 * time.Minute},
-	{RefusalBegins, 11 * time.Minute},
-	{RefusalEnds, 16 * time.Minute},
+// Script is when the events happen, and what each does to the services.
+var Script = []struct {
+	Event
+	do func(*services)
+}{
+	{Event{OneFailure, time.Minute}, func(s *services) { s.failOnce = true }},
+	{Event{SomeRefused, 90 * time.Second}, func(s *services) { s.refused = 2 }},
+	{Event{SomeRefusedEnds, 150 * time.Second}, func(s *services) { s.refused = 0 }},
+	{Event{OutageBegins, 3 * time.Minute}, func(s *services) { s.isDown = true }},
+	{Event{OutageEnds, 8 * time.Minute}, func(s *services) { s.isDown = false }},
+	{Event{RefusalBegins, 11 * time.Minute}, func(s *services) { s.refused = 7 }},
+	{Event{RefusalEnds, 16 * time.Minute}, func(s *services) { s.refused = 0 }},
 }
 
 // services are the two token services of the script: one for orders, one that exchanges callers' tokens.
@@ -55,23 +58,10 @@ type services struct {
 }
 
 // happen does what an event says.
-func (s *services) happen(event string) {
+func (s *services) happen(do func(*services)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch event {
-	case OneFailure:
-		s.failOnce = true
-	case OutageBegins:
-		s.isDown = true
-	case OutageEnds:
-		s.isDown = false
-	case SomeRefused:
-		s.refused = 2
-	case RefusalBegins:
-		s.refused = 7
-	case SomeRefusedEnds, RefusalEnds:
-		s.refused = 0
-	}
+	do(s)
 }
 
 func (s *services) fails() bool {
@@ -88,27 +78,21 @@ func (s *services) refuses(caller int) bool {
 	return caller%10 < s.refused
 }
 
-func (s *services) answerOrders(w http.ResponseWriter, _ *http.Request) {
+func (s *services) answerOrders(w http.ResponseWriter, r *http.Request) {
 	if s.fails() {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
-	answer(w, http.StatusOK, map[string]any{"access_token": "an-order-token", "expires_in": orderLifetime})
+	harness.JSON(http.StatusOK, harness.Config{"access_token": "an-order-token", "expires_in": orderLifetime})(w, r)
 }
 
 func (s *services) answerExchange(w http.ResponseWriter, r *http.Request) {
 	var caller int
 	if _, err := fmt.Sscanf(r.FormValue("subject_token"), "caller-%d", &caller); err != nil || s.refuses(caller) {
-		answer(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
+		harness.JSON(http.StatusBadRequest, harness.Config{"error": "invalid_grant"})(w, r)
 		return
 	}
-	answer(w, http.StatusOK, map[string]any{"access_token": "a-caller's-token", "token_type": "Bearer", "expires_in": exchangedLifetime})
-}
-
-func answer(w http.ResponseWriter, status int, body map[string]any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // who calls may have gone
+	harness.JSON(http.StatusOK, harness.Config{"access_token": "a-caller's-token", "token_type": "Bearer", "expires_in": exchangedLifetime})(w, r)
 }
 
 // The names of the services as the gateway knows them, and as its metrics do.
@@ -119,7 +103,6 @@ const (
 	CallerMetrics  = "login_example_dns_80"
 	orderHost      = "orders.example"
 	callerHost     = "users.example"
-	exchange       = "urn:ietf:params:oauth:grant-type:token-exchange"
 	defaultTimeout = 5000 // ms, for a busy machine
 )
 
@@ -131,31 +114,7 @@ func configuration() map[string]any {
 		},
 		map[string]any{
 			"_match_domain_": []string{callerHost}, "serviceName": CallerService, "requestPath": "/exchange", "timeout": defaultTimeout,
-			"oauth2": map[string]any{"clientId": "gateway", "clientSecret": "not-a-secret", "grantType": exchange},
+			"oauth2": map[string]any{"clientId": "gateway", "clientSecret": "not-a-secret", "grantType": harness.TokenExchange},
 		},
 	}}
-}
-
-// load sends requests to the gateway until stop is closed. What it gets is in the metrics.
-func load(client *http.Client, gateway string, stop <-chan struct{}) {
-	for number := 0; ; number++ {
-		select {
-		case <-stop:
-			return
-		case <-time.After(requestPeriod):
-		}
-		for host, token := range map[string]string{orderHost: "", callerHost: fmt.Sprintf("Bearer caller-%d", number%callers)} {
-			request, err := http.NewRequest(http.MethodGet, gateway+"/", strings.NewReader(""))
-			if err != nil {
-				panic(err) // the script's own
-			}
-			request.Host = host
-			if token != "" {
-				request.Header.Set("Authorization", token)
-			}
-			if response, err := client.Do(request); err == nil {
-				response.Body.Close()
-			}
-		}
-	}
 }
