@@ -141,7 +141,7 @@ func (s Section) Ints(k *Key) []int {
 	}
 	list := []int{}
 	for _, element := range value.Array() {
-		n, isInteger := WholeNumber(element)
+		n, isInteger := wholeNumber(element)
 		if !isInteger || n < k.Min || n > k.Max {
 			s.Invalid(k, element, k.want())
 		}

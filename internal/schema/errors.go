@@ -171,19 +171,16 @@ func (s Section) InvalidSection(want string) {
 }
 
 // Unused warns of a key that has no effect, and why.
-func (s Section) Unused(k *Key, why string) { s.warn(s.Name(k) + " is not used: " + why) }
+func (s Section) Unused(k *Key, why string) { s.Warn(s.Name(k) + " is not used: " + why) }
 
 // Suspect warns of a value that is probably not intended.
 func (s Section) Suspect(k *Key, why string) {
 	value, _ := s.Value(k)
-	s.warn(s.Name(k) + " is " + Shown(value) + ": " + why)
+	s.Warn(s.Name(k) + " is " + Shown(value) + ": " + why)
 }
 
-// Warn adds a warning about the section, once per text.
-func (s Section) Warn(text string) { s.warn(text) }
-
-// warn adds a warning once per text: keys are read repeatedly, and thousands of rules inherit them.
-func (s Section) warn(text string) {
+// Warn adds a warning, once per text: keys are read repeatedly, and thousands of rules inherit them.
+func (s Section) Warn(text string) {
 	if !s.reader.warned[text] {
 		s.reader.warned[text] = true
 		s.reader.warnings = append(s.reader.warnings, text)

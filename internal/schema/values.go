@@ -13,15 +13,12 @@ import (
 )
 
 // String returns a string with variables expanded, or the key's default.
-func (s Section) String(k *Key) string { return s.StringIn(k, nil) }
-
-// StringIn is String for text with a syntax: values of variables are encoded for where they appear in it.
-func (s Section) StringIn(k *Key, syntax SyntaxOf) string {
+func (s Section) String(k *Key) string {
 	if !s.Has(k) {
 		fallback, _ := k.Default.(string)
 		return fallback
 	}
-	return s.Template(k, syntax).Text()
+	return s.Template(k, nil).Text()
 }
 
 // Template returns a string with variables expanded and, if the key may have any, its references. It is empty if the
@@ -92,7 +89,7 @@ func (s Section) Int(k *Key) int {
 		fallback, _ := k.Default.(int)
 		return fallback
 	}
-	n, isInteger := WholeNumber(value)
+	n, isInteger := wholeNumber(value)
 	if !isInteger || n < k.Min || n > k.Max {
 		s.Invalid(k, value, k.limits()+hintQuotes(value, strings.TrimSpace(value.Str)))
 		return 0
@@ -121,7 +118,7 @@ func (s Section) LenientInt(k *Key) int {
 	if n, err := strconv.Atoi(value.String()); err == nil && value.Type == gjson.String {
 		value = gjson.Result{Type: gjson.Number, Num: float64(n), Raw: value.Raw}
 	}
-	n, isInteger := WholeNumber(value)
+	n, isInteger := wholeNumber(value)
 	switch {
 	case isInteger && n == 0:
 		return k.Default.(int)
@@ -146,8 +143,8 @@ func (s Section) Seconds(k *Key) time.Duration { return time.Duration(s.Int(k)) 
 // overflow.
 const MaxSeconds = 10 * 365 * 24 * 3600
 
-// WholeNumber returns an integer exactly, whereas gjson's accessors round silently. 80.0 and 8e1 are 80.
-func WholeNumber(value gjson.Result) (int64, bool) {
+// wholeNumber returns an integer exactly, whereas gjson's accessors round silently. 80.0 and 8e1 are 80.
+func wholeNumber(value gjson.Result) (int64, bool) {
 	if value.Type != gjson.Number || value.Num != float64(int64(value.Num)) {
 		return 0, false
 	}

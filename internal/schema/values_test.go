@@ -126,7 +126,7 @@ func TestWholeNumber(t *testing.T) {
 		`0`: {0, true}, `-3`: {-3, true}, `4294967296`: {1 << 32, true}, `1e3`: {1000, true},
 		`0.5`: {0, false}, `-1e300`: {0, false}, `"1"`: {0, false}, `true`: {0, false}, `null`: {0, false}, `[1]`: {0, false},
 	} {
-		if n, ok := WholeNumber(gjson.Parse(json)); n != want.n || ok != want.ok {
+		if n, ok := wholeNumber(gjson.Parse(json)); n != want.n || ok != want.ok {
 			t.Errorf("%s: got %d and %v, expected %d and %v", json, n, ok, want.n, want.ok)
 		}
 	}
