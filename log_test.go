@@ -53,20 +53,29 @@ func TestFailureLog(t *testing.T) {
 	}
 }
 
-func TestRefusalLog(t *testing.T) {
-	h := newFakeHost()
-	l := eventLog{}
-	for range 100 {
-		l.add(h, refusedCaller(&sourceName{address: "token.dns:80"}, "answered 400 (invalid_grant)"))
-	}
-	h.Pass(lineInterval)
-	l.tick(h)
-	want := []string{
-		"token service token.dns:80 answered 400 (invalid_grant): rejected a caller's token; answering 401",
-		"token service token.dns:80 answered 400 (invalid_grant): rejected a caller's token, and 98 more since the last line; answering 401",
-	}
-	if !slices.Equal(h.lines, want) {
-		t.Errorf("got %s, expected %s", fmt.Sprintf("%q", h.lines), fmt.Sprintf("%q", want))
+// Of a hundred events, the first has a line at once, and the others their sum later.
+func TestEventLog(t *testing.T) {
+	name := &sourceName{address: "idp.dns:443", parts: []string{"rule 2"}, oauthClient: "gateway"}
+	for _, test := range []struct {
+		event      eventLine
+		begin, end string // of its lines; the sum stands between them
+	}{
+		{refusedCaller(name, "answered 400 (invalid_grant)"),
+			"token service idp.dns:443 (rule 2, client gateway) answered 400 (invalid_grant): rejected a caller's token", "; answering 401"},
+		{rejectedToken(name, "upstream", "answered 401"), "upstream answered 401 to a request with a token of token service idp.dns:443 (rule 2, client gateway)",
+			"; fetching a new token, after repeated rejections at most every 30s; check the token's audience and scope, the clocks, or cache.invalidateOn"},
+	} {
+		h, l := newFakeHost(), eventLog{}
+		for range 100 {
+			l.add(h, test.event)
+		}
+		l.tick(h)
+		h.Pass(lineInterval)
+		l.tick(h)
+		l.tick(h)
+		if want := []string{test.begin + test.end, test.begin + ", and 98 more since the last line" + test.end}; !slices.Equal(h.lines, want) {
+			t.Errorf("got %q, expected %q", h.lines, want)
+		}
 	}
 }
 
@@ -101,25 +110,6 @@ func TestRedisLog(t *testing.T) {
 	}
 	if p.redisLogFor("other.dns:6379") == logs[0] {
 		t.Error("another Redis has the same log, expected one of its own")
-	}
-}
-
-func TestRejectionLog(t *testing.T) {
-	h := newFakeHost()
-	l := eventLog{}
-	for range 100 {
-		l.add(h, rejectedToken(&sourceName{address: "idp.dns:443", parts: []string{"rule 2"}, oauthClient: "gateway"}, "upstream", "answered 401"))
-	}
-	l.tick(h)
-	h.Pass(lineInterval)
-	l.tick(h)
-	l.tick(h)
-	const (
-		begin = "upstream answered 401 to a request with a token of token service idp.dns:443 (rule 2, client gateway)"
-		end   = "; fetching a new token, after repeated rejections at most every 30s; check the token's audience and scope, the clocks, or cache.invalidateOn"
-	)
-	if want := []string{begin + end, begin + ", and 98 more since the last line" + end}; !slices.Equal(h.lines, want) {
-		t.Errorf("got %q, expected %q", h.lines, want)
 	}
 }
 
