@@ -46,7 +46,7 @@ func (r *requestContext) restoreHeaders() (ok bool) {
 	if _, isAttempt := abi.Property(attemptCount); !isAttempt {
 		return true
 	}
-	property := pluginName + ".client." + hex.EncodeToString(r.part.identity[:])
+	property := pluginName + ".client." + hex.EncodeToString(r.part.Identity[:])
 	kept, isKept := abi.Property(property)
 	if !isKept {
 		abi.SetProperty(property, headerLines(names))

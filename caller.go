@@ -28,7 +28,7 @@ func (r *requestContext) callerValues() ([]byte, error) {
 	if !ok {
 		headers = abi.RequestHeaders(headers[:0])
 	}
-	values, err := r.part.service.AppendCaller(buffer.values[:0], headers)
+	values, err := r.part.Service.AppendCaller(buffer.values[:0], headers)
 	if err == nil {
 		buffer.values = values
 	}

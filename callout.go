@@ -50,7 +50,7 @@ type client struct {
 }
 
 func newClient(p *part, h host, m *metrics) *client {
-	service := p.service
+	service := p.Service
 	name := &sourceName{address: service.Address(), oauthClient: service.ClientID}
 	name.addPart(p.name)
 	return &client{
@@ -81,7 +81,7 @@ func (c *client) Fetch(q token.Query, done func(token.Token, *token.Error)) {
 // call is Fetch with the named tokens that the call refers to.
 func (c *client) call(q token.Query, named []string, retry func(*token.Error) bool, done func(token.Token, *token.Error)) {
 	caller, _ := q.Caller.(*tokenservice.Caller)
-	if c.part.service.IsSigned() {
+	if c.part.Service.IsSigned() {
 		c.sign(caller, named, done)
 		return
 	}
@@ -97,7 +97,7 @@ func (c *client) call(q token.Query, named []string, retry func(*token.Error) bo
 
 // sign creates a token that the plugin signs itself.
 func (c *client) sign(caller *tokenservice.Caller, named []string, done func(token.Token, *token.Error)) {
-	t, err := c.part.service.Sign(caller, named, c.host.Wall())
+	t, err := c.part.Service.Sign(caller, named, c.host.Wall())
 	if err != nil {
 		failure := preparationError(err)
 		c.callFailed(failure)
@@ -111,10 +111,10 @@ func (c *client) sign(caller *tokenservice.Caller, named []string, done func(tok
 func (f *fetch) send(cause token.Cause, named []string) *token.Error {
 	c := f.client
 	var trace [][2]string
-	if names := c.part.service.TraceHeaders(); len(names) > 0 && cause != nil {
+	if names := c.part.Service.TraceHeaders(); len(names) > 0 && cause != nil {
 		trace = cause.Headers(names)
 	}
-	call, err := c.part.service.Call(f.caller, named, trace, c.host.Wall())
+	call, err := c.part.Service.Call(f.caller, named, trace, c.host.Wall())
 	if err != nil {
 		return preparationError(err)
 	}
@@ -140,7 +140,7 @@ func (f *fetch) onResponse(resp *tokenservice.Response) {
 	took := now - f.sentAt
 	f.client.metrics.callDuration.record(took)
 	resp.Took = took
-	grant, err := f.client.part.service.Grant(resp, f.caller, f.client.host.Wall().Add(-took))
+	grant, err := f.client.part.Service.Grant(resp, f.caller, f.client.host.Wall().Add(-took))
 	if err != nil {
 		if f.retry != nil && f.retry(err) {
 			return
@@ -202,7 +202,7 @@ func (c *client) succeed(g tokenservice.Grant, status int, now, took time.Durati
 }
 
 func (c *client) logFailure(err *token.Error) {
-	c.failures.failed(err.Detail, c.part.failure.consequence(err.Reason.Outcome()))
+	c.failures.failed(err.Detail, c.part.failurePolicy().consequence(err.Reason.Outcome()))
 }
 
 // tick writes log lines that are due, and fails fetches whose callback never came.

@@ -74,11 +74,11 @@ func TestExchangedTokenDoesNotOutliveItsSubject(t *testing.T) {
 
 func callerWith(t *testing.T, c *client, subject string) *tokenservice.Caller {
 	t.Helper()
-	values, err := c.part.service.AppendCaller(nil, [][2]string{{"authorization", "bearer " + subject}})
+	values, err := c.part.Service.AppendCaller(nil, [][2]string{{"authorization", "bearer " + subject}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.part.service.Caller(values)
+	return c.part.Service.Caller(values)
 }
 
 func unsignedJWT(claims string) string {

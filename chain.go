@@ -73,7 +73,7 @@ func (l *chainLink) ask() {
 	f := l.fetch
 	link := f.chain.links[l.index]
 	var caller token.Caller
-	if c := f.chain.client.part.service.CallerOf(l.index, f.caller); c != nil {
+	if c := f.chain.client.part.Service.CallerOf(l.index, f.caller); c != nil {
 		caller = c
 	}
 	entry, reply := link.cache.Ask(caller, l)
@@ -144,13 +144,13 @@ func (f *chainFetch) call() {
 // the named tokens that the call used, except those fetched for this very call.
 func (f *chainFetch) retry(err *token.Error) bool {
 	// New named tokens would not help if the client's own token is bad, and any client can send a bad one.
-	isClientFault := err.Reason == token.SubjectRefused && f.chain.client.part.service.RequestBringsSubject()
+	isClientFault := err.Reason == token.SubjectRefused && f.chain.client.part.Service.RequestBringsSubject()
 	if f.refusal != nil || f.hasEnded || isClientFault {
 		return false
 	}
 	for _, l := range f.links {
 		link := f.chain.links[l.index]
-		if l.isNew || !link.client.part.cache.rejectsByCall(err) {
+		if l.isNew || !link.client.part.rejectsByCall(err) {
 			continue
 		}
 		link.client.rejected.add(link.client.host, rejectedToken(link.client.name, "token service "+f.chain.client.name.String(), err.Detail))

@@ -101,7 +101,7 @@ func TestLinkOfAnotherGateway(t *testing.T) {
 	h := newChainHost(t, linkConfig("", "", ""))
 	from := &tokentest.Source{Clock: h.Clock}
 	exchange := h.top.part.named[0]
-	h.top = h.cachedOf(h.top.part, map[*part]cached{exchange: {exchange, h.clients["exchange"], cache.New(&exchange.cache.Policy, from, cache.Deps{
+	h.top = h.cachedOf(h.top.part, map[*part]cached{exchange: {exchange, h.clients["exchange"], cache.New(&exchange.Cache.Policy, from, cache.Deps{
 		Clock: h, Scheduler: h.scheduler, Memory: &h.memory, Stats: &cache.Stats{}, OnPanic: func(any) {},
 	})}})
 	h.answers["/call"] = func(string) *tokenservice.Response { h.answers["/call"] = nil; return body(401, "") }

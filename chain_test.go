@@ -56,10 +56,10 @@ func (h *chainHost) cachedOf(p *part, made map[*part]cached) cached {
 	}
 	deps := cache.Deps{Clock: h, Scheduler: h.scheduler, Memory: &h.memory, Stats: &cache.Stats{}, OnPanic: func(cause any) { h.t.Errorf("panic: %v", cause) }}
 	of := cache.New
-	if p.service.DependsOnCaller() {
+	if p.Service.DependsOnCaller() {
 		of = cache.NewPerCaller
 	}
-	made[p] = cached{p, c, of(&p.cache.Policy, source, deps)}
+	made[p] = cached{p, c, of(&p.Cache.Policy, source, deps)}
 	h.caches = append(h.caches, made[p].cache)
 	h.clients[strings.TrimPrefix(p.name, "token ")] = c
 	return made[p]
@@ -80,7 +80,7 @@ func (a *asked) Fail(err *token.Error)  { a.values, a.told = err.Reason.String()
 func (h *chainHost) ask(headers ...[2]string) *asked {
 	a := &asked{chainHost: h}
 	var caller token.Caller
-	if service := h.top.part.service; service.DependsOnCaller() {
+	if service := h.top.part.Service; service.DependsOnCaller() {
 		values, err := service.AppendCaller(nil, headers)
 		if err != nil {
 			h.t.Fatal(err)

@@ -17,26 +17,16 @@ import (
 
 // This file turns the configuration into the objects that serve requests.
 
-// part is a part of the configuration, as used for requests.
+// part is a part of the configuration, as used for requests. A named token is a part without requests.
 type part struct {
-	name      string   // for log lines; empty: it is the only part
-	enabled   bool     // false: its requests bypass the plugin
-	overwrite bool     // false: a client's own token header goes upstream
-	bypass    []string // methods whose requests only have protected headers removed
-	service   *tokenservice.Service
-	cache     *cachePolicy // nil: one token call per request
-	failure   failurePolicy
-	challenge string    // of a 401, without the error
-	identity  token.Key // of everything its tokens depend on
-	named     []*part   // tokens that its calls refer to, in the order of the service's Links
-	cacheID   token.Key // cached result of cacheIdentity
+	*config.Part
+	name    string    // for log lines; empty: it is the only part
+	named   []*part   // tokens that its calls refer to, in the order of the service's Links
+	cacheID token.Key // cached result of cacheIdentity
 
 	callerHeaders []callerHeader
 	rereadHeaders []string
 }
-
-// cachePolicy is how the tokens of a part are cached.
-type cachePolicy config.Cache
 
 // newPart returns nil for a part that is not configured. parts are those of named tokens, which thousands of rules may
 // share.
@@ -44,19 +34,11 @@ func newPart(configured *config.Part, name string, parts map[*config.Named]*part
 	if configured == nil {
 		return nil
 	}
-	p := newSourcePart(&configured.Source, name, failurePolicy(configured.Failure), parts)
-	p.enabled, p.overwrite, p.bypass, p.challenge = configured.Enabled, configured.Overwrite, configured.BypassMethods, configured.Challenge
-	p.callerHeaders = callerHeaders(configured.Service)
-	p.rereadHeaders = rereadHeaders(configured.Service, configured.Overwrite)
-	return p
-}
-
-// newSourcePart builds what a part has in common with a named token, which is a part without requests.
-func newSourcePart(configured *config.Source, name string, failure failurePolicy, parts map[*config.Named]*part) *part {
-	p := &part{name: name, enabled: true, service: configured.Service, cache: (*cachePolicy)(configured.Cache), failure: failure, identity: configured.Identity}
+	p := &part{Part: configured, name: name, callerHeaders: callerHeaders(configured.Service), rereadHeaders: rereadHeaders(configured.Service, configured.Overwrite)}
 	for _, named := range configured.Named {
 		if parts[named] == nil {
-			parts[named] = newSourcePart(&named.Source, "token "+named.Name, failure, parts)
+			ofToken := &config.Part{Source: named.Source, Enabled: true, Overwrite: true, Failure: configured.Failure}
+			parts[named] = newPart(ofToken, "token "+named.Name, parts)
 		}
 		p.named = append(p.named, parts[named])
 	}
@@ -79,10 +61,10 @@ func (p *pluginContext) newCache(part *part, source token.Source) *cache.Cache {
 	}
 	source = p.shareByWorkers(part, p.shareByGateways(part, source))
 	var c *cache.Cache
-	if part.service.DependsOnCaller() {
-		c = cache.NewPerCaller(&part.cache.Policy, source, deps)
+	if part.Service.DependsOnCaller() {
+		c = cache.NewPerCaller(&part.Cache.Policy, source, deps)
 	} else {
-		c = cache.New(&part.cache.Policy, source, deps)
+		c = cache.New(&part.Cache.Policy, source, deps)
 	}
 	p.caches = append(p.caches, c)
 	return c
@@ -91,7 +73,7 @@ func (p *pluginContext) newCache(part *part, source token.Source) *cache.Cache {
 // shareByGateways shares the tokens with other gateways through Redis. Only main-redis.wasm can; the linker drops this
 // code from main.wasm.
 func (p *pluginContext) shareByGateways(part *part, inner token.Source) token.Source {
-	redis := part.cache.Redis
+	redis := part.Cache.Redis
 	if !abi.HasRedis || redis == nil {
 		return inner
 	}
@@ -100,9 +82,9 @@ func (p *pluginContext) shareByGateways(part *part, inner token.Source) token.So
 		Scripts: &share.Client{Host: redisHost{p}, Cluster: cluster.ClusterName(), Connection: redis.Connection},
 		Clock:   p, Prefix: redis.KeyPrefix, Sealer: redis.Sealer,
 		Log:    p.redisLogFor(fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)),
-		Values: len(part.service.Protected), IsHeaderValue: tokenservice.IsHeaderValue,
+		Values: len(part.Service.Protected), IsHeaderValue: tokenservice.IsHeaderValue,
 	}
-	timeout := part.service.MaxFetchTime()
+	timeout := part.Service.MaxFetchTime()
 	options := p.shareOptions(part)
 	options.Lease = max(timeout/2, shortestLease)
 	options.FetchTimeout, options.PeerTimeout = timeout, timeout
@@ -114,15 +96,15 @@ func (p *pluginContext) shareByGateways(part *part, inner token.Source) token.So
 
 // shareByWorkers shares the tokens with the gateway's other workers through its shared data.
 func (p *pluginContext) shareByWorkers(part *part, inner token.Source) token.Source {
-	if !part.cache.Shared {
+	if !part.Cache.Shared {
 		return inner
 	}
-	values := len(part.service.Protected)
+	values := len(part.Service.Protected)
 	store := share.NewSharedData(p, p, values)
-	if part.service.DependsOnCaller() {
-		store = share.NewPerCallerSharedData(p, p, values, part.cache.MaxEntries)
+	if part.Service.DependsOnCaller() {
+		store = share.NewPerCallerSharedData(p, p, values, part.Cache.MaxEntries)
 	}
-	timeout := part.service.MaxFetchTime()
+	timeout := part.Service.MaxFetchTime()
 	options := p.shareOptions(part)
 	options.IsSynchronous = true
 	options.Lease, options.FetchTimeout = timeout+workerGrace, timeout
@@ -139,7 +121,7 @@ func (p *pluginContext) shareByWorkers(part *part, inner token.Source) token.Sou
 
 func (p *pluginContext) shareOptions(part *part) share.Options {
 	return share.Options{
-		Clock: p, Identity: part.identity, Backoff: part.cache.Backoff, EarliestRenewal: part.cache.EarliestRenewal, Wake: p.pollSoon,
+		Clock: p, Identity: part.Identity, Backoff: part.Cache.Backoff, EarliestRenewal: part.Cache.EarliestRenewal, Wake: p.pollSoon,
 	}
 }
 
@@ -153,8 +135,8 @@ func (p *part) cacheIdentity() token.Key {
 		return p.cacheID // thousands of rules may share a named token
 	}
 	h := schema.NewHasher()
-	h.Add(string(p.identity[:]), fmt.Sprintf("%+v", p.cache.Policy), fmt.Sprintf("%v %q %v", p.cache.InvalidateOn, p.cache.InvalidateWhen, p.cache.Shared),
-		p.cache.Redis.Identity(), fmt.Sprint(p.service.Retries, p.service.Timeout, p.service.TraceHeaders()))
+	h.Add(string(p.Identity[:]), fmt.Sprintf("%+v", p.Cache.Policy), fmt.Sprintf("%v %q %v", p.Cache.InvalidateOn, p.Cache.InvalidateWhen, p.Cache.Shared),
+		p.Cache.Redis.Identity(), fmt.Sprint(p.Service.Retries, p.Service.Timeout, p.Service.TraceHeaders()))
 	for _, named := range p.named {
 		id := named.cacheIdentity()
 		h.Add(string(id[:]))

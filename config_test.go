@@ -55,7 +55,7 @@ func TestKeysOfRulesAreThoseOfWasmGo(t *testing.T) {
 
 // Other plugins call the same service by the same name.
 func TestClustersAreNamedAsWasmGoNamesThem(t *testing.T) {
-	service := globalPart(t, sampleJSON).service
+	service := globalPart(t, sampleJSON).Service
 	want := wrapper.FQDNCluster{FQDN: service.Name, Port: int64(service.Port)}.ClusterName()
 	if got := service.ClusterName(); got != want {
 		t.Errorf("got %q, wasm-go has %q", got, want)
@@ -69,7 +69,7 @@ func TestEmptyPrefixIsNoMissingPrefix(t *testing.T) {
 			`"oauth2": {"clientId": "id", "clientSecret": "s"}}`)
 	}
 	missing, empty := with(""), with(`"tokenPrefix": "", `)
-	if missing.identity == empty.identity {
+	if missing.Identity == empty.Identity {
 		t.Error("the workers and the next configuration share the token of both")
 	}
 	if missing.cacheIdentity() == empty.cacheIdentity() {

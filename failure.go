@@ -13,6 +13,8 @@ import (
 // failurePolicy decides what happens to a request without a token. Nothing else does.
 type failurePolicy config.Failure
 
+func (p *part) failurePolicy() *failurePolicy { return (*failurePolicy)(&p.Failure) }
+
 // denies reports whether the request is answered; otherwise it is forwarded without a token. A refused subject is
 // always denied, with a reply of its kind.
 func (p *failurePolicy) denies(o token.Outcome) bool {

@@ -25,7 +25,7 @@ func TestFailurePolicy(t *testing.T) {
 		"failure, no mode": {extended(`"failure": {"status": 503}`), []bool{true, true, true, true, true, true}},
 	}
 	for name, test := range tests {
-		policy := globalPart(t, test.config).failure
+		policy := globalPart(t, test.config).failurePolicy()
 		for i, o := range outcomes {
 			if got := policy.denies(o); got != test.denies[i] {
 				t.Errorf("%s, %s: got %v, expected %v", name, o, got, test.denies[i])
@@ -83,7 +83,7 @@ func TestReasons(t *testing.T) {
 // callerOf is some caller, nil where tokens do not depend on it.
 func callerOf(t *testing.T, c *client) token.Caller {
 	t.Helper()
-	if !c.part.service.DependsOnCaller() {
+	if !c.part.Service.DependsOnCaller() {
 		return nil
 	}
 	return callerWith(t, c, "abc")
@@ -121,7 +121,7 @@ func TestReplyHeaders(t *testing.T) {
 		"the operator's own is empty": {`{"status": 503, "headers": {"retry-after": ""}}`, time.Second, plain + " retry-after="},
 	}
 	for name, test := range tests {
-		policy := globalPart(t, extended(`"failure": `+test.failure)).failure
+		policy := globalPart(t, extended(`"failure": `+test.failure)).failurePolicy()
 		for range 2 { // the first must not change the policy
 			var got []string
 			for _, header := range policy.replyHeaders(test.wait) {

@@ -14,10 +14,10 @@ import (
 // setHeaders sets the protected headers, and removes those without a value and the tokens that were exchanged.
 func (r *requestContext) setHeaders(values []string) bool {
 	r.keepRoute()
-	for i, name := range r.part.service.Protected {
+	for i, name := range r.part.Service.Protected {
 		var err error
 		switch {
-		case i == 0 && r.part.service.Cookies != nil:
+		case i == 0 && r.part.Service.Cookies != nil:
 			err = r.setCookies(values[i])
 		case values[i] == "":
 			err = proxywasm.RemoveHttpRequestHeader(name)
@@ -33,7 +33,7 @@ func (r *requestContext) setHeaders(values []string) bool {
 
 // removeConsumed removes the tokens that were exchanged.
 func (r *requestContext) removeConsumed() bool {
-	service := r.part.service
+	service := r.part.Service
 	if len(service.RemovedCookies) > 0 && service.Cookies == nil && r.setCookies("") != nil {
 		return false
 	}
@@ -43,7 +43,7 @@ func (r *requestContext) removeConsumed() bool {
 // setCookies adds the token's cookies to the client's others. Without a token, it only removes the client's cookies
 // with these names.
 func (r *requestContext) setCookies(token string) error {
-	cookies := r.part.service.CookieHeader(r.cookieLines(), token)
+	cookies := r.part.Service.CookieHeader(r.cookieLines(), token)
 	if cookies == "" {
 		return proxywasm.RemoveHttpRequestHeader("cookie")
 	}
@@ -62,7 +62,7 @@ func (r *requestContext) cookieLines() (lines []string) {
 
 // removeProtected removes the headers that only the plugin may set, and the tokens that were exchanged.
 func (r *requestContext) removeProtected() bool {
-	service := r.part.service
+	service := r.part.Service
 	if service.Cookies == nil {
 		return r.removeHeaders(service.Protected)
 	}
@@ -71,7 +71,7 @@ func (r *requestContext) removeProtected() bool {
 
 // removeHeaders removes the named headers, and the tokens that were exchanged.
 func (r *requestContext) removeHeaders(names []string) bool {
-	if len(names)+len(r.part.service.Removed)+len(r.part.service.RemovedCookies) > 0 {
+	if len(names)+len(r.part.Service.Removed)+len(r.part.Service.RemovedCookies) > 0 {
 		r.keepRoute()
 	}
 	return removeAll(names) && r.removeConsumed()
@@ -136,12 +136,12 @@ func (r *requestContext) hideFrom(field string) bool {
 // protects reports whether the client's own header or trailer with that name must not reach the upstream.
 func (r *requestContext) protects(name string) bool {
 	is := func(protected string) bool { return strings.EqualFold(protected, name) }
-	return slices.ContainsFunc(r.protected(), is) || slices.ContainsFunc(r.part.service.Removed, is)
+	return slices.ContainsFunc(r.protected(), is) || slices.ContainsFunc(r.part.Service.Removed, is)
 }
 
 // protected are the headers that may come only from the token service.
 func (r *requestContext) protected() []string {
-	names := r.part.service.Protected
+	names := r.part.Service.Protected
 	if r.ownToken {
 		return names[1:]
 	}

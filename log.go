@@ -205,9 +205,9 @@ func rejectedToken(service *sourceName, who, how string) eventLine {
 // reportMissing records a request that lacks what its token call refers to.
 func (p *pluginContext) reportMissing(part *part, missing error) {
 	p.missing.add(p, func(more string) string {
-		name := &sourceName{address: part.service.Address()}
+		name := &sourceName{address: part.Service.Address()}
 		name.addPart(part.name)
-		return fmt.Sprintf("no call to token service %s: %v%s; %s", name, missing, more, part.failure.consequence(token.OutcomeMissing))
+		return fmt.Sprintf("no call to token service %s: %v%s; %s", name, missing, more, part.failurePolicy().consequence(token.OutcomeMissing))
 	})
 }
 

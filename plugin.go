@@ -181,11 +181,11 @@ func (p *pluginContext) configure(c *config.Config) {
 // newMode builds what serves the requests of a part. Parts that agree in everything that concerns the token share one
 // cache, and the client that makes its calls.
 func (p *pluginContext) newMode(part *part, shared map[token.Key]cached) mode {
-	if part == nil || !part.enabled {
+	if part == nil || !part.Enabled {
 		return bypass{}
 	}
-	if part.cache == nil {
-		p.metricsOf[part] = &p.vm.metrics.forService(part.service.Address()).metrics
+	if part.Cache == nil {
+		p.metricsOf[part] = &p.vm.metrics.forService(part.Service.Address()).metrics
 		_, source := p.newSource(part, shared)
 		return uncached{part, source}
 	}
@@ -194,7 +194,7 @@ func (p *pluginContext) newMode(part *part, shared map[token.Key]cached) mode {
 
 // newCached builds the cache of a part or a named token.
 func (p *pluginContext) newCached(part *part, shared map[token.Key]cached) cached {
-	service := p.vm.metrics.forService(part.service.Address())
+	service := p.vm.metrics.forService(part.Service.Address())
 	p.metricsOf[part] = &service.metrics
 	id := part.cacheIdentity()
 	m, found := shared[id]

@@ -27,28 +27,28 @@ func needsTrailers(r *config.Rejection) bool { return len(r.GRPCStatus) > 0 }
 
 // rejectsByHeaders reports whether the response's headers reject the token. Entries that match except for metadata are
 // appended to metadataChecks.
-func (p *cachePolicy) rejectsByHeaders(a upstreamResponse, isWhole bool, metadataChecks *[]*config.Rejection) bool {
-	if len(p.InvalidateOn)+len(p.InvalidateWhen) == 0 {
+func (p *part) rejectsByHeaders(a upstreamResponse, isWhole bool, metadataChecks *[]*config.Rejection) bool {
+	if len(p.Cache.InvalidateOn)+len(p.Cache.InvalidateWhen) == 0 {
 		return false
 	}
 	status := a.Status()
-	return slices.Contains(p.InvalidateOn, status) ||
+	return slices.Contains(p.Cache.InvalidateOn, status) ||
 		p.rejects(func(r *config.Rejection) bool { return isWhole || !needsTrailers(r) }, status, a, metadataChecks)
 }
 
 // rejectsByCall reports whether a failed call means that the named token it was made with is no longer valid.
-func (p *cachePolicy) rejectsByCall(err *token.Error) bool {
-	return err.IsUnauthorized || slices.Contains(p.InvalidateOn, err.Status)
+func (p *part) rejectsByCall(err *token.Error) bool {
+	return err.IsUnauthorized || slices.Contains(p.Cache.InvalidateOn, err.Status)
 }
 
 // rejectsByTrailers is rejectsByHeaders for the entries that need trailers.
-func (p *cachePolicy) rejectsByTrailers(a upstreamResponse, metadataChecks *[]*config.Rejection) bool {
-	return slices.ContainsFunc(p.InvalidateWhen, func(r config.Rejection) bool { return needsTrailers(&r) }) && p.rejects(needsTrailers, a.Status(), a, metadataChecks)
+func (p *part) rejectsByTrailers(a upstreamResponse, metadataChecks *[]*config.Rejection) bool {
+	return slices.ContainsFunc(p.Cache.InvalidateWhen, func(r config.Rejection) bool { return needsTrailers(&r) }) && p.rejects(needsTrailers, a.Status(), a, metadataChecks)
 }
 
-func (p *cachePolicy) rejects(looksAt func(*config.Rejection) bool, status int, a upstreamResponse, metadataChecks *[]*config.Rejection) bool {
-	for i := range p.InvalidateWhen {
-		r := &p.InvalidateWhen[i]
+func (p *part) rejects(looksAt func(*config.Rejection) bool, status int, a upstreamResponse, metadataChecks *[]*config.Rejection) bool {
+	for i := range p.Cache.InvalidateWhen {
+		r := &p.Cache.InvalidateWhen[i]
 		switch {
 		case !looksAt(r) || !matchesExceptMetadata(r, status, a):
 		case r.Property == "":
@@ -118,8 +118,8 @@ func (hostResponse) GRPCStatus() (string, bool) {
 // decides on a retry, so that the next attempt gets a new token.
 func (r *requestContext) OnHttpResponseHeaders(_ int, endOfStream bool) types.Action {
 	defer r.plugin.logPanic()
-	if r.token != nil && r.entry != nil && r.part.cache.rejectsByHeaders(hostResponse{}, endOfStream, &r.metadataChecks) {
-		r.rejectToken(r.part.cache.rejection(abi.ResponseStatus()))
+	if r.token != nil && r.entry != nil && r.part.rejectsByHeaders(hostResponse{}, endOfStream, &r.metadataChecks) {
+		r.rejectToken(r.part.rejection(abi.ResponseStatus()))
 	}
 	return types.ActionContinue
 }
@@ -127,7 +127,7 @@ func (r *requestContext) OnHttpResponseHeaders(_ int, endOfStream bool) types.Ac
 // OnHttpResponseTrailers checks the gRPC status.
 func (r *requestContext) OnHttpResponseTrailers(int) types.Action {
 	defer r.plugin.logPanic()
-	if r.token != nil && r.entry != nil && r.part.cache.rejectsByTrailers(hostResponse{}, &r.metadataChecks) {
+	if r.token != nil && r.entry != nil && r.part.rejectsByTrailers(hostResponse{}, &r.metadataChecks) {
 		r.rejectToken(rejectionByEntry)
 	}
 	return types.ActionContinue
@@ -145,8 +145,8 @@ func (r *requestContext) checkMetadata() {
 const rejectionByEntry = "sent a response that matches cache.invalidateWhen"
 
 // rejection describes, for the log, how an upstream rejected a token by its headers.
-func (p *cachePolicy) rejection(status int) string {
-	if slices.Contains(p.InvalidateOn, status) {
+func (p *part) rejection(status int) string {
+	if slices.Contains(p.Cache.InvalidateOn, status) {
 		return fmt.Sprintf("answered %d", status)
 	}
 	return rejectionByEntry

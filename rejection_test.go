@@ -72,7 +72,7 @@ func TestAnswersThatRejectATokenBy(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		answer := test.answer
-		policy, metadataChecks := newPart(parsed.Global, "", nil).cache, []*config.Rejection{}
+		policy, metadataChecks := newPart(parsed.Global, "", nil), []*config.Rejection{}
 		got := policy.rejectsByHeaders(&answer, false, &metadataChecks) || policy.rejectsByTrailers(&answer, &metadataChecks) ||
 			slices.ContainsFunc(metadataChecks, func(r *config.Rejection) bool { return metadataMatches(r, answer.Property) })
 		if got != test.want || answer.asked != test.asked {

@@ -97,7 +97,7 @@ func (r *requestContext) settleByPolicy(err *token.Error) (forwarded bool) {
 	if err.Reason == token.Missing {
 		r.metrics().referencesMissing++
 	}
-	if r.part.failure.denies(err.Reason.Outcome()) {
+	if r.part.failurePolicy().denies(err.Reason.Outcome()) {
 		r.deny(err)
 		return false
 	}
@@ -116,7 +116,7 @@ func (r *requestContext) deny(err *token.Error) {
 		r.refuseSubject(errorRefused)
 		return
 	}
-	policy := &r.part.failure
+	policy := r.part.failurePolicy()
 	r.reply(policy.Status, err.Reason.Outcome().Detail(), policy.Body, policy.replyHeaders(err.RetryAfter))
 }
 
@@ -131,7 +131,7 @@ var (
 // refuseSubject answers a request whose token can't be exchanged.
 func (r *requestContext) refuseSubject(e subjectError) types.Action {
 	r.metrics().subjectsRefused++
-	r.challenge(e.detail, e.body, r.part.challenge+`, error="invalid_token"`)
+	r.challenge(e.detail, e.body, r.part.Challenge+`, error="invalid_token"`)
 	return types.HeaderStopAllIterationAndWatermark
 }
 
@@ -160,7 +160,7 @@ func (r *requestContext) handleMissing(missing error) types.Action {
 	if errors.Is(missing, tokenservice.ErrNoActorToken) {
 		detail, body = "token_fetch.no_actor_token", "actor token required"
 	}
-	r.challenge(detail, body, r.part.challenge)
+	r.challenge(detail, body, r.part.Challenge)
 	return types.HeaderStopAllIterationAndWatermark
 }
 

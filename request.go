@@ -98,7 +98,7 @@ func (r *requestContext) OnHttpRequestHeaders(_ int, endOfStream bool) (action t
 	if !r.restoreHeaders() {
 		return r.applyFailurePolicy(errInternal)
 	}
-	r.ownToken = !r.part.overwrite && r.hasOwnToken()
+	r.ownToken = !r.part.Overwrite && r.hasOwnToken()
 	if !endOfStream && !r.hideFromNextHop() {
 		return r.applyFailurePolicy(errInternal)
 	}
@@ -113,18 +113,18 @@ func (r *requestContext) OnHttpRequestHeaders(_ int, endOfStream bool) (action t
 
 // isBypassed reports whether the request's method needs no token, such as OPTIONS of a CORS preflight.
 func (r *requestContext) isBypassed() bool {
-	if len(r.part.bypass) == 0 {
+	if len(r.part.BypassMethods) == 0 {
 		return false
 	}
 	method, _ := abi.RequestHeader(":method")
-	return slices.Contains(r.part.bypass, method)
+	return slices.Contains(r.part.BypassMethods, method)
 }
 
 func (r *requestContext) hasOwnToken() bool {
-	if r.part.service.Cookies != nil {
-		return r.part.service.HasTokenCookie(r.cookieLines())
+	if r.part.Service.Cookies != nil {
+		return r.part.Service.HasTokenCookie(r.cookieLines())
 	}
-	value, err := proxywasm.GetHttpRequestHeader(r.part.service.TokenHeader())
+	value, err := proxywasm.GetHttpRequestHeader(r.part.Service.TokenHeader())
 	return err == nil && strings.Trim(value, " \t") != "" // HTTP/2 allows surrounding blanks, which the upstream would strip
 }
 
@@ -132,12 +132,12 @@ func (bypass) handle(*requestContext) types.Action { return types.ActionContinue
 
 func (m uncached) handle(r *requestContext) types.Action {
 	var caller token.Caller
-	if m.part.service.DependsOnCaller() {
+	if m.part.Service.DependsOnCaller() {
 		values, err := r.callerValues()
 		if err != nil {
 			return r.handleMissing(err)
 		}
-		requestCaller := m.part.service.Caller(values)
+		requestCaller := m.part.Service.Caller(values)
 		if requestCaller.HasExpired(r.plugin.Wall()) {
 			return r.refuseSubject(errorExpired)
 		}
@@ -198,7 +198,7 @@ func (m cached) handle(r *requestContext) types.Action {
 	if m.cache.Common() != nil {
 		return m.ask(r, nil)
 	}
-	caller := r.part.service.Caller(values)
+	caller := r.part.Service.Caller(values)
 	if caller.HasExpired(r.plugin.Wall()) {
 		m.cache.Stats.Misses++
 		return r.refuseSubject(errorExpired)
@@ -247,7 +247,7 @@ func (r *requestContext) OnHttpRequestTrailers(int) types.Action {
 		return types.ActionContinue
 	}
 	removeTrailers(r.protected())
-	removeTrailers(r.part.service.ExchangedHeaders()) // even if the header or cookie itself is kept
+	removeTrailers(r.part.Service.ExchangedHeaders()) // even if the header or cookie itself is kept
 	return types.ActionContinue
 }
 
