@@ -92,18 +92,6 @@ func TestBucketThatIsFullOfLeases(t *testing.T) {
 	}
 }
 
-func TestOldestTokensMakeRoom(t *testing.T) {
-	var b bucket
-	for i := range 10 {
-		b = b.must(t, fmt.Sprint(i), tokenOf(strings.Repeat("x", 9000), 2*placeNow))
-	}
-	for i := range 10 {
-		if r := b.find(keyNamed(fmt.Sprint(i))); (r.hasToken()) != (i >= 7) {
-			t.Errorf("token %d of 10: found %v, expected the latest three", i, r.hasToken())
-		}
-	}
-}
-
 // Whatever another plugin writes, a record that is found is the owner's, or there is none.
 func TestRecordsThatOthersHaveMade(t *testing.T) {
 	key, other := keyNamed("a"), keyNamed("b")

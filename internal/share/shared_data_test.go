@@ -107,23 +107,6 @@ func TestConfigurationsThatWantTheSamePlace(t *testing.T) {
 	newConfigured(sameBucket(0), defaults(), clock, cells).serves(t, "t2")
 }
 
-func TestWorkersShareTokensOfCallers(t *testing.T) {
-	_, workers := gatewayOf(defaults(), named("any"), 4)
-	for i := range 1000 {
-		c, text := callerOf(i, 0), fmt.Sprint("token of ", i)
-		workers[i%4].fetchFor(t, c, good(text, time.Minute))
-		for _, w := range workers {
-			w.servesCaller(t, c, text)
-		}
-	}
-	if n := countFetches(workers); n != 1000 {
-		t.Errorf("got %d fetches, expected one for each of 1000 callers", n)
-	}
-	if n := len(workers[0].cells.data); n > 1024 {
-		t.Errorf("got %d keys, expected at most maxEntries", n)
-	}
-}
-
 // Shared data can't be deleted: there are no more keys than maxEntries, or 2048, and none is larger than 32 KiB.
 func TestSharedCallersAreBounded(t *testing.T) {
 	for maxEntries, most := range map[int]int{1: 1, 3: 3, 100_000: callerBuckets} {
