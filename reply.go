@@ -12,8 +12,9 @@ import (
 	"token-fetch/internal/tokenservice"
 )
 
-// This file settles requests: it forwards them with or without a token, or answers them. Paused requests get here
-// through Proceed and Fail, all others through forward… and applyFailurePolicy. Nothing touches a request after that.
+// This file settles requests: it forwards them with or without a token, or answers them. While the host still waits for
+// what OnHttpRequestHeaders returns, forward… and applyFailurePolicy say what that is. Later, Proceed and Fail resume or
+// answer the request. Nothing touches a settled request.
 
 // forwardWithOwnToken lets the client's token pass, but not other protected headers.
 func (r *requestContext) forwardWithOwnToken() types.Action {
@@ -25,7 +26,7 @@ func (r *requestContext) forwardWithOwnToken() types.Action {
 	return types.ActionContinue
 }
 
-// forward sends a request that is not paused on with a token.
+// forward sets the token's headers and lets the request continue.
 func (r *requestContext) forward(t *token.Token) types.Action {
 	if !r.setHeaders(t.Values) {
 		return r.applyFailurePolicy(errInternal)
@@ -34,7 +35,7 @@ func (r *requestContext) forward(t *token.Token) types.Action {
 	return types.ActionContinue
 }
 
-// applyFailurePolicy answers or forwards a request that is not paused, according to the policy.
+// applyFailurePolicy answers the request or lets it continue without a token, according to the policy.
 func (r *requestContext) applyFailurePolicy(err *token.Error) types.Action {
 	if r.settleByPolicy(err) {
 		return types.ActionContinue
@@ -42,7 +43,7 @@ func (r *requestContext) applyFailurePolicy(err *token.Error) types.Action {
 	return types.HeaderStopAllIterationAndWatermark
 }
 
-// Proceed resumes the paused request with the token that it waited for.
+// Proceed implements cache.Waiter: it resumes the request with the token that it waited for.
 func (r *requestContext) Proceed(t *token.Token) {
 	if !r.enter() {
 		return
@@ -56,7 +57,7 @@ func (r *requestContext) Proceed(t *token.Token) {
 	r.resume()
 }
 
-// Fail answers or resumes the paused request, according to the policy.
+// Fail implements cache.Waiter: it answers the request or resumes it without a token, according to the policy.
 func (r *requestContext) Fail(err *token.Error) {
 	if !r.enter() {
 		return

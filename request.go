@@ -20,17 +20,17 @@ type requestContext struct {
 	types.DefaultHttpContext
 	plugin *pluginContext
 	id     uint32
-	part   *part // that it belongs to; nil: the request bypasses the plugin
+	part   *part // the part of the configuration for this request; nil: it bypasses the plugin
 	state  requestState
 	// wasPaused: a call in flight may still refer to the request.
 	wasPaused bool
-	ownToken  bool // it goes upstream with its client's own token
+	ownToken  bool // the request keeps the token that its client sent
 
-	// For requests that take their token from a cache; otherwise nil.
+	// Only for a request whose token comes from a cache; otherwise nil.
 	cache  *cache.Cache
-	client *client      // of the cache
-	entry  *cache.Entry // of the token that it has or waits for
-	token  *token.Token // that it was forwarded with, in case the upstream rejects it
+	client *client      // makes the cache's calls
+	entry  *cache.Entry // has the token, or will have it
+	token  *token.Token // the token it was forwarded with, in case the upstream rejects that token
 	// metadataChecks are entries of invalidateWhen that match except for metadata, which filters set while the body
 	// passes.
 	metadataChecks []*config.Rejection
@@ -60,7 +60,7 @@ type mode interface {
 
 type (
 	bypass struct{}
-	// uncached makes a call for each request, as the sample in the guide for plugin developers does.
+	// uncached, for a part without a cache, makes a call for each request.
 	uncached struct {
 		part   *part
 		source token.Source

@@ -6,7 +6,7 @@ import (
 	"token-fetch/internal/token"
 )
 
-// This file takes a fetch from the request that needs it to the requests that are notified.
+// This file is the life of a fetch: queued, begun, ended, and its result delivered to all requests that wait for it.
 
 // maxProbes is how many fetches at a time test whether an unavailable token service has recovered. Until one succeeds,
 // requests of other callers are answered as during the backoff.

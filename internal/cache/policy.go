@@ -63,10 +63,11 @@ func (p *Policy) refreshAfter(lifetime time.Duration) time.Duration {
 	return lifetime - before - rand.N(spread+1) //nolint:gosec // no secret: it only spreads gateways
 }
 
-// renewal is how long before its end a token with that lifetime is renewed, and by how much earlier it may be.
+// renewal returns how long before its end a token with that lifetime is due for renewal: before, plus a random part of
+// spread.
 //
-// A token that lives no longer than that is not renewed ahead: a service that keeps returning the same token until it
-// expires would be called over and over.
+// Both are 0 for a token whose whole life is that short: it is replaced when it has expired. Otherwise a service that
+// keeps returning the same token until it expires would be called over and over.
 func (p *Policy) renewal(lifetime time.Duration) (before, spread time.Duration) {
 	before = p.RefreshBefore
 	if before < 0 {

@@ -39,8 +39,8 @@ type Stats struct {
 // Reply is the result of Ask: a token, an error, or waiting.
 type Reply struct {
 	Token   *token.Token
-	IsNew   bool         // fetched for this request, by this worker
-	Err     *token.Error // no token, and no fetch for this request
+	IsNew   bool         // if Token: fetched for this request, by this worker
+	Err     *token.Error // why there is no token, and none to wait for
 	Waiting bool         // for a fetch: the Waiter will be notified
 	Ticket  Ticket       // if Waiting
 }

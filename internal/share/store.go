@@ -16,16 +16,17 @@ type Key [32]byte
 type Store interface {
 	// Look returns the first of these that applies:
 	//
-	//  1. A token other than q.Have, whether or not it is due for renewal.
-	//  2. The token q.Have, if it is valid and not due for renewal; or someone else is renewing it; or a backoff forbids
-	//     renewing it; or it was rejected too soon after another.
-	//  3. The backoff after a failure: the reason and the time left.
-	//  4. That someone else holds the lease.
-	//  5. The lease, granted for q.Lease.
+	//   - TokenFound: a token other than q.Have, whether or not it is due for renewal.
+	//   - TokenFound: the token q.Have, if it is valid and not due for renewal; or someone else is renewing it; or a
+	//     backoff forbids renewing it; or it was rejected too soon after another.
+	//   - NotCacheable: the latest token must not be cached.
+	//   - InBackoff: the latest call failed. The result has the reason and the time left.
+	//   - LeaseHeld: someone else holds the lease, or q.Lease is 0.
+	//   - LeaseGranted: the caller holds the lease for q.Lease.
 	//
-	// A rejected token never counts as a token, but accompanies results 3 to 5. Look first marks q.Have as rejected if
-	// q says so, unless it is too soon after another rejection: each wait is twice the previous one, from q.Backoff up
-	// to MaxBackoff, and is forgotten MaxBackoff after its end.
+	// A rejected token is never found: it is the Fallback of InBackoff, LeaseHeld and LeaseGranted.
+	// Look first marks q.Have as rejected if q says so, unless it is too soon after another rejection: each wait is
+	// twice the previous one, from q.Backoff up to MaxBackoff, and is forgotten MaxBackoff after its end.
 	Look(k Key, q LookRequest, done func(LookResult, error))
 	// Save stores a token until it expires, ends the lease and clears failures. Without the lease it changes nothing if
 	// someone else holds it, or if there is a token that was not rejected.
@@ -43,7 +44,7 @@ const MaxBackoff = 30 * time.Second
 // LookRequest is who looks, and for what.
 type LookRequest struct {
 	Owner      uint64        // of the lease, if one is granted; never 0
-	Lease      time.Duration // how long to take the lease for; 0: don't take it (returns 4 instead of 5)
+	Lease      time.Duration // how long to take the lease for; 0: don't take it
 	Have       token.ID      // the token that the caller already has; 0: any token will do
 	IsRejected bool          // the upstream has rejected Have
 	Backoff    time.Duration // first wait after a rejection
@@ -68,7 +69,7 @@ const (
 	TokenFound   LookStatus = iota
 	InBackoff               // an earlier call has failed, and no call is allowed
 	NotCacheable            // tokens must not be cached, so everyone calls directly, without a lease
-	LeaseHeld               // someone else holds the lease
+	LeaseHeld               // someone else holds the lease, or none was asked for
 	LeaseGranted            // the caller holds the lease from now on
 )
 

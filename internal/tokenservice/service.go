@@ -2,10 +2,10 @@
 // credentials, OAuth 2.0, per-caller tokens, the token in the response and its lifetime. It also signs tokens for which
 // no service is called. It makes no calls itself.
 //
-//	config  ──> Read          the configuration becomes a Service
-//	request ──> AppendCaller  what of a request its token depends on; Caller if a call is needed
-//	client  ──> Call, Sign    the request to send, or a signed token
-//	client  ──> Grant         a response becomes a token with its lifetime, or the reason why there is none
+//	config  ──> Read          turns the configuration into a Service
+//	request ──> AppendCaller  reads the values that a request's token depends on; Caller if a call is needed
+//	client  ──> Call, Sign    build the request to send, or sign a token
+//	client  ──> Grant         turns the response into a token with its lifetime, or the reason why there is none
 //
 // A call may refer to values that are only known when it is made: from the client's request (input.go), and named
 // tokens, each with a Service (link.go).
