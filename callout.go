@@ -49,6 +49,9 @@ type client struct {
 	warned   [2]bool  // whether the log has the Grant's warnings: Uncached, Unreadable
 }
 
+// hostGrace is how long after its timeout a call is given up on if the host has not called back.
+const hostGrace = tickPeriod * 10
+
 func newClient(p *part, h host, m *metrics) *client {
 	service := p.Service
 	name := &sourceName{address: service.Address(), oauthClient: service.ClientID}

@@ -8,7 +8,7 @@
 //	headers.go               changes to its headers
 //	attempt.go               as an upstream filter: attempts of a request start from the same headers
 //	caller.go                what identifies its caller
-//	config.go                from the configuration to what runs: cache, share and client; the latter two are token.Sources
+//	part.go, assemble.go     from a part of the configuration to what serves its requests: cache, share and client
 //	chain.go                 the named tokens that a call refers to, obtained before the call
 //	callout.go, host.go      the token call through the gateway
 //	failure.go               what happens to requests without a token

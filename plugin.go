@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"time"
@@ -19,7 +18,6 @@ import (
 	"token-fetch/internal/rules"
 	"token-fetch/internal/schema"
 	"token-fetch/internal/share"
-	"token-fetch/internal/token"
 	"token-fetch/internal/tokenservice"
 )
 
@@ -162,72 +160,6 @@ func (p *pluginContext) start(c *config.Config) types.OnPluginStartStatus {
 	return types.OnPluginStartStatusOK
 }
 
-func (p *pluginContext) configure(c *config.Config) {
-	p.readWall()
-	p.scheduler = cache.NewScheduler(p.wake)
-	p.rules = rules.NewIndex(c.Conditions())
-	p.metricsOf = map[*part]*metrics{}
-	shared, parts := map[token.Key]cached{}, map[*config.Named]*part{}
-	global := ""
-	if len(c.Rules) > 0 {
-		global = "global part"
-	}
-	p.global = p.newMode(newPart(c.Global, global, parts), shared)
-	for i, rule := range c.Rules {
-		p.modes = append(p.modes, p.newMode(newPart(rule.Part, fmt.Sprintf("rule %d", i+1), parts), shared))
-	}
-}
-
-// newMode builds what serves the requests of a part. Parts that agree in everything that concerns the token share one
-// cache, and the client that makes its calls.
-func (p *pluginContext) newMode(part *part, shared map[token.Key]cached) mode {
-	if part == nil || !part.Enabled {
-		return bypass{}
-	}
-	if part.Cache == nil {
-		p.metricsOf[part] = &p.vm.metrics.forService(part.Service.Address()).metrics
-		_, source := p.newSource(part, shared)
-		return uncached{part, source}
-	}
-	return p.newCached(part, shared)
-}
-
-// newCached builds the cache of a part or a named token.
-func (p *pluginContext) newCached(part *part, shared map[token.Key]cached) cached {
-	service := p.vm.metrics.forService(part.Service.Address())
-	p.metricsOf[part] = &service.metrics
-	id := part.cacheIdentity()
-	m, found := shared[id]
-	if !found {
-		c, source := p.newSource(part, shared)
-		m = cached{part, c, p.newCache(part, source)}
-		service.caches = append(service.caches, m.cache)
-		shared[id] = m
-	}
-	m.part = part
-	m.client.name.addPart(part.name)
-	return m
-}
-
-// newSource builds what obtains the tokens of a part: the client, preceded by the named tokens that its calls refer to.
-func (p *pluginContext) newSource(part *part, shared map[token.Key]cached) (*client, token.Source) {
-	c := p.newClient(part)
-	if len(part.named) == 0 {
-		return c, c
-	}
-	linked := &chain{client: c}
-	for _, named := range part.named {
-		linked.links = append(linked.links, p.newCached(named, shared))
-	}
-	return c, linked
-}
-
-func (p *pluginContext) newClient(part *part) *client {
-	c := newClient(part, p, p.metricsOf[part])
-	p.clients = append(p.clients, c)
-	return c
-}
-
 func (p *pluginContext) NewHttpContext(id uint32) types.HttpContext { return p.newRequest(id) }
 
 func (p *pluginContext) newRequest(id uint32) *requestContext {
@@ -261,7 +193,7 @@ func (p *pluginContext) close() {
 		cache.Close()
 	}
 	for _, workers := range p.workerShares {
-		workers.Close()
+		workers.Close() // the leases in Redis are short, and lapse once nobody extends them
 	}
 }
 

@@ -9,48 +9,75 @@ import (
 	"token-fetch/internal/abi"
 	"token-fetch/internal/cache"
 	"token-fetch/internal/config"
-	"token-fetch/internal/schema"
+	"token-fetch/internal/rules"
 	"token-fetch/internal/share"
 	"token-fetch/internal/token"
 	"token-fetch/internal/tokenservice"
 )
 
-// This file turns the configuration into the objects that serve requests.
+// This file assembles what serves the requests of each part of the configuration: a mode, the cache behind it, and the
+// sources behind that, from the outside in.
 
-// part is a part of the configuration, as used for requests. A named token is a part without requests.
-type part struct {
-	*config.Part
-	name    string    // for log lines; empty: it is the only part
-	named   []*part   // tokens that its calls refer to, in the order of the service's Links
-	cacheID token.Key // cached result of cacheIdentity
-
-	callerHeaders []callerHeader
-	rereadHeaders []string
+func (p *pluginContext) configure(c *config.Config) {
+	p.readWall()
+	p.scheduler = cache.NewScheduler(p.wake)
+	p.rules = rules.NewIndex(c.Conditions())
+	p.metricsOf = map[*part]*metrics{}
+	shared, parts := map[token.Key]cached{}, map[*config.Named]*part{}
+	global := ""
+	if len(c.Rules) > 0 {
+		global = "global part"
+	}
+	p.global = p.newMode(newPart(c.Global, global, parts), shared)
+	for i, rule := range c.Rules {
+		p.modes = append(p.modes, p.newMode(newPart(rule.Part, fmt.Sprintf("rule %d", i+1), parts), shared))
+	}
 }
 
-// newPart returns nil for a part that is not configured. parts are those of named tokens, which thousands of rules may
-// share.
-func newPart(configured *config.Part, name string, parts map[*config.Named]*part) *part {
-	if configured == nil {
-		return nil
+// newMode builds what serves the requests of a part. Parts that agree in everything that concerns the token share one
+// cache, and the client that makes its calls.
+func (p *pluginContext) newMode(part *part, shared map[token.Key]cached) mode {
+	if part == nil || !part.Enabled {
+		return bypass{}
 	}
-	p := &part{Part: configured, name: name, callerHeaders: callerHeaders(configured.Service), rereadHeaders: rereadHeaders(configured.Service, configured.Overwrite)}
-	for _, named := range configured.Named {
-		if parts[named] == nil {
-			ofToken := &config.Part{Source: named.Source, Enabled: true, Overwrite: true, Failure: configured.Failure}
-			parts[named] = newPart(ofToken, "token "+named.Name, parts)
-		}
-		p.named = append(p.named, parts[named])
+	if part.Cache == nil {
+		p.metricsOf[part] = &p.vm.metrics.forService(part.Service.Address()).metrics
+		_, source := p.newSource(part, shared)
+		return uncached{part, source}
 	}
-	return p
+	return p.newCached(part, shared)
 }
 
-// hostGrace is how long after its timeout a call is given up on if the host has not called back.
-const hostGrace = tickPeriod * 10
+// newCached builds the cache of a part or a named token.
+func (p *pluginContext) newCached(part *part, shared map[token.Key]cached) cached {
+	service := p.vm.metrics.forService(part.Service.Address())
+	p.metricsOf[part] = &service.metrics
+	id := part.cacheIdentity()
+	m, found := shared[id]
+	if !found {
+		c, source := p.newSource(part, shared)
+		m = cached{part, c, p.newCache(part, source)}
+		service.caches = append(service.caches, m.cache)
+		shared[id] = m
+	}
+	m.part = part
+	m.client.name.addPart(part.name)
+	return m
+}
 
-// workerGrace is how long after the timeout to keep waiting for another worker's call: that worker notices the timeout
-// first, and then records it.
-const workerGrace = tickPeriod
+// newSource builds what obtains the tokens of a part: the client, preceded by the named tokens that its calls refer to.
+func (p *pluginContext) newSource(part *part, shared map[token.Key]cached) (*client, token.Source) {
+	c := newClient(part, p, p.metricsOf[part])
+	p.clients = append(p.clients, c)
+	if len(part.named) == 0 {
+		return c, c
+	}
+	linked := &chain{client: c}
+	for _, named := range part.named {
+		linked.links = append(linked.links, p.newCached(named, shared))
+	}
+	return c, linked
+}
 
 // newCache builds the cache of the source's tokens. If they are shared with other workers or gateways, it asks those
 // first.
@@ -125,22 +152,9 @@ func (p *pluginContext) shareOptions(part *part) share.Options {
 	}
 }
 
+// workerGrace is how long after the timeout to keep waiting for another worker's call: that worker notices the timeout
+// first, and then records it.
+const workerGrace = tickPeriod
+
 // shortestLease gives a busy worker enough time to extend its lease.
 const shortestLease = 200 * time.Millisecond
-
-// cacheIdentity distinguishes parts that can't share a cache in the VM: they have other tokens, or cache them
-// differently.
-func (p *part) cacheIdentity() token.Key {
-	if p.cacheID != (token.Key{}) {
-		return p.cacheID // thousands of rules may share a named token
-	}
-	h := schema.NewHasher()
-	h.Add(string(p.Identity[:]), fmt.Sprintf("%+v", p.Cache.Policy), fmt.Sprintf("%v %q %v", p.Cache.InvalidateOn, p.Cache.InvalidateWhen, p.Cache.Shared),
-		p.Cache.Redis.Identity(), fmt.Sprint(p.Service.Retries, p.Service.Timeout, p.Service.TraceHeaders()))
-	for _, named := range p.named {
-		id := named.cacheIdentity()
-		h.Add(string(id[:]))
-	}
-	p.cacheID = h.Sum()
-	return p.cacheID
-}
