@@ -155,20 +155,11 @@ func (l Line) segments() (parts []plotter.XYs) {
 	return parts
 }
 
-// Curves draws one panel.
-func Curves(panel Panel) ([]byte, error) {
-	p, err := panel.plot()
-	if err != nil {
-		return nil, err
-	}
-	return svg(640, 260, func(c draw.Canvas) { p.Draw(c) })
-}
-
 // Place is that of a panel on a page of 24 columns, as Grafana counts them.
 type Place struct{ X, Y, Width, Height int }
 
-// Page draws panels at their places.
-func Page(panels []Panel, places []Place) ([]byte, error) {
+// Curves draws panels at their places.
+func Curves(panels []Panel, places []Place) ([]byte, error) {
 	const column, row, gap = vg.Length(36), vg.Length(27), vg.Length(5)
 	plots := make([]*plot.Plot, len(panels))
 	rows := 0

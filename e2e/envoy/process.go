@@ -2,6 +2,7 @@ package envoy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -101,18 +102,11 @@ func (o Options) args(adminFile string) []string {
 		"-c", o.Config,
 		"--concurrency", strconv.Itoa(max(o.Concurrency, 1)),
 		"--log-level", "warn",
-		"--component-log-level", "wasm:" + orDefault(o.WasmLog, "debug"),
+		"--component-log-level", "wasm:" + cmp.Or(o.WasmLog, "debug"),
 		"--admin-address-path", adminFile,
 		"--disable-hot-restart",
 	}
 	return append(args, o.ExtraArgs...)
-}
-
-func orDefault(value, fallback string) string {
-	if value == "" {
-		return fallback
-	}
-	return value
 }
 
 func (p *Process) adminFile() string { return filepath.Join(p.dir, "admin") }
@@ -145,23 +139,19 @@ func (p *Process) isLive(ctx context.Context) bool {
 		}
 		p.Admin = string(address)
 	}
-	body, err := p.get(ctx, "/ready")
+	body, err := p.do(ctx, http.MethodGet, "/ready")
 	return err == nil && strings.TrimSpace(body) == "LIVE"
 }
 
 // Get returns the body of a GET on the admin interface; another status than 200 is an error.
 func (p *Process) Get(path string) (string, error) {
-	return p.get(context.Background(), path)
+	return p.do(context.Background(), http.MethodGet, path)
 }
 
 // Post does a POST on the admin interface, which is how it is told to do something.
 func (p *Process) Post(path string) error {
 	_, err := p.do(context.Background(), http.MethodPost, path)
 	return err
-}
-
-func (p *Process) get(ctx context.Context, path string) (string, error) {
-	return p.do(ctx, http.MethodGet, path)
 }
 
 func (p *Process) do(ctx context.Context, method, path string) (string, error) {

@@ -49,10 +49,11 @@ func (l *load) http2() http.RoundTripper { return l.gateway.HTTP2Client().Transp
 const patience = 20 * time.Second
 
 // within sends a request whose client waits for so long.
-func (l *load) within(d time.Duration, over http.RoundTripper, r *request, request *http.Request) *http.Response {
+func (l *load) within(d time.Duration, over http.RoundTripper, r *request, request *http.Request) (trailers http.Header) {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
-	return l.do(over, r, request.WithContext(ctx))
+	trailers, _ = l.do(over, r, request.WithContext(ctx))
+	return trailers
 }
 
 func simple(over func(*load) http.RoundTripper) func(*load, []*request) {
@@ -126,16 +127,16 @@ func webSocket(l *load, requests []*request) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	response := l.do(l.alone, r, request.WithContext(ctx))
-	if response == nil || response.StatusCode != http.StatusSwitchingProtocols {
+	_, tunnel := l.do(l.alone, r, request.WithContext(ctx))
+	if tunnel == nil {
 		return
 	}
-	defer response.Body.Close()
+	defer tunnel.Close()
 	const text = "frames"
 	echo := make([]byte, len(text))
-	_, err := io.WriteString(response.Body.(io.Writer), text)
+	_, err := io.WriteString(tunnel, text)
 	if err == nil {
-		_, err = io.ReadFull(response.Body, echo)
+		_, err = io.ReadFull(tunnel, echo)
 	}
 	if err != nil || string(echo) != text {
 		l.ledger.violate("a WebSocket that does not work", "%s: %q, %v", r, echo, err)
@@ -149,9 +150,8 @@ func callGRPC(l *load, requests []*request) {
 	request := l.http(r, http.MethodPost, strings.NewReader(string(frame)+message))
 	request.Header.Set("Content-Type", "application/grpc")
 	request.Header.Set("Te", "trailers")
-	response := l.within(patience, l.http2(), r, request)
-	if response != nil && r.answer == withoutToken && response.Trailer.Get("Grpc-Status") != "0" {
-		l.ledger.violate("a gRPC answer without its trailers", "%s has the trailers %v", r, response.Trailer)
+	if trailers := l.within(patience, l.http2(), r, request); r.answer == withoutToken && trailers.Get("Grpc-Status") != "0" {
+		l.ledger.violate("a gRPC answer without its trailers", "%s has the trailers %v", r, trailers)
 	}
 }
 

@@ -80,26 +80,26 @@ func (l *load) http(r *request, method string, body io.Reader) *http.Request {
 	return request
 }
 
-// do sends a request, reads its answer and returns it.
-func (l *load) do(over http.RoundTripper, r *request, request *http.Request) *http.Response {
+// do sends a request and reads its answer. It returns the trailers, and what an upgraded connection is.
+func (l *load) do(over http.RoundTripper, r *request, request *http.Request) (trailers http.Header, upgraded io.ReadWriteCloser) {
 	l.sending(r)
 	response, err := over.RoundTrip(request)
 	if err != nil {
 		l.failed(r, err)
-		return nil
+		return nil, nil
 	}
-	if response.StatusCode == http.StatusSwitchingProtocols {
+	if upgraded, isUpgraded := response.Body.(io.ReadWriteCloser); isUpgraded {
 		l.answered(r, response, "")
-		return response
+		return nil, upgraded
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil && !r.slowBody {
 		l.failed(r, err)
-		return nil
+		return nil, nil
 	}
 	l.answered(r, response, string(body))
-	return response
+	return response.Trailer, nil
 }
 
 // sending notes that the request is about to be written.

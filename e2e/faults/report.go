@@ -110,7 +110,8 @@ func (s *suite) write(t *testing.T, k *checker, run, end string, curve []chart.L
 	page.WriteRows(t, "make test-faults, the run", all...)
 	page.WriteRows(t, "make test-faults, token services", services...)
 	page.WriteRows(t, "make test-faults, clients", clients...)
-	picture, err := chart.Curves(chart.Panel{Title: fmt.Sprintf("Memory of Envoy under faults, %d requests/s", rate), Unit: "MB", Lines: curve})
+	panel := chart.Panel{Title: fmt.Sprintf("Memory of Envoy under faults, %d requests/s", rate), Unit: "MB", Lines: curve}
+	picture, err := chart.Curves([]chart.Panel{panel}, []chart.Place{{Width: 18, Height: 10}})
 	if err == nil {
 		err = page.WriteFile("reliability-memory.svg", picture)
 	}

@@ -31,24 +31,12 @@ func TestHangingTokenService(t *testing.T) {
 	gateway := harness.Start(t, harness.Options{WasmLog: "warn", Details: true, Sink: sink, Config: harness.ByHost(map[string]map[string]any{
 		"warm":  cached("warm", nil),
 		"free":  {"enabled": false},
-		"burst": cached("burst", nil),
 		"down":  cached("down", nil),
 		"stale": cached("stale", map[string]any{"cache": map[string]any{"staleIfError": 300, "ttl": 1}}),
 	})})
 	gateway.Token.Handle(pathToken)
 	checkLives(t, gateway)
 
-	t.Run("400 at once", func(t *testing.T) {
-		gateway.Token.Handle(hang)
-		requests := newVolley(t, gateway, 400)
-		requests.sendAtOnce(t, same("burst", "/burst"))
-		answers := requests.wait(t)
-		checkAll(t, answers, http.StatusInternalServerError, "http call failed")
-		checkInTime(t, requests, answers)
-		checkLives(t, gateway)
-		gateway.Token.Handle(pathToken)
-		waitToken(t, gateway, sink, "burst")
-	})
 	for _, test := range []struct {
 		name, host string
 		status     int

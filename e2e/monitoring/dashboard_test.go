@@ -92,7 +92,7 @@ func TestDashboardPicture(t *testing.T) {
 		panels = append(panels, drawn)
 		places = append(places, chart.Place{X: panel.GridPos.X, Y: panel.GridPos.Y, Width: panel.GridPos.W, Height: panel.GridPos.H})
 	}
-	svg, err := chart.Page(panels, places)
+	svg, err := chart.Curves(panels, places)
 	if err != nil {
 		t.Fatal(err)
 	}

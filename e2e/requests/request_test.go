@@ -1,14 +1,11 @@
 package requests_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"token-fetch/e2e/harness"
@@ -26,14 +23,12 @@ func TestRequests(t *testing.T) {
 	}
 	gateway := harness.Start(t, harness.Options{Config: harness.ByHost(configs, retryConfigs)})
 	for name, test := range map[string]func(*testing.T, *harness.Gateway){
-		"bodies":           checkBodies,
-		"in parallel":      checkParallel,
-		"HEAD":             checkHead,
-		"overwrite":        checkOverwrite,
-		"client goes away": checkClientGoesAway,
-		"token calls":      checkTokenCalls,
-		"retries":          checkRetries,
-		"timeouts":         checkTimeouts,
+		"bodies":      checkBodies,
+		"HEAD":        checkHead,
+		"overwrite":   checkOverwrite,
+		"token calls": checkTokenCalls,
+		"retries":     checkRetries,
+		"timeouts":    checkTimeouts,
 	} {
 		t.Run(name, func(t *testing.T) {
 			gateway.Token.Handle(harness.HeaderToken("X-Token", "token-1"))
@@ -95,27 +90,6 @@ func hexSHA256(text string) string {
 	return hex.EncodeToString(hash[:])
 }
 
-// checkParallel has every request make its own call, whose token no other may get.
-func checkParallel(t *testing.T, gateway *harness.Gateway) {
-	const requests = 100
-	var calls atomic.Int32
-	gateway.Token.Handle(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("X-Token", fmt.Sprint("token-", calls.Add(1)))
-	})
-	var all []*http.Request
-	for range requests {
-		all = append(all, gateway.Request(t, http.MethodGet, "/", "", "Host: plain"))
-	}
-	harness.SendParallel(gateway.Client(), all...).CheckStatus(t, 200)
-	seen := map[string]bool{}
-	for _, received := range gateway.Upstream.Requests() {
-		seen[strings.Join(received.Header.Values("X-Token"), ",")] = true
-	}
-	if len(seen) != requests || !seen["token-1"] || !seen[fmt.Sprint("token-", requests)] {
-		t.Errorf("the upstream received %d different tokens, want %d", len(seen), requests)
-	}
-}
-
 func checkHead(t *testing.T, gateway *harness.Gateway) {
 	head := func(host string) harness.Answer {
 		return gateway.Do(t, gateway.Request(t, http.MethodHead, "/", "", "Host: "+host))
@@ -152,37 +126,5 @@ func checkOverwrite(t *testing.T, gateway *harness.Gateway) {
 	}
 	if calls := gateway.Token.Calls(); len(calls) != 2 {
 		t.Errorf("the token service was called %d times, want 2", len(calls))
-	}
-}
-
-// checkClientGoesAway has clients leave while their requests are paused.
-func checkClientGoesAway(t *testing.T, gateway *harness.Gateway) {
-	const clients = 10
-	release := make(chan struct{})
-	gateway.Token.Handle(harness.Hold(release, harness.HeaderToken("X-Token", "token-1")))
-	for protocol, client := range map[string]*http.Client{"http1": gateway.Client(), "http2": gateway.HTTP2Client()} {
-		ctx, leave := context.WithCancel(t.Context())
-		var requests []*http.Request
-		for range clients {
-			requests = append(requests, gateway.Request(t, http.MethodPost, "/", protocol, "Host: plain").WithContext(ctx))
-		}
-		gateway.Token.Forget()
-		left := harness.SendParallel(client, requests...)
-		gateway.Token.WaitCalls(t, clients)
-		leave()
-		for _, result := range left.Wait() {
-			if !errors.Is(result.Err, context.Canceled) {
-				t.Errorf("%s: a client that left got %+v", protocol, result)
-			}
-		}
-		gateway.WaitActive(t, 0)
-	}
-	close(release)
-	for range 3 {
-		harness.CheckStatus(t, gateway.Get(t, "/", "Host: plain"), 200)
-		gateway.Upstream.CheckHeader(t, "X-Token", "token-1")
-	}
-	if received := len(gateway.Upstream.Requests()); received != 3 {
-		t.Errorf("the upstream received %d requests, want 3", received)
 	}
 }
