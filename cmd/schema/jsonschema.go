@@ -1,49 +1,70 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"maps"
 	"slices"
 
 	"token-fetch/internal/config"
 	"token-fetch/internal/schema"
 )
 
+type (
+	object = map[string]any
+	list   = []any
+)
+
 // writeJSONSchema returns the JSON Schema (draft 2020-12) of a configuration with the keys of root. It checks less than the
 // plugin does: most of what depends on several keys is left to the plugin.
 func writeJSONSchema(root *schema.Key, d describe) ([]byte, error) {
-	var definitions, references object
+	definitions := object{"rule": rule(root), "condition": condition}
 	for _, k := range root.Keys {
-		definitions = append(definitions, member{k.Name, d.key(k, k.Name)})
-		references = append(references, member{k.Name, object{{"$ref", "#/$defs/" + k.Name}}})
+		definitions[k.Name] = d.key(k, k.Name)
 	}
-	definitions = append(definitions, member{"rule", rule(references)}, member{"condition", condition})
-	properties := append(slices.Clone(references), member{config.RulesKey, object{
-		{"description", "Rules, each for the requests that match it. The first that matches wins; it inherits every key but enabled from the global part. A WasmPlugin of Higress has matchRules in its place."},
-		{"type", list{"array", "null"}},
-		{"items", object{{"$ref", "#/$defs/rule"}}},
-	}})
+	properties := references(root)
+	properties[config.RulesKey] = object{
+		"description": "Rules, each for the requests that match it. The first that matches wins; it inherits every key but enabled from the global part. A WasmPlugin of Higress has matchRules in its place.",
+		"type":        list{"array", "null"},
+		"items":       object{"$ref": "#/$defs/rule"},
+	}
 	document := object{
-		{"$schema", "https://json-schema.org/draft/2020-12/schema"},
-		{"$comment", "Written by make schema from the keys that the code declares and the descriptions of spec.yaml."},
-		{"title", "Configuration of token-fetch"},
-		{"type", "object"},
-		{"properties", properties},
-		gatewaysOwn,
-		{"additionalProperties", false},
-		{"if", object{{"not", object{{"anyOf", list{onlyRules, onlyInherited}}}}}},
-		{"then", complete(root)},
-		{"$defs", definitions},
+		"$schema":              "https://json-schema.org/draft/2020-12/schema",
+		"$comment":             "Written by make schema from the keys that the code declares and the descriptions of spec.yaml.",
+		"title":                "Configuration of token-fetch",
+		"type":                 "object",
+		"properties":           properties,
+		"patternProperties":    gatewaysOwn,
+		"additionalProperties": false,
+		"if":                   object{"not": object{"anyOf": list{onlyRules, onlyInherited}}},
+		"then":                 complete(root),
+		"$defs":                definitions,
 	}
-	return encode(document, "  ")
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	err := encoder.Encode(document)
+	return text.Bytes(), err
+}
+
+// references returns the properties of an object whose keys have definitions.
+func references(k *schema.Key) object {
+	properties := object{}
+	for _, inner := range k.Keys {
+		properties[inner.Name] = object{"$ref": "#/$defs/" + inner.Name}
+	}
+	return properties
 }
 
 // Parts whose required keys may be missing.
 var (
-	onlyRules     = object{{"required", list{config.RulesKey}}, {"propertyNames", object{{"pattern", "^_"}}}}
-	onlyInherited = object{{"required", list{"enabled"}}, {"properties", object{{"enabled", object{{"const", false}}}}}}
+	onlyRules     = object{"required": list{config.RulesKey}, "propertyNames": object{"pattern": "^_"}}
+	onlyInherited = object{"required": list{"enabled"}, "properties": object{"enabled": object{"const": false}}}
 )
 
 // gatewaysOwn matches keys that the plugin ignores.
-var gatewaysOwn = member{"patternProperties", object{{"^_", true}}}
+var gatewaysOwn = object{"^_": true}
 
 // complete requires the keys, not empty, of a part that inherits nothing.
 func complete(root *schema.Key) object {
@@ -51,23 +72,23 @@ func complete(root *schema.Key) object {
 	for _, k := range root.Keys {
 		switch {
 		case k.Required && len(k.Unless) > 0:
-			either := list{object{{"required", list{k.Name}}, {"properties", object{{k.Name, object{{"minLength", 1}}}}}}}
+			either := list{object{"required": list{k.Name}, "properties": object{k.Name: object{"minLength": 1}}}}
 			for _, other := range k.Unless {
-				either = append(either, object{{"required", list{other}}})
+				either = append(either, object{"required": list{other}})
 			}
-			alternatives = append(alternatives, object{{"anyOf", either}})
+			alternatives = append(alternatives, object{"anyOf": either})
 		case k.Required:
 			required = append(required, k.Name)
-			properties = append(properties, member{k.Name, object{{"type", "string"}, {"minLength", 1}}})
+			properties[k.Name] = object{"type": "string", "minLength": 1}
 		case k.Kind == schema.Object:
 			if whole := completeObject(k); len(whole) > 0 {
-				properties = append(properties, member{k.Name, whole})
+				properties[k.Name] = whole
 			}
 		}
 	}
-	whole := object{{"required", required}, {"properties", properties}}
+	whole := object{"required": required, "properties": properties}
 	if len(alternatives) > 0 {
-		whole = append(whole, member{"allOf", alternatives})
+		whole["allOf"] = alternatives
 	}
 	return whole
 }
@@ -83,9 +104,9 @@ var neededBy = []struct {
 }
 
 func completeObject(k *schema.Key) object {
-	var whole object
+	whole := object{}
 	if required := requiredKeys(k); len(required) > 0 {
-		whole = append(whole, member{"required", required})
+		whole["required"] = required
 	}
 	var rules list
 	for _, n := range neededBy {
@@ -95,14 +116,14 @@ func completeObject(k *schema.Key) object {
 		if !has(n.key) || !has(n.other) {
 			continue
 		}
-		given := object{{"properties", object{{n.other, object{{"enum", n.values}}}}}}
+		given := object{"properties": object{n.other: object{"enum": n.values}}}
 		if !slices.Contains(n.values, nil) {
-			given = append(given, member{"required", list{n.other}})
+			given["required"] = list{n.other}
 		}
-		rules = append(rules, object{{"if", given}, {"then", object{{"required", list{n.key}}}}})
+		rules = append(rules, object{"if": given, "then": object{"required": list{n.key}}})
 	}
 	if len(rules) > 0 {
-		whole = append(whole, member{"allOf", rules})
+		whole["allOf"] = rules
 	}
 	return whole
 }
@@ -119,34 +140,28 @@ func requiredKeys(k *schema.Key) list {
 
 // condition is the schema of a rule's condition.
 var condition = object{
-	{"type", list{"string", "array", "null"}},
-	{"minLength", 1},
-	{"items", object{{"type", "string"}, {"minLength", 1}}},
+	"type":      list{"string", "array", "null"},
+	"minLength": 1,
+	"items":     object{"type": "string", "minLength": 1},
 }
 
-// conditions are the keys of a rule that select requests.
-var conditions = []struct{ name, description string }{
-	{config.RouteKey, "Names of routes."},
-	{config.DomainKey, "Hosts, exact or with * at one end."},
-	{config.ServiceKey, "FQDNs of upstream services, with or without a port."},
-	{config.RoutePrefixKey, "What names of routes begin with."},
+// conditions are the keys of a rule that select requests, with their descriptions.
+var conditions = map[string]string{
+	config.RouteKey:       "Names of routes.",
+	config.DomainKey:      "Hosts, exact or with * at one end.",
+	config.ServiceKey:     "FQDNs of upstream services, with or without a port.",
+	config.RoutePrefixKey: "What names of routes begin with.",
 }
 
 // rule requires a condition only, as rules inherit everything else.
-func rule(keys object) object {
-	properties, needed := slices.Clone(keys), list{}
-	for _, c := range conditions {
-		properties = append(properties, member{c.name, object{{"description", c.description}, {"$ref", "#/$defs/condition"}}})
+func rule(root *schema.Key) object {
+	properties, needed := references(root), list{}
+	for _, name := range slices.Sorted(maps.Keys(conditions)) {
+		properties[name] = object{"description": conditions[name], "$ref": "#/$defs/condition"}
 		needed = append(needed, object{
-			{"required", list{c.name}},
-			{"properties", object{{c.name, object{{"type", list{"string", "array"}}, {"minItems", 1}}}}},
+			"required":   list{name},
+			"properties": object{name: object{"type": list{"string", "array"}, "minItems": 1}},
 		})
 	}
-	return object{
-		{"type", "object"},
-		{"properties", properties},
-		gatewaysOwn,
-		{"additionalProperties", false},
-		{"anyOf", needed},
-	}
+	return object{"type": "object", "properties": properties, "patternProperties": gatewaysOwn, "additionalProperties": false, "anyOf": needed}
 }

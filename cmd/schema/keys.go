@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 
 	"token-fetch/internal/schema"
 )
@@ -11,14 +12,14 @@ type describe func(path string) (description, example string)
 
 // key returns the schema of a key's value. null counts as absent everywhere.
 func (d describe) key(k *schema.Key, path string) object {
+	s := d.value(k, path)
 	description, example := d(path)
-	s := object{{"description", description}}
-	s = append(s, d.value(k, path)...)
+	s["description"] = description
 	if k.Default != nil {
-		s = append(s, member{"default", k.Default})
+		s["default"] = k.Default
 	}
 	if example != "" {
-		s = append(s, member{"examples", list{example}})
+		s["examples"] = list{example}
 	}
 	return s
 }
@@ -31,77 +32,73 @@ const (
 	rejected    = "cache.invalidateWhen[].equals"
 )
 
-// variable matches text with an environment variable, whose value is not known.
-var variable = object{{"pattern", `\$\{`}}
-
 func (d describe) value(k *schema.Key, path string) object {
-	text := object{{"type", "string"}}
+	text, optionalObject := object{"type": "string"}, list{"object", "null"}
 	switch path {
 	case lenientPort:
-		return object{{"type", list{"integer", "string", "null"}}, {"minimum", 0}, {"maximum", k.Max}, {"pattern", "^[0-9]+$"}}
+		return object{"type": list{"integer", "string", "null"}, "minimum": 0, "maximum": k.Max, "pattern": "^[0-9]+$"}
 	case sources:
-		return object{{"type", list{"object", "null"}}, {"additionalProperties", object{{"type", list{"string", "null"}}, {"pattern", `^(header|body):.|\$\{`}}}}
+		return object{"type": optionalObject, "additionalProperties": object{"type": list{"string", "null"}, "pattern": `^(header|body):.|\$\{`}}
 	case compared, rejected:
-		return object{{"type", list{"string", "number", "boolean", "array"}}, {"items", object{{"type", list{"string", "number", "boolean"}}}}, {"minItems", 1}}
+		return object{"type": list{"string", "number", "boolean", "array"}, "items": object{"type": list{"string", "number", "boolean"}}, "minItems": 1}
 	}
 	switch k.Kind {
 	case schema.Text:
-		return append(object{{"type", list{"string", "null"}}}, allowed(k)...)
+		return oneOf(k)
 	case schema.Integer:
-		return object{{"type", list{"integer", "null"}}, {"minimum", k.Min}, {"maximum", k.Max}}
+		return object{"type": list{"integer", "null"}, "minimum": k.Min, "maximum": k.Max}
 	case schema.Boolean:
-		return object{{"type", list{"boolean", "null"}}}
+		return object{"type": list{"boolean", "null"}}
 	case schema.TextMap:
-		return object{{"type", list{"object", "null"}}, {"additionalProperties", object{{"type", list{"string", "null"}}}}}
+		return object{"type": optionalObject, "additionalProperties": object{"type": list{"string", "null"}}}
 	case schema.TextList:
-		return object{{"type", list{"array", "null"}}, {"items", text}}
+		return object{"type": list{"array", "null"}, "items": text}
 	case schema.TextOrList:
-		return object{{"type", list{"string", "array", "null"}}, {"items", text}}
+		return object{"type": list{"string", "array", "null"}, "items": text}
 	case schema.Object:
-		return d.members(k, path+".", list{"object", "null"})
+		return d.members(k, path+".", optionalObject)
 	case schema.JSONObject:
-		return object{{"type", list{"object", "null"}}}
+		return object{"type": optionalObject}
 	case schema.ObjectMap: // its keys exist at the top level, too
-		var properties object
-		for _, inner := range k.Keys {
-			properties = append(properties, member{inner.Name, object{{"$ref", "#/$defs/" + inner.Name}}})
-		}
-		return object{{"type", list{"object", "null"}}, {"propertyNames", object{{"pattern", "^[A-Za-z0-9_-]+$"}}},
-			{"additionalProperties", object{{"type", list{"object", "null"}}, {"properties", properties}, {"additionalProperties", false}}}}
+		return object{"type": optionalObject, "propertyNames": object{"pattern": "^[A-Za-z0-9_-]+$"},
+			"additionalProperties": object{"type": optionalObject, "properties": references(k), "additionalProperties": false}}
 	case schema.Integers:
-		return object{{"type", list{"array", "null"}}, {"items", object{{"type", "integer"}, {"minimum", k.Min}, {"maximum", k.Max}}}}
+		return object{"type": list{"array", "null"}, "items": object{"type": "integer", "minimum": k.Min, "maximum": k.Max}}
 	case schema.Objects:
 		entry := d.members(k, path+"[].", list{"object"})
 		if required := requiredKeys(k); len(required) > 0 {
-			entry = append(entry, member{"required", required})
+			entry["required"] = required
 		}
-		return object{{"type", list{"array", "null"}}, {"items", append(entry, entries[path]...)}}
+		maps.Copy(entry, entries[path])
+		return object{"type": list{"array", "null"}, "items": entry}
 	}
 	panic(fmt.Sprintf("%s: cmd/schema does not know how %q looks in JSON Schema", path, k.Kind))
 }
 
 // entries holds further conditions on the entries of lists.
 var entries = map[string]object{
-	"cache.invalidateWhen": {{"minProperties", 1}},
-	"successWhen":          {{"oneOf", list{object{{"required", list{"header"}}}, object{{"required", list{"path"}}}}}},
+	"cache.invalidateWhen": {"minProperties": 1},
+	"successWhen":          {"oneOf": list{object{"required": list{"header"}}, object{"required": list{"path"}}}},
 }
 
-func allowed(k *schema.Key) object {
-	if len(k.OneOf) == 0 {
-		return nil
+// oneOf allows the key's values, or a variable, whose value is not known.
+func oneOf(k *schema.Key) object {
+	s := object{"type": list{"string", "null"}}
+	if len(k.OneOf) > 0 {
+		values := list{}
+		for _, value := range k.OneOf {
+			values = append(values, value)
+		}
+		s["anyOf"] = list{object{"enum": append(values, nil)}, object{"pattern": `\$\{`}}
 	}
-	values := list{}
-	for _, value := range k.OneOf {
-		values = append(values, value)
-	}
-	return object{{"anyOf", list{object{{"enum", append(values, nil)}}, variable}}}
+	return s
 }
 
 // members returns the schema of an object with declared keys.
 func (d describe) members(k *schema.Key, prefix string, types list) object {
-	var properties object
+	properties := object{}
 	for _, inner := range k.Keys {
-		properties = append(properties, member{inner.Name, d.key(inner, prefix+inner.Name)})
+		properties[inner.Name] = d.key(inner, prefix+inner.Name)
 	}
-	return object{{"type", types}, {"properties", properties}, {"additionalProperties", false}}
+	return object{"type": types, "properties": properties, "additionalProperties": false}
 }
