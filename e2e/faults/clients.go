@@ -188,6 +188,7 @@ func pipeline(l *load, requests []*request) {
 		}
 		if err == nil {
 			body, err = io.ReadAll(response.Body)
+			response.Body.Close()
 		}
 		if err != nil {
 			r.leaves = i >= 2
