@@ -180,25 +180,32 @@ func (c *requestCall) end(t token.Token, err *token.Error) {
 
 func (m cached) handle(r *requestContext) types.Action {
 	r.cache, r.client = m.cache, m.client
-	now := r.plugin.now
-	var values []byte // of the caller
-	if r.entry = m.cache.Common(); r.entry == nil {
-		var err error
-		if values, err = r.callerValues(); err != nil {
-			return r.handleMissing(err)
-		}
-		r.entry = m.cache.Find(values, now)
+	if common := m.cache.Common(); common != nil {
+		return m.handleCommon(r, common)
 	}
-	if r.entry != nil {
-		if t := r.entry.Fresh(now); t != nil {
-			m.cache.Stats.Hits++
-			return r.forward(t)
-		}
+	return m.handleCaller(r)
+}
+
+// handleCommon is for a token that all callers share.
+func (m cached) handleCommon(r *requestContext, common *cache.Entry) types.Action {
+	r.entry = common
+	if t := m.cache.Fresh(r.entry, r.plugin.now); t != nil {
+		return r.forward(t)
 	}
-	if m.cache.Common() != nil {
-		return m.ask(r, nil)
+	return m.ask(r, nil)
+}
+
+// handleCaller is for a token that depends on the caller.
+func (m cached) handleCaller(r *requestContext) types.Action {
+	values, err := r.callerValues()
+	if err != nil {
+		return r.handleMissing(err)
 	}
-	caller := r.part.Service.Caller(values)
+	r.entry = m.cache.Find(values, r.plugin.now)
+	if t := m.cache.Fresh(r.entry, r.plugin.now); t != nil {
+		return r.forward(t)
+	}
+	caller := m.part.Service.Caller(values)
 	if caller.HasExpired(r.plugin.Wall()) {
 		m.cache.Stats.Misses++
 		return r.refuseSubject(errorExpired)

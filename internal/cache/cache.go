@@ -3,7 +3,7 @@
 // failures. It knows nothing of HTTP, the gateway or other workers: tokens come from a token.Source, and a request is a
 // Waiter.
 //
-//	request ──▶ Find, Fresh ──▶ a token: done
+//	request ──▶ Common or Find, Fresh ──▶ a token: done
 //	   │
 //	   └──────▶ Ask ──▶ a token, an error, or: wait ◀── notified by the Scheduler, in batches
 //	                      │                                  ▲
@@ -120,6 +120,20 @@ func (c *Cache) Find(values []byte, now time.Duration) *Entry {
 		c.renew(e, now)
 	}
 	return e
+}
+
+// nearEnd is the margin before expiry within which Fresh, whose clock may be a tick or so behind, no longer serves the
+// token.
+const nearEnd = 2 * time.Second
+
+// Fresh returns the entry's token if it can be used, and counts the hit. e may be nil. now may be slightly behind, so
+// Fresh does not return a token near its end. For most requests this, after Common or Find, is all they call.
+func (c *Cache) Fresh(e *Entry, now time.Duration) *token.Token {
+	if e == nil || !e.token.validAt(now+nearEnd) {
+		return nil
+	}
+	c.Stats.Hits++
+	return e.valid(now).use()
 }
 
 // Ask is for a request that found no Fresh token; caller is nil if tokens do not depend on it. It counts the hit or

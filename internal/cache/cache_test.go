@@ -65,7 +65,7 @@ func TestEndOfTokenInUse(t *testing.T) {
 			w.clock.Pass(test.idle)
 			for range test.busy / step {
 				w.clock.Pass(step)
-				w.Common().Fresh(w.clock.Now)
+				w.Fresh(w.Common(), w.clock.Now)
 			}
 			w.clock.Date = w.clock.Date.Add(test.jump)
 			w.Tick(w.clock.Now, w.clock.Date)

@@ -32,21 +32,7 @@ type Entry struct {
 	element *list.Element // in the list of its segment
 }
 
-// nearEnd is the margin before expiry within which Fresh, whose clock may be a tick or so behind, no longer serves the
-// token.
-const nearEnd = 2 * time.Second
-
-// Fresh returns the token if it can be used. now may be slightly behind, so Fresh does not return a token near its end.
-// For most requests this is all they call.
-func (e *Entry) Fresh(now time.Duration) *token.Token {
-	if !e.token.validAt(now + nearEnd) {
-		return nil
-	}
-	e.usedAt = now
-	return &e.token.Token
-}
-
-// valid is Fresh with an exact clock.
+// valid returns the token if requests can use it.
 func (e *Entry) valid(now time.Duration) *stored {
 	if !e.token.validAt(now) {
 		return nil

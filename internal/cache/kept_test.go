@@ -41,7 +41,7 @@ func TestWorkerThatBacksOffTakesWhatOthersHave(t *testing.T) {
 		}
 		k.clock.Pass(1)
 		k.serves(t, "theirs")
-		if isFresh := k.Common().Fresh(k.clock.Now) != nil; isFresh == isRejected || len(k.Fetches) != 1 {
+		if isFresh := k.Fresh(k.Common(), k.clock.Now) != nil; isFresh == isRejected || len(k.Fetches) != 1 {
 			t.Errorf("%s: got fresh %v and %d fetches, expected %v and only the first", name, isFresh, len(k.Fetches), !isRejected)
 		}
 	}

@@ -46,7 +46,7 @@ func TestEntriesWithAFetchUnderWayStay(t *testing.T) {
 			}
 			w.clock.Pass(95 * time.Second)
 			for i := range test.callers {
-				w.find(callerOf(i, 0)).Fresh(w.clock.Now) // in use
+				w.Fresh(w.find(callerOf(i, 0)), w.clock.Now) // in use
 			}
 			w.tick()
 			renewals := len(w.Fetches) - test.callers

@@ -175,7 +175,7 @@ func TestManyTokensAreRenewedInTurns(t *testing.T) {
 	everyone(func(c token.Caller) { w.askFor(c) })
 	w.run()
 	w.clock.Pass(80 * time.Second)
-	everyone(func(c token.Caller) { w.find(c).Fresh(w.clock.Now) })
+	everyone(func(c token.Caller) { w.Fresh(w.find(c), w.clock.Now) })
 	w.clock.Pass(10 * time.Second)
 	w.tick()
 	if n := len(w.Fetches) - callers; n == 0 || n > maxSweep {

@@ -25,7 +25,7 @@ func TestCoarseClockKeepsAwayFromTheEnd(t *testing.T) {
 	w := newWorker(defaults())
 	w.fetchOnce(t, good("t1", 10*time.Second))
 	e, end := w.Common(), w.clock.Now+10*time.Second
-	if e.Fresh(end-nearEnd-1) == nil || e.Fresh(end-nearEnd) != nil {
+	if w.Fresh(e, end-nearEnd-1) == nil || w.Fresh(e, end-nearEnd) != nil {
 		t.Error("Fresh: expected a token until nearEnd before its expiry, not longer")
 	}
 }

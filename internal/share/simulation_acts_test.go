@@ -58,7 +58,7 @@ func (s *simulation) leap() {
 func (s *simulation) ask() {
 	w, r := pick(s, s.workers), &simulated{caller: pick(s, s.callers), askedAt: s.paced}
 	if e := w.find(r.caller); e != nil {
-		if t := e.Fresh(s.clock.Now); t != nil {
+		if t := w.Fresh(e, s.clock.Now); t != nil {
 			s.checkToken(r.caller, t)
 			return
 		}

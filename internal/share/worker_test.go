@@ -142,7 +142,7 @@ func (w *worker) find(caller token.Caller) *cache.Entry {
 // reject has the upstream reject the token that the caller's requests go on with, if there is one.
 func (w *worker) reject(caller token.Caller) {
 	if e := w.find(caller); e != nil {
-		if t := e.Fresh(w.clock.Now); t != nil {
+		if t := w.Fresh(e, w.clock.Now); t != nil {
 			w.Reject(e, t.ID)
 		}
 	}
