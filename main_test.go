@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	if _, err := os.Stat(linkedWasm); err != nil {
-		fmt.Fprintf(os.Stderr, "%s is missing: run make first\n", linkedWasm)
+		fmt.Fprintf(os.Stderr, "%s is missing: run make build redis examples first\n", linkedWasm)
 		os.Exit(1)
 	}
 	os.Setenv("WASM_FILE_PATH", linkedWasm)

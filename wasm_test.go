@@ -42,7 +42,7 @@ func exportedAt(file []byte, name string) int {
 func TestBuiltFileLoadsInBothHosts(t *testing.T) {
 	file, err := os.ReadFile("main.wasm")
 	if err != nil {
-		t.Fatalf("main.wasm is missing: run make first (%v)", err)
+		t.Fatalf("main.wasm is missing: run make build redis examples first (%v)", err)
 	}
 	// Both hosts take the first marker that they know.
 	if stock, higress := exportedAt(file, "proxy_abi_version_0_2_1"), exportedAt(file, "proxy_abi_version_0_2_100"); stock < 0 || higress < stock {
@@ -71,12 +71,12 @@ func TestBuiltFileLoadsInBothHosts(t *testing.T) {
 func TestBuiltFilesNeedNoMoreThanGatewaysHave(t *testing.T) {
 	files, err := filepath.Glob("examples/*/main.wasm")
 	if err != nil || len(files) == 0 {
-		t.Fatalf("got no examples, expected some: run make examples first (%v)", err)
+		t.Fatalf("got no examples, expected some: run make build redis examples first (%v)", err)
 	}
 	for _, path := range append(files, "main.wasm", "main-redis.wasm") {
 		file, err := os.ReadFile(path)
 		if err != nil {
-			t.Fatalf("run make redis first: %v", err)
+			t.Fatalf("run make build redis examples first: %v", err)
 		}
 		functions := imported(file, "wasi_snapshot_preview1")
 		if len(functions) < 10 {

@@ -98,7 +98,7 @@ func (c *Cache) Common() *Entry { return c.common }
 // stopped using it, so that it is no longer renewed. Clock drift does not change it.
 func (c *Cache) EndOfTokenInUse(now time.Duration) time.Time {
 	e := c.common
-	if e == nil || !e.token.validAt(now) || now >= e.token.refreshAt && !e.isUsed(now) {
+	if e == nil || !e.token.validAt(now) || now >= e.token.dueAt && !e.isUsed(now) {
 		return time.Time{}
 	}
 	return time.Unix(0, int64(e.token.expiresAt+c.wallOffset))
@@ -116,7 +116,7 @@ func (c *Cache) Find(values []byte, now time.Duration) *Entry {
 	}
 	c.lists[kept].MoveToFront(e.element)
 	// Tick renews too, but with many callers it gets to each one only now and then.
-	if e.token != nil && now >= e.token.refreshAt && e.due(now) {
+	if e.token != nil && now >= e.token.dueAt && e.due(now) {
 		c.renew(e, now)
 	}
 	return e
@@ -168,7 +168,7 @@ func (c *Cache) askForFetch(e *Entry, now time.Duration, w Waiter) Reply {
 	isFailing := c.outage.count > 0 || !e.retry.ready(now) || e.fetch.waiting() >= c.policy.MaxWaiting
 	if t := e.stale(now); t != nil && isFailing {
 		if mayFetch {
-			c.queueRenewal(e)
+			c.fetchInBackground(e)
 		}
 		c.Stats.StaleServed++
 		return Reply{Token: &t.Token}
@@ -203,7 +203,7 @@ const peekInterval = 50 * time.Millisecond
 // peek takes a token that the source already has while no fetch is allowed: another worker may have been luckier. It
 // reports whether the token is news.
 func (c *Cache) peek(e *Entry, now time.Duration) bool {
-	peeker, ok := c.source.(Peeker)
+	peeker, ok := c.source.(token.Peeker)
 	if !ok || e.fetch.state != idle || c.outage.ready(now) && e.retry.ready(now) || now < e.peekedAt+peekInterval {
 		return false
 	}

@@ -62,7 +62,7 @@ func (e *Entry) stale(now time.Duration) *stored {
 // or held back.
 func (e *Entry) due(now time.Duration) bool {
 	t := e.token
-	return t.validAt(now) && now >= t.refreshAt && now >= e.renewAt && t.refreshAt < t.expiresAt &&
+	return t.validAt(now) && now >= t.dueAt && now >= e.renewAt && t.dueAt < t.expiresAt &&
 		e.isUsed(now) &&
 		e.fetch.state == idle && e.retry.ready(now)
 }

@@ -26,12 +26,12 @@ const (
 //
 // Requests join and leave in all states except idle. The zero value is idle.
 type fetch struct {
-	state     fetchState
-	renewal   bool          // needed even if no request waits
-	isRefresh bool          // replaces a token that is still valid
-	number    int           // of the latest fetch; late results of earlier ones are ignored
-	sentAt    time.Duration // monotonic
-	waiters   *list.List    // of Waiter, in order of arrival; nil: none
+	state      fetchState
+	background bool          // needed even if no request waits
+	isRenewal  bool          // replaces a token that is still valid
+	number     int           // of the latest fetch; late results of earlier ones are ignored
+	sentAt     time.Duration // monotonic
+	waiters    *list.List    // of Waiter, in order of arrival; nil: none
 }
 
 // Ticket lets a waiter leave the queue.
@@ -83,7 +83,7 @@ func (f *fetch) join(w Waiter) Ticket {
 }
 
 // isNeeded reports whether anything needs a queued fetch.
-func (f *fetch) isNeeded() bool { return f.renewal || f.waiting() > 0 }
+func (f *fetch) isNeeded() bool { return f.background || f.waiting() > 0 }
 
 // cancel ends a queued fetch that will not be made, and returns the requests that wait for it.
 func (f *fetch) cancel() (waiters *list.List, ok bool) {
@@ -91,7 +91,7 @@ func (f *fetch) cancel() (waiters *list.List, ok bool) {
 		return nil, false
 	}
 	waiters = f.waiters
-	f.state, f.renewal, f.isRefresh, f.waiters = idle, false, false, nil
+	f.state, f.background, f.isRenewal, f.waiters = idle, false, false, nil
 	return waiters, true
 }
 
@@ -109,6 +109,6 @@ func (f *fetch) end(number int) (waiters *list.List, ok bool) {
 		return nil, false
 	}
 	waiters = f.waiters
-	f.state, f.renewal, f.isRefresh, f.waiters = idle, false, false, nil
+	f.state, f.background, f.isRenewal, f.waiters = idle, false, false, nil
 	return waiters, true
 }

@@ -17,13 +17,13 @@ func (c *Cache) mayFetch(now time.Duration) bool {
 	return c.outage.ready(now) && (c.outage.count == 0 || c.fetching < maxProbes)
 }
 
-// queueRenewal queues a fetch of the entry's token, unless one is queued or in flight.
-func (c *Cache) queueRenewal(e *Entry) {
+// fetchInBackground queues a fetch that no request waits for, unless one is queued or in flight.
+func (c *Cache) fetchInBackground(e *Entry) {
 	if !e.fetch.enqueue() {
 		return
 	}
 	c.fetching++
-	e.fetch.renewal = true
+	e.fetch.background = true
 	c.Scheduler.queueFetch(c, e)
 }
 
@@ -101,13 +101,13 @@ func (c *Cache) failOnPanic(done func(token.Token, *token.Error)) {
 // end takes the result of a fetch, and returns what to notify the waiting requests of. ok is false if the fetch has
 // ended already.
 func (c *Cache) end(e *Entry, number int, t token.Token, err *token.Error) (d delivery, ok bool) {
-	isRefresh := e.fetch.isRefresh
+	isRenewal := e.fetch.isRenewal
 	waiters, ok := e.fetch.end(number)
 	if !ok {
 		return d, false
 	}
 	c.fetching--
-	if isRefresh && !t.IsShared {
+	if isRenewal && !t.IsShared {
 		c.Stats.Refreshes++
 	}
 	if e.isRejectionUncounted {

@@ -56,9 +56,9 @@ func (p *Policy) EarliestRenewal(lifetime time.Duration) time.Duration {
 	return before + spread
 }
 
-// refreshAfter is the age at which a token with that lifetime is renewed. It is earlier than the policy says, by up to
+// dueAfter is the age at which a token with that lifetime is renewed. It is earlier than the policy says, by up to
 // a fifth at random, so that gateways that started together do not renew in step.
-func (p *Policy) refreshAfter(lifetime time.Duration) time.Duration {
+func (p *Policy) dueAfter(lifetime time.Duration) time.Duration {
 	before, spread := p.renewal(lifetime)
 	return lifetime - before - rand.N(spread+1) //nolint:gosec // no secret: it only spreads gateways
 }

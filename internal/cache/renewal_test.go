@@ -13,7 +13,7 @@ func TestRenewal(t *testing.T) {
 	p.RefreshBefore = 10 * time.Second
 	w := newWorker(p)
 	w.fetchOnce(t, good("t1", 100*time.Second))
-	w.clock.Pass(w.Common().token.refreshAt - w.clock.Now - 1)
+	w.clock.Pass(w.Common().token.dueAt - w.clock.Now - 1)
 	w.serves(t, "t1")
 	w.tick()
 	if len(w.Fetches) != 1 {
@@ -121,7 +121,7 @@ func TestRenewalThatFails(t *testing.T) {
 	}
 }
 
-func TestRefreshAfter(t *testing.T) {
+func TestDueAfter(t *testing.T) {
 	tests := []struct {
 		before, lifetime time.Duration
 		least, most      time.Duration
@@ -138,7 +138,7 @@ func TestRefreshAfter(t *testing.T) {
 		p := &Policy{RefreshBefore: test.before}
 		var least, most time.Duration = 1 << 60, 0
 		for range 1000 {
-			after := p.refreshAfter(test.lifetime)
+			after := p.dueAfter(test.lifetime)
 			least, most = min(least, after), max(most, after)
 		}
 		if least < test.least || most > test.most {

@@ -2,12 +2,6 @@ package cache
 
 import "token-fetch/internal/token"
 
-// Peeker is a Source that may have a token without making a call. isRejected: the token is only a fallback until there
-// is a new one.
-type Peeker interface {
-	Peek(c token.Caller) (t token.Token, isRejected, ok bool)
-}
-
 // Waiter is a request that waits for a token. The Scheduler calls exactly one of its methods, unless the request
 // cancels its Ticket first.
 type Waiter interface {

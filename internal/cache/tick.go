@@ -39,15 +39,15 @@ func (c *Cache) warmUp(now time.Duration) {
 		return
 	}
 	if e.fetch.state == idle && c.mayFetch(now) && e.retry.ready(now) {
-		c.queueRenewal(e)
+		c.fetchInBackground(e)
 	}
 }
 
 // renew fetches a new token ahead of time.
 func (c *Cache) renew(e *Entry, now time.Duration) {
 	if c.mayFetch(now) {
-		c.queueRenewal(e)
-		e.fetch.isRefresh = true
+		c.fetchInBackground(e)
+		e.fetch.isRenewal = true
 	}
 }
 

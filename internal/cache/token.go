@@ -13,7 +13,7 @@ type stored struct {
 	rejected bool
 	// All on the monotonic clock.
 	issuedAt   time.Duration // when the call was sent
-	refreshAt  time.Duration // due for renewal in the background
+	dueAt      time.Duration // due for renewal in the background
 	expiresAt  time.Duration // no longer valid
 	staleUntil time.Duration // until then it may serve while the service is unavailable; never before expiresAt
 }
@@ -27,7 +27,7 @@ func (p *Policy) newToken(t token.Token, now time.Duration) *stored {
 	s := &stored{
 		Token:     t,
 		issuedAt:  sentAt,
-		refreshAt: sentAt + p.refreshAfter(t.Lifetime),
+		dueAt:     sentAt + p.dueAfter(t.Lifetime),
 		expiresAt: sentAt + t.Lifetime,
 	}
 	s.staleUntil = s.expiresAt + p.StaleIfError
@@ -83,7 +83,7 @@ func (s *stored) merge(other *stored) *stored {
 func (s *stored) agedBy(by time.Duration) *stored {
 	moved := *s
 	moved.issuedAt -= by
-	moved.refreshAt -= by
+	moved.dueAt -= by
 	moved.expiresAt -= by
 	moved.staleUntil -= by
 	return &moved

@@ -79,7 +79,7 @@ func (a *attempt) look(now time.Duration) {
 func (a *attempt) onLookResult(f LookResult, err error) {
 	now := a.source.Clock.Monotonic()
 	switch {
-	case err != nil || f.Status == NotCacheable:
+	case err != nil || f.Status == Uncacheable:
 		a.call(now)
 	case f.Status == TokenFound:
 		f.Token.IsShared = true

@@ -111,7 +111,7 @@ func (r *record) look(q LookRequest, now time.Duration, wall time.Time) (f LookR
 	case isValid && (t.ID != q.Have || q.IsRejected || now < r.dueAt):
 		return LookResult{Status: TokenFound, Token: t}, hasChanged
 	case isBackingOff && !isValid && r.failure == 0:
-		return LookResult{Status: NotCacheable, Fallback: fallback}, hasChanged
+		return LookResult{Status: Uncacheable, Fallback: fallback}, hasChanged
 	case isBackingOff && !isValid:
 		return LookResult{Status: InBackoff, Reason: r.failure, Wait: r.failureBackoff.until - now, Fallback: fallback}, hasChanged
 	case !isBackingOff && !r.isLeased(now) && q.Lease > 0:

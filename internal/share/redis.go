@@ -94,7 +94,7 @@ func (r *Redis) parseLook(k Key, q LookRequest, text string, lookedAt time.Durat
 		reason, isReason := token.SharedReason(name)
 		// No gateway writes a wait longer than the maximum.
 		if !isReason || d > token.MaxRetryAfter {
-			return LookResult{Status: NotCacheable}, true
+			return LookResult{Status: Uncacheable}, true
 		}
 		return LookResult{Status: InBackoff, Reason: reason, Wait: d, Fallback: r.fallback(rest, k, elapsed)}, true
 	case word == replyLease || word == replyBusy:

@@ -63,7 +63,7 @@ type Source struct {
 	isUncacheable bool
 }
 
-var _ token.Source = (*Source)(nil)
+var _ token.Peeker = (*Source)(nil)
 
 // New wraps inner.
 func New(store Store, inner token.Source, options Options) *Source {
@@ -91,8 +91,7 @@ func (s *Source) Fetch(q token.Query, done func(token.Token, *token.Error)) {
 	}
 }
 
-// Peek returns a token that the store already has, without making a call. It works with synchronous stores only.
-// isRejected: the token is only a fallback until there is a new one.
+// Peek implements token.Peeker: it returns what the store has. It works with synchronous stores only.
 func (s *Source) Peek(caller token.Caller) (t token.Token, isRejected, ok bool) {
 	if !s.IsSynchronous || s.isUncacheable {
 		return t, false, false

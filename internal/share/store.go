@@ -19,7 +19,7 @@ type Store interface {
 	//   - TokenFound: a token other than q.Have, whether or not it is due for renewal.
 	//   - TokenFound: the token q.Have, if it is valid and not due for renewal; or someone else is renewing it; or a
 	//     backoff forbids renewing it; or it was rejected too soon after another.
-	//   - NotCacheable: the latest token must not be cached.
+	//   - Uncacheable: the latest token must not be cached.
 	//   - InBackoff: the latest call failed. The result has the reason and the time left.
 	//   - LeaseHeld: someone else holds the lease, or q.Lease is 0.
 	//   - LeaseGranted: the caller holds the lease for q.Lease.
@@ -68,7 +68,7 @@ type LookStatus int
 const (
 	TokenFound   LookStatus = iota
 	InBackoff               // an earlier call has failed, and no call is allowed
-	NotCacheable            // tokens must not be cached, so everyone calls directly, without a lease
+	Uncacheable             // tokens must not be cached, so everyone calls directly, without a lease
 	LeaseHeld               // someone else holds the lease, or none was asked for
 	LeaseGranted            // the caller holds the lease from now on
 )

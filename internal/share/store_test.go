@@ -65,7 +65,7 @@ func (s *storeTest) lookFor(q LookRequest) string {
 			s.Errorf("got a wait of %s, expected how long nobody may call", found.Wait)
 		}
 		return "failed " + found.Reason.String() + fallback
-	case NotCacheable:
+	case Uncacheable:
 		return "alone" + fallback
 	case LeaseGranted:
 		s.leases[q.Owner] = found.Lease

@@ -5,6 +5,17 @@
 //	              share, chain and client are Sources; all but client wrap one
 //
 // To add a way of obtaining tokens, write one more Source. Cache and share know nothing of it beyond this package.
+//
+// Words that the code uses in one sense each:
+//
+//   - call: one HTTP request to a token service. fetch: one Fetch of a Source, with or without a call.
+//   - renewal: a fetch ahead of a token's end. "Refresh" is its name in keys and metrics.
+//   - refused: the token service gives no token. rejected: an upstream, or another token service, does not accept one.
+//   - stale: a token that has expired or been rejected, and serves as a fallback while there is no new one.
+//   - caller: the values of a request that its token depends on. subject: the caller's own token, to be exchanged.
+//   - client, in prose: whoever sent the request. The type in package main: what makes the calls of a part.
+//   - part: the global configuration, or a rule. named token: an entry of tokens. link: a call's reference to one.
+//   - uncacheable: without a lifetime, so that there is nothing to cache or share.
 package token
 
 import (
@@ -14,13 +25,13 @@ import (
 
 // Token is what a Source obtains.
 type Token struct {
-	// Values are the request headers to set, in the order of the configuration; "" for one that the token service did
-	// not send. The first is the token itself.
+	// Values are legal header values, exactly one for each header that the configuration protects, in its order. The
+	// first is the token itself, and not empty. "" for another one removes that header.
 	Values []string
 	// ID distinguishes tokens from different calls, even if they look the same. 0: the cache or store assigns one.
 	ID ID
-	// Lifetime is that of the token as issued. 0: the token serves the requests that wait for it, and must not be
-	// cached.
+	// Lifetime is that of the token as issued. 0: the token is uncacheable. It serves the requests that wait for it, and
+	// the next request causes another fetch.
 	Lifetime time.Duration
 	// SubjectLifetime is how long the caller's own token lives, counted like Lifetime: nothing issued for it outlives
 	// it. 0: unknown.
@@ -73,9 +84,20 @@ type Cause interface {
 	Headers(names []string) [][2]string
 }
 
-// Source obtains tokens. done is called exactly once, before Fetch returns or later.
+// Source obtains tokens.
 type Source interface {
+	// Fetch obtains a token for q.Caller. It calls done exactly once, before it returns or later, with an error or else a
+	// token. All calls are on the worker's one thread.
 	Fetch(q Query, done func(Token, *Error))
+}
+
+// Peeker is a Source that may have a token without fetching: share.Source. While no fetch is allowed, a cache asks its
+// own source, and none that this one wraps: a Source around a Peeker has to be one too.
+type Peeker interface {
+	Source
+	// Peek returns what the source has for the caller; nil if tokens do not depend on it. isRejected: the token is only a
+	// fallback until there is a new one.
+	Peek(c Caller) (t Token, isRejected, ok bool)
 }
 
 // Clock tells the time.
