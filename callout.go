@@ -69,28 +69,31 @@ type fetch struct {
 	caller   *tokenservice.Caller // nil if the token does not depend on it
 	sentAt   time.Duration
 	hasEnded bool
-	// retry makes the call again and returns true, if that may help after such a failure; nil: it never does.
-	retry func(*token.Error) bool
-	done  func(token.Token, *token.Error)
+	done     func(token.Token, *token.Error)
 }
 
 var _ token.Source = (*client)(nil)
 
 // Fetch calls the token service.
 func (c *client) Fetch(q token.Query, done func(token.Token, *token.Error)) {
-	c.call(q, nil, nil, done)
+	c.call(q, nil, func(t token.Token, err *token.Error) {
+		if err != nil {
+			c.callFailed(err)
+		}
+		done(t, err)
+	})
 }
 
-// call is Fetch with the named tokens that the call refers to.
-func (c *client) call(q token.Query, named []string, retry func(*token.Error) bool, done func(token.Token, *token.Error)) {
+// call makes the call with the named tokens that it refers to. A failure is recorded neither in the metrics nor in the
+// log: that is up to done, which may call again.
+func (c *client) call(q token.Query, named []string, done func(token.Token, *token.Error)) {
 	caller, _ := q.Caller.(*tokenservice.Caller)
 	if c.part.Service.IsSigned() {
 		c.sign(caller, named, done)
 		return
 	}
-	f := &fetch{client: c, caller: caller, sentAt: c.host.Monotonic(), retry: retry, done: done}
+	f := &fetch{client: c, caller: caller, sentAt: c.host.Monotonic(), done: done}
 	if err := f.send(q.Cause, named); err != nil {
-		c.callFailed(err)
 		done(token.Token{}, err)
 		return
 	}
@@ -102,9 +105,7 @@ func (c *client) call(q token.Query, named []string, retry func(*token.Error) bo
 func (c *client) sign(caller *tokenservice.Caller, named []string, done func(token.Token, *token.Error)) {
 	t, err := c.part.Service.Sign(caller, named, c.host.Wall())
 	if err != nil {
-		failure := preparationError(err)
-		c.callFailed(failure)
-		done(token.Token{}, failure)
+		done(token.Token{}, preparationError(err))
 		return
 	}
 	c.failures.succeeded()
@@ -145,10 +146,6 @@ func (f *fetch) onResponse(resp *tokenservice.Response) {
 	resp.Took = took
 	grant, err := f.client.part.Service.Grant(resp, f.caller, f.client.host.Wall().Add(-took))
 	if err != nil {
-		if f.retry != nil && f.retry(err) {
-			return
-		}
-		f.client.callFailed(err)
 		f.done(token.Token{}, err)
 		return
 	}
@@ -167,6 +164,9 @@ func (f *fetch) failOnPanic() {
 
 // callFailed records a call that brought no token, or was not made.
 func (c *client) callFailed(err *token.Error) {
+	if err.Reason == token.Internal {
+		return // logPanic has logged it, and it is no failure of the token service
+	}
 	c.countCallFailed(err)
 	c.logCallFailed(err)
 }

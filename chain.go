@@ -27,9 +27,9 @@ func (c *chain) Fetch(q token.Query, done func(token.Token, *token.Error)) {
 
 // chainFetch is one Fetch.
 //
-//	collect ──▶ linkReady ──▶ call ──▶ end
-//	   ▲                       │ the service no longer accepts a named token
-//	   └───────── once ────────┘
+//	collect ──▶ linkReady ──▶ call ──▶ answered ──▶ end
+//	   ▲                                  │ the service no longer accepts a named token
+//	   └────────────── once ──────────────┘
 type chainFetch struct {
 	chain    *chain
 	query    token.Query
@@ -137,12 +137,26 @@ func (f *chainFetch) call() {
 		f.end(token.Token{}, f.refusal)
 		return
 	}
-	f.chain.client.call(f.query, named, f.retry, f.end)
+	f.chain.client.call(f.query, named, f.answered)
 }
 
-// retry makes the call again if its failure may be due to a revoked named token, and reports whether it did. It rejects
-// the named tokens that the call used, except those fetched for this very call.
-func (f *chainFetch) retry(err *token.Error) bool {
+// answered ends the fetch, or replaces the named tokens to which the failure may be due, for a second call.
+func (f *chainFetch) answered(t token.Token, err *token.Error) {
+	switch {
+	case err == nil:
+		f.end(t, nil)
+	case f.rejectLinks(err):
+		f.chain.client.countCallFailed(err) // the second call decides what the log says
+		f.collect()
+	default:
+		f.chain.client.callFailed(err)
+		f.end(token.Token{}, err)
+	}
+}
+
+// rejectLinks rejects the named tokens that the first call used, except those fetched for this very call, if they may
+// be revoked. It reports whether there are any.
+func (f *chainFetch) rejectLinks(err *token.Error) bool {
 	// New named tokens would not help if the client's own token is bad, and any client can send a bad one.
 	isClientFault := err.Reason == token.SubjectRefused && f.chain.client.part.Service.RequestBringsSubject()
 	if f.refusal != nil || f.hasEnded || isClientFault {
@@ -158,12 +172,7 @@ func (f *chainFetch) retry(err *token.Error) bool {
 		l.rejected, l.token = l.token.ID, nil
 		f.refusal = err
 	}
-	if f.refusal == nil {
-		return false
-	}
-	f.chain.client.countCallFailed(err)
-	f.collect()
-	return true
+	return f.refusal != nil
 }
 
 func (f *chainFetch) end(t token.Token, err *token.Error) {
