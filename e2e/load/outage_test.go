@@ -92,7 +92,7 @@ func checkInTime(t *testing.T, requests *volley, answers []harness.StreamAnswer)
 }
 
 // checkBackoff checks that calls were made all the time, and each after twice the wait of the
-// one before, and up to a fifth more.
+// one before, and up to a fifth more. A busy machine may take in either of two calls late.
 func checkBackoff(t *testing.T, calls []harness.Call) {
 	t.Helper()
 	const late = 500 * time.Millisecond
@@ -102,7 +102,7 @@ func checkBackoff(t *testing.T, calls []harness.Call) {
 	wait := time.Second
 	for i := 1; i < len(calls); i++ {
 		gap := calls[i].Time.Sub(calls[i-1].Time)
-		if gap < defaultTimeout+wait || gap > defaultTimeout+wait+wait/5+late {
+		if gap < defaultTimeout+wait-late || gap > defaultTimeout+wait+wait/5+late {
 			t.Errorf("call %d came %s after the one before, want %s and up to a fifth of the wait more", i+1, gap, defaultTimeout+wait)
 		}
 		wait *= 2
