@@ -55,10 +55,10 @@ type candidate struct {
 // candidates returns the rows of the benchmark. Add new ones here.
 func candidates() ([]candidate, error) {
 	// With a single entry, a worker has evicted the token when its user returns.
-	shared := plugin("token-fetch, callers shared", "the first request of a user in a worker: the token is read from what the workers share",
+	shared := plugin("token-fetch, callers shared", "a user's first request in a worker: the token is read from shared data",
 		settings{"cache": settings{"maxEntries": 1}, "forwardHeaders": []string{userHeader}})
 	shared.users = true
-	all := []candidate{{Name: router, About: "Envoy without any filter of this kind"}}
+	all := []candidate{{Name: router, About: "Envoy without such a filter"}}
 	all = append(all, group("a header with a fixed value",
 		candidate{Name: "header_mutation", About: "C++", filter: "header_mutation", Wants: "x-token: static"},
 		candidate{Name: "Lua, static header", About: "Lua", filter: "lua_static", Wants: "x-token: static"},
@@ -71,22 +71,22 @@ func candidates() ([]candidate, error) {
 		plugin(cached, "this plugin, `cache: {}`", settings{"cache": settings{}},
 			limit{cpu, router, 1.25}, limit{rate, credentialInjector, 0.85}, limit{rate, sample, 3},
 			limit{p99, router, 1.3}, limit{ready, hello, 1.15}, limit{size, hello, 1.15}, limit{memory, hello, 1.15}),
-		plugin("token-fetch, cached, 3 route rules", "the third of three `_match_route_` rules matches",
+		plugin("token-fetch, cached, 3 route rules", "three `_match_route_` rules; the third matches",
 			rules(byRoute, 2), limit{cpu, cached, 1.15}),
-		plugin("token-fetch, cached, 3 domain rules", "the third of three `_match_domain_` rules matches",
+		plugin("token-fetch, cached, 3 domain rules", "three `_match_domain_` rules; the third matches",
 			rules(byDomain, 2), limit{cpu, cached, 1.15}),
-		plugin("token-fetch, cached, 1,000 route rules", "the last of 1,000 `_match_route_` rules matches",
+		plugin("token-fetch, cached, 1,000 route rules", "1,000 `_match_route_` rules; the last matches",
 			rules(byRoute, 999), limit{cpu, cached, 1.12}),
-		plugin("token-fetch, cached, 1,000 domain rules", "the last of 1,000 `_match_domain_` rules matches, one in ten begins with `*`",
+		plugin("token-fetch, cached, 1,000 domain rules", "1,000 `_match_domain_` rules, one in ten with `*`; the last matches",
 			rules(byDomain, 999), limit{cpu, cached, 1.15}),
-		plugin(perCaller, "`forwardHeaders: [x-user]`: a token for each user",
+		plugin(perCaller, "`forwardHeaders: [x-user]`: one token per user",
 			settings{"cache": settings{}, "forwardHeaders": []string{userHeader}}, limit{cpu, cached, 1.12}),
-		exchange("token-fetch, cached exchange", fmt.Sprintf("`oauth2` with token exchange: a token for each bearer token, here of %d bytes", len(bearerToken())),
+		exchange("token-fetch, cached exchange", fmt.Sprintf("`oauth2` with token exchange: one token per bearer token, here of %d bytes", len(bearerToken())),
 			"Authorization", limit{cpu, cached, 1.15}),
-		exchange("token-fetch, cached exchange, removed header", "the same with the token in another header, so that the client's own is removed", "x-token"),
+		exchange("token-fetch, cached exchange, removed header", "the same, with the token in another header and the client's own token removed", "x-token"),
 		shared,
-		chain("token-fetch, cached chain", "its call refers to a named token, and that one's to another", "${token.exchange}", limit{cpu, cached, 1.03}),
-		chain("token-fetch, cached chain per caller", "the same with `${request.header.x-user}`: a token for each user", "${token.exchange} ${request.header."+userHeader+"}", limit{cpu, perCaller, 1.03}),
+		chain("token-fetch, cached chain", "its call uses a named token, which uses another one", "${token.exchange}", limit{cpu, cached, 1.03}),
+		chain("token-fetch, cached chain per caller", "the same with `${request.header.x-user}`: one token per user", "${token.exchange} ${request.header."+userHeader+"}", limit{cpu, perCaller, 1.03}),
 	)...)
 	all = append(all, group("a token call for each request",
 		candidate{Name: extAuthz, About: "C++", filter: "ext_authz", Wants: "x-token: " + token, calls: true},
@@ -101,8 +101,8 @@ func candidates() ([]candidate, error) {
 // started returns the candidates of which only the start is measured.
 func started() []candidate {
 	return []candidate{
-		plugin(fewRules, "five rules with a token each", rules(byRoute, 4)),
-		plugin("start with 5,000 rules", "5,000 rules with a token each", rules(byRoute, 4999), limit{ready, fewRules, 1.5}),
+		plugin(fewRules, "five rules, each with its own token", rules(byRoute, 4)),
+		plugin("start with 5,000 rules", "5,000 rules, each with its own token", rules(byRoute, 4999), limit{ready, fewRules, 1.5}),
 	}
 }
 

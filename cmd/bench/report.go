@@ -65,9 +65,9 @@ func (b *bench) write(parts []part) error {
 }
 
 func (b *bench) circumstances() string {
-	cores := "the measured Envoy has one of its own; client, token service and upstream share the rest"
+	cores := "one is reserved for the measured Envoy; client, token service and upstream share the rest"
 	if !b.separate {
-		cores = "shared by all processes, which disturb each other"
+		cores = "shared by all processes, which affect each other"
 	}
 	return page.Table([]string{"run", time.Now().UTC().Format(time.DateOnly)}, append(b.machine,
 		[]string{"cores", cores},
@@ -100,15 +100,15 @@ func (b *bench) targets() string {
 			rows = append(rows, []string{c.Name + ": " + l.metric.name, l.against, l.String(), ratio.text("%.2f"), l.verdict(ratio.median())})
 		}
 	}
-	return table([]string{"what", "to that of", "target", "ratio", ""}, rows)
+	return table([]string{"measurement", "relative to", "target", "ratio", ""}, rows)
 }
 
 // table lists metrics of candidates, with their ratios to those of the reference.
 func (b *bench) table(rows []candidate, reference string, metrics ...metric) string {
-	head := []string{"candidate", "what it is"}
+	head := []string{"candidate", "description"}
 	for _, m := range metrics {
 		if head = append(head, m.name+m.unit); !m.isCount {
-			head = append(head, "to "+reference)
+			head = append(head, "vs. "+reference)
 		}
 	}
 	var lines [][]string
@@ -154,11 +154,11 @@ func (b *bench) sizing() string {
 	}
 	const without = "that of a request without the plugin"
 	add("CPU of a request with a cached token", cached, router, cpu, without)
-	add("CPU of a request with a token call of its own", uncached, router, cpu, without)
+	add("CPU of a request with its own token call", uncached, router, cpu, without)
 	add("time until a gateway pod is ready: V8 compiles the module", cached, hello, ready,
-		fmt.Sprintf("that with the smallest plugin on wasm-go; here %.0f s", b.results[cached][ready].median()))
+		fmt.Sprintf("that of the smallest wasm-go plugin; here %.0f s", b.results[cached][ready].median()))
 	if perWorker := b.results[cached][memory]; perWorker.measured() {
-		rows = append(rows, []string{"memory of each further worker", fmt.Sprintf("%.0f MB", perWorker.median())})
+		rows = append(rows, []string{"memory per additional worker", fmt.Sprintf("%.0f MB", perWorker.median())})
 	}
 	return table([]string{"what", "measured"}, rows)
 }
@@ -174,7 +174,7 @@ func (b *bench) warning() string {
 	if len(scattered) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("\nThe machine was not quiet: CPU per request scatters by more than %.0f %% of its median with %d of %d candidates.\n",
+	return fmt.Sprintf("\nThe machine was noisy: CPU per request varies by more than %.0f %% of its median with %d of %d candidates.\n",
 		100*tooMuch, len(scattered), len(b.measured))
 }
 

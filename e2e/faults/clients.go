@@ -25,21 +25,21 @@ type client struct {
 }
 
 // answersInTime is what becomes of most.
-const answersInTime = "answers each by the rule's `failure` or the upstream's answer, in time"
+const answersInTime = "answers each with the rule's `failure` or the upstream's response, in time"
 
 var allClients = []*client{
 	{name: "HTTP/1.1", gateway: answersInTime, weight: 160, send: simple((*load).http1)},
 	{name: "HTTP/2", gateway: answersInTime, weight: 160, send: simple((*load).http2)},
-	{name: "leaves at random, HTTP/1.1", gateway: "forgets it; those that wait with it get their token", weight: 50, send: leaving((*load).http1)},
-	{name: "leaves at random, HTTP/2", gateway: "forgets it; those that wait with it get their token", weight: 50, send: leaving((*load).http2)},
+	{name: "leaves at random, HTTP/1.1", gateway: "drops it; the requests waiting with it get their token", weight: 50, send: leaving((*load).http1)},
+	{name: "leaves at random, HTTP/2", gateway: "drops it; the requests waiting with it get their token", weight: 50, send: leaving((*load).http2)},
 	{name: "streams a slow body", gateway: answersInTime + ", counted from its headers", weight: 30, send: slowBody},
-	{name: "resets its stream after the headers", gateway: "forgets it", weight: 5, requests: 10, send: resetStreams},
+	{name: "resets its stream after the headers", gateway: "drops it", weight: 5, requests: 10, send: resetStreams},
 	{name: "upgrades to WebSocket", gateway: "upgrades it with a token, or answers by `failure`", weight: 25, send: webSocket},
-	{name: "gRPC", gateway: "sends it on with a token, or answers a gRPC status", weight: 40, http2: true, send: callGRPC},
+	{name: "gRPC", gateway: "forwards it with a token, or answers with a gRPC status", weight: 40, http2: true, send: callGRPC},
 	{name: "Expect: 100-continue", gateway: answersInTime, weight: 25, send: expectContinue},
 	{name: "pipelines five requests", gateway: answersInTime + ", each counted from the answer before it", weight: 12, requests: 5, send: pipeline},
-	{name: "the token's header forged in odd forms", gateway: "replaces or removes all of them", weight: 50, send: oddHeaders},
-	{name: "the token's header forged as a trailer", gateway: "removes it from the trailers", weight: 30, http2: true, send: forgedTrailers},
+	{name: "a forged token header in unusual forms", gateway: "replaces or removes all of them", weight: 50, send: oddHeaders},
+	{name: "a forged token header as a trailer", gateway: "removes it from the trailers", weight: 30, http2: true, send: forgedTrailers},
 }
 
 func (l *load) http1() http.RoundTripper { return l.gateway.Client().Transport }

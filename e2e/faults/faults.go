@@ -42,7 +42,7 @@ func inBody(r *rule) bool { return r.json }
 var allFaults = []*fault{
 	{name: "a good answer", weight: 300, serve: serveGood, header: gotToken, json: gotToken},
 	{name: "a good answer in chunks, with trailers", weight: 15, serve: serveChunks, header: gotToken, json: gotToken},
-	{name: "a token that says its own end, a lifetime in milliseconds", weight: 30, serve: serveJWT, header: gotToken, json: gotToken},
+	{name: "a token with its own expiry, a lifetime in milliseconds", weight: 30, serve: serveJWT, header: gotToken, json: gotToken},
 	{name: "reset before the headers", weight: 10, serve: plain(harness.Reset()), header: unavailable, json: unavailable},
 	{name: "reset in the headers", weight: 10, serve: serveResetInHeaders, header: unavailable, json: unavailable},
 	{name: "reset after the headers", weight: 10, serve: serveResetAfterHeaders, header: unavailable, json: unavailable},
@@ -52,7 +52,7 @@ var allFaults = []*fault{
 	{name: "an answer after the timeout", weight: 10, serve: serveLate, header: unavailable, json: unavailable, late: true},
 	{name: "a byte every 50 ms", weight: 10, serve: serveTrickle, header: unavailable, json: unavailable},
 	{name: "10 MB", weight: 1, serve: serveHuge, header: noToken | refused, json: refused},
-	{name: "gzip that nobody asked for", weight: 10, serve: serveGzip, header: gotToken, json: noToken},
+	{name: "unrequested gzip", weight: 10, serve: serveGzip, header: gotToken, json: noToken},
 	{name: "invalid UTF-8", weight: 10, serve: serveInvalidUTF8, header: gotToken, json: gotToken},
 	{name: "JSON nested 100,000 deep", weight: 10, serve: serveDeep, header: gotToken, json: noToken},
 	{name: "a token twice", weight: 10, serve: serveTwice, header: gotToken, json: gotToken},

@@ -17,10 +17,10 @@ const (
 func (o outcome) gateway() string {
 	var texts []string
 	for i, text := range []string{
-		"takes the token",
-		"counts it as an answer without a token: `failure`",
-		"counts it as a failed call: `failure`, backoff for the whole service, a stale token may serve",
-		"counts it as a refusal: `failure`, backoff for this caller, no stale token",
+		"uses the token",
+		"treats it as an answer without a token: `failure`",
+		"treats it as a failed call: `failure`, backoff for the whole service, a stale token may serve",
+		"treats it as a refusal: `failure`, backoff for this caller, no stale token",
 		"answers 401 with `error=\"invalid_token\"`",
 	} {
 		if o&(1<<i) != 0 {
@@ -34,8 +34,8 @@ func (o outcome) gateway() string {
 type result string
 
 const (
-	withToken      result = "sent on with the token"
-	withoutToken   result = "sent on without"
+	withToken      result = "forwarded with the token"
+	withoutToken   result = "forwarded without"
 	denied         result = "denied"
 	subjectMissing result = "401 without a token"
 	subjectRefused result = "401 for its token"

@@ -80,12 +80,12 @@ func (s *suite) rows(k *checker, run, end string) (all, services, clients []page
 		measured += fmt.Sprintf(", %d beyond timeout + 300 ms, by at most %d ms, while the machine kept threads waiting for longer", len(k.late), slices.Max(k.late).Milliseconds())
 	}
 	all = append(all, row(fmt.Sprintf("all of the below at once, %d requests/s, 4 workers", rate),
-		"stays: no dead VM, no request left, no token but a request's own, memory within 10 %",
+		"stays up: no dead VM, no hanging request, no request with another's token, memory within 10 %",
 		"%s; longest wait for a core: %d ms; %s", measured, k.lag.worst().Milliseconds(), end))
 	services = append(services, row("the service refuses connections for 50 to 200 ms, those that are open are cut", unavailable.gateway(),
-		"%d times; of requests with a call of their own then: %s", k.away, became[noCall]))
+		"%d times; of requests with their own call then: %s", k.away, became[noCall]))
 	for _, f := range allFaults {
-		services = append(services, row(f.name, f.gateway(), "%d calls; of requests with a call of their own: %s", calls[f], became[f.name]))
+		services = append(services, row(f.name, f.gateway(), "%d calls; of requests with their own call: %s", calls[f], became[f.name]))
 	}
 	for _, c := range allClients {
 		clients = append(clients, row(c.name, c.gateway, "%s", became[c.name]))

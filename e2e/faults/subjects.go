@@ -36,10 +36,10 @@ var subjectKinds = []*subjectKind{
 		return subjectJWT("caller", rand.IntN(6), begun.Add(24*time.Hour))
 	}},
 	{
-		name: "a JWT near its end", weight: 3, make: endsSoon,
-		gateway: "exchanges it until a minute after its `exp`; the token never outlives that, and then 401 with `error=\"invalid_token\"`",
+		name: "a JWT near its expiry", weight: 3, make: endsSoon,
+		gateway: "exchanges it until a minute after its `exp`; the new token never outlives that; then 401 with `error=\"invalid_token\"`",
 	},
-	{name: "a JWT of deep JSON", gateway: "takes it for an opaque token: it is not JSON", weight: 1, make: deepSubject},
+	{name: "a JWT with deeply nested JSON", gateway: "treats it as an opaque token, because it is not JSON", weight: 1, make: deepSubject},
 	{name: "a token of 16 KiB", gateway: "exchanges it", weight: 1, make: func() (string, time.Time) {
 		return "Bearer " + harness.SecretMark + strings.Repeat("x", harness.MaxToken-len(harness.SecretMark)), time.Time{}
 	}},

@@ -100,7 +100,7 @@ func checkBurst(t *testing.T, gateway *harness.Gateway, host string, b burst) {
 	checkAll(t, answers, http.StatusInternalServerError, "http call failed")
 	took := requests.took(answers)
 	t.Logf("%d token calls; the requests were answered in: p50 %s, max %s", len(gateway.Token.Calls()), percentile(took, 0.5), percentile(took, 1))
-	page.Tried(t, fmt.Sprintf("%d requests at once, each with a call of its own", b.count), "answers each by `failure`",
+	page.Tried(t, fmt.Sprintf("%d requests at once, each with its own call", b.count), "answers each with `failure`",
 		fmt.Sprintf("%d token calls; max %s", len(gateway.Token.Calls()), short(percentile(took, 1))))
 	if longest, most := percentile(took, 1), burstTime+defaultTimeout+answeredLate; !b.cut && longest > most {
 		t.Errorf("a request was answered after %s, want at most %s", longest, most)

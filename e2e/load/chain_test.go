@@ -86,7 +86,7 @@ func TestWaitingForAChain(t *testing.T) {
 			if got, want := fmt.Sprint(made), fmt.Sprint(test.calls); got != want {
 				t.Errorf("got the calls %s, want %s", got, want)
 			}
-			page.Tried(t, fmt.Sprintf("%d requests wait for a chain of three", test.count), "makes each call once, tells them in turns, and serves others in between",
+			page.Tried(t, fmt.Sprintf("%d requests wait for a chain of three", test.count), "makes each call once, resumes them in batches, and serves others in between",
 				fmt.Sprintf("the first %s after the slow link's end, the last %s later; requests of other rules meanwhile p50 %s, p99 %s", short(first.Sub(released)), short(last.Sub(first)), short(p50), short(p99)))
 			t.Logf("the first after %s, the last %s later", first.Sub(released), last.Sub(first))
 			checkLives(t, gateway)

@@ -84,7 +84,7 @@ func checkInTime(t *testing.T, requests *volley, answers []harness.StreamAnswer)
 	took := requests.took(answers)
 	longest := percentile(took, 1)
 	t.Logf("%d requests were answered in: p50 %s, p99 %s, max %s", len(took), percentile(took, 0.5), percentile(took, 0.99), longest)
-	page.Tried(t, fmt.Sprintf("%d requests while the token service hangs", len(took)), "answers each by `failure`, or sends it on with the stale token, at the latest at `timeout`; makes a call at a time",
+	page.Tried(t, fmt.Sprintf("%d requests while the token service hangs", len(took)), "answers each with `failure`, or forwards it with the stale token, within `timeout`; makes one call at a time",
 		fmt.Sprintf("p50 %s, p99 %s, max %s", short(percentile(took, 0.5)), short(percentile(took, 0.99)), short(longest)))
 	if longest > defaultTimeout+answeredLate {
 		t.Errorf("a request was answered after %s, want at most %s", longest, defaultTimeout+answeredLate)

@@ -152,7 +152,7 @@ func checkWaiting(t *testing.T, gateway *harness.Gateway, sink *harness.Sink, ho
 		released = gateway.Token.Calls()[0].Time.Add(want.timeout)
 	}
 	t.Logf("the first of %d was told %s after the call's end, the last one %s later", len(answers), first.Sub(released), last.Sub(first))
-	page.Tried(t, fmt.Sprintf("%d requests wait when their call ends", len(answers)), "tells them in turns, in the order in which they came, and serves others in between",
+	page.Tried(t, fmt.Sprintf("%d requests wait when their call ends", len(answers)), "resumes them in batches, in order of arrival, and serves others in between",
 		fmt.Sprintf("the first after %s, the last %s later; requests of other rules meanwhile p50 %s, p99 %s", short(first.Sub(released)), short(last.Sub(first)), short(p50), short(p99)))
 	if late := first.Sub(released); late > 300*time.Millisecond {
 		t.Errorf("the first request was told %s after the end of the call", late)

@@ -53,7 +53,7 @@ func TestRefusedCallersNeedNoMemory(t *testing.T) {
 	gateway.InTurn(first, callers, ask)
 	grownKB := gateway.MemoryKB(t) - before
 	t.Logf("memory grew from %d kB after %d refused callers by %d kB after %d", before, first, grownKB, callers)
-	page.Tried(t, fmt.Sprintf("%d callers with tokens of 15 kB that are refused", callers), "401; remembers that they were refused, and nothing else",
+	page.Tried(t, fmt.Sprintf("%d callers with tokens of 15 kB that are refused", callers), "401; stores only that they were refused",
 		fmt.Sprintf("memory grew by %d kB after the first %d", grownKB, first))
 	if grownKB > allowedKB {
 		t.Errorf("memory grew by %d kB, want at most %d", grownKB, allowedKB)

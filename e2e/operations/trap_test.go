@@ -111,7 +111,7 @@ func checkReloaded(t *testing.T, gateway *harness.Gateway) {
 		return errors.New("the gateway still answers 503")
 	})
 	t.Logf("served again after %s", time.Since(start).Round(time.Millisecond))
-	page.Tried(t, "a trap ends the VM, with `FAIL_RELOAD`", "Envoy makes a new VM; until then 503",
+	page.Tried(t, "a trap ends the VM, with `FAIL_RELOAD`", "Envoy starts a new VM; until then 503",
 		fmt.Sprintf("served again after %s", time.Since(start).Round(10*time.Millisecond)))
 	gateway.Upstream.Forget()
 }

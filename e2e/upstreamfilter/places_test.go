@@ -152,6 +152,6 @@ func TestTokenRevokedUnderLoad(t *testing.T) {
 	}
 	gateway.Token.CheckCallsOf(t, "load", 2)
 	page.Tried(t, fmt.Sprintf("a token is revoked while %d requests/s come; the plugin is an upstream filter, and Envoy retries on 401", rate),
-		"gets one new token; attempts with the revoked one are repeated with it",
+		"fetches one new token and repeats the rejected attempts with it",
 		fmt.Sprintf("%d requests, all answered 200; slowest %d ms", len(results), slowest.Milliseconds()))
 }
