@@ -50,7 +50,7 @@ func newTestClient(t testing.TB, config string) (*client, *fakeHost) {
 	return newClient(globalPart(t, config), h, &metrics{}), h
 }
 
-type result = tokentest.Result
+type result = token.Result
 
 func (c *client) fetch(caller token.Caller, done func(result)) {
 	c.Fetch(token.Query{Caller: caller}, func(t token.Token, err *token.Error) { done(result{Token: t, Err: err}) })

@@ -144,38 +144,22 @@ func (m uncached) handle(r *requestContext) types.Action {
 		caller = requestCaller
 	}
 	r.pause()
-	call := &requestCall{request: r}
-	m.source.Fetch(token.Query{Caller: caller, Cause: r}, call.end)
-	call.hasReturned = true
-	switch {
-	case call.failed != nil:
-		return r.applyFailurePolicy(call.failed)
-	case call.token != nil:
-		return r.forward(call.token)
-	}
-	return types.HeaderStopAllIterationAndWatermark
-}
-
-// requestCall is a call that a single request makes for itself.
-type requestCall struct {
-	request     *requestContext
-	hasReturned bool
-	// The result, if it arrived before Fetch returned: no paused request has to be resumed.
-	token  *token.Token
-	failed *token.Error
-}
-
-func (c *requestCall) end(t token.Token, err *token.Error) {
-	switch {
-	case !c.hasReturned && err != nil:
-		c.failed = err
-	case !c.hasReturned:
-		c.token = &t
-	case err != nil:
-		c.request.Fail(err)
+	switch result := token.FetchNow(m.source, token.Query{Caller: caller, Cause: r}, r.settleLater); {
+	case result == nil:
+		return types.HeaderStopAllIterationAndWatermark
+	case result.Err != nil:
+		return r.applyFailurePolicy(result.Err)
 	default:
-		c.request.Proceed(&t)
+		return r.forward(&result.Token)
 	}
+}
+
+func (r *requestContext) settleLater(t token.Token, err *token.Error) {
+	if err != nil {
+		r.Fail(err)
+		return
+	}
+	r.Proceed(&t)
 }
 
 func (m cached) handle(r *requestContext) types.Action {

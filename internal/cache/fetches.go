@@ -56,27 +56,36 @@ func (c *Cache) begin(e *Entry) (d delivery, hasEnded bool) {
 		return d, false
 	}
 	number := e.fetch.begin(now)
-	hasBegun := false
-	done := func(t token.Token, err *token.Error) {
-		switch result, ok := c.end(e, number, t, err); {
-		case !ok: // timed out before: its requests have been notified
-		case hasBegun:
-			if t.IsShared && result.waiters != nil && result.waiters.Len() > 0 {
-				c.Stats.Coalesced++ // the first one waited for another worker; the others were counted when they joined
-			}
-			c.deliver(result)
-		default:
-			d, hasEnded = result, true
-		}
+	result := c.fetchNow(e, now, func(t token.Token, err *token.Error) { c.endLater(e, number, t, err) })
+	if result == nil {
+		return d, false
 	}
-	func() {
-		defer c.failOnPanic(done) // the next fetches must begin regardless
-		q := e.query(now)
-		q.Cause = e.fetch.cause()
-		c.source.Fetch(q, done)
+	return c.end(e, number, result.Token, result.Err)
+}
+
+// fetchNow asks the source. The result is nil if later gets it.
+func (c *Cache) fetchNow(e *Entry, now time.Duration, later func(token.Token, *token.Error)) (result *token.Result) {
+	defer func() {
+		if cause := recover(); cause != nil { // the next fetches must begin regardless
+			c.OnPanic(cause)
+			result = &token.Result{Err: errPanic}
+		}
 	}()
-	hasBegun = true
-	return d, hasEnded
+	q := e.query(now)
+	q.Cause = e.fetch.cause()
+	return token.FetchNow(c.source, q, later)
+}
+
+// endLater takes the result of a fetch that did not end before begin returned.
+func (c *Cache) endLater(e *Entry, number int, t token.Token, err *token.Error) {
+	d, ok := c.end(e, number, t, err)
+	if !ok {
+		return
+	}
+	if t.IsShared && d.waiters != nil && d.waiters.Len() > 0 {
+		c.Stats.Coalesced++ // the first one waited for another worker; the others were counted when they joined
+	}
+	c.deliver(d)
 }
 
 // cancel ends a queued fetch that is no longer needed, or whose service has become unavailable.
@@ -88,14 +97,6 @@ func (c *Cache) cancel(e *Entry, now time.Duration) {
 	c.fetching--
 	c.deliver(delivery{waiters: waiters, token: e.stale(now), err: c.outage.wrap(c.noAnswer, now)})
 	c.classify(e, now)
-}
-
-// failOnPanic fails the waiting requests if a fetch or its result made the plugin panic.
-func (c *Cache) failOnPanic(done func(token.Token, *token.Error)) {
-	if cause := recover(); cause != nil {
-		c.OnPanic(cause)
-		done(token.Token{}, errPanic)
-	}
 }
 
 // end takes the result of a fetch, and returns what to notify the waiting requests of. ok is false if the fetch has

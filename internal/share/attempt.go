@@ -165,13 +165,11 @@ func (a *attempt) fail(err *token.Error) *token.Error {
 		return &failed
 	}
 	f := Failure{Reason: err.Reason, Backoff: s.Backoff, Least: min(err.RetryAfter, token.MaxRetryAfter), IsExact: err.IsBackoff && err.RetryAfter > 0}
-	hasReturned := false
 	s.store.Fail(a.key, a.lease, f, func(wait time.Duration, err error) {
-		if err == nil && !hasReturned {
+		if err == nil && s.IsSynchronous {
 			failed.RetryAfter, failed.IsBackoff = wait, true
 		}
 	})
-	hasReturned = true
 	return &failed
 }
 

@@ -24,7 +24,7 @@ type worker struct {
 
 type (
 	request = tokentest.Request
-	result  = tokentest.Result
+	result  = token.Result
 )
 
 var (

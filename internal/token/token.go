@@ -1,5 +1,5 @@
 // Package token is the vocabulary that all other packages share: a token, whom it is for, who obtains it, and why there
-// is none. It has no logic except one table (reason.go) that defines everything a failure entails.
+// is none. It has no logic but FetchNow, and one table (reason.go) that defines everything a failure entails.
 //
 //	request ──▶ cache ──▶ share ──▶ chain ──▶ client ──▶ the token service
 //	              share, chain and client are Sources; all but client wrap one
@@ -89,6 +89,27 @@ type Source interface {
 	// Fetch obtains a token for q.Caller. It calls done exactly once, before it returns or later, with an error or else a
 	// token. All calls are on the worker's one thread.
 	Fetch(q Query, done func(Token, *Error))
+}
+
+// Result is what a Fetch ends with: an error or else a token.
+type Result struct {
+	Token Token
+	Err   *Error
+}
+
+// FetchNow fetches, and returns the result if it is there when Fetch returns. Otherwise it returns nil, and passes the
+// result to later.
+func FetchNow(s Source, q Query, later func(Token, *Error)) (result *Result) {
+	hasReturned := false
+	s.Fetch(q, func(t Token, err *Error) {
+		if hasReturned {
+			later(t, err)
+			return
+		}
+		result = &Result{t, err}
+	})
+	hasReturned = true
+	return result
 }
 
 // Peeker is a Source that may have a token without fetching: share.Source. While no fetch is allowed, a cache asks its

@@ -54,15 +54,9 @@ func (c *Caller) Key() (k token.Key) { copy(k[:], c.Name); return k }
 // Size is as set by the test.
 func (c *Caller) Size() int { return c.Bytes }
 
-// Result is the result of a fetch: a token or an error.
-type Result struct {
-	Token token.Token
-	Err   *token.Error
-}
-
 // Good is a token with the given lifetime, counted from the start of its fetch.
-func Good(text string, lifetime time.Duration) Result {
-	return Result{Token: token.Token{Values: []string{text}, Lifetime: lifetime}}
+func Good(text string, lifetime time.Duration) token.Result {
+	return token.Result{Token: token.Token{Values: []string{text}, Lifetime: lifetime}}
 }
 
 // Errors of fetches: the service is unavailable, it refuses, or the plugin itself fails.
@@ -73,15 +67,15 @@ var (
 )
 
 // Unavailable is the result of a fetch from an unavailable service.
-func Unavailable() Result { return Result{Err: ErrUnavailable} }
+func Unavailable() token.Result { return token.Result{Err: ErrUnavailable} }
 
 // UnavailableFor is Unavailable with a Retry-After.
-func UnavailableFor(d time.Duration) Result {
-	return Result{Err: &token.Error{Reason: token.ServerError, RetryAfter: d, Detail: "answered 503"}}
+func UnavailableFor(d time.Duration) token.Result {
+	return token.Result{Err: &token.Error{Reason: token.ServerError, RetryAfter: d, Detail: "answered 503"}}
 }
 
 // Refusal is the result of a fetch that the service refuses.
-func Refusal() Result { return Result{Err: ErrRefused} }
+func Refusal() token.Result { return token.Result{Err: ErrRefused} }
 
 // FailedAs reports whether two errors, possibly nil, have the same reason.
 func FailedAs(got, want *token.Error) bool {
@@ -92,21 +86,21 @@ func FailedAs(got, want *token.Error) bool {
 type Fetch struct {
 	token.Query
 	SentAt time.Duration
-	Done   func(Result) // sets the token's age to the time since the fetch began
-	End    func(Result) // leaves the token's age as it is
+	Done   func(token.Result) // sets the token's age to the time since the fetch began
+	End    func(token.Result) // leaves the token's age as it is
 }
 
 // Source records its fetches.
 type Source struct {
 	Clock   *Clock
 	Fetches []*Fetch
-	OnFetch func(done func(Result)) // ends fetches synchronously, if not nil
+	OnFetch func(done func(token.Result)) // ends fetches synchronously, if not nil
 }
 
 // Fetch implements token.Source.
 func (s *Source) Fetch(q token.Query, done func(token.Token, *token.Error)) {
-	f := &Fetch{Query: q, SentAt: s.Clock.Now, End: func(r Result) { done(r.Token, r.Err) }}
-	f.Done = func(r Result) {
+	f := &Fetch{Query: q, SentAt: s.Clock.Now, End: func(r token.Result) { done(r.Token, r.Err) }}
+	f.Done = func(r token.Result) {
 		r.Token.Age = s.Clock.Now - f.SentAt
 		f.End(r)
 	}
@@ -139,7 +133,9 @@ func (r *Request) Proceed(t *token.Token) { r.Told++; r.Token = t }
 func (r *Request) Fail(err *token.Error) { r.Told++; r.Err = err }
 
 // AtOnce is an OnFetch that ends fetches synchronously.
-func AtOnce(r Result) func(func(Result)) { return func(done func(Result)) { done(r) } }
+func AtOnce(r token.Result) func(func(token.Result)) {
+	return func(done func(token.Result)) { done(r) }
+}
 
 // CheckBackoff checks the number of fetches, and that the waits between them double from one second up to 30 s, plus up
 // to a fifth and a few ticks.
