@@ -148,7 +148,7 @@ func (p *pluginContext) shareByWorkers(part *part, inner token.Source) token.Sou
 
 func (p *pluginContext) shareOptions(part *part) share.Options {
 	return share.Options{
-		Clock: p, Identity: part.Identity, Backoff: part.Cache.Backoff, EarliestRenewal: part.Cache.EarliestRenewal, Wake: p.pollSoon,
+		Clock: p, Identity: part.Identity, Backoff: part.Cache.Backoff, EarliestRenewal: part.Cache.EarliestRenewal, PollSoon: p.pollSoon,
 	}
 }
 

@@ -6,7 +6,7 @@
 //	plugin.go, ticker.go     the gateway's contexts: its VM, and a configuration in it; work between requests
 //	request.go, reply.go     how a request arrives, and how it is settled
 //	headers.go               changes to its headers
-//	attempt.go               as an upstream filter: attempts of a request start from the same headers
+//	upstream_attempt.go      as an upstream filter: attempts of a request start from the same headers
 //	caller.go                what identifies its caller
 //	part.go, assemble.go     from a part of the configuration to what serves its requests: cache, share and client
 //	chain.go                 the named tokens that a call refers to, obtained before the call

@@ -23,17 +23,17 @@ type upstreamResponse interface {
 }
 
 // needsTrailers reports whether an entry can be decided only once the trailers are there.
-func needsTrailers(r *config.Rejection) bool { return len(r.GRPCStatus) > 0 }
+func needsTrailers(entry *config.Rejection) bool { return len(entry.GRPCStatus) > 0 }
 
 // rejectsByHeaders reports whether the response's headers reject the token. Entries that match except for metadata are
 // appended to metadataChecks.
-func (p *part) rejectsByHeaders(a upstreamResponse, isWhole bool, metadataChecks *[]*config.Rejection) bool {
+func (p *part) rejectsByHeaders(response upstreamResponse, isWhole bool, metadataChecks *[]*config.Rejection) bool {
 	if len(p.Cache.InvalidateOn)+len(p.Cache.InvalidateWhen) == 0 {
 		return false
 	}
-	status := a.Status()
+	status := response.Status()
 	return slices.Contains(p.Cache.InvalidateOn, status) ||
-		p.rejects(func(r *config.Rejection) bool { return isWhole || !needsTrailers(r) }, status, a, metadataChecks)
+		p.rejects(func(entry *config.Rejection) bool { return isWhole || !needsTrailers(entry) }, status, response, metadataChecks)
 }
 
 // rejectsByCall reports whether a failed call means that the named token it was made with is no longer valid.
@@ -42,46 +42,47 @@ func (p *part) rejectsByCall(err *token.Error) bool {
 }
 
 // rejectsByTrailers is rejectsByHeaders for the entries that need trailers.
-func (p *part) rejectsByTrailers(a upstreamResponse, metadataChecks *[]*config.Rejection) bool {
-	return slices.ContainsFunc(p.Cache.InvalidateWhen, func(r config.Rejection) bool { return needsTrailers(&r) }) && p.rejects(needsTrailers, a.Status(), a, metadataChecks)
+func (p *part) rejectsByTrailers(response upstreamResponse, metadataChecks *[]*config.Rejection) bool {
+	return slices.ContainsFunc(p.Cache.InvalidateWhen, func(entry config.Rejection) bool { return needsTrailers(&entry) }) &&
+		p.rejects(needsTrailers, response.Status(), response, metadataChecks)
 }
 
-func (p *part) rejects(looksAt func(*config.Rejection) bool, status int, a upstreamResponse, metadataChecks *[]*config.Rejection) bool {
+func (p *part) rejects(looksAt func(*config.Rejection) bool, status int, response upstreamResponse, metadataChecks *[]*config.Rejection) bool {
 	for i := range p.Cache.InvalidateWhen {
-		r := &p.Cache.InvalidateWhen[i]
+		entry := &p.Cache.InvalidateWhen[i]
 		switch {
-		case !looksAt(r) || !matchesExceptMetadata(r, status, a):
-		case r.Property == "":
+		case !looksAt(entry) || !matchesExceptMetadata(entry, status, response):
+		case entry.Property == "":
 			return true
 		default:
-			*metadataChecks = append(*metadataChecks, r)
+			*metadataChecks = append(*metadataChecks, entry)
 		}
 	}
 	return false
 }
 
-func matchesExceptMetadata(r *config.Rejection, status int, a upstreamResponse) bool {
-	if len(r.Status) > 0 && !slices.Contains(r.Status, status) {
+func matchesExceptMetadata(entry *config.Rejection, status int, response upstreamResponse) bool {
+	if len(entry.Status) > 0 && !slices.Contains(entry.Status, status) {
 		return false
 	}
-	if len(r.GRPCStatus) > 0 {
-		text, _ := a.GRPCStatus()
+	if len(entry.GRPCStatus) > 0 {
+		text, _ := response.GRPCStatus()
 		code, err := strconv.Atoi(text)
-		if err != nil || !slices.Contains(r.GRPCStatus, code) {
+		if err != nil || !slices.Contains(entry.GRPCStatus, code) {
 			return false
 		}
 	}
-	if r.Header == "" {
+	if entry.Header == "" {
 		return true
 	}
-	value, found := a.Header(r.Header)
-	return found && slices.Contains(r.Equals, value)
+	value, found := response.Header(entry.Header)
+	return found && slices.Contains(entry.Equals, value)
 }
 
 // metadataMatches reports whether the metadata has one of the entry's values.
-func metadataMatches(r *config.Rejection, property func(path string) (string, bool)) bool {
-	value, found := property(r.Property)
-	return found && slices.ContainsFunc(propertyTexts(value), func(text string) bool { return slices.Contains(r.Equals, text) })
+func metadataMatches(entry *config.Rejection, property func(path string) (string, bool)) bool {
+	value, found := property(entry.Property)
+	return found && slices.ContainsFunc(propertyTexts(value), func(text string) bool { return slices.Contains(entry.Equals, text) })
 }
 
 // propertyTexts returns the possible meanings of a property, whose type the host does not tell: a string, a number in 8
@@ -135,7 +136,7 @@ func (r *requestContext) OnHttpResponseTrailers(int) types.Action {
 
 // checkMetadata runs after the whole response has passed and other filters have extracted metadata from its body.
 func (r *requestContext) checkMetadata() {
-	if slices.ContainsFunc(r.metadataChecks, func(s *config.Rejection) bool { return metadataMatches(s, abi.Property) }) {
+	if slices.ContainsFunc(r.metadataChecks, func(entry *config.Rejection) bool { return metadataMatches(entry, abi.Property) }) {
 		r.rejectToken(rejectionByEntry)
 	}
 	r.metadataChecks = nil

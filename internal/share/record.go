@@ -96,7 +96,7 @@ func (r *record) tokenAt(now time.Duration, wall time.Time) (t token.Token, ok b
 const jumpTolerance = time.Second
 
 // look implements Store.Look, and reports whether the record has changed.
-func (r *record) look(q LookRequest, now time.Duration, wall time.Time) (f LookResult, hasChanged bool) {
+func (r *record) look(q LookRequest, now time.Duration, wall time.Time) (found LookResult, hasChanged bool) {
 	if q.IsRejected && r.hasToken() && !r.isRejected && r.token.ID == q.Have && now >= r.rejectionBackoff.until {
 		r.rejectionBackoff.next(now, func(count int) time.Duration { return backoffAfter(q.Backoff, count) }, false)
 		r.isRejected, hasChanged = true, true
@@ -116,11 +116,11 @@ func (r *record) look(q LookRequest, now time.Duration, wall time.Time) (f LookR
 		return LookResult{Status: InBackoff, Reason: r.failure, Wait: r.failureBackoff.until - now, Fallback: fallback}, hasChanged
 	case !isBackingOff && !r.isLeased(now) && q.Lease > 0:
 		r.leaseOwner, r.leaseEnds = q.Owner, now+q.Lease
-		return LookResult{Status: LeaseGranted, Lease: Lease{Owner: q.Owner}, Fallback: fallback}, true
+		return LookResult{Status: LeaseGranted, Claim: Claim{Owner: q.Owner}, Fallback: fallback}, true
 	case isValid:
 		return LookResult{Status: TokenFound, Token: t}, hasChanged
 	default:
-		return LookResult{Status: LeaseHeld, Lease: Lease{Owner: q.Owner}, Fallback: fallback}, hasChanged
+		return LookResult{Status: LeaseHeld, Claim: Claim{Owner: q.Owner}, Fallback: fallback}, hasChanged
 	}
 }
 
@@ -128,15 +128,15 @@ func (r *record) isLeased(now time.Duration) bool {
 	return r.leaseOwner != 0 && isActive(now, r.leaseEnds, maxLease)
 }
 
-func (r *record) isLeasedTo(l Lease, now time.Duration) bool {
-	return r.isLeased(now) && r.leaseOwner == l.Owner
+func (r *record) isLeasedTo(claim Claim, now time.Duration) bool {
+	return r.isLeased(now) && r.leaseOwner == claim.Owner
 }
 
 func (r *record) endLease() { r.leaseOwner, r.leaseEnds = 0, 0 }
 
 // save implements Store.Save, and reports whether the record has changed.
-func (r *record) save(l Lease, t token.Token, dueAfter, now time.Duration, wall time.Time) bool {
-	if _, isValid := r.tokenAt(now, wall); !r.isLeasedTo(l, now) && (r.isLeased(now) || isValid && !r.isRejected) {
+func (r *record) save(claim Claim, t token.Token, dueAfter, now time.Duration, wall time.Time) bool {
+	if _, isValid := r.tokenAt(now, wall); !r.isLeasedTo(claim, now) && (r.isLeased(now) || isValid && !r.isRejected) {
 		return false
 	}
 	r.endLease()
@@ -150,8 +150,8 @@ func (r *record) save(l Lease, t token.Token, dueAfter, now time.Duration, wall 
 }
 
 // fail implements Store.Fail.
-func (r *record) fail(l Lease, f Failure, now time.Duration) (wait time.Duration, hasChanged bool) {
-	if !r.isLeasedTo(l, now) {
+func (r *record) fail(claim Claim, f Failure, now time.Duration) (wait time.Duration, hasChanged bool) {
+	if !r.isLeasedTo(claim, now) {
 		return 0, false
 	}
 	r.endLease()

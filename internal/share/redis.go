@@ -58,10 +58,10 @@ func (r *Redis) look(k Key, q LookRequest, done func(LookResult, error), mayClea
 			done(LookResult{}, err)
 			return
 		}
-		f, ok := r.parseLook(k, q, text, lookedAt)
+		found, ok := r.parseLook(k, q, text, lookedAt)
 		switch {
 		case ok:
-			done(f, nil)
+			done(found, nil)
 		case mayClear && strings.HasPrefix(text, replyToken):
 			r.Log.RedisFailed(errBadRecord)
 			_, record, _ := parseTime(strings.TrimPrefix(text, replyToken+" "))
@@ -75,14 +75,14 @@ func (r *Redis) look(k Key, q LookRequest, done func(LookResult, error), mayClea
 }
 
 // parseLook parses the reply of scriptLook. ok is false if it is malformed or its token is unusable.
-func (r *Redis) parseLook(k Key, q LookRequest, text string, lookedAt time.Duration) (f LookResult, ok bool) {
+func (r *Redis) parseLook(k Key, q LookRequest, text string, lookedAt time.Duration) (found LookResult, ok bool) {
 	word, rest, _ := strings.Cut(text, " ")
 	d, rest, ok := parseTime(rest)
 	now := r.Clock.Monotonic()
 	elapsed := now - lookedAt
 	switch {
 	case !ok:
-		return f, false
+		return found, false
 	case word == replyToken:
 		t, ok := r.read(rest, k)
 		if t = aged(t, d-elapsed); ok && t.Age >= t.Lifetime {
@@ -98,12 +98,12 @@ func (r *Redis) parseLook(k Key, q LookRequest, text string, lookedAt time.Durat
 		}
 		return LookResult{Status: InBackoff, Reason: reason, Wait: d, Fallback: r.fallback(rest, k, elapsed)}, true
 	case word == replyLease || word == replyBusy:
-		f.Status = map[string]LookStatus{replyLease: LeaseGranted, replyBusy: LeaseHeld}[word]
-		f.Lease = Lease{Owner: q.Owner, TakenAt: d, SeenAt: now}
-		f.Fallback = r.fallback(rest, k, elapsed)
-		return f, true
+		found.Status = map[string]LookStatus{replyLease: LeaseGranted, replyBusy: LeaseHeld}[word]
+		found.Claim = Claim{Owner: q.Owner, MadeAt: d, SeenAt: now}
+		found.Fallback = r.fallback(rest, k, elapsed)
+		return found, true
 	default:
-		return f, false
+		return found, false
 	}
 }
 
@@ -126,14 +126,14 @@ func (r *Redis) fallback(text string, k Key, elapsed time.Duration) *token.Token
 
 // Save stores a token. Its expiry is computed on Redis's clock, as seen by the lease, so that a delayed Save does not
 // extend the token's life.
-func (r *Redis) Save(k Key, l Lease, t token.Token, dueAfter time.Duration, done func(error)) {
-	issued := l.TakenAt + (r.Clock.Monotonic() - l.SeenAt) - t.Age
-	args := []string{formatID(l.Owner), millis(issued + t.Lifetime), millis(issued + dueAfter), r.write(t, k)}
+func (r *Redis) Save(k Key, claim Claim, t token.Token, dueAfter time.Duration, done func(error)) {
+	issued := claim.MadeAt + (r.Clock.Monotonic() - claim.SeenAt) - t.Age
+	args := []string{formatID(claim.Owner), millis(issued + t.Lifetime), millis(issued + dueAfter), r.write(t, k)}
 	r.eval(scriptSave, k, args, func(_ string, err error) { done(err) })
 }
 
 // Fail starts a backoff for all gateways.
-func (r *Redis) Fail(k Key, l Lease, f Failure, done func(time.Duration, error)) {
+func (r *Redis) Fail(k Key, claim Claim, f Failure, done func(time.Duration, error)) {
 	word, isExact := wordUncacheable, ""
 	if f.Reason != 0 {
 		word = f.Reason.String()
@@ -141,7 +141,7 @@ func (r *Redis) Fail(k Key, l Lease, f Failure, done func(time.Duration, error))
 	if f.IsExact {
 		isExact = "1"
 	}
-	args := []string{formatID(l.Owner), word, millis(f.Backoff), millis(f.Least), isExact}
+	args := []string{formatID(claim.Owner), word, millis(f.Backoff), millis(f.Least), isExact}
 	r.eval(scriptFail, k, args, func(text string, err error) {
 		wait, _, ok := parseTime(text + " ")
 		if err == nil && !ok {
@@ -152,8 +152,8 @@ func (r *Redis) Fail(k Key, l Lease, f Failure, done func(time.Duration, error))
 }
 
 // Extend renews or releases the lease.
-func (r *Redis) Extend(k Key, l Lease, until time.Duration, done func(error)) {
-	r.eval(scriptExtend, k, []string{formatID(l.Owner), millis(until)}, func(_ string, err error) { done(err) })
+func (r *Redis) Extend(k Key, claim Claim, until time.Duration, done func(error)) {
+	r.eval(scriptExtend, k, []string{formatID(claim.Owner), millis(until)}, func(_ string, err error) { done(err) })
 }
 
 // wordUncacheable stands for: tokens must not be cached, so each gateway calls directly.

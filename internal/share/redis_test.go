@@ -54,7 +54,7 @@ func newRedisTest(t *testing.T, address string, connection Connection, prefix, k
 	if key != "" {
 		store.Sealer = mustSealer(t, key)
 	}
-	return &storeTest{T: t, store: store, clock: h, pass: h.pass, key: Key{1, 2}, leases: map[uint64]Lease{}}, h
+	return &storeTest{T: t, store: store, clock: h, pass: h.pass, key: Key{1, 2}, claims: map[uint64]Claim{}}, h
 }
 
 func mustSealer(t *testing.T, key string) *Sealer {

@@ -47,8 +47,8 @@ type Options struct {
 	PollInterval  time.Duration // between two looks while a peer is fetching
 	// EarliestRenewal is how long before its end a token with that lifetime is due for renewal; 0: never.
 	EarliestRenewal func(lifetime time.Duration) time.Duration
-	// Wake is called when Tick needs to run every few milliseconds.
-	Wake func()
+	// PollSoon is called when Tick needs to run every few milliseconds.
+	PollSoon func()
 }
 
 // Source obtains tokens from the store or, failing that, from the inner Source.
@@ -57,8 +57,8 @@ type Source struct {
 	inner token.Source
 	Options
 
-	active list.List // attempts that Tick must look after, least recently served first
-	calls  list.List // attempts that only wait for the inner Source
+	active list.List // fetches that Tick must look after, least recently served first
+	calls  list.List // fetches that only wait for the inner Source
 	// isUncacheable: the latest token must not be cached, so sharing is pointless.
 	isUncacheable bool
 }
@@ -83,11 +83,11 @@ func (s *Source) Fetch(q token.Query, done func(token.Token, *token.Error)) {
 		return
 	}
 	now := s.Clock.Monotonic()
-	a := &attempt{source: s, query: q, done: done, key: keyOf(s.Identity, q.Caller), owner: newOwner(), deadline: now + s.PeerTimeout}
-	a.moveTo(&s.active)
-	a.look(now)
-	if a.list == &s.active {
-		s.Wake()
+	f := &fetch{source: s, query: q, done: done, key: keyOf(s.Identity, q.Caller), owner: newOwner(), deadline: now + s.PeerTimeout}
+	f.moveTo(&s.active)
+	f.look(now)
+	if f.list == &s.active {
+		s.PollSoon()
 	}
 }
 
@@ -96,13 +96,13 @@ func (s *Source) Peek(caller token.Caller) (t token.Token, isRejected, ok bool) 
 	if !s.IsSynchronous || s.isUncacheable {
 		return t, false, false
 	}
-	s.store.Look(keyOf(s.Identity, caller), LookRequest{Owner: newOwner()}, func(f LookResult, err error) {
+	s.store.Look(keyOf(s.Identity, caller), LookRequest{Owner: newOwner()}, func(found LookResult, err error) {
 		switch {
 		case err != nil:
-		case f.Status == TokenFound:
-			t, ok = f.Token, true
-		case f.Fallback != nil:
-			t, isRejected, ok = *f.Fallback, true, true
+		case found.Status == TokenFound:
+			t, ok = found.Token, true
+		case found.Fallback != nil:
+			t, isRejected, ok = *found.Fallback, true, true
 		}
 	})
 	t.IsShared = true
@@ -120,13 +120,13 @@ func (s *Source) noteLifetime(t token.Token, err *token.Error) {
 const tickBudget = 5 * time.Millisecond
 
 // Tick looks again for what peers are fetching, and times out what takes too long. Call it about ten times a second,
-// and every few milliseconds while IsWaiting. It acts on at most limit attempts, each of which may make a call, and
+// and every few milliseconds while IsWaiting. It acts on at most limit fetches, each of which may make a call, and
 // returns how much of the limit is left: 0 also once tickBudget is spent. The rest is up to the next Tick.
 func (s *Source) Tick(now time.Duration, limit int) (left int) {
 	left = limit
 	for element := s.active.Front(); element != nil && left > 0; {
-		a, next := element.Value.(*attempt), element.Next()
-		if a.tick(now) {
+		f, next := element.Value.(*fetch), element.Next()
+		if f.tick(now) {
 			s.active.MoveToBack(element) // no effect if it has left the list
 			left--
 			if s.Clock.Monotonic() >= now+tickBudget {
@@ -138,20 +138,20 @@ func (s *Source) Tick(now time.Duration, limit int) (left int) {
 	return left
 }
 
-// IsWaiting reports whether Tick has attempts to look after.
+// IsWaiting reports whether Tick has fetches to look after.
 func (s *Source) IsWaiting() bool { return s.active.Len() > 0 }
 
 // Close releases the leases of calls in flight, as their results will not arrive.
 func (s *Source) Close() {
-	for _, attempts := range []*list.List{&s.active, &s.calls} {
-		for element := attempts.Front(); element != nil; element = element.Next() {
-			a := element.Value.(*attempt)
-			if a.state == calling && a.hasLease {
-				s.store.Extend(a.key, a.lease, 0, ignore)
+	for _, fetches := range []*list.List{&s.active, &s.calls} {
+		for element := fetches.Front(); element != nil; element = element.Next() {
+			f := element.Value.(*fetch)
+			if f.state == calling && f.hasLease {
+				s.store.Extend(f.key, f.claim, 0, ignore)
 			}
-			a.state = ended
+			f.state = ended
 		}
-		attempts.Init()
+		fetches.Init()
 	}
 }
 

@@ -74,7 +74,7 @@ func TestFetchThatIsElsewhere(t *testing.T) {
 				}
 				checkTold(t, r, outcome.token, outcome.err)
 				if follower.shared.IsWaiting() {
-					t.Error("at the end: an attempt is still open")
+					t.Error("at the end: a fetch is still open")
 				}
 				if !outcome.ownFetch && follower.stats.Coalesced != 1 && outcome.err == nil {
 					t.Errorf("coalesced: got %d, expected 1", follower.stats.Coalesced)

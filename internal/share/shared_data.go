@@ -67,32 +67,32 @@ var errNotWritten = errors.New("the bucket is full, or other workers keep writin
 // Look implements Store, like the methods below.
 func (s *SharedData) Look(k Key, q LookRequest, done func(LookResult, error)) {
 	now, wall := s.clock.Monotonic(), s.clock.Wall()
-	var f LookResult
+	var found LookResult
 	isWritten := s.update(k, now, func(r *record) (hasChanged bool) {
-		f, hasChanged = r.look(q, now, wall)
+		found, hasChanged = r.look(q, now, wall)
 		return hasChanged
 	})
-	if f.Status == LeaseGranted && !isWritten {
+	if found.Status == LeaseGranted && !isWritten {
 		done(LookResult{}, errNotWritten)
 		return
 	}
-	f.Lease.TakenAt, f.Lease.SeenAt = now, now
-	done(f, nil)
+	found.Claim.MadeAt, found.Claim.SeenAt = now, now
+	done(found, nil)
 }
 
 // Save stores a token.
-func (s *SharedData) Save(k Key, l Lease, t token.Token, dueAfter time.Duration, done func(error)) {
+func (s *SharedData) Save(k Key, claim Claim, t token.Token, dueAfter time.Duration, done func(error)) {
 	now, wall := s.clock.Monotonic(), s.clock.Wall()
-	s.update(k, now, func(r *record) bool { return r.save(l, t, dueAfter, now, wall) })
+	s.update(k, now, func(r *record) bool { return r.save(claim, t, dueAfter, now, wall) })
 	done(nil)
 }
 
 // Fail starts a backoff for all workers.
-func (s *SharedData) Fail(k Key, l Lease, f Failure, done func(time.Duration, error)) {
+func (s *SharedData) Fail(k Key, claim Claim, f Failure, done func(time.Duration, error)) {
 	now := s.clock.Monotonic()
 	var wait time.Duration
 	isWritten := s.update(k, now, func(r *record) (hasChanged bool) {
-		wait, hasChanged = r.fail(l, f, now)
+		wait, hasChanged = r.fail(claim, f, now)
 		return hasChanged
 	})
 	if !isWritten {
@@ -103,10 +103,10 @@ func (s *SharedData) Fail(k Key, l Lease, f Failure, done func(time.Duration, er
 }
 
 // Extend renews or releases the lease.
-func (s *SharedData) Extend(k Key, l Lease, until time.Duration, done func(error)) {
+func (s *SharedData) Extend(k Key, claim Claim, until time.Duration, done func(error)) {
 	now := s.clock.Monotonic()
 	s.update(k, now, func(r *record) bool {
-		isOurs := r.isLeasedTo(l, now)
+		isOurs := r.isLeasedTo(claim, now)
 		if r.leaseEnds = now + until; until == 0 {
 			r.endLease()
 		}

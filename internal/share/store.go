@@ -30,12 +30,12 @@ type Store interface {
 	Look(k Key, q LookRequest, done func(LookResult, error))
 	// Save stores a token until it expires, ends the lease and clears failures. Without the lease it changes nothing if
 	// someone else holds it, or if there is a token that was not rejected.
-	Save(k Key, l Lease, t token.Token, dueAfter time.Duration, done func(error))
+	Save(k Key, claim Claim, t token.Token, dueAfter time.Duration, done func(error))
 	// Fail starts a backoff, passes its length to done and ends the lease. Backoffs grow like those of rejections. If
 	// the caller's own token was refused, its rejected token is dropped. Without the lease it changes nothing.
-	Fail(k Key, l Lease, f Failure, done func(wait time.Duration, err error))
+	Fail(k Key, claim Claim, f Failure, done func(wait time.Duration, err error))
 	// Extend makes the lease end the given time from now; 0 ends it at once. Without the lease it changes nothing.
-	Extend(k Key, l Lease, until time.Duration, done func(error))
+	Extend(k Key, claim Claim, until time.Duration, done func(error))
 }
 
 // MaxBackoff is the longest wait after any number of failures, unless the token service asks for more.
@@ -58,7 +58,7 @@ type LookResult struct {
 	Wait   time.Duration // if InBackoff: until the next call is allowed
 	// Fallback is the rejected token, if there is one and Status is not TokenFound.
 	Fallback *token.Token
-	Lease    Lease // if LeaseGranted or LeaseHeld: needed by Save
+	Claim    Claim // if LeaseGranted or LeaseHeld
 }
 
 // LookStatus says which kind of result a Look has.
@@ -73,11 +73,11 @@ const (
 	LeaseGranted            // the caller holds the lease from now on
 )
 
-// Lease is the right to call the token service or, without that right, the time of the Look that asked for it.
-type Lease struct {
-	Owner   uint64
-	TakenAt time.Duration // by the store's clock
-	SeenAt  time.Duration // by the worker's clock, not earlier
+// Claim identifies the Look that asked for the lease. If the lease was granted, the store knows it by its Owner.
+type Claim struct {
+	Owner  uint64        // zero: no Look has asked
+	MadeAt time.Duration // by the store's clock
+	SeenAt time.Duration // by the worker's clock, not earlier
 }
 
 // Failure is a failed call.

@@ -17,7 +17,7 @@ type storeTest struct {
 	clock  token.Clock
 	pass   func(d time.Duration)
 	key    Key
-	leases map[uint64]Lease
+	claims map[uint64]Claim
 }
 
 // These are long enough for a real Redis on a machine that is busy.
@@ -68,10 +68,10 @@ func (s *storeTest) lookFor(q LookRequest) string {
 	case Uncacheable:
 		return "alone" + fallback
 	case LeaseGranted:
-		s.leases[q.Owner] = found.Lease
+		s.claims[q.Owner] = found.Claim
 		return "leased" + fallback
 	default:
-		s.leases[q.Owner] = found.Lease
+		s.claims[q.Owner] = found.Claim
 		return "busy" + fallback
 	}
 }
@@ -80,7 +80,7 @@ func (s *storeTest) save(owner uint64, text string, id token.ID) {
 	s.Helper()
 	t := token.Token{Values: []string{text}, ID: id, Lifetime: storeLife, SubjectLifetime: 2 * storeLife}
 	isTold := false
-	s.store.Save(s.key, s.leases[owner], t, storeDue, func(error) { isTold = true })
+	s.store.Save(s.key, s.claims[owner], t, storeDue, func(error) { isTold = true })
 	s.wait(func() bool { return isTold })
 }
 
@@ -88,7 +88,7 @@ func (s *storeTest) save(owner uint64, text string, id token.ID) {
 func (s *storeTest) fail(owner uint64, f Failure) (wait time.Duration) {
 	s.Helper()
 	isTold := false
-	s.store.Fail(s.key, s.leases[owner], f, func(d time.Duration, _ error) { wait, isTold = d, true })
+	s.store.Fail(s.key, s.claims[owner], f, func(d time.Duration, _ error) { wait, isTold = d, true })
 	s.wait(func() bool { return isTold })
 	return wait
 }
@@ -96,7 +96,7 @@ func (s *storeTest) fail(owner uint64, f Failure) (wait time.Duration) {
 func (s *storeTest) extend(owner uint64, until time.Duration) {
 	s.Helper()
 	isTold := false
-	s.store.Extend(s.key, s.leases[owner], until, func(error) { isTold = true })
+	s.store.Extend(s.key, s.claims[owner], until, func(error) { isTold = true })
 	s.wait(func() bool { return isTold })
 }
 
@@ -285,7 +285,7 @@ var storeTests = map[string]func(*storeTest){
 		const age = storeLife - 2*time.Second
 		t := token.Token{Values: []string{"old"}, ID: 7, Lifetime: storeLife, SubjectLifetime: 2 * storeLife, Age: age}
 		isTold := false
-		s.store.Save(s.key, s.leases[1], t, storeLife, func(error) { isTold = true })
+		s.store.Save(s.key, s.claims[1], t, storeLife, func(error) { isTold = true })
 		s.wait(func() bool { return isTold })
 		s.expect("before its end", s.look(2, 0, false), "token old")
 		s.pass(2100 * time.Millisecond)
@@ -307,7 +307,7 @@ func TestStores(t *testing.T) {
 		for name, test := range storeTests {
 			t.Run(name, func(t *testing.T) {
 				clock := tokentest.NewClock()
-				test(&storeTest{T: t, store: NewSharedData(newFakeCells(), clock, 1), clock: clock, pass: clock.Pass, key: Key{1, 2}, leases: map[uint64]Lease{}})
+				test(&storeTest{T: t, store: NewSharedData(newFakeCells(), clock, 1), clock: clock, pass: clock.Pass, key: Key{1, 2}, claims: map[uint64]Claim{}})
 			})
 		}
 	})

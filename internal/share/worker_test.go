@@ -104,7 +104,7 @@ func newBareWorker(clock *tokentest.Clock, cells KV) *worker {
 func (w *worker) options(key token.Key, policy *cache.Policy) Options {
 	return Options{
 		Clock: w.clock, Identity: key, Backoff: policy.Backoff, EarliestRenewal: policy.EarliestRenewal,
-		Lease: patience, FetchTimeout: callTimeout, PeerTimeout: patience, PollInterval: poll, IsSynchronous: true, Wake: func() {},
+		Lease: patience, FetchTimeout: callTimeout, PeerTimeout: patience, PollInterval: poll, IsSynchronous: true, PollSoon: func() {},
 	}
 }
 

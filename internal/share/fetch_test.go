@@ -23,14 +23,14 @@ func (s *slowStore) Look(_ Key, _ LookRequest, done func(LookResult, error)) {
 	s.looks = append(s.looks, done)
 }
 
-func (s *slowStore) Save(_ Key, _ Lease, t token.Token, _ time.Duration, done func(error)) {
+func (s *slowStore) Save(_ Key, _ Claim, t token.Token, _ time.Duration, done func(error)) {
 	s.saved = append(s.saved, t)
 	done(nil)
 }
 
-func (s *slowStore) Fail(_ Key, _ Lease, _ Failure, done func(time.Duration, error)) { done(0, nil) }
+func (s *slowStore) Fail(_ Key, _ Claim, _ Failure, done func(time.Duration, error)) { done(0, nil) }
 
-func (s *slowStore) Extend(_ Key, _ Lease, until time.Duration, done func(error)) {
+func (s *slowStore) Extend(_ Key, _ Claim, until time.Duration, done func(error)) {
 	if until == 0 {
 		s.givenBack++
 	} else {
@@ -53,7 +53,7 @@ func newLone() *lone {
 	l.calls = &tokentest.Source{Clock: l.clock}
 	l.Source = New(l.store, l.calls, Options{
 		Clock: l.clock, Backoff: time.Second, Lease: callTimeout / 2, FetchTimeout: callTimeout, PeerTimeout: callTimeout, PollInterval: poll,
-		EarliestRenewal: func(time.Duration) time.Duration { return 0 }, Wake: func() {},
+		EarliestRenewal: func(time.Duration) time.Duration { return 0 }, PollSoon: func() {},
 	})
 	return l
 }
@@ -106,7 +106,7 @@ func TestLeaseThatComesLate(t *testing.T) {
 	l := newLone()
 	l.ask(nil)
 	l.pass(callTimeout)
-	l.store.looks[0](LookResult{Status: LeaseGranted, Lease: Lease{Owner: 1}}, nil)
+	l.store.looks[0](LookResult{Status: LeaseGranted, Claim: Claim{Owner: 1}}, nil)
 	l.calls.Fetches[0].Done(result{Err: &token.Error{Reason: token.NotSent}})
 	if l.store.givenBack != 1 {
 		t.Errorf("the lease was given back %d times, expected once", l.store.givenBack)
@@ -122,7 +122,7 @@ func TestRejectedTokenStandsIn(t *testing.T) {
 	}{"within its life": {callTimeout / 4, true}, "after its end": {callTimeout, false}} {
 		l := newLone()
 		l.ask(nil)
-		l.store.looks[0](LookResult{Status: LeaseGranted, Lease: Lease{Owner: 1}, Fallback: &rejected}, nil)
+		l.store.looks[0](LookResult{Status: LeaseGranted, Claim: Claim{Owner: 1}, Fallback: &rejected}, nil)
 		l.clock.Pass(test.takes)
 		l.calls.Fetches[0].Done(result{Err: &token.Error{Reason: token.ServerError}})
 		if err := l.ended[0].Err; err == nil || (err.Fallback != nil) != test.want {
@@ -140,11 +140,11 @@ func TestLeaderThatNeverEnds(t *testing.T) {
 			break
 		}
 		if n := len(l.store.looks); n > 0 {
-			l.store.looks[n-1](LookResult{Status: LeaseHeld, Lease: Lease{Owner: 1}}, nil)
+			l.store.looks[n-1](LookResult{Status: LeaseHeld, Claim: Claim{Owner: 1}}, nil)
 		}
 		l.pass(poll)
 	}
-	l.store.looks[len(l.store.looks)-1](LookResult{Status: LeaseHeld, Lease: Lease{Owner: 1}}, nil)
+	l.store.looks[len(l.store.looks)-1](LookResult{Status: LeaseHeld, Claim: Claim{Owner: 1}}, nil)
 	if len(l.calls.Fetches) != 1 {
 		t.Fatalf("got %d calls after %d looks, expected one", len(l.calls.Fetches), len(l.store.looks))
 	}
@@ -158,7 +158,7 @@ func TestLeaderThatNeverEnds(t *testing.T) {
 func TestLeaseIsExtended(t *testing.T) {
 	l := newLone()
 	l.ask(nil)
-	l.store.looks[0](LookResult{Status: LeaseGranted, Lease: Lease{Owner: 1}}, nil)
+	l.store.looks[0](LookResult{Status: LeaseGranted, Claim: Claim{Owner: 1}}, nil)
 	l.pass(callTimeout)
 	extended := l.store.extended
 	if extended < 2 || extended > 6 {
@@ -170,7 +170,7 @@ func TestLeaseIsExtended(t *testing.T) {
 	}
 }
 
-// However many attempts are due at once, a callback does a part of them: each call that fails at once costs a level of
+// However many fetches are due at once, a callback does a part of them: each call that fails at once costs a level of
 // the host's stack.
 func TestTickIsBounded(t *testing.T) {
 	const many = 1000
@@ -180,8 +180,8 @@ func TestTickIsBounded(t *testing.T) {
 		count func(*lone) int
 	}{
 		"a store that never answers": {nil, callTimeout, func(l *lone) int { return len(l.calls.Fetches) }},
-		"others call":                {&LookResult{Status: LeaseHeld, Lease: Lease{Owner: 1}}, poll, func(l *lone) int { return len(l.store.looks) }},
-		"leases to be extended":      {&LookResult{Status: LeaseGranted, Lease: Lease{Owner: 1}}, callTimeout / 4, func(l *lone) int { return l.store.extended }},
+		"others call":                {&LookResult{Status: LeaseHeld, Claim: Claim{Owner: 1}}, poll, func(l *lone) int { return len(l.store.looks) }},
+		"leases to be extended":      {&LookResult{Status: LeaseGranted, Claim: Claim{Owner: 1}}, callTimeout / 4, func(l *lone) int { return l.store.extended }},
 	}
 	for name, tt := range tests {
 		l := newLone()
