@@ -28,7 +28,7 @@ func newPart(configured *config.Part, name string, parts map[*config.Named]*part
 	p := &part{Part: configured, name: name, callerHeaders: callerHeaders(configured.Service), rereadHeaders: rereadHeaders(configured.Service, configured.Overwrite)}
 	for _, named := range configured.Named {
 		if parts[named] == nil {
-			ofToken := &config.Part{Source: named.Source, Enabled: true, Overwrite: true, Failure: configured.Failure}
+			ofToken := &config.Part{TokenConfig: named.TokenConfig, Enabled: true, Overwrite: true, Failure: configured.Failure}
 			parts[named] = newPart(ofToken, "token "+named.Name, parts)
 		}
 		p.named = append(p.named, parts[named])

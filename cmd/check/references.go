@@ -68,12 +68,12 @@ func targets(parsed *config.Config) (all []target) {
 		if p == nil || !p.Enabled {
 			continue
 		}
-		p.Each(func(_ string, of *config.Source) { all = append(all, targetsOf(of)...) })
+		p.Each(func(_ string, of *config.TokenConfig) { all = append(all, targetsOf(of)...) })
 	}
 	return all
 }
 
-func targetsOf(of *config.Source) (all []target) {
+func targetsOf(of *config.TokenConfig) (all []target) {
 	if !of.Service.IsSigned() {
 		t := target{name: of.Service.Name, port: of.Service.Port, cluster: of.Service.ClusterName()}
 		if match := outbound.FindStringSubmatch(of.Service.Cluster); match != nil {

@@ -61,7 +61,7 @@ func (c *Config) parts() []*Part {
 
 // Part is the configuration of the requests of the global part or of one rule.
 type Part struct {
-	Source
+	TokenConfig
 	Enabled       bool     // false: its requests bypass the plugin
 	Overwrite     bool     // false: a client's own token header goes upstream
 	BypassMethods []string // whose requests only have protected headers removed
@@ -69,8 +69,8 @@ type Part struct {
 	Challenge     string // of a 401, without the error (RFC 9110 section 11.6.1)
 }
 
-// Source is where a token comes from.
-type Source struct {
+// TokenConfig is where a token comes from, and how long it is kept.
+type TokenConfig struct {
 	Service  *tokenservice.Service
 	Cache    *Cache   // nil: one token call per request
 	Identity [16]byte // of everything its tokens depend on
@@ -81,7 +81,7 @@ type Source struct {
 
 // Named is a named token, which calls refer to.
 type Named struct {
-	Source
+	TokenConfig
 	Name  string
 	chain []string // names of the longest chain that starts with it
 }
@@ -116,11 +116,11 @@ func Parse(data []byte, env schema.LookupEnv, features Features) (*Config, error
 // connections.
 func (c *Config) checkRedis(global schema.Section) {
 	connections := map[string]share.Connection{}
-	checkSource := func(s schema.Section, source *Source) {
-		if source.Cache == nil || source.Cache.Redis == nil {
+	checkToken := func(s schema.Section, token *TokenConfig) {
+		if token.Cache == nil || token.Cache.Redis == nil {
 			return
 		}
-		redis := source.Cache.Redis
+		redis := token.Cache.Redis
 		address := fmt.Sprintf("%s:%d", redis.ServiceName, redis.ServicePort)
 		if known, isKnown := connections[address]; isKnown && known != redis.Connection {
 			s.Fail("invalid %s in config: username, password, database or timeout differ from those of another part with %s (want the same: the gateway has one client for it)", keyCache.Name+"."+share.RedisKey.Name, address)
@@ -130,7 +130,7 @@ func (c *Config) checkRedis(global schema.Section) {
 	}
 	check := func(s schema.Section, p *Part) {
 		if p != nil && p.Enabled {
-			p.Each(func(_ string, source *Source) { checkSource(s, source) })
+			p.Each(func(_ string, token *TokenConfig) { checkToken(s, token) })
 		}
 	}
 	check(global, c.Global)
@@ -139,16 +139,18 @@ func (c *Config) checkRedis(global schema.Section) {
 	}
 }
 
-// Each visits the sources of a part's tokens: first its own, with an empty name, then each named token once.
-func (s *Source) Each(visit func(name string, source *Source)) { s.each("", visit, map[*Source]bool{}) }
+// Each visits a part's tokens: first its own, with an empty name, then each named token once.
+func (t *TokenConfig) Each(visit func(name string, token *TokenConfig)) {
+	t.each("", visit, map[*TokenConfig]bool{})
+}
 
-func (s *Source) each(name string, visit func(name string, source *Source), seen map[*Source]bool) {
-	if seen[s] {
+func (t *TokenConfig) each(name string, visit func(name string, token *TokenConfig), seen map[*TokenConfig]bool) {
+	if seen[t] {
 		return
 	}
-	seen[s] = true
-	visit(name, s)
-	for _, named := range s.Named {
+	seen[t] = true
+	visit(name, t)
+	for _, named := range t.Named {
 		named.each(named.Name, visit, seen)
 	}
 }
@@ -190,7 +192,7 @@ func (r *reader) part(s schema.Section, tokens *namespace) *Part {
 	if links := len(p.Service.Links()); links > maxLinks {
 		s.Fail("invalid %s in config: a call refers to %d of them (want at most %d)", s.Name(keyTokens), links, maxLinks)
 	}
-	tokens.complete(&p.Source, redis, nil)
+	tokens.complete(&p.TokenConfig, redis, nil)
 	if p.Enabled && !p.Overwrite && p.Service.ExchangesTokenHeader() {
 		s.InvalidKey(keyOverwrite, "true: tokenHeader also carries the caller's token, so no request would ever be exchanged")
 	}

@@ -74,7 +74,7 @@ func FuzzParse(f *testing.F) {
 		for _, s := range parts {
 			checkPart(t, s)
 			if s != nil {
-				s.Each(func(_ string, of *Source) {
+				s.Each(func(_ string, of *TokenConfig) {
 					if len(of.Named) != len(of.Service.Links()) {
 						t.Errorf("%d named tokens for %v", len(of.Named), of.Service.Links())
 					}

@@ -24,7 +24,7 @@ const (
 type definition struct {
 	name    string
 	section schema.Section
-	source  Source
+	config  TokenConfig
 	isUsed  bool
 }
 
@@ -66,8 +66,8 @@ func (r *reader) define(s schema.Section, inherited *namespace) *namespace {
 	r.defined = append(r.defined, read...)
 	for _, d := range read {
 		d.section = d.section.WithTokens(n.names)
-		d.source = r.named(d.section)
-		d.source.definition = d
+		d.config = r.named(d.section)
+		d.config.definition = d
 	}
 	for _, d := range read {
 		n.link(d.name, nil, nil)
@@ -76,37 +76,37 @@ func (r *reader) define(s schema.Section, inherited *namespace) *namespace {
 }
 
 // named reads a named token, which is always cached.
-func (r *reader) named(s schema.Section) Source {
+func (r *reader) named(s schema.Section) TokenConfig {
 	cache := s.Object(keyNamedCache)
-	return Source{
+	return TokenConfig{
 		Service:  tokenservice.Read(s, tokenservice.Part{Enabled: true, Cache: cache, IsCached: true, IsNamed: true}),
 		Cache:    readCache(cache, true, r.features),
 		Identity: s.Identity(),
 	}
 }
 
-// complete resolves the tokens that a source's calls refer to. above are the names on the way to it. It returns false
+// complete resolves the tokens that a token's calls refer to. above are the names on the way to it. It returns false
 // if an error says why that is impossible.
-func (n *namespace) complete(s *Source, redis *share.RedisConfig, above []string) bool {
+func (n *namespace) complete(t *TokenConfig, redis *share.RedisConfig, above []string) bool {
 	var services []*tokenservice.Service
-	for _, name := range s.Service.Links() {
+	for _, name := range t.Service.Links() {
 		named := n.link(name, redis, above)
 		if named == nil {
 			return false
 		}
-		s.Named = append(s.Named, named)
+		t.Named = append(t.Named, named)
 		services = append(services, named.Service)
 	}
-	s.Service = s.Service.Link(services)
-	if len(s.Named) == 0 {
+	t.Service = t.Service.Link(services)
+	if len(t.Named) == 0 {
 		return true
 	}
 	h := schema.NewHasher()
-	h.Add(string(s.Identity[:]))
-	for _, named := range s.Named {
+	h.Add(string(t.Identity[:]))
+	for _, named := range t.Named {
 		h.Add(named.Name, string(named.Identity[:]))
 	}
-	s.Identity = h.Sum()
+	t.Identity = h.Sum()
 	return true
 }
 
@@ -125,20 +125,20 @@ func (n *namespace) link(name string, redis *share.RedisConfig, above []string) 
 		return n.fail("circular references: %s", shownChain(chain[slices.Index(above, name):]))
 	case len(chain) > maxDepth:
 		return n.failLength(chain)
-	case len(d.source.Service.Links()) > maxLinks:
-		return n.fail("%s refers to %d others (want at most %d)", shownName(name), len(d.source.Service.Links()), maxLinks)
+	case len(d.config.Service.Links()) > maxLinks:
+		return n.fail("%s refers to %d others (want at most %d)", shownName(name), len(d.config.Service.Links()), maxLinks)
 	}
 	key := linkKey{name, redis.Identity()}
 	if named, isLinked := n.linked[key]; isLinked {
 		return named
 	}
-	named := &Named{Source: d.source, Name: name}
+	named := &Named{TokenConfig: d.config, Name: name}
 	if named.Cache.Redis == nil {
 		cache := *named.Cache
 		cache.Redis = redis
 		named.Cache = &cache
 	}
-	if !n.complete(&named.Source, redis, chain) {
+	if !n.complete(&named.TokenConfig, redis, chain) {
 		return nil
 	}
 	named.chain = named.longest()
@@ -197,14 +197,14 @@ func (n *Named) longest() []string {
 
 // warnOfUnused warns of tokens that no part refers to.
 func (r *reader) warnOfUnused(parts []*Part) {
-	seen := map[*Source]bool{}
+	seen := map[*TokenConfig]bool{}
 	for _, p := range parts {
 		if p == nil {
 			continue
 		}
-		p.each("", func(_ string, source *Source) {
-			if source.definition != nil {
-				source.definition.isUsed = true
+		p.each("", func(_ string, token *TokenConfig) {
+			if token.definition != nil {
+				token.definition.isUsed = true
 			}
 		}, seen)
 	}

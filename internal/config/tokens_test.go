@@ -95,19 +95,19 @@ func TestTokensOfRules(t *testing.T) {
 		{"_match_route_": ["another end"], "requestHeaders": {"X-Link": "${token.b}"}, "tokens": {"a": null}},
 		{"_match_route_": ["one more"], "tokens": {`+named("d", "x")+`}},
 		{"_match_route_": ["none"], "requestHeaders": null}]`))
-	chain := func(s *Source) (names []string) {
-		s.Each(func(name string, _ *Source) { names = append(names, name) })
+	chain := func(s *TokenConfig) (names []string) {
+		s.Each(func(name string, _ *TokenConfig) { names = append(names, name) })
 		return names[1:]
 	}
-	find := func(s *Source, of string) (found *Source) {
-		s.Each(func(name string, of2 *Source) {
+	find := func(s *TokenConfig, of string) (found *TokenConfig) {
+		s.Each(func(name string, of2 *TokenConfig) {
 			if name == of {
 				found = of2
 			}
 		})
 		return found
 	}
-	global := &parsed.Global.Source
+	global := &parsed.Global.TokenConfig
 	for i, want := range []struct {
 		names, same []string // tokens, and those that are the global part's
 		sameCall    bool
@@ -118,7 +118,7 @@ func TestTokensOfRules(t *testing.T) {
 		{[]string{"a", "b", "c"}, []string{"a", "b", "c"}, true},
 		{nil, nil, false},
 	} {
-		part := &parsed.Rules[i].Part.Source
+		part := &parsed.Rules[i].Part.TokenConfig
 		if got := chain(part); !slices.Equal(got, want.names) {
 			t.Errorf("rule %d: got the tokens %v, expected %v", i, got, want.names)
 		}
