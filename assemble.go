@@ -35,15 +35,14 @@ func (p *pluginContext) configure(c *config.Config) {
 }
 
 // newMode builds what serves the requests of a part. Parts that agree in everything that concerns the token share one
-// cache, and the client that makes its calls.
+// cache, and the source behind it.
 func (p *pluginContext) newMode(part *part, shared map[token.Key]cached) mode {
 	if part == nil || !part.Enabled {
 		return bypass{}
 	}
 	if part.Cache == nil {
 		p.metricsOf[part] = &p.vm.metrics.forService(part.Service.Address()).metrics
-		_, source := p.newSource(part, shared)
-		return uncached{part, source}
+		return uncached{part, p.newSource(part, p.newServiceLog(part), shared)}
 	}
 	return p.newCached(part, shared)
 }
@@ -55,28 +54,34 @@ func (p *pluginContext) newCached(part *part, shared map[token.Key]cached) cache
 	id := part.cacheIdentity()
 	m, found := shared[id]
 	if !found {
-		c, source := p.newSource(part, shared)
-		m = cached{part, c, p.newCache(part, source)}
+		log := p.newServiceLog(part)
+		m = cached{part, log, p.newCache(part, p.newSource(part, log, shared))}
 		service.caches = append(service.caches, m.cache)
 		shared[id] = m
 	}
 	m.part = part
-	m.client.name.addPart(part.name)
+	m.log.label.addPart(part.name)
 	return m
 }
 
 // newSource builds what obtains the tokens of a part: the client, preceded by the named tokens that its calls refer to.
-func (p *pluginContext) newSource(part *part, shared map[token.Key]cached) (*client, token.Source) {
-	c := newClient(part, p, p.metricsOf[part])
+func (p *pluginContext) newSource(part *part, log *serviceLog, shared map[token.Key]cached) token.Source {
+	c := newClient(part.Service, p, log)
 	p.clients = append(p.clients, c)
 	if len(part.named) == 0 {
-		return c, c
+		return c
 	}
 	linked := &chain{client: c}
 	for _, named := range part.named {
 		linked.links = append(linked.links, p.newCached(named, shared))
 	}
-	return c, linked
+	return linked
+}
+
+func (p *pluginContext) newServiceLog(part *part) *serviceLog {
+	l := newServiceLog(part, p, p.metricsOf[part])
+	p.logs = append(p.logs, l)
+	return l
 }
 
 // newCache builds the cache of the source's tokens. If they are shared with other workers or gateways, it asks those

@@ -37,30 +37,19 @@ type cluster struct {
 
 // client makes the token calls of a part through the gateway's cluster for the token service.
 type client struct {
-	part     *part
+	service  *tokenservice.Service
 	cluster  cluster
 	host     host
-	metrics  *metrics
+	log      *serviceLog
 	inFlight []*fetch // in the order sent; some may have ended
-	name     *sourceName
-	failures failureLog
-	refusals eventLog // of callers' tokens
-	rejected eventLog // tokens
 	warned   [2]bool  // whether the log has the Grant's warnings: Uncached, Unreadable
 }
 
 // hostGrace is how long after its timeout a call is given up on if the host has not called back.
 const hostGrace = tickPeriod * 10
 
-func newClient(p *part, h host, m *metrics) *client {
-	service := p.Service
-	name := &sourceName{address: service.Address(), oauthClient: service.ClientID}
-	name.addPart(p.name)
-	return &client{
-		part: p, host: h, metrics: m, name: name,
-		cluster:  cluster{service.ClusterName(), service.Timeout, service.NeedsBody},
-		failures: failureLog{host: h, source: name},
-	}
+func newClient(service *tokenservice.Service, h host, log *serviceLog) *client {
+	return &client{service: service, host: h, log: log, cluster: cluster{service.ClusterName(), service.Timeout, service.NeedsBody}}
 }
 
 // fetch is a call in flight.
@@ -78,7 +67,7 @@ var _ token.Source = (*client)(nil)
 func (c *client) Fetch(q token.Query, done func(token.Token, *token.Error)) {
 	c.call(q, nil, func(t token.Token, err *token.Error) {
 		if err != nil {
-			c.callFailed(err)
+			c.log.fetchFailed(err)
 		}
 		done(t, err)
 	})
@@ -88,7 +77,7 @@ func (c *client) Fetch(q token.Query, done func(token.Token, *token.Error)) {
 // log: that is up to done, which may call again.
 func (c *client) call(q token.Query, named []string, done func(token.Token, *token.Error)) {
 	caller, _ := q.Caller.(*tokenservice.Caller)
-	if c.part.Service.IsSigned() {
+	if c.service.IsSigned() {
 		c.sign(caller, named, done)
 		return
 	}
@@ -97,28 +86,28 @@ func (c *client) call(q token.Query, named []string, done func(token.Token, *tok
 		done(token.Token{}, err)
 		return
 	}
-	c.metrics.calls++
+	c.log.metrics.calls++
 	c.inFlight = append(c.inFlight, f)
 }
 
 // sign creates a token that the plugin signs itself.
 func (c *client) sign(caller *tokenservice.Caller, named []string, done func(token.Token, *token.Error)) {
-	t, err := c.part.Service.Sign(caller, named, c.host.Wall())
+	t, err := c.service.Sign(caller, named, c.host.Wall())
 	if err != nil {
 		done(token.Token{}, preparationError(err))
 		return
 	}
-	c.failures.succeeded()
+	c.log.failures.succeeded()
 	done(t, nil)
 }
 
 func (f *fetch) send(cause token.Cause, named []string) *token.Error {
 	c := f.client
 	var trace [][2]string
-	if names := c.part.Service.TraceHeaders(); len(names) > 0 && cause != nil {
+	if names := c.service.TraceHeaders(); len(names) > 0 && cause != nil {
 		trace = cause.Headers(names)
 	}
-	call, err := c.part.Service.Call(f.caller, named, trace, c.host.Wall())
+	call, err := c.service.Call(f.caller, named, trace, c.host.Wall())
 	if err != nil {
 		return preparationError(err)
 	}
@@ -142,9 +131,9 @@ func (f *fetch) onResponse(resp *tokenservice.Response) {
 	fault.Inject(fault.OnResponse)
 	now := f.client.host.Monotonic()
 	took := now - f.sentAt
-	f.client.metrics.callDuration.record(took)
+	f.client.log.metrics.callDuration.record(took)
 	resp.Took = took
-	grant, err := f.client.part.Service.Grant(resp, f.caller, f.client.host.Wall().Add(-took))
+	grant, err := f.client.service.Grant(resp, f.caller, f.client.host.Wall().Add(-took))
 	if err != nil {
 		f.done(token.Token{}, err)
 		return
@@ -162,53 +151,18 @@ func (f *fetch) failOnPanic() {
 	}
 }
 
-// callFailed records a call that brought no token, or was not made.
-func (c *client) callFailed(err *token.Error) {
-	if err.Reason == token.Internal {
-		return // logPanic has logged it, and it is no failure of the token service
-	}
-	c.countCallFailed(err)
-	c.logCallFailed(err)
-}
-
-func (c *client) countCallFailed(err *token.Error) {
-	switch err.Reason {
-	case token.SubjectRefused, token.Missing: // the client's fault
-	case token.NoCluster, token.NotSent:
-		c.metrics.failures[err.Reason]++
-	default:
-		c.metrics.callFailures++
-		c.metrics.failures[err.Reason]++
-	}
-}
-
-func (c *client) logCallFailed(err *token.Error) {
-	switch err.Reason {
-	case token.SubjectRefused:
-		c.refusals.add(c.host, refusedCaller(c.name, err.Detail))
-	case token.Missing:
-		c.host.reportMissing(c.part, err)
-	default:
-		c.logFailure(err)
-	}
-}
-
 func (c *client) succeed(g tokenservice.Grant, status int, now, took time.Duration) {
-	c.failures.succeeded()
-	c.failures.debug(now, status, g, took)
+	c.log.failures.succeeded()
+	c.log.failures.debug(now, status, g, took)
 	for i, warning := range [...]string{g.Uncached, g.Unreadable} {
 		if warning != "" && !c.warned[i] {
 			c.warned[i] = true
-			c.host.logf(logWarn, "token service %s %s", c.name, warning)
+			c.host.logf(logWarn, "token service %s %s", c.log.label, warning)
 		}
 	}
 }
 
-func (c *client) logFailure(err *token.Error) {
-	c.failures.failed(err.Detail, c.part.failurePolicy().consequence(err.Reason.Outcome()))
-}
-
-// tick writes log lines that are due, and fails fetches whose callback never came.
+// tick fails fetches whose callback never came.
 func (c *client) tick() {
 	c.inFlight = slices.DeleteFunc(c.inFlight, func(f *fetch) bool { return f.hasEnded })
 	now := c.host.Monotonic()
@@ -219,9 +173,6 @@ func (c *client) tick() {
 	if len(c.inFlight) == 0 {
 		c.inFlight = nil // free the array
 	}
-	c.failures.tick()
-	c.refusals.tick(c.host)
-	c.rejected.tick(c.host)
 }
 
 // dispatchError returns the error for a call that the host did not make.

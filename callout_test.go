@@ -24,7 +24,7 @@ func TestPanicInAnAnswerLeavesNobodyWaiting(t *testing.T) {
 	c, h := newTestClient(t, withCache(""))
 	var got []result
 	c.fetch(nil, func(r result) { got = append(got, r) })
-	c.metrics = nil // so that reading the answer panics
+	c.log.metrics = nil // so that reading the answer panics
 	h.calls[0].done.onResponse(&tokenservice.Response{Status: 200, Headers: [][2]string{{"x-token", "s3cr3t"}}})
 	if len(got) != 1 || got[0].Err == nil || got[0].Err.Reason != token.Internal {
 		t.Fatalf("got %+v, expected one internal error", got)
@@ -74,11 +74,11 @@ func TestExchangedTokenDoesNotOutliveItsSubject(t *testing.T) {
 
 func callerWith(t *testing.T, c *client, subject string) *tokenservice.Caller {
 	t.Helper()
-	values, err := c.part.Service.AppendCaller(nil, [][2]string{{"authorization", "bearer " + subject}})
+	values, err := c.service.AppendCaller(nil, [][2]string{{"authorization", "bearer " + subject}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.part.Service.Caller(values)
+	return c.service.Caller(values)
 }
 
 func unsignedJWT(claims string) string {

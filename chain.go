@@ -73,7 +73,7 @@ func (l *chainLink) ask() {
 	f := l.fetch
 	link := f.chain.links[l.index]
 	var caller token.Caller
-	if c := f.chain.client.part.Service.CallerOf(l.index, f.caller); c != nil {
+	if c := f.chain.client.service.CallerOf(l.index, f.caller); c != nil {
 		caller = c
 	}
 	entry, reply := link.cache.Ask(caller, l)
@@ -86,7 +86,7 @@ func (l *chainLink) ask() {
 		l.receive(reply.Token)
 	default:
 		if reply.Err.Reason == token.TooMany {
-			link.client.logFailure(reply.Err)
+			link.log.logFailure(reply.Err)
 		}
 		f.end(token.Token{}, reply.Err)
 	}
@@ -133,7 +133,7 @@ func (f *chainFetch) call() {
 		hasNew = hasNew || l.rejected != 0 && l.token.ID != l.rejected
 	}
 	if !hasNew { // no new token yet: the same call would fail in the same way
-		f.chain.client.logCallFailed(f.refusal) // already counted
+		f.chain.client.log.logFailure(f.refusal) // already counted
 		f.end(token.Token{}, f.refusal)
 		return
 	}
@@ -146,10 +146,10 @@ func (f *chainFetch) answered(t token.Token, err *token.Error) {
 	case err == nil:
 		f.end(t, nil)
 	case f.rejectLinks(err):
-		f.chain.client.countCallFailed(err) // the second call decides what the log says
+		f.chain.client.log.countFailure(err) // the second call decides what the log says
 		f.collect()
 	default:
-		f.chain.client.callFailed(err)
+		f.chain.client.log.fetchFailed(err)
 		f.end(token.Token{}, err)
 	}
 }
@@ -158,16 +158,16 @@ func (f *chainFetch) answered(t token.Token, err *token.Error) {
 // be revoked. It reports whether there are any.
 func (f *chainFetch) rejectLinks(err *token.Error) bool {
 	// New named tokens would not help if the client's own token is bad, and any client can send a bad one.
-	isClientFault := err.Reason == token.SubjectRefused && f.chain.client.part.Service.RequestBringsSubject()
+	isClientFault := err.Reason == token.SubjectRefused && f.chain.client.service.RequestBringsSubject()
 	if f.refusal != nil || f.hasEnded || isClientFault {
 		return false
 	}
 	for _, l := range f.links {
 		link := f.chain.links[l.index]
-		if l.isNew || !link.client.part.rejectsByCall(err) {
+		if l.isNew || !link.part.rejectsByCall(err) {
 			continue
 		}
-		link.client.rejected.add(link.client.host, rejectedToken(link.client.name, "token service "+f.chain.client.name.String(), err.Detail))
+		link.log.tokenRejected("token service "+f.chain.client.log.label.String(), err.Detail)
 		link.cache.Reject(l.entry, l.token.ID)
 		l.rejected, l.token = l.token.ID, nil
 		f.refusal = err

@@ -59,11 +59,11 @@ func TestLinkThatIsRevoked(t *testing.T) {
 		{"then unavailable", []*tokenservice.Response{body(401, ""), body(503, "")}, "/call /exchange /call server_error"},
 	} {
 		h.Pass(time.Minute) // waits and the rejections before are over
-		before := *h.clients[""].metrics
+		before := *h.clients[""].log.metrics
 		if got := next(test.answers...); got != test.want {
 			t.Errorf("%s: got %s, expected %s", test.name, got, test.want)
 		}
-		if got := h.clients[""].metrics.callFailures - before.callFailures; got != uint64(len(test.answers)) {
+		if got := h.clients[""].log.metrics.callFailures - before.callFailures; got != uint64(len(test.answers)) {
 			t.Errorf("%s: got %d failures of calls, expected %d", test.name, got, len(test.answers))
 		}
 	}
@@ -101,7 +101,7 @@ func TestLinkOfAnotherGateway(t *testing.T) {
 	h := newChainHost(t, linkConfig("", "", ""))
 	from := &tokentest.Source{Clock: h.Clock}
 	exchange := h.top.part.named[0]
-	h.top = h.cachedOf(h.top.part, map[*part]cached{exchange: {exchange, h.clients["exchange"], cache.New(&exchange.Cache.Policy, from, cache.Deps{
+	h.top = h.cachedOf(h.top.part, map[*part]cached{exchange: {exchange, h.clients["exchange"].log, cache.New(&exchange.Cache.Policy, from, cache.Deps{
 		Clock: h, Scheduler: h.scheduler, Memory: &h.memory, Stats: &cache.Stats{}, OnPanic: func(any) {},
 	})}})
 	h.answers["/call"] = func(string) *tokenservice.Response { h.answers["/call"] = nil; return body(401, "") }

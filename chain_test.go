@@ -45,7 +45,8 @@ func (h *chainHost) cachedOf(p *part, made map[*part]cached) cached {
 	if m, isMade := made[p]; isMade {
 		return m
 	}
-	c := newClient(p, h.fakeHost, &metrics{})
+	log := newServiceLog(p, h.fakeHost, &metrics{})
+	c := newClient(p.Service, h.fakeHost, log)
 	var source token.Source = c
 	if len(p.named) > 0 {
 		with := &chain{client: c}
@@ -59,7 +60,7 @@ func (h *chainHost) cachedOf(p *part, made map[*part]cached) cached {
 	if p.Service.DependsOnCaller() {
 		of = cache.NewPerCaller
 	}
-	made[p] = cached{p, c, of(&p.Cache.Policy, source, deps)}
+	made[p] = cached{p, log, of(&p.Cache.Policy, source, deps)}
 	h.caches = append(h.caches, made[p].cache)
 	h.clients[strings.TrimPrefix(p.name, "token ")] = c
 	return made[p]
@@ -274,7 +275,7 @@ func TestChainsThatGoWrong(t *testing.T) {
 	t.Run("a panic in a link's answer", func(t *testing.T) {
 		h := newChainHost(t, linkConfig("", "", ""))
 		a := h.ask()
-		h.clients["exchange"].metrics = nil
+		h.clients["exchange"].log.metrics = nil
 		if h.run(); a.told != 1 || a.values != "internal_error" {
 			t.Errorf("got %s, told %d times", a.values, a.told)
 		}

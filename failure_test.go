@@ -54,7 +54,7 @@ func TestReasons(t *testing.T) {
 			fetchOnce(t, c, h, callerOf(t, c), test.answer)
 			want := metrics{calls: 1, callFailures: 1}
 			want.failures[test.want] = 1
-			checkCounted(t, c.metrics, &want)
+			checkCounted(t, c.log.metrics, &want)
 		})
 	}
 	for name, test := range map[string]struct {
@@ -67,13 +67,13 @@ func TestReasons(t *testing.T) {
 			fetchOnce(t, c, h, nil, nil)
 			var want metrics
 			want.failures[test.want] = 1
-			checkCounted(t, c.metrics, &want)
+			checkCounted(t, c.log.metrics, &want)
 		})
 	}
 	t.Run("the caller's own fault", func(t *testing.T) {
 		c, h := newTestClient(t, exchangeConfig)
 		result := fetchOnce(t, c, h, callerOf(t, c), body(400, `{"error": "invalid_grant", "error_description": "s3cr3t"}`))
-		checkCounted(t, c.metrics, &metrics{calls: 1})
+		checkCounted(t, c.log.metrics, &metrics{calls: 1})
 		if result.Err == nil || result.Err.Reason != token.SubjectRefused || h.logContains("s3cr3t") {
 			t.Errorf("got %v and the log %q, expected the subject to be refused, and nothing of the answer", result.Err, h.lines)
 		}
@@ -83,7 +83,7 @@ func TestReasons(t *testing.T) {
 // callerOf is some caller, nil where tokens do not depend on it.
 func callerOf(t *testing.T, c *client) token.Caller {
 	t.Helper()
-	if !c.part.Service.DependsOnCaller() {
+	if !c.service.DependsOnCaller() {
 		return nil
 	}
 	return callerWith(t, c, "abc")

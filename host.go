@@ -2,17 +2,13 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"runtime"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
 
 	"token-fetch/internal/abi"
-	"token-fetch/internal/rules"
 	"token-fetch/internal/share"
 	"token-fetch/internal/token"
 	"token-fetch/internal/tokenservice"
@@ -113,81 +109,4 @@ func (p *pluginContext) CompareAndSwap(key string, data []byte, cas uint32) bool
 		cas = unusedCAS
 	}
 	return proxywasm.SetSharedData(key, data, cas) == nil
-}
-
-// logf writes a line like wasm-go's log, but omits missing IDs and whatever a client could inject: wasm-go's log makes
-// the request's X-Request-Id, which all plugins built with it keep as a property, part of the format string. Verbs in
-// it could grow the line until the VM ends, and escape sequences could control the operator's terminal.
-func (p *pluginContext) logf(level logLevel, format string, args ...any) {
-	prefix := "[" + pluginName + "] "
-	for _, id := range []string{p.logID, requestID()} {
-		if id != "" {
-			prefix += "[" + id + "] "
-		}
-	}
-	line := prefix + fmt.Sprintf(format, args...)
-	switch level {
-	case logDebug:
-		proxywasm.LogDebug(line)
-	case logInfo:
-		proxywasm.LogInfo(line)
-	case logWarn:
-		proxywasm.LogWarn(line)
-	default:
-		proxywasm.LogError(line)
-	}
-}
-
-// requestID is the request's ID as known to other plugins, or "" if it contains anything but letters, digits and -_.
-func requestID() string {
-	const limit = 64
-	id, _ := abi.Property("x_request_id")
-	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
-	if id == "" || len(id) > limit || strings.Trim(id, allowed) != "" {
-		return ""
-	}
-	return id
-}
-
-// logPanic logs a panic's location without its values, which could include secrets.
-func logPanic(h logger, cause any) {
-	text := fmt.Sprintf("%T", cause)
-	if err, ok := cause.(runtime.Error); ok {
-		text = err.Error()
-	}
-	stack := make([]byte, 8<<10)
-	stack = stack[:runtime.Stack(stack, false)]
-	h.logf(logError, "the plugin panicked: %s; stack: %s", text, strings.ReplaceAll(string(stack), "\n", " | "))
-}
-
-// What rules ask about a request. Each method costs a host call of several microseconds.
-
-var _ rules.Request = (*requestContext)(nil)
-
-// Authority implements rules.Request, like the next two methods.
-func (r *requestContext) Authority() string {
-	authority, _ := abi.RequestHeader(":authority")
-	return authority
-}
-
-// RouteName is the route's name.
-func (r *requestContext) RouteName() string { return r.plugin.xdsProperty("xds\x00route_name") }
-
-// Cluster is the name of the route's cluster.
-func (r *requestContext) Cluster() string { return r.plugin.xdsProperty("xds\x00cluster_name") }
-
-// xdsProperty reads what is a separate property on the Higress host and an attribute below xds on stock Envoy. The
-// first request finds out which of the two the host is. The Higress host has the property whenever it has the
-// attribute: wasm-go's matcher, and so every plugin for that host, relies on it.
-func (p *pluginContext) xdsProperty(path string) string {
-	if !p.hasXDSAttributes {
-		if value, ok := abi.Property(strings.TrimPrefix(path, "xds\x00")); ok {
-			return value
-		}
-	}
-	value, ok := abi.Property(path)
-	if ok {
-		p.hasXDSAttributes = true
-	}
-	return value
 }

@@ -47,7 +47,8 @@ func (h *fakeHost) logContains(text string) bool {
 func newTestClient(t testing.TB, config string) (*client, *fakeHost) {
 	t.Helper()
 	h := newFakeHost()
-	return newClient(globalPart(t, config), h, &metrics{}), h
+	p := globalPart(t, config)
+	return newClient(p.Service, h, newServiceLog(p, h, &metrics{})), h
 }
 
 type result = token.Result

@@ -15,7 +15,7 @@ const answered500 = "requests without a token are answered 500"
 
 func TestFailureLog(t *testing.T) {
 	h := newFakeHost()
-	l := failureLog{host: h, source: &sourceName{address: "token.dns:80"}}
+	l := failureLog{host: h, service: &serviceLabel{address: "token.dns:80"}}
 	fail := func(count int) {
 		for range count {
 			l.failed("answered 503", answered500)
@@ -55,7 +55,7 @@ func TestFailureLog(t *testing.T) {
 
 // Of a hundred events, the first has a line at once, and the others their sum later.
 func TestEventLog(t *testing.T) {
-	name := &sourceName{address: "idp.dns:443", parts: []string{"rule 2"}, oauthClient: "gateway"}
+	name := &serviceLabel{address: "idp.dns:443", parts: []string{"rule 2"}, oauthClient: "gateway"}
 	for _, test := range []struct {
 		event      eventLine
 		begin, end string // of its lines; the sum stands between them
@@ -134,7 +134,7 @@ func TestSourceName(t *testing.T) {
 		`a.dns:80 (client "a\n\u202e, rule 9")`:                {nil, "a\n\u202e, rule 9"},
 		"a.dns:80 (client " + strings.Repeat("a", 64) + "...)": {nil, strings.Repeat("a", 4096)},
 	} {
-		n := &sourceName{address: "a.dns:80", oauthClient: of.client}
+		n := &serviceLabel{address: "a.dns:80", oauthClient: of.client}
 		for _, part := range of.parts {
 			n.addPart(part)
 		}
@@ -155,7 +155,7 @@ func TestLinesNameTheirRules(t *testing.T) {
 		{"_match_domain_": ["c.com"], "failure": {"status": 503}}]}`))
 	h := newFakeHost()
 	for _, c := range p.clients {
-		c.host, c.failures.host = h, h
+		c.host, c.log.host, c.log.failures.host = h, h, h
 	}
 	want := []string{"idp.dns:80 (global part, rule 1, rule 3, client common)", "idp.dns:80 (rule 2, client second)"}
 	if len(p.clients) != len(want) {

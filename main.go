@@ -12,8 +12,10 @@
 //	chain.go                 the named tokens that a call refers to, obtained before the call
 //	callout.go, host.go      the token call through the gateway
 //	failure.go               what happens to requests without a token
+//	rules.go                 what rules ask about a request
 //	rejection.go             which upstream responses reject a token
-//	log.go, metrics.go       log lines and counters for operators; expiry.go: when a token expires
+//	log.go, service_log.go   log lines for operators; what happens with a token service
+//	metrics.go, expiry.go    counters, and when a token expires
 //	internal/token           the vocabulary of all other packages
 //	internal/tokenservice    what a token service is asked, and what its response means
 //	internal/cache           one fetch for all requests that need the same token; renewal, staleness, backoff

@@ -72,6 +72,7 @@ type pluginContext struct {
 	modes        []mode // of the rules, in order
 	global       mode   // of requests that match no rule
 	clients      []*client
+	logs         []*serviceLog
 	caches       []*cache.Cache
 	shares       []pollable // of the caches; nextShare is the next one to poll
 	nextShare    int

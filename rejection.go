@@ -155,7 +155,7 @@ func (p *part) rejection(status int) string {
 
 func (r *requestContext) rejectToken(how string) {
 	if r.token != nil && isFromUpstream() {
-		r.client.rejected.add(r.plugin, rejectedToken(r.client.name, "upstream", how))
+		r.log.tokenRejected("upstream", how)
 		r.cache.Reject(r.entry, r.token.ID)
 	}
 	r.token = nil // report only once

@@ -27,10 +27,10 @@ type requestContext struct {
 	ownToken  bool // the request keeps the token that its client sent
 
 	// Only for a request whose token comes from a cache; otherwise nil.
-	cache  *cache.Cache
-	client *client      // makes the cache's calls
-	entry  *cache.Entry // has the token, or will have it
-	token  *token.Token // the token it was forwarded with, in case the upstream rejects that token
+	cache *cache.Cache
+	log   *serviceLog  // of the service that issues the cache's tokens
+	entry *cache.Entry // has the token, or will have it
+	token *token.Token // the token it was forwarded with, in case the upstream rejects that token
 	// metadataChecks are entries of invalidateWhen that match except for metadata, which filters set while the body
 	// passes.
 	metadataChecks []*config.Rejection
@@ -67,9 +67,9 @@ type (
 	}
 	// cached shares tokens between requests.
 	cached struct {
-		part   *part
-		client *client
-		cache  *cache.Cache
+		part  *part
+		log   *serviceLog
+		cache *cache.Cache
 	}
 )
 
@@ -163,7 +163,7 @@ func (r *requestContext) settleLater(t token.Token, err *token.Error) {
 }
 
 func (m cached) handle(r *requestContext) types.Action {
-	r.cache, r.client = m.cache, m.client
+	r.cache, r.log = m.cache, m.log
 	if common := m.cache.Common(); common != nil {
 		return m.handleCommon(r, common)
 	}
@@ -210,7 +210,7 @@ func (m cached) ask(r *requestContext, caller token.Caller) types.Action {
 		return r.forward(reply.Token)
 	}
 	if reply.Err.Reason == token.TooMany {
-		m.client.logFailure(reply.Err)
+		m.log.logFailure(reply.Err)
 	}
 	return r.applyFailurePolicy(reply.Err)
 }

@@ -84,6 +84,9 @@ func (p *pluginContext) maintain(now time.Duration) {
 	for _, c := range p.clients {
 		c.tick()
 	}
+	for _, l := range p.logs {
+		l.tick()
+	}
 	p.missing.tick(p)
 	p.vm.metrics.flush(now)
 }
