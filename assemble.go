@@ -73,7 +73,7 @@ func (p *pluginContext) newSource(part *part, log *serviceLog, shared map[token.
 	}
 	linked := &chain{client: c}
 	for _, named := range part.named {
-		linked.links = append(linked.links, p.newCached(named, shared))
+		linked.caches = append(linked.caches, p.newCached(named, shared))
 	}
 	return linked
 }

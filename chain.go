@@ -10,7 +10,7 @@ import (
 // if necessary.
 type chain struct {
 	client *client
-	links  []cached // caches of the named tokens, in the order of the service's Links
+	caches []cached // of the named tokens, in the order of the service's Links
 }
 
 var _ token.Source = (*chain)(nil)
@@ -19,7 +19,7 @@ var _ token.Source = (*chain)(nil)
 func (c *chain) Fetch(q token.Query, done func(token.Token, *token.Error)) {
 	f := &chainFetch{chain: c, query: q, done: done}
 	f.caller, _ = q.Caller.(*tokenservice.Caller)
-	for i := range c.links {
+	for i := range c.caches {
 		f.links = append(f.links, &chainLink{fetch: f, index: i})
 	}
 	f.collect()
@@ -71,12 +71,12 @@ func (f *chainFetch) collect() {
 
 func (l *chainLink) ask() {
 	f := l.fetch
-	link := f.chain.links[l.index]
+	named := f.chain.caches[l.index]
 	var caller token.Caller
 	if c := f.chain.client.service.CallerOf(l.index, f.caller); c != nil {
 		caller = c
 	}
-	entry, reply := link.cache.Ask(caller, l)
+	entry, reply := named.cache.Ask(caller, l)
 	l.entry = entry
 	switch {
 	case reply.Waiting:
@@ -86,7 +86,7 @@ func (l *chainLink) ask() {
 		l.receive(reply.Token)
 	default:
 		if reply.Err.Reason == token.TooMany {
-			link.log.logFailure(reply.Err)
+			named.log.logFailure(reply.Err)
 		}
 		f.end(token.Token{}, reply.Err)
 	}
@@ -163,12 +163,12 @@ func (f *chainFetch) rejectLinks(err *token.Error) bool {
 		return false
 	}
 	for _, l := range f.links {
-		link := f.chain.links[l.index]
-		if l.isNew || !link.part.rejectsByCall(err) {
+		named := f.chain.caches[l.index]
+		if l.isNew || !named.part.rejectsByCall(err) {
 			continue
 		}
-		link.log.tokenRejected("token service "+f.chain.client.log.label.String(), err.Detail)
-		link.cache.Reject(l.entry, l.token.ID)
+		named.log.tokenRejected("token service "+f.chain.client.log.label.String(), err.Detail)
+		named.cache.Reject(l.entry, l.token.ID)
 		l.rejected, l.token = l.token.ID, nil
 		f.refusal = err
 	}

@@ -51,7 +51,7 @@ func (h *chainHost) cachedOf(p *part, made map[*part]cached) cached {
 	if len(p.named) > 0 {
 		with := &chain{client: c}
 		for _, named := range p.named {
-			with.links = append(with.links, h.cachedOf(named, made))
+			with.caches = append(with.caches, h.cachedOf(named, made))
 		}
 		source = with
 	}

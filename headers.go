@@ -5,11 +5,12 @@ import (
 	"strings"
 
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
+	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm/types"
 
 	"token-fetch/internal/abi"
 )
 
-// This file changes a request's headers before it goes upstream.
+// This file changes a request's headers and trailers before they go upstream.
 
 // setHeaders sets the protected headers, and removes those without a value and the tokens that were exchanged.
 func (r *requestContext) setHeaders(values []string) bool {
@@ -146,4 +147,22 @@ func (r *requestContext) protected() []string {
 		return names[1:]
 	}
 	return names
+}
+
+// OnHttpRequestTrailers removes trailers that an upstream could take for protected or exchanged headers. Envoy calls it
+// after the request's headers were handled, if there are trailers.
+func (r *requestContext) OnHttpRequestTrailers(int) types.Action {
+	defer r.plugin.logPanic()
+	if r.part == nil {
+		return types.ActionContinue
+	}
+	removeTrailers(r.protected())
+	removeTrailers(r.part.Service.ExchangedHeaders()) // even if the header or cookie itself is kept
+	return types.ActionContinue
+}
+
+func removeTrailers(names []string) {
+	for _, name := range names {
+		_ = proxywasm.RemoveHttpRequestTrailer(name) // fails only if there is none
+	}
 }

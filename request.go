@@ -230,24 +230,6 @@ func (r *requestContext) Headers(names []string) (found [][2]string) {
 	return found
 }
 
-// OnHttpRequestTrailers removes trailers that an upstream could take for protected or exchanged headers. Envoy calls it
-// after the request's headers were handled, if there are trailers.
-func (r *requestContext) OnHttpRequestTrailers(int) types.Action {
-	defer r.plugin.logPanic()
-	if r.part == nil {
-		return types.ActionContinue
-	}
-	removeTrailers(r.protected())
-	removeTrailers(r.part.Service.ExchangedHeaders()) // even if the header or cookie itself is kept
-	return types.ActionContinue
-}
-
-func removeTrailers(names []string) {
-	for _, name := range names {
-		_ = proxywasm.RemoveHttpRequestTrailer(name) // fails only if there is none
-	}
-}
-
 // OnDeleted ends the request, including one whose client has gone while it was paused.
 func (r *requestContext) OnDeleted() {
 	r.OnHttpStreamDone()
