@@ -10,7 +10,8 @@
 //
 //   - call: one HTTP request to a token service. fetch: one Fetch of a Source, with or without a call.
 //   - renewal: a fetch ahead of a token's end. "Refresh" is its name in keys and metrics.
-//   - refused: the token service gives no token. rejected: an upstream, or another token service, does not accept one.
+//   - refused: the token service answers that it gives no token. rejected: an upstream, or another token service, does
+//     not accept one.
 //   - stale: a token that has expired or been rejected, and serves as a fallback while there is no new one.
 //   - caller: the values of a request that its token depends on. subject: the caller's own token, to be exchanged.
 //   - client, in prose: whoever sent the request. The type in package main: what makes the calls of a part.
