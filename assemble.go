@@ -64,14 +64,20 @@ func (p *pluginContext) newCached(part *part, shared map[token.Key]cached) cache
 	return m
 }
 
-// newSource builds what obtains the tokens of a part: the client, preceded by the named tokens that its calls refer to.
+// newSource builds what obtains the tokens of a part, preceded by the named tokens that it refers to.
 func (p *pluginContext) newSource(part *part, log *serviceLog, shared map[token.Key]cached) token.Source {
-	c := newClient(part.Service, p, log)
-	p.clients = append(p.clients, c)
-	if len(part.named) == 0 {
-		return c
+	var source referrer
+	if part.Service.IsSigned() {
+		source = &signer{part.Service, p, log}
+	} else {
+		c := newClient(part.Service, p, log)
+		p.clients = append(p.clients, c)
+		source = c
 	}
-	linked := &chain{client: c}
+	if len(part.named) == 0 {
+		return source
+	}
+	linked := &chain{service: part.Service, inner: source, log: log}
 	for _, named := range part.named {
 		linked.caches = append(linked.caches, p.newCached(named, shared))
 	}

@@ -61,26 +61,15 @@ type fetch struct {
 	done     func(token.Token, *token.Error)
 }
 
-var _ token.Source = (*client)(nil)
+var _ referrer = (*client)(nil)
 
 // Fetch calls the token service.
 func (c *client) Fetch(q token.Query, done func(token.Token, *token.Error)) {
-	c.call(q, nil, func(t token.Token, err *token.Error) {
-		if err != nil {
-			c.log.fetchFailed(err)
-		}
-		done(t, err)
-	})
+	c.fetchWith(nil, q, c.log.recordFailure(done))
 }
 
-// call makes the call with the named tokens that it refers to. A failure is recorded neither in the metrics nor in the
-// log: that is up to done, which may call again.
-func (c *client) call(q token.Query, named []string, done func(token.Token, *token.Error)) {
+func (c *client) fetchWith(named []string, q token.Query, done func(token.Token, *token.Error)) {
 	caller, _ := q.Caller.(*tokenservice.Caller)
-	if c.service.IsSigned() {
-		c.sign(caller, named, done)
-		return
-	}
 	f := &fetch{client: c, caller: caller, sentAt: c.host.Monotonic(), done: done}
 	if err := f.send(q.Cause, named); err != nil {
 		done(token.Token{}, err)
@@ -88,17 +77,6 @@ func (c *client) call(q token.Query, named []string, done func(token.Token, *tok
 	}
 	c.log.metrics.calls++
 	c.inFlight = append(c.inFlight, f)
-}
-
-// sign creates a token that the plugin signs itself.
-func (c *client) sign(caller *tokenservice.Caller, named []string, done func(token.Token, *token.Error)) {
-	t, err := c.service.Sign(caller, named, c.host.Wall())
-	if err != nil {
-		done(token.Token{}, preparationError(err))
-		return
-	}
-	c.log.failures.succeeded()
-	done(t, nil)
 }
 
 func (f *fetch) send(cause token.Cause, named []string) *token.Error {

@@ -6,11 +6,21 @@ import (
 	"token-fetch/internal/tokenservice"
 )
 
-// chain is a client whose calls refer to named tokens. It obtains these first, each from its cache, which makes a call
-// if necessary.
+// referrer is a Source whose tokens may refer to named tokens: a client or a signer.
+type referrer interface {
+	token.Source
+	// fetchWith is Fetch with the values of the named tokens, in the order of the service's Links. A failure is not
+	// recorded in the serviceLog: that is up to done, which may fetch again.
+	fetchWith(named []string, q token.Query, done func(token.Token, *token.Error))
+}
+
+// chain is a Source that refers to named tokens. It obtains these first, each from its cache, which makes a call if
+// necessary.
 type chain struct {
-	client *client
-	caches []cached // of the named tokens, in the order of the service's Links
+	service *tokenservice.Service
+	inner   referrer
+	log     *serviceLog // of inner
+	caches  []cached    // of the named tokens, in the order of the service's Links
 }
 
 var _ token.Source = (*chain)(nil)
@@ -19,8 +29,8 @@ var _ token.Source = (*chain)(nil)
 func (c *chain) Fetch(q token.Query, done func(token.Token, *token.Error)) {
 	f := &chainFetch{chain: c, query: q, done: done}
 	f.caller, _ = q.Caller.(*tokenservice.Caller)
-	for i := range c.caches {
-		f.links = append(f.links, &chainLink{fetch: f, index: i})
+	for i, named := range c.caches {
+		f.links = append(f.links, &chainLink{fetch: f, index: i, from: named})
 	}
 	f.collect()
 }
@@ -45,6 +55,7 @@ type chainFetch struct {
 type chainLink struct {
 	fetch    *chainFetch
 	index    int
+	from     cached
 	entry    *cache.Entry
 	ticket   cache.Ticket
 	token    *token.Token // nil: not there yet
@@ -71,12 +82,11 @@ func (f *chainFetch) collect() {
 
 func (l *chainLink) ask() {
 	f := l.fetch
-	named := f.chain.caches[l.index]
 	var caller token.Caller
-	if c := f.chain.client.service.CallerOf(l.index, f.caller); c != nil {
+	if c := f.chain.service.CallerOf(l.index, f.caller); c != nil {
 		caller = c
 	}
-	entry, reply := named.cache.Ask(caller, l)
+	entry, reply := l.from.cache.Ask(caller, l)
 	l.entry = entry
 	switch {
 	case reply.Waiting:
@@ -86,7 +96,7 @@ func (l *chainLink) ask() {
 		l.receive(reply.Token)
 	default:
 		if reply.Err.Reason == token.TooMany {
-			named.log.logFailure(reply.Err)
+			l.from.log.logFailure(reply.Err)
 		}
 		f.end(token.Token{}, reply.Err)
 	}
@@ -133,11 +143,11 @@ func (f *chainFetch) call() {
 		hasNew = hasNew || l.rejected != 0 && l.token.ID != l.rejected
 	}
 	if !hasNew { // no new token yet: the same call would fail in the same way
-		f.chain.client.log.logFailure(f.refusal) // already counted
+		f.chain.log.logFailure(f.refusal) // already counted
 		f.end(token.Token{}, f.refusal)
 		return
 	}
-	f.chain.client.call(f.query, named, f.answered)
+	f.chain.inner.fetchWith(named, f.query, f.answered)
 }
 
 // answered ends the fetch, or replaces the named tokens to which the failure may be due, for a second call.
@@ -146,10 +156,10 @@ func (f *chainFetch) answered(t token.Token, err *token.Error) {
 	case err == nil:
 		f.end(t, nil)
 	case f.rejectLinks(err):
-		f.chain.client.log.countFailure(err) // the second call decides what the log says
+		f.chain.log.countFailure(err) // the second call decides what the log says
 		f.collect()
 	default:
-		f.chain.client.log.fetchFailed(err)
+		f.chain.log.fetchFailed(err)
 		f.end(token.Token{}, err)
 	}
 }
@@ -158,17 +168,16 @@ func (f *chainFetch) answered(t token.Token, err *token.Error) {
 // be revoked. It reports whether there are any.
 func (f *chainFetch) rejectLinks(err *token.Error) bool {
 	// New named tokens would not help if the client's own token is bad, and any client can send a bad one.
-	isClientFault := err.Reason == token.SubjectRefused && f.chain.client.service.RequestBringsSubject()
+	isClientFault := err.Reason == token.SubjectRefused && f.chain.service.RequestBringsSubject()
 	if f.refusal != nil || f.hasEnded || isClientFault {
 		return false
 	}
 	for _, l := range f.links {
-		named := f.chain.caches[l.index]
-		if l.isNew || !named.part.rejectsByCall(err) {
+		if l.isNew || !l.from.part.rejectsByCall(err) {
 			continue
 		}
-		named.log.tokenRejected("token service "+f.chain.client.log.label.String(), err.Detail)
-		named.cache.Reject(l.entry, l.token.ID)
+		l.from.log.tokenRejected("token service "+f.chain.log.label.String(), err.Detail)
+		l.from.cache.Reject(l.entry, l.token.ID)
 		l.rejected, l.token = l.token.ID, nil
 		f.refusal = err
 	}
@@ -189,7 +198,7 @@ func (f *chainFetch) end(t token.Token, err *token.Error) {
 // failOnPanic fails the fetch if the plugin panics while handling a named token.
 func (f *chainFetch) failOnPanic() {
 	if cause := recover(); cause != nil {
-		logPanic(f.chain.client.host, cause)
+		logPanic(f.chain.log.host, cause)
 		f.end(token.Token{}, errInternal)
 	}
 }

@@ -47,9 +47,13 @@ func (h *chainHost) cachedOf(p *part, made map[*part]cached) cached {
 	}
 	log := newServiceLog(p, h.fakeHost, &metrics{})
 	c := newClient(p.Service, h.fakeHost, log)
-	var source token.Source = c
+	var from referrer = c
+	if p.Service.IsSigned() {
+		from = &signer{p.Service, h.fakeHost, log}
+	}
+	var source token.Source = from
 	if len(p.named) > 0 {
-		with := &chain{client: c}
+		with := &chain{service: p.Service, inner: from, log: log}
 		for _, named := range p.named {
 			with.caches = append(with.caches, h.cachedOf(named, made))
 		}

@@ -10,7 +10,7 @@
 //	caller.go                what identifies its caller
 //	part.go, assemble.go     from a part of the configuration to what serves its requests: cache, share and client
 //	chain.go                 the named tokens that a call refers to, obtained before the call
-//	callout.go, host.go      the token call through the gateway
+//	callout.go, host.go      the token call through the gateway; signer.go: a token that the plugin signs instead
 //	failure.go               what happens to requests without a token
 //	rules.go                 what rules ask about a request
 //	rejection.go             which upstream responses reject a token

@@ -30,6 +30,16 @@ func newServiceLog(p *part, h host, m *metrics) *serviceLog {
 	return &serviceLog{part: p, host: h, metrics: m, label: label, failures: failureLog{host: h, service: label}}
 }
 
+// recordFailure wraps the done of a Fetch.
+func (l *serviceLog) recordFailure(done func(token.Token, *token.Error)) func(token.Token, *token.Error) {
+	return func(t token.Token, err *token.Error) {
+		if err != nil {
+			l.fetchFailed(err)
+		}
+		done(t, err)
+	}
+}
+
 // fetchFailed records a Fetch without a token, such as a call that was not made.
 func (l *serviceLog) fetchFailed(err *token.Error) {
 	if err.Reason == token.Internal {
