@@ -52,7 +52,7 @@ func newClient(service *tokenservice.Service, h host, log *serviceLog) *client {
 	return &client{service: service, host: h, log: log, cluster: cluster{service.ClusterName(), service.Timeout, service.NeedsBody}}
 }
 
-// fetch is a call in flight.
+// fetch is one Fetch, whose call is in flight.
 type fetch struct {
 	client   *client
 	caller   *tokenservice.Caller // nil if the token does not depend on it

@@ -55,7 +55,7 @@ type chainFetch struct {
 type chainLink struct {
 	fetch    *chainFetch
 	index    int
-	from     cached
+	from     cached // the cache that has it
 	entry    *cache.Entry
 	ticket   cache.Ticket
 	token    *token.Token // nil: not there yet

@@ -2,7 +2,7 @@
 // is none. It has no logic but FetchNow, and one table (reason.go) that defines everything a failure entails.
 //
 //	request ──▶ cache ──▶ share ──▶ chain ──▶ client ──▶ the token service
-//	              share, chain and client are Sources; all but client wrap one
+//	              share and chain are Sources that wrap one; client, and signer in its place, wrap none
 //
 // To add a way of obtaining tokens, write one more Source. Cache and share know nothing of it beyond this package.
 //
