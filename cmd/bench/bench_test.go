@@ -29,7 +29,7 @@ func run(t *testing.T, args ...string) (b *bench, printed string) {
 	return b, text.String()
 }
 
-// Every candidate does its work, and nothing is missing from what is written.
+// Every candidate works, and the report has a row for each.
 func TestQuickRun(t *testing.T) {
 	docs := filepath.Join(t.TempDir(), "docs")
 	if err := os.CopyFS(docs, os.DirFS("../../docs")); err != nil {

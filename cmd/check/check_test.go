@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What is printed of files that a gateway takes; testdata has each with what is printed.
+// The output for accepted files; testdata has each file with its output.
 func TestTakenFiles(t *testing.T) {
 	t.Setenv("SET_HERE", "s3cr3t")
 	paths, err := filepath.Glob("testdata/taken/*.yaml")

@@ -91,7 +91,7 @@ func TestWrittenConfigurations(t *testing.T) {
 	}
 }
 
-// The page shows files and what is printed of them: each "yaml" block is followed by a "text" block.
+// The page shows files with their output: each "yaml" block is followed by a "text" block.
 func TestPageShowsWhatIsPrinted(t *testing.T) {
 
 	page, err := os.ReadFile(filepath.Join(projectRoot, "docs", "configuration.md"))

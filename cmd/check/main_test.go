@@ -30,7 +30,7 @@ func checkInput(t *testing.T, stdin string, args ...string) (printed string, ok 
 // projectRoot is where the repository is from here.
 const projectRoot = "../.."
 
-// broken is a file of testdata/broken: its comments, or a file beside it, say what is expected.
+// broken is a file of testdata/broken. Its comments, or a .want file next to it, contain the expected output.
 type broken struct {
 	path          string
 	want          string
@@ -54,8 +54,8 @@ func brokenFiles(t *testing.T) []broken {
 			t.Fatal(err)
 		}
 		f := broken{path: path, schemaRefuses: bytes.Contains(text, []byte("\n# schema: refuses\n"))}
-		if beside, err := os.ReadFile(path + ".want"); err == nil {
-			f.want = strings.TrimSpace(string(beside))
+		if want, err := os.ReadFile(path + ".want"); err == nil {
+			f.want = strings.TrimSpace(string(want))
 		} else {
 			_, rest, _ := strings.Cut(string(text), "# want: ")
 			f.want, _, _ = strings.Cut(rest, "\n")
@@ -87,7 +87,7 @@ func TestBrokenFiles(t *testing.T) {
 	}
 }
 
-// A file that somebody else has written can't move the reader's terminal, nor write lines of its own.
+// A file from an untrusted source can't inject terminal escapes or lines into the output.
 func TestPrintedTextIsPrintable(t *testing.T) {
 	const escape = `\e[2J\n\u009b31m`
 	files := map[string]string{

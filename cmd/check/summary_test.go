@@ -9,7 +9,7 @@ import (
 	"token-fetch/internal/config"
 )
 
-// What is said of a rule, by what it has beside the global part.
+// The summary of a rule, depending on what it adds to the global part.
 func TestEffectsOfRules(t *testing.T) {
 	const global = `"serviceName": "global.dns", "servicePort": 8080, "requestPath": "/", "tokenHeader": "X-Token"`
 	const cluster = `"serviceCluster": "global-cluster", "serviceHost": "a.example.com", "requestPath": "/", "tokenHeader": "X-Token"`

@@ -78,7 +78,7 @@ func projectRoot(t *testing.T) string {
 	return root
 }
 
-// runningDemo is a demo in a session of its own, on free ports.
+// runningDemo is a demo in its own session, on free ports.
 type runningDemo struct {
 	command *exec.Cmd
 	output  *bufio.Scanner

@@ -120,7 +120,7 @@ func TestWarnings(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
 		"nothing to say":           {higressHead + "  failStrategy: FAIL_CLOSE\n  defaultConfig: {a: 1}\n", ""},
 		"domain and service":       {higressHead + "  matchRules: [{service: [a], domain: [b]}]\n", "spec.matchRules[0] has domain and service: the service is ignored"},
-		"gRPC":                     {higressHead + "  matchRules: [{ingress: [a], routeType: GRPC}]\n", "spec.matchRules[0] has routeType: GRPC, which Higress puts in the place of the route's name: the rule matches nothing"},
+		"gRPC":                     {higressHead + "  matchRules: [{ingress: [a], routeType: GRPC}]\n", "spec.matchRules[0] has routeType: GRPC, with which Higress replaces the route's name: the rule matches nothing"},
 		"pluginConfig wins":        {higressHead + "  pluginConfig: {a: 1}\n  defaultConfig: {b: 1}\n", "spec.defaultConfig is ignored, as spec.pluginConfig is there"},
 		"Envoy Gateway fails open": {envoyGatewayHead + "  wasm: [{failOpen: true}]\n", "spec.wasm[0].failOpen is true: when the plugin can't be loaded, requests pass unchanged, with a token header that a client may have forged"},
 		"Envoy fails open":         {"\"@type\": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm\nconfig: {fail_open: true}\n", "the filter fails open: when the plugin can't be loaded, requests pass unchanged, with a token header that a client may have forged"},

@@ -84,7 +84,7 @@ func (p *Plugin) convertRule(at string, rule Resource) map[string]any {
 		p.warn("%s has domain and service: the service is ignored", at)
 	}
 	if rule.Text("routeType") == "GRPC" {
-		p.warn("%s has routeType: GRPC, which Higress puts in the place of the route's name: the rule matches nothing", at)
+		p.warn("%s has routeType: GRPC, with which Higress replaces the route's name: the rule matches nothing", at)
 	}
 	return own
 }

@@ -1,6 +1,6 @@
-// Package caching_test is about the cache of one worker in a real Envoy: who shares a call, who waits, and what becomes of
-// them while the token service fails. What the cache decides by itself is tested beside it, how soon thousands are told in
-// e2e/load.
+// Package caching_test tests the cache of one worker in a real Envoy: which requests share a call, which wait, and how they
+// are answered while the token service fails. The cache's own logic is tested in internal/cache, and how soon thousands of
+// requests are resumed in e2e/load.
 package caching_test
 
 import (
@@ -9,7 +9,7 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// A thousand requests, each with a connection of its own, wait for one call.
+// A thousand requests, each on its own connection, wait for one call.
 func TestOneCallForMany(t *testing.T) {
 	const count = 1000
 	gateway := harness.StartTraced(t, harness.Options{Config: harness.ByHost(harness.CachedConfigs([]string{"cold"}, map[string]any{}))})

@@ -77,7 +77,7 @@ func TestInvalidation(t *testing.T) {
 			if result := late.Wait()[0]; result.Status != http.StatusUnauthorized || result.Token() != harness.IssuedToken(host, 1) {
 				t.Errorf("answered %d with the token %q, want 401 with the first", result.Status, result.Token())
 			}
-			// The late answer was about a token that nobody has any more.
+			// The late response was about a token that is no longer in use.
 			gateway.Ask(t, host).CheckToken(t, harness.IssuedToken(host, 2))
 			gateway.Token.CheckCallsOf(t, host, 2)
 			invalidated++

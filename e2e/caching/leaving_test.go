@@ -8,8 +8,8 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// Clients that leave cost nobody else a token: over HTTP/1.1 they close their connections, over HTTP/2 they reset streams. What
-// becomes of those that wait is tested in internal/cache; here is that Envoy tells the plugin.
+// Clients that disconnect cost no other client its token: over HTTP/1.1 they close their connections, over HTTP/2 they reset
+// streams. The waiting requests are tested in internal/cache; this test checks that Envoy notifies the plugin.
 func TestLeavingClients(t *testing.T) {
 	t.Parallel()
 	const maxWaiting = 101

@@ -1,4 +1,4 @@
-// Package chains has what calls come to that are made of other tokens, and of what a client's request brings.
+// Package chains tests token calls that use other tokens or values of the client's request.
 package chains
 
 import (
@@ -134,7 +134,7 @@ func get(t *testing.T, gateway *harness.Gateway, host string, status int, header
 	return answer
 }
 
-// A cold chain makes a call for each link, whoever asks at once, and a warm one none.
+// A cold chain makes one call per link, however many requests need it at once; a warm one makes none.
 func checkCold(t *testing.T, gateway *harness.Gateway, _ *linkServer) {
 	var all sync.WaitGroup
 	for range 50 {
@@ -214,7 +214,7 @@ func waitServed(t *testing.T, gateway *harness.Gateway, host string) {
 	})
 }
 
-// Without a cache each request has a call of its own, but not its links.
+// Without a cache, each request makes its own token call, but the links stay cached.
 func checkUncached(t *testing.T, gateway *harness.Gateway, _ *linkServer) {
 	for range 3 {
 		get(t, gateway, "uncached", 200)

@@ -109,7 +109,7 @@ func readHostile(host string, call harness.Call, header, query string) error {
 	return nil
 }
 
-// Failures of the first, the middle and the last link, of which each holds back its own service and nobody else's.
+// The first, the middle or the last link fails. Each failure causes a backoff for its own service only.
 func TestLinksThatFail(t *testing.T) {
 	t.Parallel()
 	server := newLinkServer()

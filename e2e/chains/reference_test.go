@@ -11,7 +11,7 @@ import (
 
 const metadata = "https://api.example.com/.well-known/oauth-protected-resource"
 
-// referring are rules whose calls bring what is in the request.
+// referring are rules whose calls contain values of the request.
 var referring = map[string]config{
 	"header":  harness.Merge(tenant("/tenants/${request.header.X-Tenant}/token?q=${request.query.q}"), config{"failure": config{"mode": "deny"}}),
 	"allowed": harness.Merge(tenant("/tenants/${request.header.X-Tenant}/token"), config{"failure": harness.Allow}),

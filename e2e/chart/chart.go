@@ -1,5 +1,5 @@
-// Package chart draws the charts of the documentation, as SVG: bars for the benchmark, curves for the dashboard and for
-// Envoy's memory. The plot library does the work; here is only how they look.
+// Package chart draws the charts of the documentation as SVG: bars for the benchmark, curves for the dashboard and for
+// Envoy's memory. It configures the look; a plot library does the work.
 package chart
 
 import (
@@ -155,7 +155,7 @@ func (l Line) segments() (parts []plotter.XYs) {
 	return parts
 }
 
-// Place is that of a panel on a page of 24 columns, as Grafana counts them.
+// Place is the position of a panel on a page of 24 columns, as in Grafana.
 type Place struct{ X, Y, Width, Height int }
 
 // Curves draws panels at their places.

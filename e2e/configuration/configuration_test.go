@@ -1,5 +1,5 @@
-// Package configuration_test is about what a gateway takes as the plugin's configuration and what it refuses, and about
-// replacing one configuration by another while requests come. What each key may be is tested beside the parser.
+// Package configuration_test tests which configurations a gateway accepts and rejects, and updates of the configuration
+// under load. The values of each key are tested in internal/config.
 package configuration_test
 
 import (
@@ -9,10 +9,10 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// hidden stands in configurations where an error must not show it. As it holds the mark, no log may have it either.
+// hidden marks values in configurations that errors must not show. It contains the mark, so no log may contain it either.
 const hidden = harness.SecretMark + "-value"
 
-// refusedConfigs are one of each kind: the texts are those of the parser, the rest is the way from there to Envoy's log.
+// refusedConfigs has one configuration of each kind. It tests the way from the parser's error to Envoy's log.
 var refusedConfigs = map[string]struct {
 	config any
 	want   string

@@ -51,7 +51,7 @@ func TestUpdatesUnderLoad(t *testing.T) {
 // for each caller, and calls that fail.
 var updatedHosts = []string{"plain", "cached", "caller", "denied", "allowed"}
 
-// generation is a configuration whose tokens are those of no other number.
+// generation returns a configuration whose tokens differ from those of all other numbers.
 func generation(number int, more map[string]any) map[string]any {
 	configs := map[string]map[string]any{}
 	for _, host := range updatedHosts {

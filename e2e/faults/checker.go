@@ -11,9 +11,9 @@ const (
 	lateAllowed = 300 * time.Millisecond
 	// clockAllowed is for what happens between two looks at the clock in different places.
 	clockAllowed = 50 * time.Millisecond
-	// connectTimeout is that of the gateway's clusters.
+	// connectTimeout is the connect timeout of the gateway's clusters.
 	connectTimeout = 2 * time.Second
-	// heldUp is for how long a machine may hold up a client or Envoy: then Envoy cuts connections whose answers nobody takes.
+	// heldUp is how long the machine may hold up a client or Envoy; after that, Envoy cuts connections whose answers are not read.
 	heldUp = time.Second
 	// longestHold is the longest backoff, with its random part.
 	longestHold = 36 * time.Second
@@ -64,7 +64,7 @@ func (k *checker) answer(r *request) {
 	}
 }
 
-// time: nobody was answered later than timeout + 300 ms.
+// time: no request was answered later than timeout + 300 ms.
 func (k *checker) time(r *request) {
 	at := r.answeredAt
 	if !r.reachedAt.IsZero() && (r.slowBody || r.leaves) {

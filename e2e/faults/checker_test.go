@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestChecker shows that the checker finds what must not be, and nothing else.
+// TestChecker checks that the checker finds all violations, and nothing else.
 func TestChecker(t *testing.T) {
 	began := time.Now()
 	at := func(milliseconds int) time.Time { return began.Add(time.Duration(milliseconds) * time.Millisecond) }

@@ -1,5 +1,5 @@
-// Package faults runs a gateway among token services, clients and upstreams that do
-// whatever can go wrong, at random, and holds all that happened against the contract.
+// Package faults runs a gateway with token services, clients and upstreams that misbehave at random, and checks
+// every request against the contract.
 package faults
 
 import (
@@ -128,8 +128,7 @@ func (s *suite) underFaults(t *testing.T, began time.Time, duration time.Duratio
 // end by the timeout.
 const idleLimit = 5 * time.Second
 
-// waitIdle returns when no request is left in the gateway, and none on its way to a
-// service, and fails the test when some stay.
+// waitIdle waits until no request is left in the gateway or on its way to a service, and fails the test if some remain.
 func (s *suite) waitIdle(t *testing.T) {
 	t.Helper()
 	harness.Eventually(t, idleLimit, func() error {
@@ -176,7 +175,7 @@ func (s *suite) recover(t *testing.T) {
 	t.Logf("%s after the faults every rule served again", time.Since(began).Round(time.Millisecond))
 }
 
-// ask sends one request over a connection of its own.
+// ask sends one request over its own connection.
 func (s *suite) ask(r *rule) *request {
 	entry := &request{rule: r, client: recovering}
 	switch {
@@ -191,7 +190,7 @@ func (s *suite) ask(r *rule) *request {
 	return entry
 }
 
-// reportViolations fails the test with all that must not be.
+// reportViolations fails the test with all violations.
 func (s *suite) reportViolations(t *testing.T) {
 	t.Helper()
 	for _, kind := range slices.Sorted(maps.Keys(s.ledger.violations)) {

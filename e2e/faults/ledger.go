@@ -17,7 +17,7 @@ type ledger struct {
 	tokens     map[string]*issue
 	cuts       map[*rule][]span    // when a token service took no calls, or closed a connection that may have been used again
 	away       int                 // how often token services refused connections
-	violations map[string][]string // what must not be, by its kind
+	violations map[string][]string // by kind
 }
 
 func newLedger() *ledger {
@@ -63,7 +63,7 @@ func (r *request) String() string {
 	return text + ")"
 }
 
-// result is what became of it, by all that is known.
+// result classifies the request by everything known about it.
 func (r *request) result() result {
 	switch {
 	case !r.reachedAt.IsZero() && r.values > 0:
@@ -109,7 +109,7 @@ func (i *issue) expiresAt() time.Time {
 	return end
 }
 
-// violate notes what must not be.
+// violate records a violation of the contract.
 func (l *ledger) violate(kind, format string, args ...any) {
 	l.change(func() { l.violateLocked(kind, format, args...) })
 }

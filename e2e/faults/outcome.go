@@ -30,7 +30,7 @@ func (o outcome) gateway() string {
 	return strings.Join(texts, "; or ")
 }
 
-// result is what became of a request.
+// result is the outcome of a request.
 type result string
 
 const (

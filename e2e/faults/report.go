@@ -11,7 +11,7 @@ import (
 	"token-fetch/e2e/page"
 )
 
-// tally is what became of some requests.
+// tally counts the outcomes of requests.
 type tally struct {
 	results map[result]int
 	worst   time.Duration

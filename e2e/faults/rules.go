@@ -19,7 +19,7 @@ const idHeader = "X-Fault-Id"
 // tenantHeader tells callers apart where tokens depend on it.
 const tenantHeader = "X-Tenant"
 
-// rule is one entry of the gateway's _rules_, with a token service of its own. Its name
+// rule is one entry of the gateway's _rules_, with its own token service. Its name
 // is the host of its requests and the path of its token calls.
 type rule struct {
 	name   string

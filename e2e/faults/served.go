@@ -169,7 +169,7 @@ func serveClose(c *conversation) {
 	serveGood(c)
 }
 
-// serveSurplus ends a good answer and goes on writing, into an answer that nobody asked for.
+// serveSurplus writes more bytes after a complete answer, like a second answer without a request.
 func serveSurplus(c *conversation) {
 	lifetime := newLifetime()
 	c.raw(c.onWire(c.newToken(lifetime), lifetime)+c.never(), func(net.Conn) {})

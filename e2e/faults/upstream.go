@@ -14,7 +14,7 @@ const reachedHeader = "X-Reached"
 func (l *ledger) serveUpstream(w http.ResponseWriter, r *http.Request) {
 	entry := l.request(r.Header.Get(idHeader))
 	if entry == nil {
-		l.violate("a request that nobody sent", "%s %s", r.Method, r.URL)
+		l.violate("a request that was never sent", "%s %s", r.Method, r.URL)
 		return
 	}
 	l.reached(entry, r.Header.Values(entry.rule.header))

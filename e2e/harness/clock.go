@@ -14,7 +14,7 @@ import (
 //go:embed clock/clock.c
 var clockSource []byte
 
-// wallClock is the wall clock of an Envoy. The zero value is the machine's own, which nobody can set.
+// wallClock is the wall clock of an Envoy. The zero value is the machine's own, which can't be set.
 type wallClock struct {
 	library string // preloaded into Envoy
 	file    string // has the seconds by which the clock is ahead

@@ -43,7 +43,7 @@ type Options struct {
 	WasmLog       string            // level of the wasm component; "debug" when empty
 	VMID          string            // vm_id, which names the space of shared data
 	FailOpen      bool              // the filter's failure_policy is FAIL_OPEN: requests pass a plugin whose VM has died
-	FailReload    bool              // it is FAIL_RELOAD: Envoy makes a new VM in the place of a dead one
+	FailReload    bool              // it is FAIL_RELOAD: Envoy replaces a dead VM
 	StreamIdle    time.Duration     // Envoy's stream_idle_timeout, which also ends requests that the plugin never lets go on; 0 means none
 	ECDS          bool              // the plugin's configuration comes by ECDS, as Istio and Higress send it: an update leaves the connections alone
 	SetClock      bool              // the wall clock of Envoy can be set; needs a C compiler
@@ -58,7 +58,7 @@ type Options struct {
 	FirstFilters  []any             // HTTP filters before the plugin
 	Filters       []any             // HTTP filters between the plugin and the router
 	Manager       map[string]any    // fields of the HTTP connection manager in place of the harness' own, or in addition
-	Services      []Service         // further ones, or others in the place of the harness' own
+	Services      []Service         // additional services, or replacements for the harness' own
 	Place         Place             // of the plugin; before the router when empty
 }
 

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Result is what came of a request, and when.
+// Result is the outcome of a request, with its time.
 type Result struct {
 	Answer
 	Err        error
@@ -108,7 +108,7 @@ func Load[T any](rate int, duration time.Duration, send func(i int) T) []T {
 }
 
 // LoadUntil sends requests at a steady rate per second until it is stopped, whether or not the earlier ones have been
-// answered, and returns what came of them, in the order in which they were sent, when all have been answered.
+// answered. It returns their results, in the order in which they were sent, when all have been answered.
 func LoadUntil[T any](stop <-chan struct{}, rate int, send func(i int) T) []T {
 	var (
 		group   sync.WaitGroup

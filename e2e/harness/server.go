@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// Server is an HTTP server on a port of its own that can go away and come back there. It speaks HTTP/1.1, and HTTP/2 without
-// TLS.
+// Server is an HTTP server that can stop and restart on the same port. It speaks HTTP/1.1, and HTTP/2 without TLS.
 type Server struct {
 	Address string // host:port
 
@@ -60,8 +59,7 @@ func (s *Server) Resume(t testing.TB) {
 	}(s.running)
 }
 
-// listen takes a port below those that the system lends to outgoing connections, so that nobody has it when the server
-// comes back.
+// listen uses a port below the ephemeral range, so that no outgoing connection takes it before the server restarts.
 func (s *Server) listen(t testing.TB) net.Listener {
 	t.Helper()
 	address := s.Address

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// StreamAnswer is what came of one request on a Streams.
+// StreamAnswer is the answer to one request on a Streams.
 type StreamAnswer struct {
 	Status  int // 0: the stream was reset, or the connection ended
 	Details string

@@ -53,8 +53,8 @@ func (g *Gateway) Replace(t testing.TB, config any) {
 	g.options.Config = config
 }
 
-// UpdateRefused sends a configuration that Envoy must refuse, and returns what
-// Envoy logged meanwhile. The gateway goes on with the configuration it had.
+// UpdateRefused sends a configuration that Envoy must reject, and returns what
+// Envoy logged meanwhile. The gateway keeps its previous configuration.
 func (g *Gateway) UpdateRefused(t testing.TB, config any) (log string) {
 	t.Helper()
 	logged := len(g.Log())

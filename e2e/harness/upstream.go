@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Request is one request as the upstream received it. Header has every value of
-// a name that came more than once; the names are in net/http's canonical form.
+// Request is one request as received by the upstream. Header has every value of
+// a repeated name; names are in net/http's canonical form.
 type Request struct {
 	Method     string
 	URI        string // path and query as they were on the wire

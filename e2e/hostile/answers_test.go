@@ -1,5 +1,5 @@
-// Package hostile_test has token services, clients, upstreams and neighbours do their worst: afterwards the VM must live, and
-// the gateway serve all others.
+// Package hostile_test attacks the plugin as a token service, a client, an upstream or another plugin. Afterwards, the VM must
+// be alive and the gateway must serve all other requests.
 package hostile_test
 
 import (
@@ -44,8 +44,8 @@ var nestings = map[string]struct {
 const maxClaims = 12_000
 
 // hostileAnswers are the places where JSON from the token service is read. Each has the nested
-// value beside what it is read for; good is what two requests get from what still is JSON, and
-// bad from what is none.
+// value next to the value that is read; good is what two requests get while it is valid JSON, and
+// bad once it is nested too deep.
 var hostileAnswers = map[string]struct {
 	config    map[string]any
 	answer    func(nested string) http.HandlerFunc

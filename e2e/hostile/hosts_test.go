@@ -106,8 +106,8 @@ func answerPath(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Token", strings.TrimPrefix(r.URL.Path, "/"))
 }
 
-// TestHostsThatEnvoyTellsApart is what docs/security.md says that the plugin can't know: whether Envoy counts ports. Should an
-// Envoy behave in another way, the page is to be changed.
+// TestHostsThatEnvoyTellsApart checks what docs/security.md says about Envoy and ports, which the plugin can't find out. If an
+// Envoy behaves differently, update the page.
 func TestHostsThatEnvoyTellsApart(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

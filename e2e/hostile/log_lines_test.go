@@ -128,7 +128,7 @@ func TestAnswersInLog(t *testing.T) {
 	checkLog(t, gateway, "evil", "forged", "%s", "%!")
 }
 
-// checkLog finds lines of the plugin that are long, that a terminal would heed, or that have one of the texts.
+// checkLog finds log lines of the plugin that are too long, contain terminal escapes, or contain one of the texts.
 func checkLog(t *testing.T, gateway *harness.Gateway, texts ...string) {
 	t.Helper()
 	isControl := func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' }

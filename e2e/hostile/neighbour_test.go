@@ -141,8 +141,7 @@ func (n *neighbour) checkReads(t *testing.T, clients []*http.Client) {
 	}
 }
 
-// checkReplaces: one that replaces what is shared costs token calls, and nothing else: each request gets a token of its own
-// kind.
+// checkReplaces: a plugin that replaces shared records only costs token calls; each request still gets the right token.
 func (n *neighbour) checkReplaces(t *testing.T, clients []*http.Client) {
 	for _, host := range []string{"common", "other"} {
 		n.tokenBy(clients[0], host)
@@ -177,7 +176,7 @@ func (n *neighbour) checkReplaces(t *testing.T, clients []*http.Client) {
 					}
 				}
 			}
-			// A caller that is new has to look into what is shared.
+			// A new caller has to look in shared data.
 			fresh++
 			if got := n.tokenBy(clients[fresh%neighbourWorkers], "callers", fmt.Sprintf("X-User: user-%d", fresh)); !strings.HasPrefix(got, "200 "+harness.SecretMark+"-callers-") {
 				t.Errorf("a new caller: %s, want a token", got)

@@ -10,7 +10,7 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// rejectingUpstream answers 401 below /login, for reasons of its own, and 200 elsewhere.
+// rejectingUpstream answers 401 below /login, regardless of the token, and 200 elsewhere.
 func rejectingUpstream(r *http.Request) int {
 	if strings.HasPrefix(r.URL.Path, "/login") {
 		return http.StatusUnauthorized
@@ -90,7 +90,7 @@ func checkRejectedInOutage(t *testing.T, gateway *harness.Gateway, host string, 
 	}
 }
 
-// checkServed sends twelve requests, each on a connection of its own, so that all workers get some.
+// checkServed sends twelve requests, each on its own connection, so that all workers get some.
 func checkServed(t *testing.T, gateway *harness.Gateway, host, when, token string) {
 	t.Helper()
 	answers := map[string]int{}

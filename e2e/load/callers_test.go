@@ -13,7 +13,7 @@ import (
 	"token-fetch/e2e/page"
 )
 
-// burst is a number of requests at once that each need a call of their own.
+// burst is a number of simultaneous requests that each need their own call.
 type burst struct {
 	config  map[string]any
 	count   int

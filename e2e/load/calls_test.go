@@ -11,9 +11,8 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// TestManyCalls sends 20,000 requests, or as many as E2E_CALLS says, that each need a token call of their own: one half has no
-// cache, the other has a new caller each. On an Envoy that answers Go's runtime with an error when it collects garbage, 4,000
-// were the end of the VM.
+// TestManyCalls sends 20,000 requests, or E2E_CALLS, that each need their own token call: half of them have no cache, the
+// others a new caller each. If Envoy returns an error to Go's runtime during garbage collection, the VM dies after 4,000.
 func TestManyCalls(t *testing.T) {
 	count := harness.Amount(t, "E2E_CALLS", 20_000, 4*streamsPerConnection) // the memory is compared with that after a quarter of them
 	sink := harness.NewSink(t)

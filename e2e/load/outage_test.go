@@ -10,9 +10,9 @@ import (
 	"token-fetch/e2e/page"
 )
 
-// defaultTimeout is that of a token call, and answeredLate how much later than it a request
-// that waits for the call may be answered: on a busy machine, but long before the end of another
-// call, which comes two seconds after that of the first begins.
+// defaultTimeout is the timeout of a token call, and answeredLate how much later a request that waits for
+// the call may be answered: enough for a busy machine, but long before another call, begun two seconds
+// after the first, would end.
 const (
 	defaultTimeout = 500 * time.Millisecond
 	answeredLate   = 900 * time.Millisecond

@@ -7,9 +7,9 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// probes are requests that have nothing to do with those of a test: they are left alone by
-// the plugin (host free) or have a cached token (host warm). What they take shows whether
-// the worker serves others meanwhile.
+// probes are requests that are independent of a test's own: the plugin leaves them alone (host free),
+// or their token is cached (host warm). Their latency shows whether the worker serves other requests
+// meanwhile.
 type probes struct {
 	stop    chan struct{}
 	results chan []harness.Result

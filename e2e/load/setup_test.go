@@ -1,5 +1,5 @@
-// Package load holds the end-to-end tests that load the machine, so that none runs
-// beside another: thousands of requests at once, and rates near what a worker can serve.
+// Package load holds the end-to-end tests that load the machine, so that they never run in
+// parallel: thousands of requests at once, and rates near a worker's maximum.
 package load
 
 import (
@@ -37,15 +37,15 @@ func cached(path string, more map[string]any) map[string]any {
 	return harness.Merge(harness.Merge(harness.SampleConfig(), map[string]any{"requestPath": "/" + path, "cache": map[string]any{}}), more)
 }
 
-// pathToken answers each path with a token of its own.
+// pathToken answers each path with its own token.
 func pathToken(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Token", tokenOf(strings.TrimPrefix(r.URL.Path, "/")))
 }
 
 func tokenOf(path string) string { return "token-" + path }
 
-// checkLives checks that the plugin still works: nothing that came before is left in the
-// gateway, and a request of another rule, whose token is cached, gets it.
+// checkLives checks that the plugin still works: no earlier request is left in the
+// gateway, and a request of another rule gets its cached token.
 func checkLives(t *testing.T, gateway *harness.Gateway) {
 	t.Helper()
 	gateway.WaitActive(t, 0)

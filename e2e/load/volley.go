@@ -12,7 +12,7 @@ import (
 // limit bounds every wait of these tests for something that should happen.
 const limit = 20 * time.Second
 
-// volley is a number of requests, each with a number of its own, and what came of them.
+// volley is a number of numbered requests with their answers.
 type volley struct {
 	connections []*harness.Streams
 	perStream   int // requests on a connection, all sent before the next one's

@@ -80,13 +80,13 @@ func TestWaiting(t *testing.T) {
 			others = append(others, checkWaiting(t, gateway, sink, harness.HostName(name), endings[name]))
 		})
 	}
-	// A neighbour on the machine can make any of them slow, but none of them fast.
+	// Other load on the machine can make any of them slow, but none of them fast.
 	if best := slices.Min(others); best > othersWait {
 		t.Errorf("requests of other rules took %s (p99) at best, want at most %s", best, othersWait)
 	}
 }
 
-// checkConnectionsOfTheirOwn: over HTTP/1.1, where each request has a connection of its own, those that wait are told as well.
+// checkConnectionsOfTheirOwn: over HTTP/1.1, where each request has its own connection, waiting requests are resumed as well.
 func checkConnectionsOfTheirOwn(t *testing.T, gateway *harness.Gateway) {
 	const count = 2_000
 	release := make(chan struct{})

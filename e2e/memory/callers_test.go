@@ -1,4 +1,4 @@
-// Package memory_test watches the memory of Envoy while thousands of callers come.
+// Package memory_test measures Envoy's memory under thousands of callers.
 package memory_test
 
 import (
@@ -61,9 +61,9 @@ func TestRefusedCallersNeedNoMemory(t *testing.T) {
 	gateway.WaitCounter(t, "calls", callers)
 }
 
-// TestCallersMemoryIsBounded has 12,000 callers, or as many as E2E_CALLERS says, each with a large token of its own and a
-// large one for it, 360 MB in all. A worker may keep 64 MiB of them, and the workers share less. What else a request brings
-// is not kept.
+// TestCallersMemoryIsBounded sends requests from 12,000 callers, or E2E_CALLERS, each with a large token that is exchanged
+// for another large one, 360 MB in all. A worker may keep 64 MiB of them, and shared data holds less. Nothing else of a request
+// is kept.
 func TestCallersMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	const allowedKB = 250_000 // V8's memory does not shrink, and Go's collector lets it double

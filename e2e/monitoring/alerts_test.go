@@ -56,8 +56,8 @@ func (p *prometheus) firstAbove(t *testing.T, expression string) time.Duration {
 	return 0
 }
 
-// Each alert fires when it should and not before, for the token service that fails and for no other, and ends
-// when it is over. Before the outage, one call fails and one caller in five is refused, for which nobody is to be called.
+// Each alert fires when it should and not before, for the failing token service only, and resolves
+// when the fault is over. Before the outage, one call fails and one in five callers is refused, which must not alert.
 func TestAlerts(t *testing.T) {
 	p := newPrometheus(t)
 	r := p.recording

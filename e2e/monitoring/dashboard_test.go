@@ -59,7 +59,7 @@ func TestDashboard(t *testing.T) {
 				continue
 			}
 			if strings.Contains(query, "$") {
-				t.Errorf("%s: %s: got a variable that nobody replaces", panel.Title, query)
+				t.Errorf("%s: %s: got an unknown variable", panel.Title, query)
 			}
 			if len(p.query(t, query)) == 0 {
 				t.Errorf("%s: %s: got no data, expected some", panel.Title, query)

@@ -1,5 +1,5 @@
-// Package monitoring_test has Prometheus' own engine evaluate the rules and the dashboard of deploy/monitoring, on what a
-// real gateway showed during a scripted outage.
+// Package monitoring_test evaluates the rules and the dashboard of deploy/monitoring with Prometheus' own engine, on
+// statistics recorded from a real gateway during a scripted outage.
 package monitoring_test
 
 import (

@@ -24,7 +24,7 @@ func idpConfig(oauth2, more map[string]any) map[string]any {
 	return harness.OAuth2Config(idpPath+"?tenant=a", oauth2, harness.Merge(map[string]any{"serviceHost": idpHost, "cache": map[string]any{"backoff": 30_000}}, more))
 }
 
-// TestClientAuthentication has a server that nobody here wrote verify each way in which a client may say who it is.
+// TestClientAuthentication has an independent server verify each style of client authentication.
 func TestClientAuthentication(t *testing.T) {
 	clients := map[string]authlibClient{
 		"header": {Method: "client_secret_basic", Key: "secret"}, // Authlib does not decode what else there could be
@@ -116,6 +116,6 @@ func checkReplays(t *testing.T, service *harness.TokenService, style any) {
 		t.Fatal(err)
 	}
 	if want == http.StatusBadRequest && (form.Has("client_secret") || calls[0].Header.Get("Authorization") != "") {
-		t.Errorf("the server received a secret beside the assertion: %s %v", calls[0].Body, calls[0].Header)
+		t.Errorf("the server received a secret in addition to the assertion: %s %v", calls[0].Body, calls[0].Header)
 	}
 }

@@ -1,6 +1,6 @@
-// Package oauth is about the key oauth2: that authorization servers nobody here wrote accept what they are asked, what a
-// client reads whose own token is refused, and what reaches the upstream of it. How requests are formed and answers are
-// read is tested in internal/tokenservice.
+// Package oauth tests the key oauth2: whether independent authorization servers accept the requests, how a client is answered
+// whose own token is refused, and what of it reaches the upstream. The form of requests and the parsing of answers are tested
+// in internal/tokenservice.
 package oauth
 
 import (

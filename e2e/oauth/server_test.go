@@ -10,7 +10,7 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// TestAuthorizationServer has each grant verified by a server that nobody here wrote, and its tokens by the upstream.
+// TestAuthorizationServer has an independent server verify each grant, and the upstream its tokens.
 func TestAuthorizationServer(t *testing.T) {
 	server := startAuthorizationServer(t)
 	service := map[string]any{"clientId": serviceID, "clientSecret": serviceSecret, "scopes": []string{"openid", "profile"}}

@@ -1,5 +1,5 @@
-// Package operations_test is about what an operator sees and does: logs, metrics, and that no secret is in them; a gateway that
-// is stopped, a plugin that panics, and a VM that dies.
+// Package operations_test tests what an operator sees and does: logs and metrics, which contain no secret, and how the gateway
+// stops, the plugin panics and a VM dies.
 package operations_test
 
 import (

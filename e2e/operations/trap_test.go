@@ -63,8 +63,8 @@ func killByRequest(t *testing.T, gateway *harness.Gateway) {
 	gateway.Upstream.CheckNotReached(t)
 }
 
-// killByAnswer ends the VM while requests wait in it. Envoy leaves them alone until its own time
-// limit ends them, whose reply is replaced by that of the dead filter.
+// killByAnswer ends the VM while requests wait in it. Envoy leaves them alone until its own timeout
+// ends them; the dead filter then replaces the reply.
 func killByAnswer(t *testing.T, gateway *harness.Gateway) {
 	t.Helper()
 	const waiting = 5

@@ -1,4 +1,4 @@
-// Package page writes parts of pages that people write otherwise.
+// Package page writes the generated parts of the documentation's pages.
 package page
 
 import (
@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Part is what a command writes of a page. It stands between two lines that name it.
+// Part is a generated part of a page, between two lines that name the command.
 type Part struct{ By string }
 
 // Begin is the line before it.
@@ -23,7 +23,7 @@ func (p Part) Read(path string) (string, error) {
 	return text, err
 }
 
-// Replace puts text in the place of what the page has between the lines.
+// Replace replaces the text between the lines.
 func (p Part) Replace(path, text string) error {
 	before, _, after, err := p.cut(path)
 	if err != nil {

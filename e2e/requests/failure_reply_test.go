@@ -8,8 +8,8 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// The headers of a reply, and Retry-After, which is true: whoever comes again then has a call made. Which replies have it, and
-// how long the waits are, is tested beside failure.go and in internal/cache.
+// The headers of a reply, including Retry-After: a request after that time causes a call. Which replies have it, and how long
+// the waits are, is tested next to failure.go and in internal/cache.
 func TestFailureReplies(t *testing.T) {
 	t.Parallel()
 	gateway := harness.Start(t, harness.Options{Env: map[string]string{"NAME": "value"}, Config: harness.ByHost(map[string]map[string]any{

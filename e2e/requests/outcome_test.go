@@ -1,5 +1,5 @@
-// Package requests_test is about single requests: what the contract's table of outcomes says, what reaches the upstream,
-// what the token service is asked, and what a denied client reads.
+// Package requests_test tests single requests: the README's table of outcomes, what reaches the upstream,
+// what the token service is asked, and how a denied client is answered.
 package requests_test
 
 import (
@@ -53,7 +53,7 @@ var modes = []mode{
 	},
 }
 
-// services are the configurations of the outcomes beside what the service answers.
+// services are the configurations of the outcomes that don't come from the service's answer.
 var services = map[string]map[string]any{
 	"header":  {},
 	"json":    {"tokenPath": "data.token"},
@@ -154,8 +154,8 @@ func forgingRequest(t *testing.T, gateway *harness.Gateway, host string) *http.R
 	return request
 }
 
-// checkToken fails unless the upstream has received one request with that token
-// once, or with none when it is empty.
+// checkToken fails unless the upstream has received one request with exactly that token,
+// or without a token if it is empty.
 func checkToken(t *testing.T, gateway *harness.Gateway, token string) {
 	t.Helper()
 	if requests := gateway.Upstream.Requests(); len(requests) != 1 {

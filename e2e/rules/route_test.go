@@ -8,9 +8,9 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// TestRouteAfterTheToken has two routes, of which the token header decides. Stock Envoy chooses anew once the plugin has
-// set it, as it does for every Wasm plugin of this ABI, and has no way to be told not to: the rule is the first route's, the
-// upstream the second's. Should a newer Envoy stay with the route, docs/operations.md is to be changed.
+// TestRouteAfterTheToken has two routes that match on the token header. Stock Envoy selects the route again after the plugin
+// has set it, as for every Wasm plugin of this ABI, and can't be told not to: the rule is the first route's, the
+// upstream the second's. If a newer Envoy keeps the route, update docs/operations.md.
 func TestRouteAfterTheToken(t *testing.T) {
 	t.Parallel()
 	gateway := harness.Start(t, harness.Options{WasmLog: "trace", Config: harness.WithRules(harness.PlainConfig(map[string]any{"cache": map[string]any{}}),

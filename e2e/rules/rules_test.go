@@ -1,5 +1,5 @@
-// Package rules_test is about _rules_: which rule a request belongs to by what Envoy says of its route. What a rule inherits
-// is tested in internal/config, domains against all that Envoy does with hosts in e2e/hostile.
+// Package rules_test tests _rules_: which rule a request belongs to according to Envoy's route. What a rule inherits is
+// tested in internal/config, and domains against Envoy's handling of hosts in e2e/hostile.
 package rules_test
 
 import (
@@ -20,7 +20,7 @@ var ruleTests = map[string]struct {
 	config map[string]any
 	want   map[string]string
 }{
-	"beside a global part": {
+	"with a global part": {
 		harness.WithRules(harness.PlainConfig(nil),
 			rule("/both", map[string]any{"_match_route_": []string{"none", "route-b"}, "_match_service_": []string{"upstream.dns"}}),
 			rule("/other-service", map[string]any{"_match_route_": []string{"route-a"}, "_match_service_": []string{"upstream.dns"}}),

@@ -41,7 +41,7 @@ type signature struct {
 	Claims   map[string]any
 }
 
-// filled has a variable's value in the place of $NAME.
+// filled replaces $NAME with the variable's value.
 func filled(text string) string { return os.Expand(text, valueOf) }
 
 var firewall = regexp.MustCompile(`^token-fetch/[0-9.]+$`)

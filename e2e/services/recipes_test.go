@@ -1,5 +1,5 @@
-// Package services_test plays token services as they really are, each by what its documentation or people who use it say
-// it does, to the configurations of docs/oauth2.md in a real Envoy. A service takes a call only if all of it is right.
+// Package services_test tests the recipes of docs/oauth2.md in a real Envoy against emulated token services, written after
+// the services' documentation and reports of their users. A service accepts a call only if every detail is right.
 package services_test
 
 import (
@@ -105,7 +105,7 @@ func hostOf(recipe string) string {
 	return strings.Trim(regexp.MustCompile("[^a-z0-9]+").ReplaceAllString(strings.ToLower(recipe), "-"), "-") + ".test"
 }
 
-// service plays one token service, or those of a chain.
+// service emulates one token service, or those of a chain.
 type service struct {
 	Recipe   string
 	Client   []string // headers of the client's request

@@ -57,7 +57,7 @@ func TestRequestsWithoutToken(t *testing.T) {
 	}
 }
 
-// Whatever comes of the call, no cookie of the client's goes on under the token's name, and its others do.
+// Whatever the outcome of the call, the client's cookies with the token's name are removed and its others are forwarded.
 func TestCookieAsToken(t *testing.T) {
 	t.Parallel()
 	gateway := harness.Start(t, harness.Options{HTTP2Upstream: true, Config: harness.PlainConfig(harness.Config{

@@ -8,7 +8,7 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// Each tenant's requests have their own token, of its own endpoint, and a request without one makes no call.
+// Each tenant's requests get a token from the tenant's own endpoint; a request without a tenant makes no call.
 func TestTenants(t *testing.T) {
 	t.Parallel()
 	recipes, environment := readRecipes(t, "recipe")

@@ -1,5 +1,5 @@
-// Package upstreamfilter has the plugin where it runs for each attempt of a request: among the upstream's filters, so
-// that Envoy's own retry survives an upstream that rejects a token.
+// Package upstreamfilter tests the plugin as an upstream filter, which runs for each attempt of a request, so
+// that Envoy's retry gets a new token after the upstream has rejected one.
 package upstreamfilter
 
 import (
@@ -70,7 +70,7 @@ func start(t *testing.T, place harness.Place, upstream func(r *http.Request) int
 	return gateway
 }
 
-// revocations is an upstream that takes none of the tokens that were revoked.
+// revocations is an upstream that rejects revoked tokens.
 type revocations struct{ tokens sync.Map }
 
 func (v *revocations) status(r *http.Request) int {

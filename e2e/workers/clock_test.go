@@ -10,8 +10,8 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// Envoy's wall clock is set an hour ahead and back: no token is used past its end, by whichever clock says so first, and none
-// for ever. What each kind of lifetime comes to then is tested in internal/cache, internal/share and internal/tokenservice.
+// Envoy's wall clock is set an hour ahead and back: no token is used past its expiry, by whichever clock is first, and none
+// forever. Each kind of lifetime is tested in internal/cache, internal/share and internal/tokenservice.
 func TestClockJumps(t *testing.T) {
 	t.Parallel()
 	const (

@@ -1,4 +1,4 @@
-// Package workers_test is about gateways with several workers, which share tokens: one call serves all of them.
+// Package workers_test tests gateways whose workers share tokens: one call serves all of them.
 package workers_test
 
 import (

@@ -59,7 +59,7 @@ type gateway struct {
 
 func newGateway(t *testing.T) *gateway {
 	t.Helper()
-	listener, err := net.Listen("tcp", ":0") // a port that nobody listens on
+	listener, err := net.Listen("tcp", ":0") // a free port
 	must(t, err)
 	must(t, listener.Close())
 	// Not t.TempDir: sockets in it must have short paths.

@@ -160,7 +160,7 @@ func moduleFolder(t *testing.T) string {
 	return strings.TrimSpace(string(output))
 }
 
-// freePorts are ports that nobody listened on a moment ago.
+// freePorts returns ports that were free a moment ago.
 func freePorts(t *testing.T, count int) (ports []int) {
 	t.Helper()
 	for range count {

@@ -1,5 +1,5 @@
-// Neighbour is another plugin of the same gateway: it does with shared data whatever a request asks for. GET
-// /neighbour/KEY answers with the value, PUT writes the body, in hexadecimal both.
+// Neighbour is another plugin in the same gateway that reads and writes shared data on request: GET /neighbour/KEY returns
+// the value, PUT writes the body, both in hexadecimal.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Package outage plays a scripted outage to a real gateway, and keeps what its statistics showed meanwhile: for the
+// Package outage runs a scripted outage against a real gateway and records its statistics for the
 // alerts, the dashboard and its picture.
 package outage
 
