@@ -109,7 +109,7 @@ func TestRedisLog(t *testing.T) {
 		t.Errorf("got the lines %q, expected %q", h.lines, want)
 	}
 	if p.redisLogFor("other.dns:6379") == logs[0] {
-		t.Error("another Redis has the same log, expected one of its own")
+		t.Error("another Redis: got the same log, expected its own")
 	}
 }
 

@@ -57,7 +57,7 @@ func TestConfig(t *testing.T) {
 		"Higress: nothing":            {higressHead + "  url: x\n", ``},
 		"Higress: an empty part":      {higressHead + "  defaultConfig: {}\n", ``},
 		"Higress: rules":              {higressHead + "  defaultConfig: {a: 1}\n  matchRules:\n  - {ingress: [r], service: [s], config: {a: 2}}\n  - domain: [d]\n", `{"_rules_":[{"_match_route_":["r"],"_match_service_":["s"],"a":2},{"_match_domain_":["d"]}],"a":1}`},
-		"Higress: rules of its own":   {higressHead + "  defaultConfig: {_rules_: [{_match_route_prefix_: [p]}]}\n", `{"_rules_":[{"_match_route_prefix_":["p"]}]}`},
+		"Higress: its own rules":      {higressHead + "  defaultConfig: {_rules_: [{_match_route_prefix_: [p]}]}\n", `{"_rules_":[{"_match_route_prefix_":["p"]}]}`},
 		"Higress: rules only":         {higressHead + "  defaultConfigDisable: true\n  defaultConfig: {a: 1}\n  matchRules: [{ingress: [r], config: {a: 2}}]\n", `{"_rules_":[{"_match_route_":["r"],"a":2}]}`},
 		"Higress: all disabled":       {higressHead + "  defaultConfigDisable: true\n  matchRules: [{ingress: [r], configDisable: true}]\n", ``},
 		"Higress: a disabled rule":    {higressHead + "  defaultConfig: {a: 1}\n  matchRules: [{configDisable: true}, {domain: [d]}]\n", `{"_rules_":[{"_match_domain_":["d"]}],"a":1}`},

@@ -37,7 +37,7 @@ func TestUpdatesUnderLoad(t *testing.T) {
 	for _, result := range sent {
 		checkUpdated(t, history, result)
 	}
-	t.Logf("%d updates in %s while %d requests came", updates, took.Round(time.Millisecond), len(sent))
+	t.Logf("%d updates in %s during %d requests", updates, took.Round(time.Millisecond), len(sent))
 
 	gateway.Client().CloseIdleConnections()
 	gateway.WaitActive(t, 0)

@@ -78,7 +78,7 @@ func (k *checker) time(r *request) {
 	}
 	k.late = append(k.late, late)
 	if held := k.lag.during(span{r.countFrom, at}); late > held {
-		k.violateLocked("an answer that came late", "%s: %s after %s, of which the machine held up %s",
+		k.violateLocked("a late answer", "%s: %s after %s, of which the machine held up %s",
 			r, r.answer, at.Sub(r.countFrom).Round(time.Millisecond), held.Round(time.Millisecond))
 	}
 }
@@ -93,7 +93,7 @@ func (k *checker) token(r *request) {
 	case strings.Contains(r.token, forgedMark):
 		k.violateLocked("a forged token", "%s: %.200q", r, r.token)
 	case issue == nil || !hasPrefix:
-		k.violateLocked("a token that is none", "%s: %.200q", r, r.token)
+		k.violateLocked("an unknown token", "%s: %.200q", r, r.token)
 	case issue.call.fault.late && !k.wasInTime(issue.call):
 		k.violateLocked("a token that came after the timeout", "%s: %.200q", r, r.token)
 	case issue.call.rule != r.rule || issue.call.key != r.key:

@@ -31,7 +31,7 @@ type composed struct {
 	DependsOn map[string]any `json:"depends_on"`
 }
 
-// readByCompose returns what Compose makes of the project's file; anything that it has to say about it fails the test.
+// readByCompose returns the project's file as read by Compose; any warning fails the test.
 func readByCompose(t *testing.T) map[string]composed {
 	t.Helper()
 	program, err := compose.Install(t.Context(), filepath.Join(projectRoot(t), ".envoy", "compose"), func(message string) { t.Log(message) })

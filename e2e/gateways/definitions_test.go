@@ -18,8 +18,8 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// Where the definitions are published. Istio's module is one of go.mod; that of Envoy Gateway is only
-// downloaded, as its requirements are not those of Istio.
+// Where the definitions are published. Istio's module is in go.mod; Envoy Gateway's is only
+// downloaded, because its requirements conflict with Istio's.
 const (
 	istioAPI     = "istio.io/api"
 	envoyGateway = "github.com/envoyproxy/gateway@v1.9.1"
@@ -98,7 +98,7 @@ func check(set definitions.Set, resource map[string]any) error {
 	return yaml.UnmarshalStrict(data, new(corev1.Secret))
 }
 
-// refused joins what is wrong with a custom resource.
+// refused joins all errors of a custom resource.
 func refused(set definitions.Set, resource map[string]any) error {
 	errs, isKnown := set.Check(resource)
 	if !isKnown {
@@ -113,7 +113,7 @@ var builtIn = map[string][]string{
 	"envoy-gateway.yaml": {"EnvoyExtensionPolicy"},
 }
 
-// What is built in is what is published, without the descriptions; DEFINITIONS=write writes it anew.
+// The built-in definitions are the published ones without the descriptions; DEFINITIONS=write updates them.
 func TestBuiltInDefinitionsArePublished(t *testing.T) {
 	files := map[string]string{
 		"istio.yaml": filepath.Join(moduleFolder(t, istioAPI), "kubernetes", "customresourcedefinitions.gen.yaml"),
@@ -163,7 +163,7 @@ func withoutDescriptions(t *testing.T, path string, kinds []string) []byte {
 	return append([]byte("# Written by TestBuiltInDefinitionsArePublished, from what is published.\n"), bytes.Join(kept, []byte("---\n"))...)
 }
 
-// prune drops what is for people, and printed columns.
+// prune removes descriptions and printer columns.
 func prune(value any) any {
 	switch value := value.(type) {
 	case []any:

@@ -102,7 +102,7 @@ func TestDistHasChecksumsOfAll(t *testing.T) {
 	}
 }
 
-// The list has what is linked in, with licences, and nothing of the tests.
+// The SBOM lists the linked modules with their licences, and no test dependencies.
 func TestDistListsWhatIsLinkedIn(t *testing.T) {
 	for _, name := range []string{"main.cdx.json", "main-redis.cdx.json"} {
 		var bom struct {

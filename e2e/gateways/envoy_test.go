@@ -16,7 +16,7 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// envoyFiles are those of deploy/ that Envoy runs as they are.
+// envoyFiles are the files in deploy/ that Envoy runs unchanged.
 var envoyFiles = []string{"envoy.yaml", "envoy-upstream.yaml"}
 
 // The files run with nothing changed but addresses, ports and the names of files.
@@ -77,8 +77,8 @@ func testEnvoyFile(t *testing.T, file string) {
 	provider.CheckTokens(t, "http://"+address)
 }
 
-// replaceAddresses puts loopback in the place of addresses, given as host:port with the port to be used, and other
-// files in the place of those named. It returns how many it has replaced.
+// replaceAddresses replaces addresses, given as host:port with the port to use, by loopback, and the named files by
+// others. It returns the number of replacements.
 func replaceAddresses(node any, ports map[string]int, files map[string]string) (replaced int) {
 	switch node := node.(type) {
 	case []any:

@@ -1,4 +1,4 @@
-// Package gateways_test tries what this repository delivers with the gateways' own code: Istio's image fetcher, the
+// Package gateways_test tests the image and deploy/ with the gateways' own code: Istio's image fetcher, the
 // published definitions of their resources, and the real Compose.
 package gateways_test
 
@@ -96,8 +96,8 @@ func TestIstioFetchesTheImage(t *testing.T) {
 	}
 }
 
-// The same sources give the same digest, whoever builds them, and wherever: who has the sources can check
-// what is in a registry.
+// The same sources produce the same digest on any machine, so anyone with the sources can verify an image
+// in a registry.
 func TestTwoBuildsAgree(t *testing.T) {
 	root := projectRoot(t)
 	elsewhere := filepath.Join(t.TempDir(), "another folder")

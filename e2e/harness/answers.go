@@ -116,7 +116,7 @@ func hijack(use func(net.Conn)) http.HandlerFunc {
 	}
 }
 
-// Sequence gives each call the next answer; the last one goes on for ever.
+// Sequence gives each call the next answer, and repeats the last one forever.
 func Sequence(answers ...http.HandlerFunc) http.HandlerFunc {
 	var mu sync.Mutex // guards answers
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -15,7 +15,7 @@ const SubjectLeeway = 60 * time.Second
 // Leak is a part of all that a Refusal says. No client may see any of it.
 const Leak = "l3ak"
 
-// What a client is told of its own token (RFC 6750 section 3).
+// What a client is told about its own token (RFC 6750 section 3).
 const (
 	MissingToken = `Bearer realm="token-fetch"`
 	InvalidToken = `Bearer realm="token-fetch", error="invalid_token"`

@@ -182,7 +182,7 @@ func (o Options) failurePolicy() string {
 	}
 }
 
-// configurationText passes a string on unchanged, so that a test can send what is not JSON.
+// configurationText returns a string unchanged, so that a test can send invalid JSON.
 func configurationText(config any) (string, error) {
 	switch config := config.(type) {
 	case nil:

@@ -62,7 +62,7 @@ func OAuth2Config(path string, oauth2, more Config) Config {
 	}, more)
 }
 
-// CachedConfigs are configurations for ByHost whose caches are alike, each with a cold cache of its own: requests with
+// CachedConfigs are configurations for ByHost with equal settings, each with its own cold cache: requests with
 // the Host "x" need the token of the path "/x".
 func CachedConfigs(hosts []string, cache Config) map[string]Config {
 	configs := map[string]Config{}

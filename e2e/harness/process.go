@@ -41,8 +41,8 @@ func (g *Gateway) MemoryKB(t testing.TB) int {
 	return statusNumber(t, fmt.Sprintf("/proc/%d/status", g.process.PID()), "VmRSS")
 }
 
-// Wakeups is how often a second the busiest worker thread wakes up, seen for some time: that of
-// an idle gateway is what timers cost.
+// Wakeups returns the wake-ups per second of the busiest worker thread, measured for some time. In an idle
+// gateway, they are the cost of timers.
 func (g *Gateway) Wakeups(t testing.TB, duration time.Duration) float64 {
 	t.Helper()
 	before := g.workerSwitches(t)
@@ -56,8 +56,8 @@ func (g *Gateway) Wakeups(t testing.TB, duration time.Duration) float64 {
 	return float64(busiest) / took.Seconds()
 }
 
-// workerSwitches is how often each worker thread has given its processor up of its own will,
-// which it does to wait for events.
+// workerSwitches returns the voluntary context switches of each worker thread, which occur when it waits for
+// events.
 func (g *Gateway) workerSwitches(t testing.TB) map[string]int {
 	t.Helper()
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", g.process.PID()))

@@ -25,7 +25,7 @@ func Root() (string, error) {
 	return "", err
 }
 
-// Wasm is the path of the built plugin; an error says that it has to be built first.
+// Wasm returns the path of the built plugin, or an error if it has not been built.
 func Wasm() (string, error) {
 	root, err := Root()
 	if err != nil {

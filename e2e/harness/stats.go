@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// ActiveVMs is the statistic of the plugin's VMs: those of the workers and the one they were cloned from.
+// ActiveVMs is the statistic of the plugin's VMs: one per worker, and the one they were cloned from.
 const ActiveVMs = "wasm.envoy.wasm.runtime.v8.active"
 
 // ownPrefix begins the names of the plugin's own statistics.
@@ -31,7 +31,7 @@ func (g *Gateway) Stats(t testing.TB, expression string) map[string]string {
 	return stats
 }
 
-// Stat is one Envoy statistic by its full name, empty when there is none.
+// Stat returns one Envoy statistic by its full name, empty if there is none.
 func (g *Gateway) Stat(t testing.TB, name string) string {
 	t.Helper()
 	return g.Stats(t, "^"+regexp.QuoteMeta(name)+"$")[name]
@@ -101,7 +101,7 @@ func (g *Gateway) WaitGrowth(t testing.TB, before, want Counters) {
 	})
 }
 
-// SettledCounters reads the counters that want names when the plugin has written what came before: it does so every
+// SettledCounters reads the counters named in want after the plugin has written earlier events, which it does every
 // tenth of a second.
 func (g *Gateway) SettledCounters(t testing.TB, want Counters) Counters {
 	t.Helper()

@@ -26,9 +26,9 @@ type StreamAnswer struct {
 	Time    time.Time // when the answer began
 }
 
-// Streams is one HTTP/2 connection to the gateway, for thousands of requests at once:
-// they go out in the order in which they are sent, and cost the test much less than
-// those of net/http. Envoy allows 1,024 at a time.
+// Streams is one HTTP/2 connection to the gateway, for thousands of concurrent requests.
+// It keeps their order, and costs the test much less than
+// net/http. Envoy allows 1,024 concurrent streams.
 type Streams struct {
 	connection net.Conn
 	answered   func(number int, answer StreamAnswer)
@@ -120,7 +120,7 @@ func (s *Streams) writeHeaders(id uint32, fields [][2]string, end bool) error {
 	return err
 }
 
-// Flush sends what is in the buffer.
+// Flush sends the buffered data.
 func (s *Streams) Flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

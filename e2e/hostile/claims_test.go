@@ -94,7 +94,7 @@ func getTimed(t *testing.T, gateway *harness.Gateway, host string, headers ...st
 	t.Helper()
 	result := gateway.Ask(t, host, headers...)
 	if result.Took() > 5*time.Second {
-		t.Errorf("the answer came after %s", result.Took())
+		t.Errorf("got the answer after %s", result.Took())
 	}
 	return result
 }

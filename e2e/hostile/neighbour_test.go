@@ -172,7 +172,7 @@ func (n *neighbour) checkReplaces(t *testing.T, clients []*http.Client) {
 			for number, client := range clients {
 				for _, host := range []string{"common", "other"} {
 					if got := n.tokenBy(client, host); !strings.HasPrefix(got, "200 "+harness.SecretMark+"-"+host+"-") {
-						t.Errorf("worker %d, %s: %s, want a token of its own", number, host, got)
+						t.Errorf("worker %d, %s: %s, want its own token", number, host, got)
 					}
 				}
 			}

@@ -153,7 +153,7 @@ func checkOtherHosts(t *testing.T, gateway *harness.Gateway, u *upstreams) {
 	t.Run("retries", func(t *testing.T) {
 		u.failing.Store(2)
 		if tokens := receivedFrom(t, gateway, "a.com", "/retried").Values("X-Token"); !slices.Equal(tokens, []string{"A"}) {
-			t.Errorf("the third attempt came with the tokens %q, want the cluster's", tokens)
+			t.Errorf("the third attempt had the tokens %q, want the cluster's", tokens)
 		}
 	})
 	t.Run("mirror", func(t *testing.T) {

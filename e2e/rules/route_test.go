@@ -27,6 +27,6 @@ func TestRouteAfterTheToken(t *testing.T) {
 		t.Error("a property was set of which this host makes nothing")
 	}
 	if calls := gateway.Token.Calls(); len(calls) != 1 || calls[0].URI != "/for-chosen" {
-		t.Errorf("the token calls are %+v, want one by the rule of the route that the request came by", calls)
+		t.Errorf("the token calls are %+v, want one by the rule of the request's first route", calls)
 	}
 }

@@ -148,7 +148,7 @@ func TestTokenRevokedUnderLoad(t *testing.T) {
 		}
 	}
 	if retried == 0 {
-		t.Error("no request came after the token was revoked")
+		t.Error("got no request after the token was revoked")
 	}
 	gateway.Token.CheckCallsOf(t, "load", 2)
 	page.Tried(t, fmt.Sprintf("a token is revoked while %d requests/s come; the plugin is an upstream filter, and Envoy retries on 401", rate),

@@ -53,7 +53,7 @@ func TestRetryAfter(t *testing.T) {
 		if later.Err == nil {
 			t.Fatalf("%s, half a second later: got %s, expected to be denied", name, later)
 		}
-		for who, wait := range map[string]time.Duration{"who waited": waited.Err.RetryAfter, "who came later": later.Err.RetryAfter + 500*time.Millisecond} {
+		for who, wait := range map[string]time.Duration{"a waiting request": waited.Err.RetryAfter, "a later request": later.Err.RetryAfter + 500*time.Millisecond} {
 			if wait < test.least || wait > test.most || !tokentest.FailedAs(later.Err, test.result.Err) || !later.Err.IsBackoff {
 				t.Errorf("%s, %s: got %v for %s, expected %v for %s to %s", name, who, later, wait, test.result.Err, test.least, test.most)
 			}
@@ -80,7 +80,7 @@ func TestHeldBackByTheLatestFailure(t *testing.T) {
 	w.Fetches[0].Done(tokentest.UnavailableFor(time.Minute))
 	w.run()
 	_, later := w.askFor(named("c"))
-	for who, err := range map[string]*token.Error{"who waited": first.Err, "who came later": later.Err} {
+	for who, err := range map[string]*token.Error{"a waiting request": first.Err, "a later request": later.Err} {
 		if err.RetryAfter != time.Minute {
 			t.Errorf("%s: got %s, expected a minute", who, err.RetryAfter)
 		}

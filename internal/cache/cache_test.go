@@ -46,8 +46,8 @@ func TestEndOfTokenInUse(t *testing.T) {
 		isShown    bool
 	}{
 		"new":                             {0, 0, 0, true},
-		"not due yet, and nobody uses it": {50 * time.Minute, 0, 0, true},
-		"due, and nobody uses it":         {lifetime - time.Second, 0, 0, false},
+		"not due yet, and unused":         {50 * time.Minute, 0, 0, true},
+		"due, and unused":                 {lifetime - time.Second, 0, 0, false},
 		"due, and used":                   {0, lifetime - time.Minute/2, 0, true},
 		"at its end":                      {0, lifetime, 0, false},
 		"the clock drifts":                {0, time.Minute, 500 * time.Millisecond, true},

@@ -32,7 +32,7 @@ func TestWorkerThatBacksOffTakesWhatOthersHave(t *testing.T) {
 		k := newKeeper()
 		k.fetchOnce(t, unavailable())
 		if _, reply := k.ask(); reply.Err == nil || k.asked != 1 {
-			t.Fatalf("%s: got %s after %d questions, expected an error after one: nobody has a token", name, reply, k.asked)
+			t.Fatalf("%s: got %s after %d questions, expected an error after one, as there is no token", name, reply, k.asked)
 		}
 		k.kept, k.isRejected = token.Token{Values: []string{"theirs"}, ID: 7, Lifetime: time.Minute}, isRejected
 		k.clock.Pass(peekInterval - 1)

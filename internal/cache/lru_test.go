@@ -137,7 +137,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	other.fetchFor(t, named("elsewhere"), token)
 	if !other.has(named("elsewhere")) {
-		t.Error("a cache finds no room beside a large one")
+		t.Error("a cache next to a large one: got no space, expected some")
 	}
 	sum := 0
 	for _, e := range w.entries {

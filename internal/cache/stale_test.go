@@ -20,7 +20,7 @@ func TestStaleIfError(t *testing.T) {
 	w.serves(t, "t1") // within the backoff
 	w.clock.Pass(3 * time.Second)
 	if w.serves(t, "t1"); w.woken == 0 {
-		t.Error("after the backoff: nothing was woken, expected a fetch beside the stale token")
+		t.Error("after the backoff: nothing was woken, expected a fetch in addition to the stale token")
 	}
 	w.run()
 	w.answer(t, unavailable())

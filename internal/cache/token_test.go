@@ -38,6 +38,6 @@ func TestTokenWithoutALifetimeIsNotKept(t *testing.T) {
 		t.Errorf("the request that waited got %v, expected the token", r.Err)
 	}
 	if _, reply := w.ask(); !reply.Waiting {
-		t.Errorf("the next request: got %s, expected to wait for a fetch of its own", reply)
+		t.Errorf("the next request: got %s, expected to wait for its own fetch", reply)
 	}
 }

@@ -34,7 +34,7 @@ func TestWarmUp(t *testing.T) {
 		"nothing":                  {first(good("t1", time.Minute)), 1},
 		"a token that is not kept": {first(good("t1", 0)), 1},
 		"a request was faster":     {func(t *testing.T, w *worker) { w.fetchOnce(t, good("t1", time.Minute)) }, 1},
-		"a token that nobody uses": {first(good("t1", 10*time.Second)), 1},
+		"an unused token":          {first(good("t1", 10*time.Second)), 1},
 		"a token in use": {func(t *testing.T, w *worker) {
 			first(good("t1", 10*time.Second))(t, w)
 			w.ticks(6 * time.Second)

@@ -124,7 +124,7 @@ func TestConfigurationErrors(t *testing.T) {
 		"no rules at all":        {`{"_rules_": []}`, `invalid _rules_ in config: it has no rules and there is no global part (want at least one of them)`},
 		"rule without condition": {extended(`"_rules_": [{"requestPath": "/b"}]`), `_rules_[0]: missing condition in config (want _match_route_, _match_domain_, _match_service_ or _match_route_prefix_)`},
 		"error in a rule":        {extended(`"_rules_": [{"_match_route_": ["a"]}, {"_match_route_": ["b"], "timeout": 0}]`), `_rules_[1]: invalid timeout in config: 0 (want 1 to 60000)`},
-		"error beside good rules": {`{"timeout": 5, "_rules_": [{"_match_route_": ["a"], "serviceName": "token.dns", "requestPath": "/", "tokenHeader": "X-Token"}]}`,
+		"error in the global part, valid rules": {`{"timeout": 5, "_rules_": [{"_match_route_": ["a"], "serviceName": "token.dns", "requestPath": "/", "tokenHeader": "X-Token"}]}`,
 			`missing tokenHeader in config; missing requestPath in config; missing serviceName in config`},
 		"errors of several rules": {extended(`"timeout": "2000", "cache": {"ttl": 0}, "_rules_": [{"_match_route_": ["a"], "requestPath": "“/a”"}, {"_match_route_": [5], "timeout": 0}, {"timeout": true}]`),
 			`invalid timeout in config: "2000" (want 1 to 60000, without quotes); invalid cache.ttl in config: 0 (want 1 to 315360000); ` +

@@ -67,7 +67,7 @@ func TestFetchThatIsElsewhere(t *testing.T) {
 				clock.Pass(poll)
 				follower.tick()
 				if got := len(follower.Fetches) == 1; got != outcome.ownFetch {
-					t.Fatalf("a fetch of its own: got %v, expected %v", got, outcome.ownFetch)
+					t.Fatalf("its own fetch: got %v, expected %v", got, outcome.ownFetch)
 				}
 				if outcome.ownFetch {
 					follower.answer(t, good("own", time.Minute))

@@ -62,7 +62,7 @@ func (s *storeTest) lookFor(q LookRequest) string {
 		return "token " + found.Token.Values[0] + fallback
 	case InBackoff:
 		if found.Wait <= 0 {
-			s.Errorf("got a wait of %s, expected how long nobody may call", found.Wait)
+			s.Errorf("got a wait of %s, expected the time until the next call", found.Wait)
 		}
 		return "failed " + found.Reason.String() + fallback
 	case Uncacheable:
@@ -163,7 +163,7 @@ var storeTests = map[string]func(*storeTest){
 		s.extend(1, 0)
 		s.pass(2 * time.Millisecond)
 		s.save(2, "late", 8)
-		s.expect("nobody has it", s.look(3, 0, false), "token late")
+		s.expect("no holder", s.look(3, 0, false), "token late")
 		s.save(1, "later", 9)
 		s.expect("there is a token", s.look(3, 0, false), "token late")
 	},

@@ -57,7 +57,7 @@ func checkFailed(t *testing.T, service *Service, a *Response, want token.Error) 
 		t.Errorf("got      %+v\nexpected %+v", *failed, want)
 	}
 	if granted.Values != nil {
-		t.Errorf("got values beside a failure: %q", granted.Values)
+		t.Errorf("got a failure with values %q, expected none", granted.Values)
 	}
 }
 

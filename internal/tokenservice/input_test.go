@@ -87,7 +87,7 @@ func TestCallersOfLinks(t *testing.T) {
 		}
 	}
 	if got := top.CallerOf(2, caller); got != nil {
-		t.Errorf("a link that depends on nobody: got %q, expected no caller", got.Values())
+		t.Errorf("a link that depends on no caller: got %q, expected no caller", got.Values())
 	}
 	want := [][2]string{{"x-b", "b1"}, {"x-b", ""}, {"x-b", "b2"}, {"x-c", "c"}} // in the order of the configuration, and of the request
 	if got := top.forwarded(caller); !slices.Equal(got, want) {

@@ -69,7 +69,7 @@ func TestLifetime(t *testing.T) {
 		"Expires before JWT":                    {headers: header("expires", "Mon, 23 Nov 2026 12:00:10 GMT"), token: jwt(`{"exp": 1795435220}`), want: 10 * time.Second},
 		"Expires beyond JWT":                    {headers: header("expires", "Mon, 23 Nov 2026 12:00:40 GMT"), token: jwt(`{"exp": 1795435220}`), want: 20 * time.Second},
 		"expires_in beyond JWT":                 {body: `{"expires_in": 3600000}`, token: jwt(`{"exp": 1795435220}`), want: 20 * time.Second},
-		"ttl is not beside JWT":                 {token: jwt(`{"exp": 1795438800}`), want: time.Hour},
+		"exp of a JWT before ttl":               {token: jwt(`{"exp": 1795438800}`), want: time.Hour},
 		"deep JWT":                              {token: "a." + base64.RawURLEncoding.EncodeToString([]byte(`{"exp": 1795435220, "a": `+strings.Repeat("[", 64)+strings.Repeat("]", 64)+"}")) + ".c", want: 300 * time.Second},
 		"Expires, RFC 850":                      {headers: header("expires", "Monday, 23-Nov-26 12:00:40 GMT"), want: 40 * time.Second},
 		"Expires, RFC 850, of the next century": {headers: header("expires", "Monday, 23-Nov-71 12:00:00 GMT"), want: year10},

@@ -50,7 +50,7 @@ func TestOAuth2Call(t *testing.T) {
 		"Zoom's grant":       {client + `, "grantType": "account_credentials", "params": {"account_id": "a b"}`, "", basic, "account_id=a+b&grant_type=account_credentials"},
 		"IBM's grant":        {`"authStyle": "none", "grantType": "urn:ibm:params:oauth:grant-type:apikey", "params": {"apikey": "${SECRET}"}`, "", formHeaders, "apikey=s3cr3t&grant_type=urn%3Aibm%3Aparams%3Aoauth%3Agrant-type%3Aapikey"},
 		"a public client":    {`"clientId": "id", "authStyle": "none", "params": {"client_assertion": "of its own"}`, "", formHeaders, "client_assertion=of+its+own&client_id=id&grant_type=client_credentials"},
-		"nobody in special":  {`"authStyle": "none"`, "", formHeaders, "grant_type=client_credentials"},
+		"no client at all":   {`"authStyle": "none"`, "", formHeaders, "grant_type=client_credentials"},
 		"an empty id":        {`"authStyle": "none", "clientId": "${EMPTY}"`, "", formHeaders, "grant_type=client_credentials"},
 	}
 	for name, test := range tests {

@@ -57,7 +57,7 @@ func TestReadAnswer(t *testing.T) {
 		"br, of a whole body":         {wholeBody, coded("BR", "t1"), "", token.BadAnswer},
 		"gzip, then something":        {inBody, coded("identity, gzip", `{"data": {"token": "t1"}}`), "", token.BadAnswer},
 		"identity":                    {inBody, coded("Identity", `{"data": {"token": "t1"}}`), "t1", gotToken},
-		"gzip beside a header":        {"", Response{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"content-encoding", "gzip"}}}, "t1", gotToken},
+		"gzip, token in a header":     {"", Response{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"content-encoding", "gzip"}}}, "t1", gotToken},
 		"gzip with expiresInPath":     {`"cache": {"expiresInPath": "ttl"}`, Response{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"content-encoding", "gzip"}}}, "", token.BadAnswer},
 		"base64, not asked for":       {wholeBody, coded("base64", "dDE="), "", token.BadAnswer},
 		"base64, asked for":           {wholeBody + `, "requestHeaders": {"Accept-Encoding": "base64"}`, coded("base64", "dDE="), "dDE=", gotToken},

@@ -102,7 +102,7 @@ func TestHeadersThatTheCallSetsAreNotForwarded(t *testing.T) {
 		"oauth2 and requestHeaders":     {oauth2Config(credentials, `, "requestHeaders": {"X-Tenant": "t"}`), "X-Tenant"},
 		"body style, own Authorization": {oauth2Config(credentials+body, `, "requestHeaders": {"Authorization": "k"}`), "Authorization"},
 		"an exchange's credentials":     {oauth2Config(exchange, ""), "Authorization"},
-		"a subject of its own":          {oauth2Config(exchange+`, "subjectTokenHeader": "X-Subject"`, ""), "Authorization"},
+		"another subject header":        {oauth2Config(exchange+`, "subjectTokenHeader": "X-Subject"`, ""), "Authorization"},
 	}
 	for name, test := range tests {
 		_, s := readPart(strings.TrimSuffix(test.config, "}")+`, "forwardHeaders": ["X-User", "`+test.header+`"]}`, true)

@@ -1,4 +1,4 @@
-// Package commands finds the kubectl commands that the comments of deploy/ have, for tests to do what a reader does.
+// Package commands extracts the kubectl commands from the comments in deploy/, so that tests run them as a reader would.
 package commands
 
 import (

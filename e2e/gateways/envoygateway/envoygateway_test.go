@@ -4,7 +4,7 @@
 // Building it takes minutes, hence the tag: make test-envoy-gateway. The ports of Envoy Gateway (18000 to 18002, 8081,
 // 19000 and 19001) must be free; it listens on them, and its Envoy on the Gateway's, on all addresses of the machine.
 //
-// What the file says of Kubernetes and of the world outside is replaced, and nothing else: see replace.
+// Only references to Kubernetes and to the outside world are replaced: see replace.
 package envoygateway_test
 
 import (
@@ -139,8 +139,8 @@ func (g *gateway) placeEnvoy(t *testing.T) {
 	must(t, os.Symlink(binary, filepath.Join(folder, "envoy")))
 }
 
-// resources are those of the manifest, of the cluster that it is applied to, and the Gateway as the manifest's command
-// changes it.
+// resources are those of the manifest and of the cluster that it is applied to, with the Gateway as changed by the
+// manifest's command.
 func (g *gateway) resources(t *testing.T) []byte {
 	t.Helper()
 	manifest, err := definitions.Read(harness.ReadProjectFile(t, "deploy", "envoy-gateway.yaml"))
@@ -168,7 +168,7 @@ func (g *gateway) resources(t *testing.T) []byte {
 	return all.Bytes()
 }
 
-// replace changes what can't work without Kubernetes and without a network: the pods, whose environment becomes that of
+// replace changes what can't work without Kubernetes and a network: the pods, whose environment becomes that of
 // the process; the address of the identity provider, its root certificate, and the name of the image.
 func (g *gateway) replace(resource map[string]any) {
 	spec, _ := resource["spec"].(map[string]any)
@@ -206,7 +206,7 @@ func (g *gateway) render(t *testing.T, file string) []byte {
 
 func (g *gateway) url() string { return fmt.Sprintf("http://127.0.0.1:%d", g.Port) }
 
-// status is that of the answer to a request, 0 when there was none.
+// status returns the status of the answer to a request, 0 if there was none.
 func (g *gateway) status(t *testing.T, host string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.url(), nil)

@@ -41,8 +41,8 @@ func TestManifest(t *testing.T) {
 	}
 }
 
-// Ten configurations and an image are changed while requests come; none of these fails, or goes on with a
-// token that no configuration has asked for.
+// Ten configurations and an image are changed under load. No request fails, or is forwarded with a
+// token that belongs to no configuration.
 func TestChangesUnderLoad(t *testing.T) {
 	const (
 		host    = "orders.example.com"
@@ -82,7 +82,7 @@ func TestChangesUnderLoad(t *testing.T) {
 			t.Errorf("got %+v, expected 200 and a token of one of the configurations", got)
 		}
 	}
-	t.Logf("%d changed configurations, each at work after %s or less, and an image, after %s, while %d requests came",
+	t.Logf("%d changed configurations, each at work after %s or less, and an image, after %s, during %d requests",
 		changes, slowest.Round(10*time.Millisecond), image.Round(100*time.Millisecond), len(answers))
 }
 

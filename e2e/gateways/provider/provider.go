@@ -1,5 +1,6 @@
-// Package provider is what a gateway finds around it, on loopback: an upstream, a registry of images, and an identity provider, as the manifests of deploy/ expect one: it speaks TLS
-// as idp.example.com only, and gives tokens for client credentials. CheckTokens tells whether a gateway got them.
+// Package provider runs a gateway's surroundings on loopback, as the manifests in deploy/ expect them: an upstream, an image
+// registry, and an identity provider that speaks TLS only as idp.example.com and issues tokens for client credentials.
+// CheckTokens checks that a gateway gets them.
 package provider
 
 import (
