@@ -85,7 +85,7 @@ func unsignedJWT(claims string) string {
 	return "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
 }
 
-// A callback that never comes leaves nobody waiting, and changes nothing when it comes after all.
+// A missing callback leaves no request waiting, and changes nothing if it arrives late.
 func TestCallWhoseCallbackNeverComes(t *testing.T) {
 	c, h := newTestClient(t, withCache(""))
 	var hanging, quick []result

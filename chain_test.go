@@ -198,7 +198,7 @@ func TestLinksThatFail(t *testing.T) {
 	}
 }
 
-// The links of callers are theirs, and one's refusal is nobody else's.
+// Each caller has its own links, and a refusal affects only its caller.
 func TestLinksOfCallers(t *testing.T) {
 	h := newChainHost(t, `{"serviceName": "call.dns", "requestPath": "/call", "tokenPath": "token", "tokenHeader": "X-Token", "cache": {}, "requestHeaders": {"X-Link": "${token.exchange}", "X-Login": "${token.login}", "X-Org": "${request.header.X-Org}"},
 		"tokens": {"login": {"serviceName": "login.dns", "requestPath": "/login", "tokenPath": "token"}, "exchange": {"serviceName": "idp.dns", "requestPath": "/exchange", "tokenPath": "token", "oauth2": {"clientId": "id", "clientSecret": "s3cr3t",
@@ -240,8 +240,8 @@ func TestLinksOfCallers(t *testing.T) {
 	}
 }
 
-// Requests leave, calls are never answered, links have too many who wait, and the plugin panics: nobody waits for ever, and nobody
-// is told twice.
+// Requests leave, calls are never answered, too many requests wait for a link, and the plugin panics: no request waits forever,
+// and none is resumed twice.
 func TestChainsThatGoWrong(t *testing.T) {
 	t.Run("never answered", func(t *testing.T) {
 		h := newChainHost(t, linkConfig("", `, "timeout": 1000`, ""))

@@ -20,8 +20,8 @@ import (
 	"token-fetch/internal/redistest"
 )
 
-// A gateway of the fleet's test is a process of its own, as the emulator keeps state that belongs to the process. It reads
-// the names of tokens from its standard input, a line for each request, and answers with the token or with why there is none.
+// Each gateway of the fleet test is a separate process, because the emulator keeps state per process. It reads names of tokens
+// from its standard input, one line per request, and answers with the token or the reason why there is none.
 
 // The environment of such a process.
 const (

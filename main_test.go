@@ -135,7 +135,7 @@ func testRequestAsInTheSample(t *testing.T) {
 	}
 }
 
-// checkSettled checks what became of the request.
+// checkSettled checks the outcome of the request.
 func checkSettled(t *testing.T, host test.TestHost, token string, status uint32) {
 	t.Helper()
 	reply := host.GetLocalResponse()

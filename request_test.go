@@ -67,7 +67,7 @@ func TestCachedPathAllocatesNothing(t *testing.T) {
 	})
 }
 
-// What a caller's request costs beside it is what the emulator and the SDK allocate to hand out one property.
+// A caller's request also costs what the emulator and the SDK allocate to return one property.
 func TestCallersCachedPathAllocatesNothing(t *testing.T) {
 	test.RunGoTest(t, func(t *testing.T) {
 		const exchange = `{"serviceName": "as.dns", "requestPath": "/token", "oauth2": {"clientId": "id", "clientSecret": "s",
@@ -139,8 +139,8 @@ func TestRequestBelongsToItsConfiguration(t *testing.T) {
 	}
 }
 
-// A call belongs to the root context, whichever request has caused it: filed under the request, as the SDK would have it,
-// its answer would be dropped when the client goes away, and requests that wait for it would wait for ever.
+// A call belongs to the root context, whichever request has caused it: under the request, as in the SDK, its answer would be
+// dropped when the client disconnects, and the requests waiting for it would wait forever.
 func TestCallsAreTheRootContexts(t *testing.T) {
 	for name, config := range map[string]string{"cached": withCache(""), "a call per request": sampleJSON} {
 		test.RunGoTest(t, func(t *testing.T) {

@@ -53,8 +53,8 @@ func TestThoseThatShareTokensShareACallback(t *testing.T) {
 	}
 }
 
-// Setting the timer begins it anew: answers that come more often than it is due must not put the tick off for ever, on which
-// metrics, renewals and what is no longer needed depend.
+// Setting the timer restarts it: answers that arrive more often than its period must not postpone the tick forever, because
+// metrics, renewals and cleanup depend on it.
 func TestAnswersDoNotPutOffTheTick(t *testing.T) {
 	test.RunGoTest(t, func(t *testing.T) {
 		_, p := newPlugin(t, frugal)

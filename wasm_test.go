@@ -14,8 +14,8 @@ var higressOnly = []string{
 	"proxy_get_upstream_hosts", "proxy_set_upstream_override_host",
 }
 
-// everywhere are functions of WASI that each gateway has as Go needs them. For another one, which Go or a library has come to
-// need, somebody must find out which gateways have it; tools/build has two that not all of them have.
+// everywhere are the WASI functions that every gateway provides as Go needs them. If Go or a library needs another one, find
+// out which gateways have it; tools/build adds two that some of them lack.
 var everywhere = []string{
 	"args_get", "args_sizes_get", "clock_time_get", "environ_get", "environ_sizes_get", "proc_exit", "random_get",
 	"fd_write",    // what the runtime says when it gives up goes to the gateway's log

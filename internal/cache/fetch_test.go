@@ -82,8 +82,8 @@ func TestMaxWaiting(t *testing.T) {
 	}
 }
 
-// The request that has begun the fetch need not wait for what is there at once, nor does it count as one that waits. A panic
-// leaves nobody waiting.
+// The request that starts a fetch does not wait, or count as waiting, if the result is there at once. A panic leaves no
+// request waiting.
 func TestFetchThatEndsAtOnce(t *testing.T) {
 	panics := func(func(result)) { panic("in the fetcher") }
 	for name, test := range map[string]struct {

@@ -31,8 +31,8 @@ func TestUpstreamThatAlwaysRejects(t *testing.T) {
 	}
 }
 
-// A request that its upstream answers 401 for reasons of its own must not take the token from all others while there is
-// no new one.
+// A request that its upstream answers 401 for other reasons must not deprive all others of the token while there is no
+// new one.
 func TestRejectedTokenServesWithoutNewOne(t *testing.T) {
 	const lifetime, stale = time.Hour, time.Minute
 	tests := map[string]struct {

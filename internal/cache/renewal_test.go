@@ -36,8 +36,8 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
-// A source may have no new token yet, as another worker is fetching it: it is asked again a little later, and what that
-// worker has fetched is none of this one's refreshes.
+// A source may have no new token yet because another worker is fetching it. It is asked again a little later, and the other
+// worker's fetch does not count as a refresh of this one.
 func TestRenewalElsewhere(t *testing.T) {
 	w := newWorker(defaults())
 	same := good("t1", 100*time.Second)

@@ -2,7 +2,7 @@ package config
 
 import "testing"
 
-// exchangeWith is a token exchange with an actor, and more keys beside it.
+// exchangeWith is a token exchange with an actor and additional keys.
 func exchangeWith(more string) string {
 	return `{"serviceName": "idp.dns", "requestPath": "/token", "oauth2": {"clientId": "id", "clientSecret": "s3cr3t", "grantType": "` + exchangeGrant + `", "actorTokenHeader": "X-Actor"}, ` + more + `}`
 }

@@ -50,7 +50,7 @@ func (b bucket) must(t *testing.T, name string, r *record) bucket {
 	return next
 }
 
-// Callers without a good token push out nobody's token, and nobody's lease, however many they are.
+// Callers without a valid token never evict a token or a lease, however many they are.
 func TestRefusalsPushOutRefusalsOnly(t *testing.T) {
 	var b bucket
 	for i := range 10 {
@@ -92,7 +92,7 @@ func TestBucketThatIsFullOfLeases(t *testing.T) {
 	}
 }
 
-// Whatever another plugin writes, a record that is found is the owner's, or there is none.
+// Whatever another plugin writes, only the owner's record is found, or none.
 func TestRecordsThatOthersHaveMade(t *testing.T) {
 	key, other := keyNamed("a"), keyNamed("b")
 	own, others := key.seal(tokenOf("token of a", 2*placeNow)), other.seal(tokenOf("token of b", 2*placeNow))

@@ -131,7 +131,7 @@ func TestSharedCallersAreBounded(t *testing.T) {
 	}
 }
 
-// A token that has no room is not shared, and holds up nobody.
+// A token that does not fit is not shared, and delays no other.
 func TestTokenThatIsTooLargeToBeShared(t *testing.T) {
 	_, workers := gatewayOf(defaults(), named("a"), 2)
 	huge := strings.Repeat("t", 40<<10)

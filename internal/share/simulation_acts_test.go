@@ -11,7 +11,7 @@ import (
 
 func pick[T any](s *simulation, list []T) T { return list[s.random.IntN(len(list))] }
 
-// acts are what happens, and how often beside the others.
+// acts are the possible events with their relative frequencies.
 var acts = []struct {
 	often int
 	do    func(*simulation)

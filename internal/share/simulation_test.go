@@ -130,7 +130,7 @@ func (s *simulation) checkToken(caller token.Caller, t *token.Token) {
 	}
 }
 
-// finish lets all end that can end. Then nobody waits any more.
+// finish lets everything end that can. Nothing may be waiting afterwards.
 func (s *simulation) finish() {
 	for range 80 {
 		s.clock.Pass(simulatedTick)

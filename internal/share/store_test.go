@@ -10,7 +10,7 @@ import (
 	"token-fetch/internal/tokentest"
 )
 
-// storeTest drives a store as its users do, each of whom has an owner of its own, and lets its time pass.
+// storeTest drives a store as its users do, each with its own owner, and advances its clock.
 type storeTest struct {
 	*testing.T
 	store  Store

@@ -95,8 +95,8 @@ func asTheHostHandsOut(headers [][2]string) [][2]string {
 	return list
 }
 
-// What a caller keeps must be what its Size says: a header of 4 bytes must not keep the 50 kB that
-// the client sent beside it.
+// A caller must keep no more memory than its Size says: a header of 4 bytes must not retain the 50 kB
+// that the client sent with it.
 func TestForwardedHeaderKeepsNothingElseOfTheRequest(t *testing.T) {
 	service := mustRead(t, extended(`"cache": {}, "forwardHeaders": ["X-User"]`))
 	const callers, beside = 500, 50_000

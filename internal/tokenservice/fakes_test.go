@@ -44,7 +44,7 @@ const (
 	jwtBearer  = `"clientId": "id", "clientSecret": "s3cr3t", "grantType": "urn:ietf:params:oauth:grant-type:jwt-bearer"`
 )
 
-// oauth2Config has these keys in oauth2, and more beside it, after a comma.
+// oauth2Config has these keys in oauth2, and more keys next to it, after a comma.
 func oauth2Config(oauth2, more string) string {
 	return `{"serviceName": "idp.dns", "requestPath": "/token", "oauth2": {` + oauth2 + `}` + more + `}`
 }

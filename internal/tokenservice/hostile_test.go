@@ -16,7 +16,7 @@ import (
 	"token-fetch/internal/rules"
 )
 
-// broughtBy is how a value comes to a reference, and what of it the reference stands for: "" where there is none.
+// broughtBy has the source of each reference's value, and the part of the value that the reference yields: "" if none.
 var broughtBy = map[string]struct {
 	reference string
 	headers   func(value string) [][2]string // nil: a named token has it
@@ -209,7 +209,7 @@ func hostileCall(t testing.TB, by, in, value string) (Call, error) {
 	return service.Call(c, named, nil, now)
 }
 
-// checkReference: whoever gets the call finds the value, and nothing else, where it belongs; or there is none, and an error that says so.
+// checkReference: the call contains exactly the value in its place; or there is no call, and an error says so.
 func checkReference(t *testing.T, by, in, value string) {
 	t.Helper()
 	call, err := hostileCall(t, by, in, value)
