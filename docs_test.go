@@ -108,11 +108,11 @@ func checkRow(t *testing.T, k *schema.Key, row []string) {
 		t.Errorf("%s: default %q, expected %q", k.Name, got, want)
 	}
 	if limits := fmt.Sprintf("%d to %d", k.Min, k.Max); k.Kind == schema.Integer && !strings.Contains(row[3], limits) {
-		t.Errorf("%s: the description has not the limits %s", k.Name, limits)
+		t.Errorf("%s: the description lacks the limits %s", k.Name, limits)
 	}
 	for _, allowed := range k.OneOf {
 		if all := strings.Join(row, " "); !strings.Contains(all, "`"+allowed+"`") {
-			t.Errorf("%s: the row has not the allowed value %s", k.Name, allowed)
+			t.Errorf("%s: the row lacks the allowed value %s", k.Name, allowed)
 		}
 	}
 }
