@@ -18,7 +18,7 @@ SHA256  := $(shell command -v sha256sum || echo shasum -a 256)
 # One version for the plugin's log, the image and Higress' tools, which read it in spec.yaml.
 VERSION := $(shell sed -n 's/^  version: //p' spec.yaml)
 
-WASM_BUILD := GO="$(GO)" $(CURDIR)/tools/build \
+WASM_BUILD := GO="$(GO)" "$(CURDIR)/tools/build" \
 	-ldflags '-X main.version=$(VERSION) -X token-fetch/internal/tokenservice.version=$(VERSION)'
 
 PLUGIN_SOURCES := $(filter-out %_test.go,$(wildcard *.go internal/*/*.go internal/*/*.s)) go.mod go.sum tools/build $(wildcard tools/*/*.go)
