@@ -104,8 +104,8 @@ func slowBody(l *load, requests []*request) {
 func resetStreams(l *load, requests []*request) {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
-	transport := &http.Transport{Protocols: protocols}
-	defer transport.CloseIdleConnections()
+	// Not CloseIdleConnections at the end: the connection is not idle before Envoy has answered for the resets.
+	transport := &http.Transport{Protocols: protocols, IdleConnTimeout: time.Second}
 	body, never := io.Pipe()
 	defer never.Close()
 	for _, r := range requests {
