@@ -18,13 +18,6 @@ import (
 	"token-fetch/e2e/harness"
 )
 
-// suite is the gateway and all that is around it.
-type suite struct {
-	load
-	services []*tokenService
-	lag      *lag
-}
-
 // loadTime is how long the measured load runs: FAULTS, which make test-faults sets.
 func loadTime(t *testing.T) time.Duration {
 	t.Helper()

@@ -11,6 +11,13 @@ import (
 	"token-fetch/e2e/page"
 )
 
+// suite is the gateway and all that is around it.
+type suite struct {
+	load
+	services []*tokenService
+	lag      *lag
+}
+
 // tally counts the outcomes of requests.
 type tally struct {
 	results map[result]int
