@@ -88,7 +88,7 @@ func TestWaiting(t *testing.T) {
 
 // checkConnectionsOfTheirOwn: over HTTP/1.1, where each request has its own connection, waiting requests are resumed as well.
 func checkConnectionsOfTheirOwn(t *testing.T, gateway *harness.Gateway) {
-	const count = 2_000
+	count := waitingRequests()
 	release := make(chan struct{})
 	gateway.Token.Handle(harness.Hold(release, harness.Reset()))
 	requests := harness.SendParallel(gateway.Client(), gateway.Requests(t, "http1", count)...)
