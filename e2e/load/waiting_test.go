@@ -62,9 +62,10 @@ func TestWaiting(t *testing.T) {
 		"allowed cut":     {answer: harness.Reset(), mode: "allow", path: "/cut", status: 503, body: "upstream connect error or disconnect/reset before headers. reset reason: overflow"},
 	}
 	configs := map[string]map[string]any{
-		"warm":  cached("warm", nil),
-		"free":  {"enabled": false},
-		"http1": cached("http1", map[string]any{"timeout": 50_000}),
+		"warm":         cached("warm", nil),
+		"free":         {"enabled": false},
+		"http1":        cached("http1", map[string]any{"timeout": 50_000}),
+		"http1-served": cached("http1-served", map[string]any{"timeout": 50_000}),
 	}
 	for name, ending := range endings {
 		configs[harness.HostName(name)] = ending.config(harness.HostName(name))
@@ -86,18 +87,30 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
-// checkConnectionsOfTheirOwn: over HTTP/1.1, where each request has its own connection, waiting requests are resumed as well.
+// checkConnectionsOfTheirOwn: over HTTP/1.1, where each request has its own connection, waiting requests are settled as well.
 func checkConnectionsOfTheirOwn(t *testing.T, gateway *harness.Gateway) {
-	count := waitingRequests()
-	release := make(chan struct{})
-	gateway.Token.Handle(harness.Hold(release, harness.Reset()))
-	requests := harness.SendParallel(gateway.Client(), gateway.Requests(t, "http1", count)...)
-	gateway.WaitActive(t, count)
-	close(release)
-	for _, result := range requests.Wait() {
-		harness.CheckReply(t, result.Answer, harness.DefaultReply)
+	for _, test := range []struct {
+		host   string
+		answer http.HandlerFunc
+		want   harness.Answer
+	}{
+		{"http1", harness.Reset(), harness.DefaultReply},
+		{"http1-served", pathToken, harness.Reply(http.StatusOK, "direct", "text/plain")},
+	} {
+		var requests []*http.Request
+		for range waitingRequests() {
+			requests = append(requests, gateway.Request(t, http.MethodGet, "/direct", "", "Host: "+test.host))
+		}
+		release := make(chan struct{})
+		gateway.Token.Handle(harness.Hold(release, test.answer))
+		sent := harness.SendParallel(gateway.Client(), requests...)
+		gateway.WaitActive(t, len(requests))
+		close(release)
+		for _, result := range sent.Wait() {
+			harness.CheckReply(t, result.Answer, test.want)
+		}
+		gateway.Token.CheckCallsOf(t, test.host, 1)
 	}
-	gateway.Token.CheckCallsOf(t, "http1", 1)
 	gateway.Token.Handle(pathToken)
 	checkLives(t, gateway)
 }
