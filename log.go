@@ -85,12 +85,16 @@ type pacer struct {
 // isDue reads the clock only if there is something to report, because it is called in every tick.
 func (p *pacer) isDue(h logger) bool { return p.pending > 0 && h.Monotonic() >= p.next }
 
-// more counts the events besides the one that the line describes.
-func (p *pacer) more(what string) string {
-	if p.pending < 2 {
+// more counts the events besides the one that the line describes. The noun may be empty.
+func (p *pacer) more(noun string) string {
+	switch others := p.pending - 1; {
+	case others < 1:
 		return ""
+	case noun == "":
+		return fmt.Sprintf(", and %d more since the last line", others)
+	default:
+		return ", and " + count(others, "more "+noun) + " since the last line"
 	}
-	return fmt.Sprintf(", and %d %s since the last line", p.pending-1, what)
 }
 
 // count formats a number with its noun.
@@ -121,7 +125,7 @@ func (l *eventLog) add(h logger, line eventLine) {
 
 func (l *eventLog) tick(h logger) {
 	if l.pace.isDue(h) {
-		h.logf(logWarn, "%s", l.line(l.pace.more("more")))
+		h.logf(logWarn, "%s", l.line(l.pace.more("")))
 		l.pace.reset(h)
 	}
 }
@@ -147,7 +151,7 @@ type redisLog struct {
 func (l *redisLog) RedisFailed(err error) {
 	l.pace.pending++
 	if l.pace.isDue(l.host) {
-		l.host.logf(logWarn, "Redis %s %v%s; fetching tokens directly until Redis recovers", l.address, err, l.pace.more("more failures"))
+		l.host.logf(logWarn, "Redis %s %v%s; fetching tokens directly until Redis recovers", l.address, err, l.pace.more("failure"))
 		l.pace.reset(l.host)
 		l.isFailing = true
 	}

@@ -16,7 +16,8 @@ type part struct {
 	cacheID token.Key // cached result of cacheIdentity
 
 	callerHeaders []callerHeader
-	rereadHeaders []string
+	rereadHeaders []string // that attempts of a request read after others may have changed them; lower case
+	keptHeaders   string   // the property with the client's values of these headers
 }
 
 // newPart returns nil for a part that is not configured. parts are those of named tokens, which thousands of rules may
@@ -25,7 +26,7 @@ func newPart(configured *config.Part, name string, parts map[*config.Named]*part
 	if configured == nil {
 		return nil
 	}
-	p := &part{Part: configured, name: name, callerHeaders: callerHeaders(configured.Service), rereadHeaders: rereadHeaders(configured.Service, configured.Overwrite)}
+	p := &part{Part: configured, name: name, callerHeaders: callerHeaders(configured.Service)}
 	for _, named := range configured.Named {
 		if parts[named] == nil {
 			ofToken := &config.Part{TokenConfig: named.TokenConfig, Enabled: true, Overwrite: true, Failure: configured.Failure}

@@ -89,6 +89,8 @@ type pluginContext struct {
 	callers  callerBuffer
 	response tokenservice.Response // of the token call whose callback runs; reused likewise
 	missing  eventLog              // of values that calls refer to
+	// otherRules is about attempts of one request that match different rules.
+	otherRules eventLog
 	// now is the monotonic clock as of its latest reading, at most one tick ago: free, and precise enough for tokens
 	// that are far from expiry.
 	now time.Duration

@@ -95,8 +95,8 @@ func (r *requestContext) OnHttpRequestHeaders(_ int, endOfStream bool) (action t
 		return types.ActionContinue
 	}
 	fault.Inject(fault.OnRequest)
-	if !r.restoreHeaders() {
-		return r.applyFailurePolicy(errInternal)
+	if err := r.restoreHeaders(); err != nil {
+		return r.applyFailurePolicy(err)
 	}
 	r.ownToken = !r.part.Overwrite && r.hasOwnToken()
 	if !endOfStream && !r.hideFromNextHop() {

@@ -162,7 +162,7 @@ func (l *failureLog) tick() {
 	if l.total == 0 {
 		consequence = "it has recovered since"
 	}
-	l.host.logf(logError, "token service %s %s%s; %s", l.service, l.reason, l.pace.more("more failures"), consequence)
+	l.host.logf(logError, "token service %s %s%s; %s", l.service, l.reason, l.pace.more("failure"), consequence)
 	l.isFailing = l.total > 0
 	l.pace.reset(l.host)
 }

@@ -88,6 +88,7 @@ func (p *pluginContext) maintain(now time.Duration) {
 		l.tick()
 	}
 	p.missing.tick(p)
+	p.otherRules.tick(p)
 	p.vm.metrics.flush(now)
 }
 
