@@ -14,13 +14,20 @@ import (
 // slowStore answers when the test says so.
 type slowStore struct {
 	looks []func(LookResult, error)
+	keys  []Key // of the looks
 	saved []token.Token
 	// extended is how often a lease was extended, and givenBack how often one was given back.
 	extended, givenBack int
+	failures            []Failure
+	onLook              func(done func(LookResult, error)) // answers at once, unless nil
 }
 
-func (s *slowStore) Look(_ Key, _ LookRequest, done func(LookResult, error)) {
+func (s *slowStore) Look(k Key, _ LookRequest, done func(LookResult, error)) {
 	s.looks = append(s.looks, done)
+	s.keys = append(s.keys, k)
+	if s.onLook != nil {
+		s.onLook(done)
+	}
 }
 
 func (s *slowStore) Save(_ Key, _ Claim, t token.Token, _ time.Duration, done func(error)) {
@@ -28,7 +35,10 @@ func (s *slowStore) Save(_ Key, _ Claim, t token.Token, _ time.Duration, done fu
 	done(nil)
 }
 
-func (s *slowStore) Fail(_ Key, _ Claim, _ Failure, done func(time.Duration, error)) { done(0, nil) }
+func (s *slowStore) Fail(_ Key, _ Claim, f Failure, done func(time.Duration, error)) {
+	s.failures = append(s.failures, f)
+	done(0, nil)
+}
 
 func (s *slowStore) Extend(_ Key, _ Claim, until time.Duration, done func(error)) {
 	if until == 0 {
@@ -46,6 +56,7 @@ type lone struct {
 	clock *tokentest.Clock
 	calls *tokentest.Source
 	ended []result
+	polls int // how often it asked to be polled
 }
 
 func newLone() *lone {
@@ -53,7 +64,7 @@ func newLone() *lone {
 	l.calls = &tokentest.Source{Clock: l.clock}
 	l.Source = New(l.store, l.calls, Options{
 		Clock: l.clock, Backoff: time.Second, Lease: callTimeout / 2, FetchTimeout: callTimeout, PeerTimeout: callTimeout, PollInterval: poll,
-		EarliestRenewal: func(time.Duration) time.Duration { return 0 }, PollSoon: func() {},
+		EarliestRenewal: func(time.Duration) time.Duration { return 0 }, PollSoon: func() { l.polls++ },
 	})
 	return l
 }
@@ -72,6 +83,7 @@ func (l *lone) pass(d time.Duration) {
 // A store makes nothing worse: after Wait, the Source inside is asked.
 func TestStoreThatNeverAnswers(t *testing.T) {
 	l := newLone()
+	latest := l.clock.Now + l.MaxFetchTime()
 	l.ask(nil)
 	l.pass(callTimeout - poll)
 	if len(l.calls.Fetches) != 0 {
@@ -80,6 +92,10 @@ func TestStoreThatNeverAnswers(t *testing.T) {
 	l.pass(poll)
 	if len(l.calls.Fetches) != 1 {
 		t.Fatalf("got %d calls, expected one", len(l.calls.Fetches))
+	}
+	l.pass(callTimeout)
+	if l.clock.Now > latest {
+		t.Errorf("got a call that may last until %s, expected every fetch to end by %s", l.clock.Now, latest)
 	}
 	l.calls.Fetches[0].Done(good("t1", time.Minute))
 	l.store.looks[0](LookResult{Status: TokenFound}, nil) // late
@@ -110,6 +126,54 @@ func TestLeaseThatComesLate(t *testing.T) {
 	l.calls.Fetches[0].Done(result{Err: &token.Error{Reason: token.NotSent}})
 	if l.store.givenBack != 1 {
 		t.Errorf("the lease was given back %d times, expected once", l.store.givenBack)
+	}
+}
+
+// A fetch needs ticks only while there is something to do in them.
+func TestFetchNeedsTicks(t *testing.T) {
+	for name, test := range map[string]struct {
+		lease                time.Duration
+		found                LookResult
+		isAtOnce, needsTicks bool
+	}{
+		"the store has not answered":      {callTimeout, LookResult{}, false, true},
+		"another calls":                   {callTimeout, LookResult{Status: LeaseHeld}, true, true},
+		"a call that its lease outlasts":  {callTimeout, LookResult{Status: LeaseGranted, Claim: Claim{Owner: 1}}, true, false},
+		"a call that outlasts its lease":  {callTimeout / 2, LookResult{Status: LeaseGranted, Claim: Claim{Owner: 1}}, true, true},
+		"a token":                         {callTimeout, LookResult{Status: TokenFound}, true, false},
+		"a token that must not be cached": {callTimeout, LookResult{Status: Uncacheable}, true, false},
+	} {
+		l := newLone()
+		l.Lease = test.lease
+		if test.isAtOnce {
+			l.store.onLook = func(done func(LookResult, error)) { done(test.found, nil) }
+		}
+		l.ask(nil)
+		if l.IsWaiting() != test.needsTicks || (l.polls > 0) != test.needsTicks {
+			t.Errorf("%s: got waiting %t after %d requests to be polled, expected %t", name, l.IsWaiting(), l.polls, test.needsTicks)
+		}
+	}
+}
+
+// A token from a Source that shares as well keeps its ID, by which others reject it.
+func TestSharedTokenKeepsItsID(t *testing.T) {
+	l := newLone()
+	l.ask(nil)
+	l.store.looks[0](LookResult{Status: LeaseGranted, Claim: Claim{Owner: 1}}, nil)
+	l.calls.Fetches[0].Done(result{Token: token.Token{Values: []string{"t1"}, Lifetime: time.Minute, ID: 7}})
+	if len(l.store.saved) != 1 || l.store.saved[0].ID != 7 || l.ended[0].Token.ID != 7 {
+		t.Errorf("got %+v saved and %+v handed out, expected both with ID 7", l.store.saved, l.ended[0].Token)
+	}
+}
+
+// Others are told for half a minute that a service does not want its tokens kept.
+func TestOthersAreToldOfUncacheableTokens(t *testing.T) {
+	l := newLone()
+	l.ask(nil)
+	l.store.looks[0](LookResult{Status: LeaseGranted, Claim: Claim{Owner: 1}}, nil)
+	l.calls.Fetches[0].Done(good("once", 0))
+	if want := (Failure{Least: 30 * time.Second, IsExact: true}); len(l.store.failures) != 1 || l.store.failures[0] != want {
+		t.Errorf("got %+v, expected %+v", l.store.failures, want)
 	}
 }
 
@@ -204,6 +268,29 @@ func TestTickIsBounded(t *testing.T) {
 			if did := tt.count(l) - at; did == 0 || did > cache.BatchSize {
 				t.Fatalf("%s, tick %d: got %d done at once, expected 1 to %d", name, ticks, did, cache.BatchSize)
 			}
+		}
+	}
+}
+
+// Those that wait longest go first, though all are due again at each tick.
+func TestTickIsFair(t *testing.T) {
+	const many = 4 * cache.BatchSize
+	l := newLone()
+	l.store.onLook = func(done func(LookResult, error)) { done(LookResult{Status: LeaseHeld, Claim: Claim{Owner: 1}}, nil) }
+	for n := range many {
+		l.ask(named(fmt.Sprint(n)))
+	}
+	for range many / cache.BatchSize {
+		l.clock.Pass(poll)
+		l.Tick(l.clock.Now, cache.BatchSize)
+	}
+	looks := map[Key]int{}
+	for _, key := range l.store.keys {
+		looks[key]++
+	}
+	for key, n := range looks {
+		if n != 2 {
+			t.Fatalf("got %d looks for %x, expected two for each of %d", n, key[:4], many)
 		}
 	}
 }

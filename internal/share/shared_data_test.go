@@ -139,3 +139,21 @@ func TestTokenThatIsTooLargeToBeShared(t *testing.T) {
 	workers[1].fetchFor(t, named("a"), good(huge, time.Hour))
 	workers[0].servesCaller(t, named("a"), huge)
 }
+
+// A time in a record counts only within the longest lease, or the longest Retry-After, from now.
+func TestRecordsBindForALimitedTime(t *testing.T) {
+	for _, test := range []struct {
+		until, limit time.Duration
+		want         bool
+	}{
+		{time.Hour, time.Minute, false},
+		{time.Hour + 1, time.Minute, true},
+		{time.Hour + time.Minute, time.Minute, true},
+		{time.Hour + time.Minute + time.Second, time.Minute, true}, // written a moment after the clock was read
+		{time.Hour + time.Minute + time.Second + 1, time.Minute, false},
+	} {
+		if got := isActive(time.Hour, test.until, test.limit); got != test.want {
+			t.Errorf("until %s: got %t, expected %t", test.until, got, test.want)
+		}
+	}
+}
