@@ -70,7 +70,7 @@ func candidates() ([]candidate, error) {
 		candidate{Name: "gcp_authn", About: "C++", filter: "gcp_authn", Wants: "authorization: Bearer " + identityToken(), calls: true},
 		plugin(cached, "this plugin, `cache: {}`", settings{"cache": settings{}},
 			limit{cpu, router, 1.25}, limit{rate, credentialInjector, 0.85}, limit{rate, sample, 3},
-			limit{p99, router, 1.3}, limit{ready, hello, 1.15}, limit{size, hello, 1.15}, limit{memory, hello, 1.15}),
+			limit{p99, router, 1.3}, limit{ready, hello, 1.5}, limit{size, hello, 1.5}, limit{memory, hello, 1.15}),
 		plugin("token-fetch, cached, 3 route rules", "three `_match_route_` rules; the third matches",
 			rules(byRoute, 2), limit{cpu, cached, 1.15}),
 		plugin("token-fetch, cached, 3 domain rules", "three `_match_domain_` rules; the third matches",
