@@ -89,7 +89,7 @@ func TestRedisFailures(t *testing.T) {
 		log        string // is in the log; empty: there is none
 	}{
 		"stopped":           {prepare: (*redistest.Server).Stop, want: "error error error", log: "can't be reached"},
-		"hanging":           {prepare: func(r *redistest.Server) { r.Send("DEBUG", "SLEEP", "10") }, options: []string{"--enable-debug-command", "yes"}, want: "error error error", log: "can't be reached"},
+		"hanging":           {prepare: func(r *redistest.Server) { r.Send("DEBUG", "SLEEP", "10") }, options: []string{"--enable-debug-command", "yes"}, connection: Connection{Timeout: 300 * time.Millisecond}, want: "error error error", log: "can't be reached"},
 		"other password":    {options: []string{"--requirepass", "right"}, connection: Connection{Password: "wrong"}, want: "error error error", log: "NOAUTH"},
 		"no password":       {options: []string{"--requirepass", "right"}, want: "error error error", log: "NOAUTH"},
 		"right password":    {options: []string{"--requirepass", "right"}, connection: Connection{Password: "right"}, want: shared},
@@ -116,7 +116,9 @@ func TestRedisFailures(t *testing.T) {
 			if name == "hanging" {
 				time.Sleep(50 * time.Millisecond) // until it hangs, which no event tells
 			}
-			test.connection.Timeout = 3 * time.Second // long enough for a machine that is busy
+			if test.connection.Timeout == 0 {
+				test.connection.Timeout = 3 * time.Second // long enough for a machine that is busy
+			}
 			s, h := newRedisTest(t, redis.Address, test.connection, "test:", "")
 			s.expect("three looks", strings.Join([]string{s.look(1, 0, false), s.look(2, 0, false), s.look(3, 0, false)}, " "), test.want)
 			if test.want == shared {

@@ -1,7 +1,7 @@
 package share
 
 import (
-	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -311,19 +311,22 @@ func TestStores(t *testing.T) {
 			})
 		}
 	})
+	// Side by side, as they mostly wait: t.Parallel would run as many as there are cores.
+	redis, group := redistest.Start(t), sync.WaitGroup{}
 	for sealing, key := range map[string]string{"Redis": "", "Redis, sealed": testKey} {
-		t.Run(sealing, func(t *testing.T) {
-			redis := redistest.Start(t)
-			for name, test := range storeTests {
-				t.Run(name, func(t *testing.T) {
-					t.Parallel()
-					s, h := newRedisTest(t, redis.Address, Connection{Timeout: 10 * time.Second}, strings.ReplaceAll(name, " ", "-")+":", key)
+		for name, test := range storeTests {
+			group.Add(1)
+			go func() {
+				defer group.Done()
+				t.Run(sealing+"/"+name, func(t *testing.T) {
+					s, h := newRedisTest(t, redis.Address, Connection{Timeout: 10 * time.Second}, sealing+" "+name+":", key)
 					test(s)
 					if len(h.lines) > 0 {
 						t.Errorf("the log has %q, expected nothing", h.lines)
 					}
 				})
-			}
-		})
+			}()
+		}
 	}
+	group.Wait()
 }
