@@ -21,6 +21,7 @@ func TestReasonsOfFailures(t *testing.T) {
 		"no answer":             {Response{Took: 12 * time.Millisecond}, token.Error{Reason: token.NoAnswer, Detail: "got no answer: reset or no connection after 12ms"}},
 		"a timeout":             {Response{Took: 499 * time.Millisecond}, token.Error{Reason: token.NoAnswer, Detail: "got no answer within the timeout of 500ms"}},
 		"503 with Retry-After":  {Response{Status: 503, Headers: wait}, token.Error{Reason: token.ServerError, Detail: "answered 503 (possibly from Envoy itself: no connection)", RetryAfter: 7 * time.Second}},
+		"301":                   {Response{Status: 301}, token.Error{Reason: token.OtherStatus, Detail: "answered 301 (redirects are not followed)"}},
 		"504":                   {Response{Status: 504}, token.Error{Reason: token.ServerError, Detail: "answered 504 (possibly from Envoy itself: no answer within the timeout of 500ms)"}},
 		"429 with Retry-After":  {Response{Status: 429, Headers: wait}, token.Error{Reason: token.RateLimited, Detail: "answered 429", RetryAfter: 7 * time.Second}},
 		"500 and invalid_grant": {Response{Status: 500, Body: []byte(grant)}, token.Error{Reason: token.ServerError, Detail: "answered 500 (invalid_grant)"}},

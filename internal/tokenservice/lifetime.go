@@ -85,7 +85,7 @@ func (l *lifetimePolicy) named(resp *Response, sentAt time.Time) (found lifetime
 	}
 	value := resp.json(l.expiresInPath)
 	if length, ok := expiresIn(value, sentAt); ok {
-		return found.set(length, l.expiresInPath, "answers with a lifetime of 0 at "+l.expiresInPath, "cache.expiresInPath to where the lifetime is")
+		return found.set(length, l.expiresInPath, "answers with a lifetime of 0 at "+l.expiresInPath, "cache.expiresInPath to where the lifetime is, or to a path that does not exist if cache.ttl should apply")
 	}
 	found.noteUnreadable(l.expiresInPath, value, "cache.expiresInPath to the path of a number of seconds, or cache.expiresAtPath to that of an end")
 	if length, ok := l.fromCookies(resp, sentAt); ok {

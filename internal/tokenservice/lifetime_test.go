@@ -189,7 +189,7 @@ func TestLifetimeWarnings(t *testing.T) {
 		"max-age":             {headers: [][2]string{{"cache-control", "max-age=0, private, must-revalidate"}}, uncached: "answers with a max-age in Cache-Control that leaves no time" + ignore},
 		"max-age and Age":     {headers: [][2]string{{"cache-control", "max-age=60"}, {"age", "60"}}, uncached: "answers with a max-age in Cache-Control that leaves no time" + ignore},
 		"Expires":             {headers: [][2]string{{"expires", "0"}}, uncached: "answers with an Expires that has passed" + ignore},
-		"expires_in":          {body: `{"expires_in": 0}`, uncached: "answers with a lifetime of 0 at expires_in" + calls + "cache.expiresInPath to where the lifetime is)"},
+		"expires_in":          {body: `{"expires_in": 0}`, uncached: "answers with a lifetime of 0 at expires_in" + calls + "cache.expiresInPath to where the lifetime is, or to a path that does not exist if cache.ttl should apply)"},
 		"end":                 {body: `{"end": 3600}`, uncached: "answers with an end at end that has passed" + calls + "cache.expiresAtPath to where the token's end is, and compare the clocks)"},
 		"exp":                 {token: jwt(`{"exp": 1795435100}`), uncached: "answers with a token whose exp has passed by the gateway's clock, as the answer has no Date: every request makes a token call (compare the clocks of both)"},
 		"exp and Date":        {headers: [][2]string{date}, token: jwt(`{"exp": 1795435100}`), uncached: "answers with a token whose exp has passed by the Date of the answer: every request makes a token call (compare the clocks of both)"},
@@ -200,7 +200,7 @@ func TestLifetimeWarnings(t *testing.T) {
 		"a list":              {body: `{"end": []}`, unreadable: `answers with a list at end` + kept + "expiresAtPath to the path of a date with its zone, or of a number since 1970)"},
 		"true":                {body: `{"expires_in": true}`, unreadable: `answers with true or false at expires_in` + kept + "expiresInPath to the path of a number of seconds, or cache.expiresAtPath to that of an end)"},
 		"a moment":            {body: `{"expires_in": 1795438800}`, unreadable: `answers with "9999999999" at expires_in` + kept + "expiresInPath to the path of a number of seconds, or cache.expiresAtPath to that of an end)"},
-		"both":                {body: `{"end": "soon", "expires_in": 0}`, uncached: "answers with a lifetime of 0 at expires_in" + calls + "cache.expiresInPath to where the lifetime is)", unreadable: `answers with "aaaa" at end` + kept + "expiresAtPath to the path of a date with its zone, or of a number since 1970)"},
+		"both":                {body: `{"end": "soon", "expires_in": 0}`, uncached: "answers with a lifetime of 0 at expires_in" + calls + "cache.expiresInPath to where the lifetime is, or to a path that does not exist if cache.ttl should apply)", unreadable: `answers with "aaaa" at end` + kept + "expiresAtPath to the path of a date with its zone, or of a number since 1970)"},
 	} {
 		policy := lifetimePolicy{ttl: time.Hour, expiresAtPath: "end", expiresInPath: "expires_in", honorsCacheControl: true}
 		got := policy.lifetimeOf(&Response{Status: 200, Headers: test.headers, Body: []byte(test.body)}, test.token, now)

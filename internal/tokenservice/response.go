@@ -148,10 +148,12 @@ func (r *responseReader) noAnswer(resp *Response) string {
 	return fmt.Sprintf("got no answer: reset or no connection after %s", resp.Took.Round(time.Millisecond))
 }
 
-// statusHint points out statuses that may come from Envoy itself: newer versions synthesize a response where older ones
-// have none.
+// statusHint points out what a status alone does not say: a redirect is usually due to another path, host or scheme;
+// 503 and 504 may come from Envoy itself, as newer versions synthesize a response where older ones have none.
 func (r *responseReader) statusHint(status int) string {
 	switch status {
+	case 301, 302, 303, 307, 308:
+		return " (redirects are not followed)"
 	case 503:
 		return " (possibly from Envoy itself: no connection)"
 	case 504:

@@ -106,6 +106,9 @@ func TestWhatIsThereInsteadOfAToken(t *testing.T) {
 		want   string
 	}{
 		"a page":              {inBody, body(200, " <!DOCTYPE html><p>s3cr3t"), "the body is HTML, not JSON"},
+		"XML":                 {inBody, body(200, `<?xml version="1.0"?><token>s3cr3t</token>`), "the body is XML, not JSON"},
+		"XML by its type":     {inBody, Response{Status: 200, Headers: [][2]string{{"content-type", "Application/SOAP+xml; charset=utf-8"}}, Body: []byte("<token>s3cr3t</token>")}, "the body is XML, not JSON"},
+		"XHTML":               {inBody, Response{Status: 200, Headers: [][2]string{{"content-type", "application/xhtml+xml"}}, Body: []byte("<html>s3cr3t</html>")}, "the body is HTML, not JSON"},
 		"another text":        {inBody, body(200, "s3cr3t"), "the body is not JSON"},
 		"half of it":          {inBody, body(200, `{"data": {"token": "s3cr3t"`), "the body is not JSON"},
 		"nothing":             {inBody, body(200, "\n"), "the body is empty"},
@@ -222,6 +225,7 @@ func TestOAuth2Answers(t *testing.T) {
 		"N_A":             {200, `{"access_token": "t1", "token_type": "N_A"}`, "Bearer t1", gotToken, ""},
 		"type is null":    {200, `{"access_token": "t1", "token_type": null}`, "Bearer t1", gotToken, ""},
 		"DPoP":            {200, `{"access_token": "t1", "token_type": "DPoP"}`, "", token.NoToken, "answered 200 " + notBearer},
+		"Apigee's type":   {200, `{"access_token": "t1", "token_type": "BearerToken"}`, "Bearer t1", gotToken, ""},
 		"n_a":             {200, `{"access_token": "t1", "token_type": "n_a"}`, "", token.NoToken, "answered 200 " + notBearer},
 		"unknown type":    {200, `{"access_token": "t1", "token_type": "s3cr3t\r\n"}`, "", token.NoToken, "answered 200 " + notBearer},
 		"empty type":      {200, `{"access_token": "t1", "token_type": ""}`, "Bearer t1", gotToken, ""},

@@ -84,8 +84,8 @@ func (r *responseReader) bareToken(resp *Response, now time.Time) (token, proble
 		}
 		return token, ""
 	case tokenInBody:
-		if resp.isPage() {
-			return "", "the body is HTML"
+		if markup := resp.markup(); markup != "" {
+			return "", "the body is " + markup
 		}
 		return resp.text(), ""
 	case tokenInCookie:
@@ -117,8 +117,8 @@ func (r *responseReader) jsonToken(resp *Response) (token, problem string) {
 		return "", "there is " + shapeOf(value) + " " + r.place()
 	case resp.text() == "":
 		return "", "the body is empty"
-	case resp.isPage():
-		return "", "the body is HTML, not JSON"
+	case resp.markup() != "":
+		return "", "the body is " + resp.markup() + ", not JSON"
 	default:
 		return "", "the body is not JSON"
 	}
@@ -132,17 +132,30 @@ func (resp *Response) text() string {
 	return strings.TrimSpace(strings.TrimPrefix(string(resp.Body), byteOrderMark))
 }
 
-// isPage reports whether the body looks like an HTML page, such as that of a login or of an intermediate proxy.
-func (resp *Response) isPage() bool { return strings.HasPrefix(resp.text(), "<") }
+// markup tells an HTML page, such as that of a login or of an intermediate proxy, from XML, which some services answer
+// unless the call asks for JSON. It returns "" for anything else.
+func (resp *Response) markup() string {
+	text := resp.text()
+	if !strings.HasPrefix(text, "<") {
+		return ""
+	}
+	media, _ := FirstHeader(resp.Headers, "content-type")
+	media, _, _ = strings.Cut(strings.ToLower(media), ";")
+	if strings.HasPrefix(text, "<?xml") || strings.HasSuffix(strings.TrimSpace(media), "xml") && !strings.Contains(media, "html") {
+		return "XML"
+	}
+	return "HTML"
+}
 
 const bearerPrefix = "Bearer "
 
 // hasBearerToken reports whether the token can be used by simply sending it (RFC 6749 section 7.1). Other types, such
 // as DPoP, need a proof that the upstream would miss. A token_type that is absent, empty or N_A (RFC 8693 section
-// 2.2.1) is accepted.
+// 2.2.1) is accepted, and so is BearerToken, as Apigee calls it unless configured to comply with the RFC.
 func (resp *Response) hasBearerToken() bool {
 	value := resp.json("token_type")
-	return value.Type == gjson.Null || value.Type == gjson.String && (value.Str == "" || strings.EqualFold(value.Str, "Bearer") || value.Str == "N_A")
+	return value.Type == gjson.Null || value.Type == gjson.String && (value.Str == "" || value.Str == "N_A" ||
+		strings.EqualFold(value.Str, "Bearer") || strings.EqualFold(value.Str, "BearerToken"))
 }
 
 func endsScheme(prefix string) bool { return len(prefix) > 1 && strings.HasSuffix(prefix, " ") }
