@@ -34,11 +34,15 @@ func (p *pluginContext) Wall() time.Time { return p.wallStart.Add(p.now) }
 // two host calls.
 func (p *pluginContext) readWall() { p.wallStart = time.Now().Add(-p.Monotonic()) }
 
+// dispatch makes a call. If the plugin is also a filter of the call's cluster, the call passes through it before the host
+// returns: it would wait for the token that it is to bring, or make a call in turn, and so on.
 func (p *pluginContext) dispatch(to cluster, call tokenservice.Call, handler responseHandler) *token.Error {
 	needsBody := to.needsBody
 	callback := func(headers, bodySize, _ int) {
 		p.runCallback(func() { p.onHTTPCallResponse(headers, bodySize, needsBody, handler) })
 	}
+	p.isCalling = true
+	defer func() { p.isCalling = false }()
 	err := abi.DispatchHTTPCall(p.id, to.name, call.Headers, call.Body, to.timeout, callback)
 	if err != nil {
 		return dispatchError(err, errors.Is(err, types.ErrorStatusBadArgument), to.name)

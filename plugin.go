@@ -97,6 +97,8 @@ type pluginContext struct {
 	// wallStart is when the monotonic clock was 0, according to the latest reading of the wall clock.
 	wallStart time.Time
 	period    time.Duration // of the timer; 0 until it is set
+	// isCalling: the host is sending a call. A request that arrives meanwhile is this call, see dispatch.
+	isCalling bool
 	// runsBatch: the current callback ends with a batch, and sets the timer.
 	runsBatch bool
 	tickedAt  time.Duration // time of the latest maintain

@@ -82,6 +82,9 @@ func (m cached) configPart() *part   { return m.part }
 // the headers that name others.
 func (r *requestContext) OnHttpRequestHeaders(_ int, endOfStream bool) (action types.Action) {
 	defer r.denyOnPanic(&action)
+	if r.plugin.isCalling {
+		return types.ActionContinue
+	}
 	m := r.plugin.global
 	number, ok := r.plugin.rules.Match(r)
 	if !ok {

@@ -24,6 +24,7 @@ func (g *Gateway) withServices(clusters []cluster) []cluster {
 		}
 		added := service.cluster()
 		if at := slices.IndexFunc(clusters, func(c cluster) bool { return c.Name == added.Name }); at >= 0 {
+			added.Filters = clusters[at].Filters
 			clusters[at] = added
 		} else {
 			clusters = append(clusters, added)
