@@ -29,6 +29,7 @@ func (r reader) authenticate(request *oauth2) {
 	if style == authStyleHeader {
 		// Form-encode first; this matters for +, % and : in generated secrets.
 		pair := url.QueryEscape(id) + ":" + url.QueryEscape(secret)
+		request.isEncoded = pair != id+":"+secret
 		request.authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
 		return
 	}

@@ -8,6 +8,8 @@ import (
 	"token-fetch/internal/template"
 )
 
+const formType = "application/x-www-form-urlencoded"
+
 // form is the body of a token request.
 type form struct {
 	url.Values                 // the static fields

@@ -9,7 +9,7 @@ import (
 )
 
 // Whatever a token service answers, the result is values that a header can carry, the token first, or a
-// failure whose text has nothing of the answer but an error code of RFC 6749.
+// failure whose text has nothing of the answer but error codes.
 func FuzzReadAnswer(f *testing.F) {
 	f.Add(200, "t1", []byte(`{"token": "t1", "token_type": "bearer"}`), "token")
 	f.Add(200, "", []byte(`{"token": {"a": ["b"]}}`), "token.a.#(b==1)#|@reverse")
@@ -18,6 +18,8 @@ func FuzzReadAnswer(f *testing.F) {
 	f.Add(200, "a, b", []byte(`{"error": "invalid_grant", "error_description": "s3cr3t"}`), "token")
 	f.Add(401, "a\nb", []byte(`{"error": "invalid_client"}`), "..#.a")
 	f.Add(502, "", []byte("<html>Bad Gateway</html>"), "@this")
+	f.Add(401, "a", []byte(`{"error": "invalid_client", "error_codes": [7000222], "code": "s3cr3t"}`), "code")
+	f.Add(200, "a", []byte("token=t%0a1&a&=&%zz=%00"), "token")
 	f.Add(200, strings.Repeat("a", 16<<10+1), []byte(`{"token": "\ud800", "token": "t2"}`), "token")
 	f.Fuzz(func(t *testing.T, status int, header string, body []byte, path string) {
 		reader := responseReader{tokenIn: tokenInJSON, tokenPath: path, responseHeader: "x-token", prefix: bearerPrefix, isBearer: true,
@@ -25,7 +27,11 @@ func FuzzReadAnswer(f *testing.F) {
 			conditions: []condition{{header: "x-token", equals: []string{header}}}}
 		for _, hasSubject := range []bool{false, true} {
 			reader.hasSubject = hasSubject
-			values, failed := reader.read(&Response{Status: status, Headers: [][2]string{{"x-token", header}}, Body: body}, fuzzNow)
+			headers := [][2]string{{"x-token", header}}
+			if hasSubject {
+				headers = append(headers, [2]string{"content-type", formType})
+			}
+			values, failed := reader.read(&Response{Status: status, Headers: headers, Body: body}, fuzzNow)
 			if (failed == nil) != (len(values) == 3 && values[0] != "") {
 				t.Fatalf("got %q and %v", values, failed)
 			}

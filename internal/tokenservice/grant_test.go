@@ -31,6 +31,15 @@ func TestReasonsOfFailures(t *testing.T) {
 		"invalid_grant, 403":    {Response{Status: 403, Body: []byte(grant)}, token.Error{Reason: token.OtherStatus, Detail: "answered 403 (invalid_grant)"}},
 		"invalid_client":        {Response{Status: 401, Body: []byte(`{"error": "invalid_client"}`)}, token.Error{Reason: token.OtherStatus, Detail: "answered 401 (invalid_client)"}},
 		"invalid_scope":         {Response{Status: 400, Headers: wait, Body: []byte(`{"error": "invalid_scope"}`)}, token.Error{Reason: token.OtherStatus, Detail: "answered 400 (invalid_scope)"}},
+		"403 with Retry-After":  {Response{Status: 403, Headers: wait}, token.Error{Reason: token.OtherStatus, Detail: "answered 403", RetryAfter: 7 * time.Second}},
+		"a redirect":            {Response{Status: 307, Headers: [][2]string{{"location", "/s3cr3t"}}}, token.Error{Reason: token.OtherStatus, Detail: "answered 307 (redirects are not followed)"}},
+		"an unknown body":       {Response{Status: 415}, token.Error{Reason: token.OtherStatus, Detail: "answered 415 (check Content-Type in requestHeaders)"}},
+		"a form":                {Response{Status: 401, Headers: [][2]string{{"content-type", "application/x-www-form-urlencoded"}}, Body: []byte("error=invalid_client")}, token.Error{Reason: token.OtherStatus, Detail: "answered 401 (invalid_client)"}},
+		"Entra ID's code":       {Response{Status: 401, Body: []byte(`{"error": "invalid_client", "error_description": "s3cr3t", "error_codes": [7000222], "timestamp": "s3cr3t"}`)}, token.Error{Reason: token.OtherStatus, Detail: "answered 401 (invalid_client, 7000222)"}},
+		"IBM's code":            {Response{Status: 400, Body: []byte(`{"errorCode": "BXNIM0415E", "errorMessage": "s3cr3t"}`)}, token.Error{Reason: token.OtherStatus, Detail: "answered 400 (BXNIM0415E)"}},
+		"Google's code":         {Response{Status: 404, Body: []byte(`{"error": {"code": 404, "message": "s3cr3t", "status": "NOT_FOUND"}}`)}, token.Error{Reason: token.OtherStatus, Detail: "answered 404"}},
+		"one code twice":        {Response{Status: 401, Body: []byte(`{"error": "invalid_client", "errorCode": "invalid_client", "code": -1}`)}, token.Error{Reason: token.OtherStatus, Detail: "answered 401 (invalid_client, -1)"}},
+		"a code that is none":   {Response{Status: 401, Body: []byte(`{"code": "s3cr3t", "errcode": "s3cr3t", "error_code": 1234567890123, "errorCode": 0, "ErrorCode": "S3cr3t", "error": {"code": "s3cr3t"}}`)}, token.Error{Reason: token.OtherStatus, Detail: "answered 401"}},
 		"a long code":           {Response{Status: 400, Body: []byte(`{"error": "` + strings.Repeat("a", 41) + `"}`)}, token.Error{Reason: token.OtherStatus, Detail: "answered 400"}},
 		"deep":                  {Response{Status: 400, Body: []byte(deep)}, token.Error{Reason: token.OtherStatus, Detail: "answered 400"}},
 		"beyond what is read":   {Response{Status: 400, Body: []byte(grant + strings.Repeat(" ", MaxResponseBytes))}, token.Error{Reason: token.OtherStatus, Detail: "answered 400"}},
@@ -64,13 +73,37 @@ func checkFailed(t *testing.T, service *Service, a *Response, want token.Error) 
 
 func TestConditionsInTheReason(t *testing.T) {
 	for condition, want := range map[string]string{
-		`{"path": "code", "equals": "0"}`:   "answered 200, but successWhen does not hold for path code",
-		`{"header": "X-OK", "equals": "0"}`: "answered 200, but successWhen does not hold for header x-ok",
+		`{"path": "errcode", "equals": "0"}`: "answered 200 (60020), but successWhen does not hold for path errcode",
+		`{"path": "code", "equals": "0"}`:    "answered 200, but successWhen does not hold for path code",
+		`{"header": "X-OK", "equals": "0"}`:  "answered 200, but successWhen does not hold for header x-ok",
 	} {
 		service := mustRead(t, extended(`"successWhen": [`+condition+`]`))
-		_, failed := service.Grant(&Response{Status: 200, Headers: [][2]string{{"x-ok", "s3cr3t"}}, Body: []byte(`{"code": "s3cr3t"}`)}, nil, fuzzNow)
+		body := `{"code": "s3cr3t"}`
+		if strings.Contains(condition, "errcode") {
+			body = `{"errcode": 60020, "errmsg": "s3cr3t"}`
+		}
+		_, failed := service.Grant(&Response{Status: 200, Headers: [][2]string{{"x-ok", "s3cr3t"}}, Body: []byte(body)}, nil, fuzzNow)
 		if failed == nil || *failed != (token.Error{Reason: token.BadAnswer, Detail: want}) {
 			t.Errorf("got %+v, expected %q", failed, want)
+		}
+	}
+}
+
+// Servers that compare the id and the secret in Authorization with what the client sends, without decoding it, refuse
+// credentials that encoding has changed.
+func TestHintAtEncodedCredentials(t *testing.T) {
+	const hint = " (a server that does not decode the id and the secret in Authorization needs oauth2.authStyle body)"
+	for _, test := range []struct{ keys, code, want string }{
+		{`"clientId": "sb-app!t1", "clientSecret": "s3cr3t"`, "unauthorized", "answered 401 (unauthorized)" + hint},
+		{`"clientId": "id", "clientSecret": "s3cr3t="`, "invalid_client", "answered 401 (invalid_client)" + hint},
+		{`"clientId": "id", "clientSecret": "s3cr3t="`, "invalid_scope", "answered 401 (invalid_scope)"},
+		{`"clientId": "id", "clientSecret": "s3cr3t-._"`, "invalid_client", "answered 401 (invalid_client)"},
+		{`"clientId": "id", "clientSecret": "s3cr3t=", "authStyle": "body"`, "invalid_client", "answered 401 (invalid_client)"},
+	} {
+		service := mustRead(t, oauth2Config(test.keys, ""))
+		_, failed := service.Grant(&Response{Status: 401, Body: []byte(`{"error": "` + test.code + `"}`)}, nil, fuzzNow)
+		if failed == nil || failed.Detail != test.want {
+			t.Errorf("%s: got %v, expected %q", test.keys, failed, test.want)
 		}
 	}
 }

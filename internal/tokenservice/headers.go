@@ -55,8 +55,9 @@ func newByteSet(bytes string) *byteSet {
 }
 
 const (
-	letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	digits  = "0123456789"
+	capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	letters  = capitals + "abcdefghijklmnopqrstuvwxyz"
+	digits   = "0123456789"
 )
 
 // IsHeaderValue reports whether Envoy would send the value unchanged: it contains no control characters (RFC 9110

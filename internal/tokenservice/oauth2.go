@@ -16,6 +16,7 @@ type oauth2 struct {
 	clientID      string
 	form          form
 	authorization string     // value of the Authorization header; empty: credentials are in the form
+	isEncoded     bool       // encoding has changed the credentials in authorization
 	assertion     *assertion // signed for each call; nil: the client authenticates differently
 	isExchange    bool       // of another party's token
 	allowsMissing bool       // requests without such a token are forwarded without one
@@ -112,7 +113,7 @@ func (request *oauth2) addHeaders(headers [][2]string) [][2]string {
 		return headers
 	}
 	needed := [][2]string{
-		{"content-type", "application/x-www-form-urlencoded"},
+		{"content-type", formType},
 		{"accept", "application/json"},
 	}
 	if request.authorization != "" {

@@ -3,6 +3,7 @@ package tokenservice
 import (
 	"bytes"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -25,8 +26,10 @@ type Response struct {
 	Headers [][2]string   // names in lower case
 	Body    []byte        // at most MaxResponseBytes+1
 	Took    time.Duration // from sending the call to receiving the response; 0: unknown
-	// Of the body, cached because many paths are looked up in it.
-	isChecked, isJSON bool
+	// document is the body as JSON; nil if it is not JSON, or not checked yet. It is kept because many paths are looked
+	// up in it.
+	document  []byte
+	isChecked bool
 }
 
 // responseReader finds the token in a response.
@@ -43,6 +46,7 @@ type responseReader struct {
 	upstream       []upstreamHeader
 	conditions     []condition
 	hasSubject     bool   // the call exchanges a caller's token, which the service may refuse
+	isEncoded      bool   // the call has the client's credentials in Authorization, where encoding has changed them
 	ownCodings     string // Accept-Encoding from requestHeaders, in lower case
 	readsBody      bool   // something configured is in the body
 	timeout        time.Duration
@@ -79,13 +83,13 @@ func (r *responseReader) read(resp *Response, now time.Time) (values []string, f
 	}
 	for _, condition := range r.conditions {
 		if !condition.holds(resp) {
-			return nil, &token.Error{Reason: token.BadAnswer, Detail: fmt.Sprintf("answered %d, but successWhen does not hold for %s", resp.Status, condition.name())}
+			return nil, &token.Error{Reason: token.BadAnswer, Detail: fmt.Sprintf("answered %d%s, but successWhen does not hold for %s", resp.Status, errorCodes(resp), condition.name())}
 		}
 	}
 	value, why := r.token(resp, now)
 	switch {
 	case why != "":
-		return nil, &token.Error{Reason: token.NoToken, Detail: fmt.Sprintf("answered %d without a usable token%s: %s", resp.Status, inParentheses(oauthError(resp)), why)}
+		return nil, &token.Error{Reason: token.NoToken, Detail: fmt.Sprintf("answered %d without a usable token%s: %s", resp.Status, errorCodes(resp), why)}
 	case r.isBearer && !resp.hasBearerToken():
 		return nil, &token.Error{Reason: token.NoToken, Detail: fmt.Sprintf("answered %d with a token whose token_type is not Bearer (set %s to what to put before it)",
 			resp.Status, keyTokenPrefix.Name)}
@@ -97,72 +101,6 @@ func (r *responseReader) read(resp *Response, now time.Time) (values []string, f
 	return values, nil
 }
 
-// refusal returns the error for an unsuccessful status.
-func (r *responseReader) refusal(resp *Response, now time.Time) *token.Error {
-	code := oauthError(resp)
-	e := &token.Error{
-		Reason:         reasonOf(resp.Status),
-		Status:         resp.Status,
-		IsUnauthorized: resp.Status == 400 && (code == "invalid_grant" || code == "invalid_token"),
-		Detail:         fmt.Sprintf("answered %d%s%s", resp.Status, inParentheses(code), r.statusHint(resp.Status)),
-	}
-	switch {
-	case e.Reason.IsUnavailable():
-		e.RetryAfter = retryAfter(resp, now)
-	case r.hasSubject && (resp.Status == 400 || resp.Status == 401) && slices.Contains(subjectErrors, code):
-		e.Reason = token.SubjectRefused
-	}
-	return e
-}
-
-// reasonOf maps an unsuccessful status to a reason.
-func reasonOf(status int) token.Reason {
-	switch {
-	case status/100 == 5:
-		return token.ServerError
-	case status == 429:
-		return token.RateLimited
-	case status/100 == 2:
-		return token.BadAnswer
-	default:
-		return token.OtherStatus
-	}
-}
-
-// subjectErrors are the error codes with which an authorization server refuses the token to be exchanged: the first two
-// are from RFC 8693 section 2.2.2 and RFC 7521 section 4.1, the third from practice.
-var subjectErrors = []string{"invalid_request", "invalid_grant", "invalid_token"}
-
-func inParentheses(code string) string {
-	if code == "" {
-		return ""
-	}
-	return " (" + code + ")"
-}
-
-// noAnswer describes why there is no response, as far as the elapsed time tells.
-func (r *responseReader) noAnswer(resp *Response) string {
-	if resp.Took >= r.timeout*9/10 { // Envoy's timer and the clock differ slightly
-		return fmt.Sprintf("got no answer within the timeout of %s", r.timeout)
-	}
-	return fmt.Sprintf("got no answer: reset or no connection after %s", resp.Took.Round(time.Millisecond))
-}
-
-// statusHint points out what a status alone does not say: a redirect is usually due to another path, host or scheme;
-// 503 and 504 may come from Envoy itself, as newer versions synthesize a response where older ones have none.
-func (r *responseReader) statusHint(status int) string {
-	switch status {
-	case 301, 302, 303, 307, 308:
-		return " (redirects are not followed)"
-	case 503:
-		return " (possibly from Envoy itself: no connection)"
-	case 504:
-		return fmt.Sprintf(" (possibly from Envoy itself: no answer within the timeout of %s)", r.timeout)
-	default:
-		return ""
-	}
-}
-
 func (r *responseReader) accepts(status int) bool {
 	if r.statuses == nil {
 		return status/100 == 2
@@ -170,16 +108,44 @@ func (r *responseReader) accepts(status int) bool {
 	return slices.Contains(r.statuses, status)
 }
 
-// json looks up a gjson path in the body; nothing exists in a body that is not JSON.
+// json looks up a gjson path in the body, or in a form as if it were a JSON object of texts; nothing exists in any other
+// body.
 func (resp *Response) json(path string) gjson.Result {
 	if !resp.isChecked {
+		resp.isChecked = true
 		resp.Body = bytes.TrimPrefix(resp.Body, []byte(byteOrderMark))
-		resp.isChecked, resp.isJSON = true, schema.ValidJSON(resp.Body)
+		if resp.document = resp.Body; !schema.ValidJSON(resp.Body) {
+			resp.document = resp.form()
+		}
 	}
-	if !resp.isJSON {
-		return gjson.Result{}
+	return gjson.GetBytes(resp.document, path)
+}
+
+// maxFormBytes fits the longest token with every byte percent-encoded.
+const maxFormBytes = 4 * maxTokenBytes
+
+// form returns a form as a JSON object; nil if the response is none. Authorization servers older than RFC 6749 answer
+// with forms, and some still do unless asked for JSON.
+func (resp *Response) form() []byte {
+	mediaType, _, _ := strings.Cut(resp.contentType(), ";")
+	if strings.TrimSpace(mediaType) != formType || len(resp.Body) > maxFormBytes {
+		return nil
 	}
-	return gjson.GetBytes(resp.Body, path)
+	fields, err := url.ParseQuery(resp.text())
+	if err != nil || len(fields) == 0 {
+		return nil
+	}
+	var members [][2]string
+	for name, values := range fields {
+		members = append(members, [2]string{name, values[0]})
+	}
+	return []byte(jsonObject(members))
+}
+
+// contentType returns the Content-Type in lower case.
+func (resp *Response) contentType() string {
+	value, _ := FirstHeader(resp.Headers, "content-type")
+	return strings.ToLower(value)
 }
 
 func (h upstreamHeader) value(resp *Response) string {
@@ -235,17 +201,4 @@ func (r *responseReader) needsBody() bool {
 	return r.tokenIn == tokenInJSON || r.tokenIn == tokenInBody ||
 		slices.ContainsFunc(r.upstream, func(h upstreamHeader) bool { return h.path != "" }) ||
 		slices.ContainsFunc(r.conditions, func(c condition) bool { return c.path != "" })
-}
-
-// oauthError returns the error code of a response (RFC 6749 section 5.2), or "". It ignores the description, which may
-// quote a secret, and codes with unusual characters.
-func oauthError(resp *Response) string {
-	if len(resp.Body) == 0 || len(resp.Body) > MaxResponseBytes {
-		return ""
-	}
-	code := resp.json("error")
-	if code.Type != gjson.String || len(code.Str) > 40 || strings.Trim(code.Str, "abcdefghijklmnopqrstuvwxyz_") != "" {
-		return ""
-	}
-	return code.Str
 }

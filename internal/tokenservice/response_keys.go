@@ -21,6 +21,7 @@ func (r reader) responseReader(token string, auth *oauth2, upstream []upstreamHe
 		upstream:       upstream,
 		conditions:     conditions,
 		hasSubject:     auth != nil && len(auth.form.tokens) > 0,
+		isEncoded:      auth != nil && auth.isEncoded,
 	}
 	a.asCookies = in == tokenInCookie && strings.EqualFold(token, "Cookie")
 	switch {

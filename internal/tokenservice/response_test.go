@@ -21,6 +21,10 @@ func reasonIn(e *token.Error) token.Reason {
 func TestReadAnswer(t *testing.T) {
 	header := func(value string) Response { return Response{Status: 200, Headers: [][2]string{{"x-token", value}}} }
 	body := func(status int, text string) Response { return Response{Status: status, Body: []byte(text)} }
+	of := func(contentType, text string) Response {
+		return Response{Status: 200, Headers: [][2]string{{"content-type", contentType}}, Body: []byte(text)}
+	}
+	const form = "application/x-www-form-urlencoded"
 	coded := func(coding, text string) Response {
 		return Response{Status: 200, Headers: [][2]string{{"content-encoding", coding}}, Body: []byte(text)}
 	}
@@ -53,6 +57,24 @@ func TestReadAnswer(t *testing.T) {
 		"whole body":                  {wholeBody, body(200, "t1"), "t1", gotToken},
 		"whole body, byte order mark": {wholeBody, body(200, "\xef\xbb\xbft1\n"), "t1", gotToken},
 		"whole body, prefix":          {wholeBody + `, "tokenPrefix": "Bearer "`, body(200, "t1\n"), "Bearer t1", gotToken},
+		"JSON text as a body":         {wholeBody, of("application/json", " \"t\\u0031\"\n"), "t1", gotToken},
+		"JSON text, blanks inside":    {wholeBody, of("text/plain", `"\r\n t1\n"`), "t1", gotToken},
+		"JSON text, empty":            {wholeBody, of("application/json", `""`), "", token.NoToken},
+		"one quote":                   {wholeBody, of("text/plain", `"t1`), `"t1`, gotToken},
+		"quotes around no JSON":       {wholeBody, of("text/plain", `"t1" "`), `"t1" "`, gotToken},
+		"form":                        {`"tokenPath": "access_token"`, of(form, "access_token=t1&scope=a%2Cb&token_type=bearer\n"), "t1", gotToken},
+		"form, its charset":           {`"tokenPath": "access_token"`, of("Application/X-WWW-Form-URLEncoded ; charset=utf-8", "a=b&access_token=t%2b1%3D"), "t+1=", gotToken},
+		"form, the first of two":      {`"tokenPath": "access_token"`, of(form, "access_token=t1&access_token=t2"), "t1", gotToken},
+		"form, successWhen":           {`"tokenPath": "t", "successWhen": [{"path": "ok", "equals": "1"}]`, of(form, "t=t1&ok=0"), "", token.BadAnswer},
+		"form of another type":        {`"tokenPath": "access_token"`, of("text/plain", "access_token=t1"), "", token.NoToken},
+		"JSON in spite of its type":   {`"tokenPath": "t"`, of(form, `{"t": "t1"}`), "t1", gotToken},
+		"a broken form":               {`"tokenPath": "t"`, of(form, "t=%zz"), "", token.NoToken},
+		"form, a line end":            {`"tokenPath": "t"`, of(form, "t=t1%0d%0aX-Admin:1"), "", token.NoToken},
+		"form, as long as is read":    {`"tokenPath": "t"`, of(form, "t=t1&a="+strings.Repeat("a", 64<<10-7)), "t1", gotToken},
+		"form, longer":                {`"tokenPath": "t"`, of(form, "t=t1&a="+strings.Repeat("a", 64<<10-6)), "", token.NoToken},
+		"form as a whole body":        {wholeBody + `, "cache": {"expiresInPath": "b"}`, of(form, "a=b"), "a=b", gotToken},
+		"coding none":                 {inBody, coded("none", `{"data": {"token": "t1"}}`), "t1", gotToken},
+		"a charset as coding":         {inBody, coded("UTF8", `{"data": {"token": "t1"}}`), "t1", gotToken},
 		"gzip":                        {inBody, coded("gzip", `{"data": {"token": "t1"}}`), "", token.BadAnswer},
 		"br, of a whole body":         {wholeBody, coded("BR", "t1"), "", token.BadAnswer},
 		"gzip, then something":        {inBody, coded("identity, gzip", `{"data": {"token": "t1"}}`), "", token.BadAnswer},
@@ -98,6 +120,9 @@ func TestWhatIsThereInsteadOfAToken(t *testing.T) {
 		inCookie  = `"tokenIn": "cookie", "tokenCookie": "sid"`
 	)
 	long := strings.Repeat("s3cr3t", 4000)
+	of := func(contentType, text string) Response {
+		return Response{Status: 200, Headers: [][2]string{{"content-type", contentType}}, Body: []byte(text)}
+	}
 	body := func(status int, text string) Response { return Response{Status: status, Body: []byte(text)} }
 	header := func(name, value string) Response { return Response{Status: 200, Headers: [][2]string{{name, value}}} }
 	for name, test := range map[string]struct {
@@ -109,6 +134,9 @@ func TestWhatIsThereInsteadOfAToken(t *testing.T) {
 		"XML":                 {inBody, body(200, `<?xml version="1.0"?><token>s3cr3t</token>`), "the body is XML, not JSON"},
 		"XML by its type":     {inBody, Response{Status: 200, Headers: [][2]string{{"content-type", "Application/SOAP+xml; charset=utf-8"}}, Body: []byte("<token>s3cr3t</token>")}, "the body is XML, not JSON"},
 		"XHTML":               {inBody, Response{Status: 200, Headers: [][2]string{{"content-type", "application/xhtml+xml"}}, Body: []byte("<html>s3cr3t</html>")}, "the body is HTML, not JSON"},
+		"a page in XHTML":     {inBody, of("application/xhtml+xml", `<?xml version="1.0"?><!DOCTYPE html><p>s3cr3t`), "the body is HTML, not JSON"},
+		"XML as the token":    {wholeBody, of("text/xml", "<string>s3cr3t</string>"), "the body is XML"},
+		"a form without it":   {`"tokenPath": "access_token"`, of("application/x-www-form-urlencoded", "message=s3cr3t"), `there is nothing at "access_token"`},
 		"another text":        {inBody, body(200, "s3cr3t"), "the body is not JSON"},
 		"half of it":          {inBody, body(200, `{"data": {"token": "s3cr3t"`), "the body is not JSON"},
 		"nothing":             {inBody, body(200, "\n"), "the body is empty"},

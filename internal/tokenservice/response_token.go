@@ -2,6 +2,7 @@ package tokenservice
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,8 +18,11 @@ const (
 	tokenInCookie = "cookie"
 )
 
-// coding returns the Content-Encoding if it makes the configured values unreadable. "utf-8" is a harmless mistake;
-// base64 is a text encoding that requestHeaders can ask for (Conjur).
+// harmlessCodings leave a body as it is. Servers that name a charset or "none" mean no coding.
+var harmlessCodings = []string{"", "identity", "none", "utf-8", "utf8"}
+
+// coding returns the Content-Encoding if it makes the configured values unreadable. base64 is a text encoding that
+// requestHeaders can ask for (Conjur).
 func (r *responseReader) coding(resp *Response) (shown string, isCoded bool) {
 	if !r.readsBody {
 		return "", false
@@ -26,7 +30,7 @@ func (r *responseReader) coding(resp *Response) (shown string, isCoded bool) {
 	value, _ := allHeaders(resp.Headers, "content-encoding")
 	for coding := range strings.SplitSeq(value, ",") {
 		switch coding = strings.ToLower(strings.TrimSpace(coding)); {
-		case coding == "", coding == "identity", coding == "utf-8", coding == "base64" && strings.Contains(r.ownCodings, coding):
+		case slices.Contains(harmlessCodings, coding), coding == "base64" && strings.Contains(r.ownCodings, coding):
 		case len(coding) > 20 || !isToken(coding):
 			return "of another kind", true
 		default:
@@ -87,7 +91,7 @@ func (r *responseReader) bareToken(resp *Response, now time.Time) (token, proble
 		if markup := resp.markup(); markup != "" {
 			return "", "the body is " + markup
 		}
-		return resp.text(), ""
+		return resp.wholeToken(), ""
 	case tokenInCookie:
 		token := r.cookieToken(resp, now)
 		if token == "" {
@@ -109,11 +113,11 @@ func (r *responseReader) jsonToken(resp *Response) (token, problem string) {
 			return "", "there is a number with an exponent " + r.place()
 		}
 		return token, ""
-	case resp.isJSON && value.Raw == "":
+	case resp.document != nil && value.Raw == "":
 		return "", "there is nothing " + r.place()
-	case resp.isJSON && value.Type == gjson.Null:
+	case value.Raw != "" && value.Type == gjson.Null:
 		return "", "there is null " + r.place()
-	case resp.isJSON:
+	case resp.document != nil:
 		return "", "there is " + shapeOf(value) + " " + r.place()
 	case resp.text() == "":
 		return "", "the body is empty"
@@ -132,19 +136,34 @@ func (resp *Response) text() string {
 	return strings.TrimSpace(strings.TrimPrefix(string(resp.Body), byteOrderMark))
 }
 
+// wholeToken returns the body as a token. Frameworks that answer everything in JSON put it in quotes (Magento, vSphere,
+// ASP.NET).
+func (resp *Response) wholeToken() string {
+	text := resp.text()
+	if !strings.HasPrefix(text, `"`) {
+		return text
+	}
+	if value := resp.json("@this"); value.Type == gjson.String {
+		return strings.TrimSpace(value.Str)
+	}
+	return text
+}
+
 // markup tells an HTML page, such as that of a login or of an intermediate proxy, from XML, which some services answer
 // unless the call asks for JSON. It returns "" for anything else.
 func (resp *Response) markup() string {
 	text := resp.text()
-	if !strings.HasPrefix(text, "<") {
+	start := strings.ToLower(text[:min(len(text), 512)])
+	switch {
+	case !strings.HasPrefix(start, "<"):
 		return ""
-	}
-	media, _ := FirstHeader(resp.Headers, "content-type")
-	media, _, _ = strings.Cut(strings.ToLower(media), ";")
-	if strings.HasPrefix(text, "<?xml") || strings.HasSuffix(strings.TrimSpace(media), "xml") && !strings.Contains(media, "html") {
+	case strings.Contains(start, "<html"), strings.Contains(start, "<!doctype html"):
+		return "HTML"
+	case strings.HasPrefix(start, "<?xml"), strings.Contains(resp.contentType(), "xml"):
 		return "XML"
+	default:
+		return "HTML"
 	}
-	return "HTML"
 }
 
 const bearerPrefix = "Bearer "

@@ -14,8 +14,8 @@
 //   - Values from outside are only data in a call: TestHostileValues, FuzzReferences.
 //   - Different callers never get each other's tokens: TestCallersAreKeptApart.
 //   - No token outlives what it or its response says, nor maxTtl: FuzzLifetime, TestClocks.
-//   - A response yields values that a header can carry, or an error that shows nothing of the response except an OAuth
-//     error code: FuzzReadAnswer, TestWhatIsThereInsteadOfAToken, TestLifetimeWarnings.
+//   - A response yields values that a header can carry, or an error that shows nothing of the response except error
+//     codes: FuzzReadAnswer, TestWhatIsThereInsteadOfAToken, TestLifetimeWarnings.
 //   - Untrusted JSON takes bounded stack and linear time: FuzzJSON, FuzzRepeatedJSON.
 package tokenservice
 
