@@ -113,26 +113,34 @@ func (r *requestContext) settleByPolicy(err *token.Error) (forwarded bool) {
 
 // deny answers the request according to the policy, or with 401 if the caller's token was refused.
 func (r *requestContext) deny(err *token.Error) {
-	if err.Reason == token.SubjectRefused {
+	switch {
+	case err.Reason == token.SubjectRefused && r.part.Service.TakesBearerToken():
 		r.refuseSubject(errorRefused)
+		return
+	case err.Reason == token.SubjectRefused:
+		r.refuseSubject(errorOtherRefused)
 		return
 	}
 	policy := r.part.failurePolicy()
 	r.reply(policy.Status, err.Reason.Outcome().Detail(), policy.Body, policy.replyHeaders(err.RetryAfter))
 }
 
-// subjectError is why a request is answered 401 because of its own token (RFC 6750 section 3).
-type subjectError struct{ detail, body string }
+// subjectError is why a request is answered 401 because of its own token or other credentials.
+type subjectError struct{ detail, body, challenge string }
 
 var (
-	errorExpired = subjectError{"token_fetch.subject_expired", "the bearer token has expired"}
-	errorRefused = subjectError{"token_fetch.subject_refused", "the bearer token was refused"}
+	errorExpired      = subjectError{"token_fetch.subject_expired", "the bearer token has expired", invalidToken}
+	errorRefused      = subjectError{"token_fetch.subject_refused", "the bearer token was refused", invalidToken}
+	errorOtherRefused = subjectError{"token_fetch.subject_refused", "the credentials were refused", ""}
 )
 
-// refuseSubject answers a request whose token can't be exchanged.
+// invalidToken is added to the challenge if the request has a bearer token (RFC 6750 section 3).
+const invalidToken = `, error="invalid_token"`
+
+// refuseSubject answers a request with the wrong credentials.
 func (r *requestContext) refuseSubject(e subjectError) types.Action {
 	r.metrics().subjectsRefused++
-	r.challenge(e.detail, e.body, r.part.Challenge+`, error="invalid_token"`)
+	r.challenge(e.detail, e.body, r.part.Challenge+e.challenge)
 	return types.HeaderStopAllIterationAndWatermark
 }
 

@@ -78,7 +78,9 @@ func (d describe) value(k *schema.Key, path string) object {
 // entries holds further conditions on the entries of lists.
 var entries = map[string]object{
 	"cache.invalidateWhen": {"minProperties": 1},
-	"successWhen":          {"oneOf": list{object{"required": list{"header"}}, object{"required": list{"path"}}}},
+	"refusedWhen": {"anyOf": list{object{"required": list{"status"}}, object{"required": list{"header", "equals"}}, object{"required": list{"path", "equals"}}},
+		"not": object{"required": list{"header", "path"}}},
+	"successWhen": {"oneOf": list{object{"required": list{"header"}}, object{"required": list{"path"}}}},
 }
 
 // oneOf allows the key's values, or a variable, whose value is not known.

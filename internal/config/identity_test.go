@@ -20,6 +20,7 @@ var changed = map[string]any{
 	"serviceCluster": "other", "serviceName": "other.dns", "servicePort": 81, "requestPath": "/other", "tokenHeader": "X-Other", "serviceHost": "other.example.com",
 	"requestMethod": "PUT", "requestHeaders": map[string]any{"A": "2"}, "requestBody": "other", "timeout": 501, "retries": 1,
 	"tokenPath": "other", "responseHeader": "X-Other", "upstreamHeaders": map[string]any{"X-User": "body:other"},
+	"refusedWhen": []any{map[string]any{"status": []any{401}}},
 	"successWhen": []any{map[string]any{"path": "code", "equals": "2"}}, "enabled": false, "overwrite": false, "tokenPrefix": "Other ",
 	"forwardHeaders": []any{"X-Tenant"},
 

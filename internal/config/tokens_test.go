@@ -156,11 +156,15 @@ func TestSignedOrCalledInRules(t *testing.T) {
 
 func TestWarningsOfReferences(t *testing.T) {
 	for name, test := range map[string]struct{ config, want string }{
-		"not used":            {extended(row("a")), "tokens.a is not used: nothing refers to ${token.a}"},
-		"used by none in use": {extended(row("a", "b")), "tokens.a is not used: nothing refers to ${token.a}\ntokens.b is not used: nothing refers to ${token.b}"},
-		"used by what is off": {extended(`"enabled": false, "requestPath": "/${token.a}", ` + row("a")), ""},
-		"a claim":             {extended(`"requestPath": "/${caller.claim.org}"`), "${caller.claim.org} is read from a token that no call sends to a service to verify: any client could forge the claim and get another one's token (have an earlier filter verify the token)"},
-		"a header":            {extended(`"requestPath": "/${request.header.X-Tenant}"`), "${request.header.x-tenant} is set by the client: it can choose whose token it gets (restrict this rule to trusted clients, or have an earlier filter set it)"},
+		"not used":                {extended(row("a")), "tokens.a is not used: nothing refers to ${token.a}"},
+		"used by none in use":     {extended(row("a", "b")), "tokens.a is not used: nothing refers to ${token.a}\ntokens.b is not used: nothing refers to ${token.b}"},
+		"used by what is off":     {extended(`"enabled": false, "requestPath": "/${token.a}", ` + row("a")), ""},
+		"a claim":                 {extended(`"requestPath": "/${caller.claim.org}"`), "${caller.claim.org} is read from a token that no call sends to a service to verify: any client could forge the claim and get another one's token (have an earlier filter verify the token)"},
+		"a header":                {extended(`"requestPath": "/${request.header.X-Tenant}"`), "${request.header.x-tenant} is set by the client: it can choose whose token it gets (restrict this rule to trusted clients, or have an earlier filter set it)"},
+		"no caller to refuse":     {extended(`"refusedWhen": [{"status": [401]}]`), "refusedWhen is not used: the call sends nothing of the client's request, so the token service can't refuse the caller"},
+		"a caller to refuse":      {extended(`"forwardHeaders": ["X-Key"], "refusedWhen": [{"status": [401]}]`), ""},
+		"one of a named token":    {extended(`"refusedWhen": [{"status": [401]}], ` + refersTo + `"tokens": {"a": {"serviceName": "a.dns", "requestPath": "/", "tokenPath": "t", "forwardHeaders": ["X-Key"]}}`), ""},
+		"inherited, not for here": {extended(`"forwardHeaders": ["X-Key"], "refusedWhen": [{"status": [401]}], "_rules_": [{"_match_route_": ["r"], "forwardHeaders": null}]`), ""},
 	} {
 		config := strings.Replace(test.config, `"requestPath": "/token", `, "", strings.Count(test.config, `"requestPath": "/`)-1-strings.Count(test.config, `.dns", "requestPath": "/",`))
 		parsed, err := parse(config)

@@ -79,7 +79,7 @@ const wantReplaced = "the gateway has not replaced its ${secret.…} (want ${sec
 	"without quotes and line ends in its value)"
 
 const unknownOrigin = "invalid text in config: an unknown ${…} with dots (want ${token.NAME}, ${request.header.NAME}, ${request.cookie.NAME}, " +
-	"${request.query.NAME}, ${request.host}, ${request.path}, ${request.method}, ${caller.claim.NAME}, or $${ for a literal ${)"
+	"${request.query.NAME}, ${request.host}, ${request.path}, ${request.method}, ${caller.claim.NAME}, ${caller.token}, or $${ for a literal ${)"
 
 // A reference is taken where it may be, with its token among those that there are.
 func TestReferences(t *testing.T) {

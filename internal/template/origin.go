@@ -28,13 +28,14 @@ const (
 	Path        // ${request.path}
 	Method      // ${request.method}
 	Claim       // ${caller.claim.PATH}
+	Bearer      // ${caller.token}
 )
 
 // forms are how references are written; those that end in a dot need a name. A colon may replace that dot: Higress's
 // control plane takes text with two dots for a placeholder.
 var forms = [...]string{
 	Token: "token.", Header: "request.header.", Cookie: "request.cookie.", Query: "request.query.",
-	Host: "request.host", Path: "request.path", Method: "request.method", Claim: "caller.claim.",
+	Host: "request.host", Path: "request.path", Method: "request.method", Claim: "caller.claim.", Bearer: "caller.token",
 }
 
 // String is the reference as written, without ${ and }.
@@ -96,6 +97,8 @@ func suggestion(text string) string {
 	switch singular := strings.TrimSuffix(kind, "s"); {
 	case strings.HasPrefix(head, "token"):
 		meant = "token.NAME"
+	case head == "caller" && (strings.HasPrefix(kind, "token") || strings.HasPrefix(kind, "bearer")):
+		meant = "caller.token"
 	case strings.HasPrefix(head, "caller") || strings.HasPrefix(kind, "claim") || head == "jwt":
 		meant = "caller.claim.PATH"
 	case singular == "header" && strings.EqualFold(name, "host"):

@@ -64,9 +64,9 @@ func (f *form) headers() (names []string) {
 	return names
 }
 
-// RequestBringsSubject reports whether the token to be exchanged comes from the request, not from a named token.
+// RequestBringsSubject reports whether what the service may refuse comes from the request, not from a named token.
 func (s *Service) RequestBringsSubject() bool {
-	return s.form != nil && slices.ContainsFunc(s.form.tokens, func(t callerToken) bool { return t.field != "actor_token" })
+	return len(s.response.refusals) > 0 && s.ownInputs > 0 || s.form != nil && slices.ContainsFunc(s.form.tokens, func(t callerToken) bool { return t.field != "actor_token" })
 }
 
 // carries reports whether the header, in lower case, carries one of the caller's tokens.

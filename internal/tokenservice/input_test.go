@@ -17,6 +17,7 @@ import (
 func TestRequestsThatLackSomething(t *testing.T) {
 	claim := `"requestHeaders": {"X-Org": "${caller.claim.org}"}`
 	exchangeOf := func(more string) string { return oauth2Config(exchange+more, ", "+claim) }
+	bearerBody := `"requestHeaders": {"Content-Type": "application/x-www-form-urlencoded"}, "requestBody": "token=${caller.token}"`
 	token := [2]string{"authorization", "Bearer " + jwt(`{"org": "a"}`)}
 	missing := &MissingError{Origin: template.Origin{Kind: template.Claim, Name: "org"}}
 	for name, test := range map[string]struct {
@@ -36,6 +37,10 @@ func TestRequestsThatLackSomething(t *testing.T) {
 		"two cookies":               {oauth2Config(exchange+`, "subjectToken": "${request.cookie.t}"`, ""), [][2]string{{"cookie", "t=a; t=b"}}, ErrNoSubjectToken},
 		"two lines of cookies":      {oauth2Config(exchange+`, "subjectToken": "${request.cookie.t}"`, ""), [][2]string{{"cookie", "t=a"}, {"cookie", "t=b"}}, ErrNoSubjectToken},
 		"a claim of no token":       {extended(claim), nil, missing},
+		"a bearer token":            {extended(bearerBody), [][2]string{{"authorization", "bearer opaque"}}, nil},
+		"no bearer token":           {extended(bearerBody), [][2]string{{"authorization", "Basic YTpi"}}, ErrNoSubjectToken},
+		"two bearer tokens":         {extended(bearerBody), [][2]string{{"authorization", "Bearer a"}, {"authorization", "Bearer b"}}, ErrNoSubjectToken},
+		"a bearer token and more":   {extended(bearerBody), [][2]string{{"authorization", "Bearer a&client_id=b"}}, ErrNoSubjectToken},
 	} {
 		if _, err := mustRead(t, test.config).AppendCaller(nil, test.headers); fmt.Sprint(err) != fmt.Sprint(test.want) {
 			t.Errorf("%s: got %v, expected %v", name, err, test.want)

@@ -44,6 +44,8 @@ var (
 	keySuccessStatus   = &schema.Key{Name: "successStatus", Kind: schema.Integers, Want: "a list of statuses, 200 to 299", Min: 200, Max: 299, Identity: true}
 	keySuccessWhen     = &schema.Key{Name: "successWhen", Kind: schema.Objects, Want: "a list of objects with header or path, and equals", Identity: true,
 		Keys: []*schema.Key{keyConditionHeader, keyConditionPath, keyConditionEquals}}
+	keyRefusedWhen = &schema.Key{Name: "refusedWhen", Kind: schema.Objects, Want: "a list of objects with status, header and equals, or path and equals", Identity: true,
+		Keys: []*schema.Key{keyRefusedStatus, keyConditionHeader, keyConditionPath, keyRefusedEquals}}
 	keyTokenPrefix    = &schema.Key{Name: "tokenPrefix", Kind: schema.Text, Identity: true}
 	keyTokenSuffix    = &schema.Key{Name: "tokenSuffix", Kind: schema.Text, Identity: true}
 	keyForwardHeaders = &schema.Key{Name: "forwardHeaders", Kind: schema.TextList, Identity: true}
@@ -51,6 +53,8 @@ var (
 	keyConditionHeader = &schema.Key{Name: "header", Kind: schema.Text}
 	keyConditionPath   = &schema.Key{Name: "path", Kind: schema.Text}
 	keyConditionEquals = &schema.Key{Name: "equals", Kind: schema.TextOrList, Required: true}
+	keyRefusedStatus   = &schema.Key{Name: "status", Kind: schema.Integers, Want: "a list of statuses, 200 to 499", Min: 200, Max: 499}
+	keyRefusedEquals   = &schema.Key{Name: "equals", Kind: schema.TextOrList}
 
 	keyClientID            = &schema.Key{Name: "clientId", Kind: schema.Text, Identity: true}
 	keyClientSecret        = &schema.Key{Name: "clientSecret", Kind: schema.Text, Secret: true, Identity: true}
@@ -108,7 +112,7 @@ var (
 var Keys = []*schema.Key{
 	keyServiceCluster, keyServiceName, keyServicePort, keyRequestPath, keyTokenHeader, keyServiceHost,
 	keyRequestMethod, keyRequestHeaders, keyRequestBody, keyTimeout, keyRetries,
-	keyTokenIn, keyTokenPath, keyResponseHeader, keyTokenCookie, keyUpstreamHeaders, keySuccessStatus, keySuccessWhen,
+	keyTokenIn, keyTokenPath, keyResponseHeader, keyTokenCookie, keyUpstreamHeaders, keySuccessStatus, keySuccessWhen, keyRefusedWhen,
 	keyTokenPrefix, keyTokenSuffix, keyForwardHeaders, keyTraceHeaders, keyOAuth2, keyJWT,
 }
 

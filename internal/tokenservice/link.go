@@ -21,12 +21,12 @@ func (s *Service) readInputs() {
 	for _, name := range s.forward {
 		s.addInput(input{reading: lines, origin: template.Origin{Kind: template.Header, Name: name}})
 	}
-	s.claimsOf = template.Origin{Kind: template.Header, Name: "authorization"}
+	s.callerToken = template.Origin{Kind: template.Header, Name: "authorization"}
 	if s.form != nil {
 		for _, token := range s.form.tokens {
 			s.addInput(token.input)
 		}
-		s.claimsOf = s.form.subject(s.claimsOf)
+		s.callerToken = s.form.subject(s.callerToken)
 	}
 	for _, text := range s.allTemplates() {
 		for _, origin := range text.Origins() {
@@ -76,8 +76,12 @@ func (s *Service) addOrigin(o template.Origin) {
 	switch {
 	case o.Kind == template.Token:
 		s.addLink(o.Name)
-	case o.Kind == template.Claim && s.claimsOf.Kind == template.Token:
-		s.addLink(s.claimsOf.Name)
+	case o.Kind == template.Claim || o.Kind == template.Bearer:
+		if s.callerToken.Kind == template.Token {
+			s.addLink(s.callerToken.Name)
+			return
+		}
+		s.addInput(s.inputOf(o))
 	default:
 		s.addInput(s.inputOf(o))
 	}
@@ -91,11 +95,14 @@ func (s *Service) addLink(name string) {
 
 // inputOf returns the input for a reference to the request.
 func (s *Service) inputOf(o template.Origin) input {
-	in := input{reading: value, origin: o}
-	if o.Kind == template.Claim {
-		in.jwt = s.claimsOf
+	switch o.Kind {
+	case template.Bearer:
+		return input{reading: bearer, origin: s.callerToken, missing: ErrNoSubjectToken}
+	case template.Claim:
+		return input{reading: value, origin: o, jwt: s.callerToken}
+	default:
+		return input{reading: value, origin: o}
 	}
-	return in
 }
 
 // Links returns the names of the tokens that the call refers to.
@@ -121,7 +128,10 @@ func (s *Service) Link(named []*Service) *Service {
 		linked.removeConsumedBy(service)
 		linked.links = append(linked.links, l)
 	}
-	linked.response.hasSubject = s.isExchange && slices.ContainsFunc(linked.inputs, func(in input) bool { return in.reading == bearer })
+	linked.response.hasSubject = s.isExchange && linked.TakesBearerToken()
+	if !linked.DependsOnCaller() {
+		linked.response.refusals = nil // inherited: the gateway's own credentials are no caller's fault
+	}
 	return &linked
 }
 
@@ -201,8 +211,10 @@ func (v *values) resolve(o template.Origin) (string, error) {
 	switch {
 	case o.Kind == template.Token:
 		return v.token(o.Name), nil
-	case o.Kind == template.Claim && v.service.claimsOf.Kind == template.Token:
-		text, ok := claim(v.token(v.service.claimsOf.Name), o.Name)
+	case o.Kind == template.Bearer && v.service.callerToken.Kind == template.Token:
+		return v.token(v.service.callerToken.Name), nil
+	case o.Kind == template.Claim && v.service.callerToken.Kind == template.Token:
+		text, ok := claim(v.token(v.service.callerToken.Name), o.Name)
 		return text, checkValue(text, ok, o)
 	default:
 		return v.input(v.service.inputOf(o))
@@ -238,8 +250,11 @@ func (v *values) input(in input) (string, error) {
 	return text, nil
 }
 
-// Warnings lists what clients could do through what the chain of calls refers to.
+// Warnings lists what clients could do through what the chain of calls refers to, and what has no effect without it.
 func (s *Service) Warnings() (texts []string) {
+	if s.setsRefusals && !s.DependsOnCaller() {
+		texts = append(texts, keyRefusedWhen.Name+" is not used: the call sends nothing of the client's request, so the token service can't refuse the caller")
+	}
 	for i := range s.inputs {
 		switch in := &s.inputs[i]; {
 		case in.reading != value:

@@ -3,6 +3,7 @@ package tokenservice
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -123,6 +124,38 @@ func TestCallOfALinkedService(t *testing.T) {
 	}
 }
 
+// ${caller.token} is the token without its scheme, wherever it comes from, in every place that takes references.
+func TestCallerTokens(t *testing.T) {
+	const form = `"requestHeaders": {"Content-Type": "application/x-www-form-urlencoded", "X-T": "<${caller.token}>"}, "requestBody": "token=${caller.token}&hint=a"`
+	const named = "n/a+med="
+	for name, test := range map[string]struct{ config, body, header string }{
+		"in a form":                  {extended(form), "token=op%2Faque%3D&hint=a", "<op/aque=>"},
+		"in JSON":                    {extended(`"requestBody": "{\"jwt\": \"${caller.token}\"}"`), `{"jwt": "op/aque="}`, ""},
+		"in params":                  {oauth2Config(`"clientId": "a", "clientSecret": "b", "grantType": "x", "params": {"token": "${caller.token}"}`, ""), "grant_type=x&token=op%2Faque%3D", ""},
+		"next to the exchanged one":  {oauth2Config(exchange+`, "subjectTokenHeader": "X-User", "params": {"token": "${caller.token}"}`, ""), "subject_token=user&token=user", ""},
+		"of a cookie":                {oauth2Config(exchange+`, "subjectToken": "${request.cookie.s}", "params": {"token": "${caller.token}"}`, ""), "subject_token=crumb&token=crumb", ""},
+		"of a token that is fetched": {oauth2Config(exchange+`, "subjectToken": "${token.login}", "params": {"token": "${caller.token}"}`, ""), "subject_token=" + url.QueryEscape(named) + "&token=" + url.QueryEscape(named), ""},
+	} {
+		service, s := readReferring(test.config, false)
+		if s.Err() != nil {
+			t.Errorf("%s: %v", name, s.Err())
+			continue
+		}
+		c := callerOf(t, service, [][2]string{{"authorization", "Bearer op/aque="}, {"x-user", "user"}, {"cookie", "s=crumb"}})
+		call, err := service.Call(c, []string{named}, nil, now)
+		if err != nil || !strings.Contains(string(call.Body), test.body) || headerOf(call.Headers, "x-t") != test.header {
+			t.Errorf("%s: got %q with %v, %v; expected %q and %q", name, call.Body, call.Headers, err, test.body, test.header)
+		}
+		if warnings := service.Warnings(); len(warnings) > 0 {
+			t.Errorf("%s: got the warnings %q, expected none: the token service verifies the token", name, warnings)
+		}
+	}
+	service, _ := readReferring(extended(form), false)
+	if c := callerOf(t, service, [][2]string{{"authorization", "Bearer " + jwt(fmt.Sprintf(`{"exp": %d}`, now.Add(-2*time.Minute).Unix()))}}); !c.HasExpired(now) {
+		t.Error("a caller's JWT that has expired is sent, expected 401 without a call")
+	}
+}
+
 // A claim that no call has verified is doubted, and one of a token that is exchanged is not.
 func TestDoubtsAboutClaims(t *testing.T) {
 	for config, want := range map[string]bool{
@@ -130,6 +163,7 @@ func TestDoubtsAboutClaims(t *testing.T) {
 		oauth2Config(exchange+`, "params": {"org": "${caller.claim.org}"}`, ""):                                      false,
 		oauth2Config(exchange+`, "subjectTokenHeader": "X-User", "params": {"org": "${caller.claim.org}"}`, ""):      false,
 		oauth2Config(`"clientId": "a", "clientSecret": "b", "params": {"org": "${caller.claim.org}"}`, ""):           true,
+		extended(`"requestBody": "[\"${caller.token}\"]", "requestHeaders": {"X-Org": "${caller.claim.org}"}`):       false,
 		extended(`"requestHeaders": {"X-Proof": "${request.header.authorization}", "X-Org": "${caller.claim.org}"}`): false,
 	} {
 		config = strings.Replace(config, `"requestPath": "/token", `, "", strings.Count(config, `"requestPath"`)-1)

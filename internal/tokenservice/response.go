@@ -45,6 +45,7 @@ type responseReader struct {
 	isBearer       bool // token_type must match the prefix, which is bearerPrefix
 	upstream       []upstreamHeader
 	conditions     []condition
+	refusals       []refusal
 	hasSubject     bool   // the call exchanges a caller's token, which the service may refuse
 	isEncoded      bool   // the call has the client's credentials in Authorization, where encoding has changed them
 	ownCodings     string // Accept-Encoding from requestHeaders, in lower case
@@ -66,12 +67,20 @@ type condition struct {
 	equals []string
 }
 
+// refusal is an entry of refusedWhen. All that is set must hold.
+type refusal struct {
+	statuses []int // nil: any
+	condition
+}
+
 // read returns the values of the protected headers, the token first and "" for one that is missing, or why there is no
 // token.
 func (r *responseReader) read(resp *Response, now time.Time) (values []string, failed *token.Error) {
 	switch {
 	case resp.Status == 0:
 		return nil, &token.Error{Reason: token.NoAnswer, Detail: r.noAnswer(resp)}
+	case slices.ContainsFunc(r.refusals, func(f refusal) bool { return f.holds(resp) }):
+		return nil, &token.Error{Reason: token.SubjectRefused, Status: resp.Status, Detail: fmt.Sprintf("answered %d%s", resp.Status, errorCodes(resp))}
 	case !r.accepts(resp.Status):
 		return nil, r.refusal(resp, now)
 	case len(resp.Body) > MaxResponseBytes:
@@ -182,6 +191,14 @@ func (c condition) holds(resp *Response) bool {
 	return value.Type != gjson.Null && slices.Contains(c.equals, value.String())
 }
 
+func (f refusal) holds(resp *Response) bool {
+	if len(f.statuses) > 0 && !slices.Contains(f.statuses, resp.Status) {
+		return false
+	}
+	isStatusOnly := f.header == "" && f.path == ""
+	return isStatusOnly || (f.header != "" || len(resp.Body) <= MaxResponseBytes) && f.condition.holds(resp)
+}
+
 func (c condition) name() string {
 	if c.header != "" {
 		return "header " + c.header
@@ -200,5 +217,6 @@ func names(headers []upstreamHeader) []string {
 func (r *responseReader) needsBody() bool {
 	return r.tokenIn == tokenInJSON || r.tokenIn == tokenInBody ||
 		slices.ContainsFunc(r.upstream, func(h upstreamHeader) bool { return h.path != "" }) ||
-		slices.ContainsFunc(r.conditions, func(c condition) bool { return c.path != "" })
+		slices.ContainsFunc(r.conditions, func(c condition) bool { return c.path != "" }) ||
+		slices.ContainsFunc(r.refusals, func(f refusal) bool { return f.path != "" })
 }

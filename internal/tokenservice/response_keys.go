@@ -20,6 +20,7 @@ func (r reader) responseReader(token string, auth *oauth2, upstream []upstreamHe
 		isBearer:       auth != nil && !r.Has(keyTokenPrefix),
 		upstream:       upstream,
 		conditions:     conditions,
+		refusals:       r.refusals(),
 		hasSubject:     auth != nil && len(auth.form.tokens) > 0,
 		isEncoded:      auth != nil && auth.isEncoded,
 	}
@@ -143,6 +144,26 @@ func (r reader) conditions() []condition {
 		conditions = append(conditions, readCondition(entry))
 	}
 	return conditions
+}
+
+// refusals reads refusedWhen.
+func (r reader) refusals() []refusal {
+	var refusals []refusal
+	for _, entry := range r.Objects(keyRefusedWhen) {
+		f := refusal{statuses: entry.Ints(keyRefusedStatus)}
+		switch looksAt := entry.Has(keyConditionHeader) || entry.Has(keyConditionPath); {
+		case looksAt && !entry.Has(keyRefusedEquals):
+			entry.Missing(keyRefusedEquals)
+		case looksAt:
+			f.condition = readCondition(entry)
+		case entry.Has(keyRefusedEquals):
+			entry.InvalidKey(keyRefusedEquals, "it with header or path")
+		case len(f.statuses) == 0:
+			entry.InvalidSection(keyRefusedWhen.Want)
+		}
+		refusals = append(refusals, f)
+	}
+	return refusals
 }
 
 func readCondition(s schema.Section) condition {

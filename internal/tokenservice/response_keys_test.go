@@ -36,6 +36,11 @@ func TestAnswerKeysErrors(t *testing.T) {
 		"condition with both":      {extended(`"successWhen": [{"path": "a", "header": "b", "equals": "1"}]`), `invalid successWhen[0] in config (want one of header and path)`},
 		"condition, blank path":    {extended(`"successWhen": [{"path": " ", "equals": "1"}]`), `invalid successWhen[0].path in config: " " (want ` + wantPath + `)`},
 		"condition, object":        {extended(`"successWhen": [{"path": "a", "equals": {}}]`), `invalid successWhen[0].equals in config: an object (want a string or a list of strings)`},
+		"an empty refusal":         {extended(`"refusedWhen": [{}]`), `invalid refusedWhen[0] in config (want a list of objects with status, header and equals, or path and equals)`},
+		"refusal, unavailable":     {extended(`"refusedWhen": [{"status": [503]}]`), `invalid refusedWhen[0].status in config: 503 (want a list of statuses, 200 to 499)`},
+		"refusal without equals":   {extended(`"refusedWhen": [{"path": "a"}]`), `missing refusedWhen[0].equals in config`},
+		"refusal, equals alone":    {extended(`"refusedWhen": [{"status": [401], "equals": "1"}]`), `invalid refusedWhen[0].equals in config: "1" (want it with header or path)`},
+		"refusal with both":        {extended(`"refusedWhen": [{"path": "a", "header": "b", "equals": "1"}]`), `invalid refusedWhen[0] in config (want one of header and path)`},
 		"condition, null in list":  {extended(`"successWhen": [{"path": "a", "equals": ["1", null]}]`), `invalid successWhen[0].equals in config: null (want a string or a list of strings)`},
 	})
 }

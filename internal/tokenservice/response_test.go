@@ -297,3 +297,43 @@ func TestOAuth2AnswersAsConfigured(t *testing.T) {
 		}
 	}
 }
+
+// What refusedWhen names is the caller's fault, whatever else the answer says; without a caller it means nothing.
+func TestRefusals(t *testing.T) {
+	body := func(status int, text string) Response { return Response{Status: status, Body: []byte(text)} }
+	const inactive = `{"path": "active", "equals": "false"}`
+	for name, test := range map[string]struct {
+		refusedWhen string
+		answer      Response
+		want        token.Reason
+	}{
+		"a status":                    {`{"status": [401, 403]}`, Response{Status: 403}, token.SubjectRefused},
+		"another status":              {`{"status": [401, 403]}`, Response{Status: 404}, token.OtherStatus},
+		"a status of success":         {`{"status": [204]}`, Response{Status: 204}, token.SubjectRefused},
+		"a value":                     {inactive, body(200, `{"active": false, "t": "t1"}`), token.SubjectRefused},
+		"another value":               {inactive, body(200, `{"active": true, "t": "t1"}`), gotToken},
+		"no value":                    {inactive, body(200, `{"t": "t1"}`), gotToken},
+		"a value of a failure":        {`{"path": "error", "equals": ["bad_key", "no_key"]}`, body(400, `{"error": "no_key"}`), token.SubjectRefused},
+		"a header":                    {`{"header": "X-Reason", "equals": "key"}`, Response{Status: 400, Headers: [][2]string{{"x-reason", "key"}}}, token.SubjectRefused},
+		"all of an entry":             {`{"status": [400], "path": "code", "equals": 7}`, body(400, `{"code": 7}`), token.SubjectRefused},
+		"half of an entry":            {`{"status": [400], "path": "code", "equals": 7}`, body(403, `{"code": 7}`), token.OtherStatus},
+		"one of two entries":          {`{"status": [401]}, ` + inactive, body(200, `{"active": false}`), token.SubjectRefused},
+		"nothing of an outage":        {`{"status": [401]}, ` + inactive, body(503, `{"active": true}`), token.ServerError},
+		"no answer":                   {`{"status": [401]}, ` + inactive, Response{}, token.NoAnswer},
+		"a value in too large a body": {inactive, body(200, `{"active": false, "a": "`+strings.Repeat("a", MaxResponseBytes)+`"}`), token.BadAnswer},
+	} {
+		config := `"tokenPath": "t", "refusedWhen": [` + test.refusedWhen + `]`
+		reader := mustRead(t, extended(config+`, "forwardHeaders": ["X-Api-Key"]`)).Link(nil).response
+		_, failed := reader.read(&test.answer, now)
+		if reasonIn(failed) != test.want {
+			t.Errorf("%s: got %v, expected %v", name, failed, test.want)
+		}
+		reader = mustRead(t, extended(config)).Link(nil).response
+		if _, failed := reader.read(&test.answer, now); reasonIn(failed) == token.SubjectRefused {
+			t.Errorf("%s, without a caller: got %v, expected no refusal", name, failed)
+		}
+	}
+	if !mustRead(t, extended(`"refusedWhen": [`+inactive+`], "forwardHeaders": ["X-Api-Key"]`)).NeedsBody {
+		t.Error("the body is not read, expected that refusedWhen needs it")
+	}
+}

@@ -55,15 +55,16 @@ type Service struct {
 	response        responseReader
 	lifetimes       lifetimePolicy
 	isCached        bool // tokens are cached, so their lifetimes matter
+	setsRefusals    bool // refusedWhen is set here, not inherited
 	isExchange      bool // an OAuth 2.0 grant that exchanges another party's token
 	// allowsMissing: requests without such a token are forwarded without one.
 	allowsMissing bool
 
-	inputs    []input         // values of the client's request that tokens depend on: the service's own, then those of named tokens
-	ownInputs int             // number of its own inputs
-	claimsOf  template.Origin // where ${caller.claim.…} takes the token from
-	links     []link          // to the named tokens that the call refers to
-	timeouts  time.Duration   // sum for all calls for these tokens
+	inputs      []input         // values of the client's request that tokens depend on: the service's own, then those of named tokens
+	ownInputs   int             // number of its own inputs
+	callerToken template.Origin // where ${caller.token} and ${caller.claim.…} take the token from
+	links       []link          // to the named tokens that the call refers to
+	timeouts    time.Duration   // sum for all calls for these tokens
 }
 
 // Part is what Read needs to know about the part of the configuration in addition to its keys.
@@ -105,6 +106,7 @@ func Read(s schema.Section, part Part) *Service {
 	}
 	service.response = r.responseReader(token, auth, upstream, conditions)
 	service.response.timeout = service.Timeout
+	_, service.setsRefusals = r.Own(keyRefusedWhen.Name)
 	service.response.ownCodings = strings.ToLower(headerOf(service.call.Headers, "accept-encoding"))
 	service.response.readsBody = service.response.needsBody() || service.isCached && service.lifetimes.isInBody
 	if service.response.asCookies {
@@ -140,6 +142,11 @@ func (s *Service) TokenHeader() string { return s.Protected[0] }
 
 // DependsOnCaller reports whether tokens are per caller.
 func (s *Service) DependsOnCaller() bool { return len(s.inputs) > 0 }
+
+// TakesBearerToken reports whether tokens depend on a bearer token of the request.
+func (s *Service) TakesBearerToken() bool {
+	return slices.ContainsFunc(s.inputs, func(in input) bool { return in.reading == bearer })
+}
 
 // CallerHeaders are the request headers, in lower case, that identify the caller.
 func (s *Service) CallerHeaders() (names []string) {
