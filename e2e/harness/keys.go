@@ -21,7 +21,9 @@ var ClientKeys = sync.OnceValue(func() map[string]crypto.Signer {
 			keys[of+name] = mustKey(ecdsa.GenerateKey(curve, rand.Reader))
 		}
 		keys[of+"RS256"] = mustKey(rsa.GenerateKey(rand.Reader, 2048))
-		keys[of+"PS256"] = keys[of+"RS256"]
+		for _, name := range []string{"RS384", "RS512", "PS256", "PS384", "PS512"} {
+			keys[of+name] = keys[of+"RS256"]
+		}
 		_, key, err := ed25519.GenerateKey(rand.Reader)
 		keys[of+"EdDSA"] = mustKey(key, err)
 	}

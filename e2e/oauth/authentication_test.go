@@ -45,7 +45,7 @@ func TestClientAuthentication(t *testing.T) {
 		"none, of a client with a secret": harness.Merge(good["none"], map[string]any{"clientId": "HS256"}),
 		"none, of a client with a key":    harness.Merge(good["none"], map[string]any{"clientId": "ES256"}),
 	}
-	for _, algorithm := range []string{"ES256", "ES384", "RS256", "PS256", "EdDSA"} {
+	for _, algorithm := range []string{"ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"} {
 		clients[algorithm] = authlibClient{Method: "private_key_jwt", Algorithm: algorithm, Key: harness.PublicPEM(t, algorithm)}
 		good[algorithm] = harness.SignedBy(t, algorithm, algorithm)
 		bad[algorithm+", another key"] = harness.SignedBy(t, algorithm, "another "+algorithm)

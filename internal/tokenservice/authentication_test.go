@@ -20,8 +20,9 @@ func TestErrorsOfAuthentication(t *testing.T) {
 		"private_key_jwt, a secret":    {style("private_key_jwt", `, "clientSecret": "s3cr3t"`+key("P-256")), `invalid oauth2.clientSecret in config (want none with authStyle private_key_jwt)`},
 		"private_key_jwt, no key":      {style("private_key_jwt", ``), `missing oauth2.privateKey in config`},
 		"private_key_jwt, no client":   {oauth2Config(`"authStyle": "private_key_jwt"`+key("P-256"), ``), `missing oauth2.clientId in config`},
-		"unsupported algorithm":        {style("private_key_jwt", key("P-256")+`, "signingAlgorithm": "HS256"`), `invalid oauth2.signingAlgorithm in config: "HS256" (want ES256, ES384, RS256, PS256, EdDSA)`},
+		"unsupported algorithm":        {style("private_key_jwt", key("P-256")+`, "signingAlgorithm": "HS256"`), `invalid oauth2.signingAlgorithm in config: "HS256" (want ES256, ES384, RS256, RS384, RS512, PS256, PS384, PS512, EdDSA)`},
 		"algorithm of the other curve": {style("private_key_jwt", key("P-256")+`, "signingAlgorithm": "ES384"`), `invalid oauth2.signingAlgorithm in config: "ES384" (want ES256 with this privateKey)`},
+		"algorithm of another key":     {style("private_key_jwt", key("RSA")+`, "signingAlgorithm": "ES256"`), `invalid oauth2.signingAlgorithm in config: "ES256" (want RS256 or RS384 or RS512 or PS256 or PS384 or PS512 with this privateKey)`},
 		"params, the assertion":        {style("private_key_jwt", key("P-256")+`, "params": {"client_assertion": "s3cr3t"}`), `invalid oauth2.params.client_assertion in config: another key sets it`},
 		"params, the client":           {style("none", `, "params": {"client_id": "x"}`), `invalid oauth2.params.client_id in config: another key sets it`},
 	})

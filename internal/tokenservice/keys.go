@@ -65,7 +65,7 @@ var (
 	keyAuthStyle           = &schema.Key{Name: "authStyle", Kind: schema.Text, Default: authStyleHeader, OneOf: []string{authStyleHeader, authStyleBody, authStyleNone, authStyleSecretJWT, authStyleKeyJWT, authStyleAssertion}, Identity: true}
 	keyPrivateKey          = &schema.Key{Name: "privateKey", Kind: schema.Text, Secret: true, Identity: true}
 	keyKeyID               = &schema.Key{Name: "keyId", Kind: schema.Text, Identity: true}
-	keySigningAlgorithm    = &schema.Key{Name: "signingAlgorithm", Kind: schema.Text, OneOf: []string{algES256, algES384, algRS256, algPS256, algEdDSA}, Identity: true}
+	keySigningAlgorithm    = &schema.Key{Name: "signingAlgorithm", Kind: schema.Text, OneOf: []string{algES256, algES384, algRS256, algRS384, algRS512, algPS256, algPS384, algPS512, algEdDSA}, Identity: true}
 	keyAssertionAudience   = &schema.Key{Name: "assertionAudience", Kind: schema.Text, Identity: true}
 	keySubjectTokenHeader  = &schema.Key{Name: "subjectTokenHeader", Kind: schema.Text, Default: "Authorization", Identity: true}
 	keyKeepSubjectToken    = &schema.Key{Name: "keepSubjectToken", Kind: schema.Boolean, Default: false}

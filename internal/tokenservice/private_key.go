@@ -9,7 +9,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha1" //nolint:gosec // for x5t, which names a certificate; nothing is signed by it
 	"crypto/sha256"
-	"crypto/sha512"
+	_ "crypto/sha512" // for digestOf
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -24,7 +24,11 @@ const (
 	algES256 = "ES256"
 	algES384 = "ES384"
 	algRS256 = "RS256"
+	algRS384 = "RS384"
+	algRS512 = "RS512"
 	algPS256 = "PS256"
+	algPS384 = "PS384"
+	algPS512 = "PS512"
 	algEdDSA = "EdDSA"
 )
 
@@ -164,7 +168,7 @@ func algorithmsOf(key any) []string {
 		}
 		return []string{algES256}
 	default:
-		return []string{algRS256, algPS256}
+		return []string{algRS256, algRS384, algRS512, algPS256, algPS384, algPS512}
 	}
 }
 
@@ -182,13 +186,11 @@ func (p *privateKey) signer(algorithm string) func(message []byte) ([]byte, erro
 
 // signECDSA concatenates the signature's two numbers instead of using ASN.1 (RFC 7518 section 3.4).
 func signECDSA(key *ecdsa.PrivateKey, message []byte) ([]byte, error) {
-	digest := sha256.Sum256(message)
-	hashed := digest[:]
+	hash := crypto.SHA256
 	if key.Curve == elliptic.P384() {
-		long := sha512.Sum384(message)
-		hashed = long[:]
+		hash = crypto.SHA384
 	}
-	r, s, err := ecdsa.Sign(rand.Reader, key, hashed)
+	r, s, err := ecdsa.Sign(rand.Reader, key, digestOf(message, hash))
 	if err != nil {
 		return nil, err
 	}
@@ -200,11 +202,18 @@ func signECDSA(key *ecdsa.PrivateKey, message []byte) ([]byte, error) {
 }
 
 func signRSA(key *rsa.PrivateKey, algorithm string, message []byte) ([]byte, error) {
-	digest := sha256.Sum256(message)
-	if algorithm == algPS256 {
-		return rsa.SignPSS(rand.Reader, key, crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+	hash := map[string]crypto.Hash{"256": crypto.SHA256, "384": crypto.SHA384, "512": crypto.SHA512}[algorithm[2:]]
+	digest := digestOf(message, hash)
+	if strings.HasPrefix(algorithm, "PS") {
+		return rsa.SignPSS(rand.Reader, key, hash, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
 	}
-	return rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest[:])
+	return rsa.SignPKCS1v15(rand.Reader, key, hash, digest)
+}
+
+func digestOf(message []byte, hash crypto.Hash) []byte {
+	h := hash.New()
+	h.Write(message)
+	return h.Sum(nil)
 }
 
 // thumbprint identifies the certificate for Microsoft's servers, which ignore kid (RFC 7515 sections 4.1.7 and 4.1.8):

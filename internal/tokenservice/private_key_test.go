@@ -92,6 +92,10 @@ func TestSignatures(t *testing.T) {
 		"P-384":              {"P-384", "", "ES384"},
 		"RSA":                {"RSA", "", "RS256"},
 		"RSA, PSS":           {"RSA", "PS256", "PS256"},
+		"RSA, SHA-384":       {"RSA", "RS384", "RS384"},
+		"RSA, SHA-512":       {"RSA", "RS512", "RS512"},
+		"RSA, PSS, SHA-384":  {"RSA", "PS384", "PS384"},
+		"RSA, PSS, SHA-512":  {"RSA", "PS512", "PS512"},
 		"Ed25519":            {"Ed25519", "", "EdDSA"},
 		"Ed25519, by a name": {"Ed25519", "EdDSA", "EdDSA"},
 	}
@@ -120,10 +124,17 @@ func verify(key any, algorithm string, parts jwtParts) error {
 	digest := sha256.Sum256(message)
 	switch key := key.(type) {
 	case *rsa.PrivateKey:
-		if algorithm == "PS256" {
-			return rsa.VerifyPSS(&key.PublicKey, crypto.SHA256, digest[:], parts.signature, &rsa.PSSOptions{SaltLength: sha256.Size})
+		hash, hashed := crypto.SHA256, digest[:]
+		switch long, longest := sha512.Sum384(message), sha512.Sum512(message); algorithm[2:] {
+		case "384":
+			hash, hashed = crypto.SHA384, long[:]
+		case "512":
+			hash, hashed = crypto.SHA512, longest[:]
 		}
-		return rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, digest[:], parts.signature)
+		if strings.HasPrefix(algorithm, "PS") {
+			return rsa.VerifyPSS(&key.PublicKey, hash, hashed, parts.signature, &rsa.PSSOptions{SaltLength: hash.Size()})
+		}
+		return rsa.VerifyPKCS1v15(&key.PublicKey, hash, hashed, parts.signature)
 	case ed25519.PrivateKey:
 		if !ed25519.Verify(key.Public().(ed25519.PublicKey), message, parts.signature) {
 			return fmt.Errorf("Ed25519 does not verify")

@@ -37,7 +37,7 @@ func TestPartThatIsOff(t *testing.T) {
 		`{"timeout": 0}`: `invalid timeout in config: 0 (want 1 to 60000)`,
 		of(`"authStyle": "none", "clientSecret": "s3cr3t"`):                    `invalid oauth2.clientSecret in config (want none with authStyle none)`,
 		of(`"authStyle": "private_key_jwt", "privateKey": "s3cr3t"`):           `invalid oauth2.privateKey in config (want ` + wantPrivateKey + `)`,
-		of(`"authStyle": "private_key_jwt", "signingAlgorithm": "x"`):          `invalid oauth2.signingAlgorithm in config: "x" (want ES256, ES384, RS256, PS256, EdDSA)`,
+		of(`"authStyle": "private_key_jwt", "signingAlgorithm": "x"`):          `invalid oauth2.signingAlgorithm in config: "x" (want ES256, ES384, RS256, RS384, RS512, PS256, PS384, PS512, EdDSA)`,
 		of(`"authStyle": "private_key_jwt", "keyId": 1`):                       `invalid oauth2.keyId in config: 1 (want a string)`,
 		of(`"authStyle": "client_secret_jwt", "assertionAudience": ["urn:a"]`): `invalid oauth2.assertionAudience in config: a list (want a string)`,
 	} {

@@ -19,7 +19,7 @@ from joserfc import jwk, jwt
 from joserfc.errors import JoseError
 
 TOKEN_URL = "https://idp.example.com/tenant/token"
-KEY_TYPES = {"ES256": "EC", "ES384": "EC", "RS256": "RSA", "PS256": "RSA", "EdDSA": "OKP"}
+KEY_TYPES = {"ES": "EC", "RS": "RSA", "PS": "RSA", "Ed": "OKP"}  # by how their algorithms begin
 
 
 class Client(ClientMixin):
@@ -61,7 +61,7 @@ class Assertion(JWTBearerClientAssertion):
     def resolve_client_public_key(self, client):
         if client.method == "client_secret_jwt":
             return jwk.import_key(client.key, "oct"), client.algorithm
-        return jwk.import_key(client.key, KEY_TYPES[client.algorithm]), client.algorithm
+        return jwk.import_key(client.key, KEY_TYPES[client.algorithm[:2]]), client.algorithm
 
     def process_assertion_claims(self, assertion, key):
         try:
