@@ -42,7 +42,7 @@ type client struct {
 	host     host
 	log      *serviceLog
 	inFlight []*fetch // in the order sent; some may have ended
-	warned   [2]bool  // whether the log has the Grant's warnings: Uncached, Unreadable
+	warned   [3]bool  // whether the log has the Grant's warnings: Uncached, Unreadable, Rotated
 }
 
 // hostGrace is how long after its timeout a call is given up on if the host has not called back.
@@ -132,7 +132,7 @@ func (f *fetch) failOnPanic() {
 func (c *client) succeed(g tokenservice.Grant, status int, now, took time.Duration) {
 	c.log.failures.succeeded()
 	c.log.failures.debug(now, status, g, took)
-	for i, warning := range [...]string{g.Uncached, g.Unreadable} {
+	for i, warning := range [...]string{g.Uncached, g.Unreadable, g.Rotated} {
 		if warning != "" && !c.warned[i] {
 			c.warned[i] = true
 			c.host.logf(logWarn, "token service %s %s", c.log.label, warning)

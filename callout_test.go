@@ -34,18 +34,28 @@ func TestPanicInAnAnswerLeavesNobodyWaiting(t *testing.T) {
 	}
 }
 
-func TestNoStoreIsLoggedOnce(t *testing.T) {
-	c, h := newTestClient(t, withCache(""))
-	a := func() *tokenservice.Response {
-		return &tokenservice.Response{Status: 200, Headers: [][2]string{{"x-token", "t1"}, {"cache-control", "no-store"}}}
-	}
-	for range 3 {
-		if r := fetchOnce(t, c, h, nil, a()); r.Err != nil || r.Token.Lifetime != 0 {
-			t.Errorf("got %+v, expected a token without a lifetime", r)
+func TestWarningsAreLoggedOnce(t *testing.T) {
+	const refresh = `{"serviceName": "idp.dns", "requestPath": "/token", "oauth2": {"clientId": "id", "clientSecret": "s3cr3t", "grantType": "refresh_token",
+		"params": {"refresh_token": "s3cr3t"}}}`
+	for _, test := range []struct {
+		config, body, want string
+		lifetime           time.Duration
+	}{
+		{withCache(""), `{}`, "forbids caching its tokens", 0},
+		{withCache(""), `{"expires_in": "soon"}`, "can't be read as a lifetime", 0},
+		{refresh, `{"access_token": "t1", "refresh_token": "t2"}`, "answers with another refresh_token", 5 * time.Minute},
+	} {
+		c, h := newTestClient(t, test.config)
+		for range 3 {
+			a := body(200, test.body)
+			a.Headers = [][2]string{{"x-token", "t1"}, {"cache-control", "no-store"}}
+			if r := fetchOnce(t, c, h, nil, a); r.Err != nil || r.Token.Lifetime != test.lifetime {
+				t.Errorf("got %+v, expected a token that lives %s", r, test.lifetime)
+			}
 		}
-	}
-	if n := strings.Count(strings.Join(h.lines, "\n"), "forbids caching its tokens"); n != 1 {
-		t.Errorf("lines about it: got %d, expected 1: %q", n, h.lines)
+		if n := strings.Count(strings.Join(h.lines, "\n"), test.want); n != 1 {
+			t.Errorf("lines about it: got %d, expected 1: %q", n, h.lines)
+		}
 	}
 }
 

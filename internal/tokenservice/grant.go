@@ -3,6 +3,8 @@ package tokenservice
 import (
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"token-fetch/internal/schema"
 	"token-fetch/internal/token"
 )
@@ -11,10 +13,12 @@ import (
 // from when the call was sent.
 type Grant struct {
 	token.Token
-	// Warnings for the log: why the token must not be cached, and what the response has instead of a readable lifetime.
-	// Each is empty, or starts with a verb whose subject is the token service and says what to configure.
-	Uncached, Unreadable string
-	LifetimeFrom         string // source of Lifetime for the log, a name in the response or a key; empty: not cached
+	// Warnings for the log: why the token must not be cached, what the response has instead of a readable lifetime, and
+	// that the next call may fail. Each is empty, or starts with a verb whose subject is the token service and says what
+	// to configure.
+	Uncached, Unreadable, Rotated string
+
+	LifetimeFrom string // source of Lifetime for the log, a name in the response or a key; empty: not cached
 }
 
 // maxSubjectLifetime is as long as any token can serve, including as a stale one. Some callers' tokens expire in 2286
@@ -28,7 +32,7 @@ func (s *Service) Grant(resp *Response, c *Caller, sentAt time.Time) (Grant, *to
 	if failed != nil {
 		return Grant{}, failed
 	}
-	g := Grant{Token: token.Token{Values: values}}
+	g := Grant{Token: token.Token{Values: values}, Rotated: s.rotated(resp)}
 	if !s.isCached {
 		return g, nil
 	}
@@ -38,6 +42,17 @@ func (s *Service) Grant(resp *Response, c *Caller, sentAt time.Time) (Grant, *to
 		g.LifetimeFrom = "the caller's token"
 	}
 	return g, nil
+}
+
+// rotated says so if the response replaces the configured refresh token, which the plugin has nowhere to keep.
+func (s *Service) rotated(resp *Response) string {
+	if s.refreshToken == "" {
+		return ""
+	}
+	if next := resp.json("refresh_token"); next.Type != gjson.String || next.Str == "" || next.Str == s.refreshToken {
+		return ""
+	}
+	return "answers with another refresh_token than the configured one, which each call sends: if that is valid only once, the next call fails (want one that does not change)"
 }
 
 // limitToCaller limits a token's life to that of the caller's tokens, and reports whether it was longer.

@@ -119,6 +119,29 @@ func TestOnlyAnExchangeRefusesSubjects(t *testing.T) {
 	}
 }
 
+// A refresh token that is valid once fails long after the answer that replaced it.
+func TestRotatedRefreshTokens(t *testing.T) {
+	const client, grant = `"clientId": "id", "clientSecret": "s"`, `, "grantType": "refresh_token", "params": {"refresh_token": `
+	for _, test := range []struct {
+		keys, answer string
+		warns        bool
+	}{
+		{client + grant + `"${SECRET}"}`, `"refresh_token": "s3cr3t-2"`, true},
+		{client + grant + `"${SECRET}"}`, `"refresh_token": "s3cr3t"`, false},
+		{client + grant + `"${SECRET}"}`, `"refresh_token": ""`, false},
+		{client + grant + `"${SECRET}"}`, `"refresh_token": null`, false},
+		{client + grant + `"${SECRET}"}`, `"expires_in": 60`, false},
+		{client + grant + `"${token.login}"}`, `"refresh_token": "s3cr3t-2"`, false}, // which may be a new one for each call
+		{client, `"refresh_token": "s3cr3t-2"`, false},
+	} {
+		service := mustRead(t, oauth2Config(test.keys, ""))
+		got, failed := service.Grant(&Response{Status: 200, Body: []byte(`{"access_token": "t1", ` + test.answer + `}`)}, nil, now)
+		if failed != nil || (got.Rotated != "") != test.warns || strings.Contains(got.Rotated, "s3cr3t") {
+			t.Errorf("%s, %s: got %q and %v, expected a warning: %t", test.keys, test.answer, got.Rotated, failed, test.warns)
+		}
+	}
+}
+
 // How long a token lives, and what says so: the log shows it at level debug.
 func TestGrant(t *testing.T) {
 	const client = `"clientId": "id", "clientSecret": "s"`

@@ -47,6 +47,7 @@ type Service struct {
 	headerTemplates []headerTemplate // headers of the call with references
 	bodyTemplate    template.Template
 	form            *form        // nil without OAuth 2.0
+	refreshToken    string       // that each call sends; empty: none, or not always the same
 	forward         []string     // request headers sent along; the token depends on them
 	fallback        [][2]string  // defaults for those, if the client does not send them
 	trace           []string     // request headers sent along; the token does not depend on them
@@ -95,6 +96,7 @@ func Read(s schema.Section, part Part) *Service {
 	if auth != nil {
 		service.form, service.isExchange, service.allowsMissing = &auth.form, auth.isExchange, auth.allowsMissing
 		service.ClientID = auth.clientID
+		service.refreshToken = auth.form.Get("refresh_token")
 	}
 	service.remove(r.consumed(service.form, service.Protected))
 	r.call(service, auth)
