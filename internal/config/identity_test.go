@@ -24,7 +24,7 @@ var changed = map[string]any{
 	"successWhen": []any{map[string]any{"path": "code", "equals": "2"}}, "enabled": false, "overwrite": false, "tokenPrefix": "Other ",
 	"forwardHeaders": []any{"X-Tenant"},
 
-	"tokenIn": "body", "tokenCookie": []any{"other"}, "successStatus": []any{201}, "tokenSuffix": "other",
+	"tokenIn": "body", "tokenCookie": []any{"other"}, "successStatus": []any{201}, "tokenSuffix": "other", "basicAuth": true,
 
 	"oauth2.clientId": "other", "oauth2.clientSecret": "other", "oauth2.grantType": "client_credentials", "oauth2.scopes": []any{"other"},
 	"oauth2.audience": "other", "oauth2.resource": "urn:other", "oauth2.authStyle": "body", "oauth2.privateKey": "other", "oauth2.keyId": "other",

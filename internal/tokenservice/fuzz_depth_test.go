@@ -57,7 +57,7 @@ func checkPlacesOfJSON(t *testing.T, text []byte) {
 	t.Helper()
 	depth, valid := fuzzing.Depth(text)
 	readable := valid && depth <= schema.MaxDepth
-	reader := responseReader{tokenIn: tokenInJSON, tokenPath: "access_token", prefix: bearerPrefix, isBearer: true,
+	reader := responseReader{tokenIn: tokenInJSON, tokenPath: "access_token", wrapping: wrapping{prefix: bearerPrefix}, isBearer: true,
 		upstream: []upstreamHeader{{name: "a", path: "a.b"}}, conditions: []condition{{path: "code", equals: []string{"0"}}}}
 	policy := lifetimePolicy{ttl: time.Second, expiresInPath: "expires_in"}
 	fuzzing.InTime(t, len(text), func() {

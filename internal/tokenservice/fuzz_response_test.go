@@ -22,7 +22,7 @@ func FuzzReadAnswer(f *testing.F) {
 	f.Add(200, "a", []byte("token=t%0a1&a&=&%zz=%00"), "token")
 	f.Add(200, strings.Repeat("a", 16<<10+1), []byte(`{"token": "\ud800", "token": "t2"}`), "token")
 	f.Fuzz(func(t *testing.T, status int, header string, body []byte, path string) {
-		reader := responseReader{tokenIn: tokenInJSON, tokenPath: path, responseHeader: "x-token", prefix: bearerPrefix, isBearer: true,
+		reader := responseReader{tokenIn: tokenInJSON, tokenPath: path, responseHeader: "x-token", wrapping: wrapping{prefix: bearerPrefix}, isBearer: true,
 			upstream:   []upstreamHeader{{name: "a", path: path}, {name: "b", header: "x-token"}},
 			conditions: []condition{{header: "x-token", equals: []string{header}}}}
 		for _, hasSubject := range []bool{false, true} {

@@ -36,7 +36,7 @@ func (s *Service) Grant(resp *Response, c *Caller, sentAt time.Time) (Grant, *to
 	if !s.isCached {
 		return g, nil
 	}
-	found := s.lifetimes.lifetimeOf(resp, values[0], sentAt)
+	found := s.lifetimes.lifetimeOf(resp, resp.token, sentAt)
 	g.Lifetime, g.LifetimeFrom, g.Uncached, g.Unreadable = found.length, found.from, found.uncached, found.unreadable
 	if s.limitToCaller(&g.Token, c, sentAt) {
 		g.LifetimeFrom = "the caller's token"

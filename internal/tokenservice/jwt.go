@@ -20,8 +20,7 @@ type signedToken struct {
 	adds     []string          // iat, exp and jti, unless claims has them
 	lifetime time.Duration
 	key      signingKey
-	prefix   string
-	suffix   string
+	wrapping
 }
 
 // isSigned reports whether the section signs its tokens. A rule that sets one source of tokens does not inherit
@@ -44,7 +43,7 @@ func (r reader) isSigned() bool {
 // signed reads the configuration of a signed token.
 func (r reader) signed(part Part) *Service {
 	for _, k := range Keys {
-		if _, isOwn := r.Own(k.Name); isOwn && k != keyJWT && k != keyTokenHeader && k != keyTokenPrefix && k != keyTokenSuffix && !r.sets(keyServiceName) && !r.sets(keyServiceCluster) {
+		if _, isOwn := r.Own(k.Name); isOwn && k != keyJWT && k != keyTokenHeader && k != keyTokenPrefix && k != keyTokenSuffix && k != keyBasicAuth && !r.sets(keyServiceName) && !r.sets(keyServiceCluster) {
 			r.Unused(k, "no token service is called where "+keyJWT.Name+" signs the token")
 		}
 	}
@@ -67,12 +66,12 @@ func (r reader) signed(part Part) *Service {
 	if s.jwt.key.sign != nil {
 		s.jwt.header = encodeJWT(jsonObject(o.addConfiguredHeader(o.joseHeader(s.jwt.key))))
 	}
-	r.checkPrefixAndSuffix(responseReader{})
+	r.checkWrapping(responseReader{})
 	if !r.isNamed {
-		s.jwt.prefix, s.jwt.suffix = bearerPrefix, r.String(keyTokenSuffix)
-		if r.Has(keyTokenPrefix) {
-			s.jwt.prefix = r.String(keyTokenPrefix)
-		}
+		s.jwt.wrapping = r.wrapping(bearerPrefix)
+	}
+	if s.jwt.isBasic && !strings.Contains(s.jwt.prefix+s.jwt.suffix, ":") {
+		r.InvalidKey(keyBasicAuth, "false, or in "+keyTokenPrefix.Name+" or "+keyTokenSuffix.Name+" the colon between user and password")
 	}
 	s.readInputs()
 	return s
@@ -170,7 +169,7 @@ func (s *Service) Sign(c *Caller, named []string, now time.Time) (token.Token, e
 		return token.Token{}, s.jwt.tooLong(len(signed))
 	}
 	t := token.Token{Values: make([]string, len(s.Protected)), Lifetime: lifetime}
-	t.Values[0] = s.jwt.prefix + signed + s.jwt.suffix
+	t.Values[0] = s.jwt.around(signed)
 	if exp := gjson.Get(claims, "exp"); exp.Type == gjson.Number {
 		t.Lifetime = min(max(instant(exp.Num).Sub(now), 0), schema.MaxSeconds*time.Second)
 	}

@@ -48,6 +48,7 @@ var (
 		Keys: []*schema.Key{keyRefusedStatus, keyConditionHeader, keyConditionPath, keyRefusedEquals}}
 	keyTokenPrefix    = &schema.Key{Name: "tokenPrefix", Kind: schema.Text, Identity: true}
 	keyTokenSuffix    = &schema.Key{Name: "tokenSuffix", Kind: schema.Text, Identity: true}
+	keyBasicAuth      = &schema.Key{Name: "basicAuth", Kind: schema.Boolean, Default: false, Identity: true}
 	keyForwardHeaders = &schema.Key{Name: "forwardHeaders", Kind: schema.TextList, Identity: true}
 
 	keyConditionHeader = &schema.Key{Name: "header", Kind: schema.Text}
@@ -113,7 +114,7 @@ var Keys = []*schema.Key{
 	keyServiceCluster, keyServiceName, keyServicePort, keyRequestPath, keyTokenHeader, keyServiceHost,
 	keyRequestMethod, keyRequestHeaders, keyRequestBody, keyTimeout, keyRetries,
 	keyTokenIn, keyTokenPath, keyResponseHeader, keyTokenCookie, keyUpstreamHeaders, keySuccessStatus, keySuccessWhen, keyRefusedWhen,
-	keyTokenPrefix, keyTokenSuffix, keyForwardHeaders, keyTraceHeaders, keyOAuth2, keyJWT,
+	keyTokenPrefix, keyTokenSuffix, keyBasicAuth, keyForwardHeaders, keyTraceHeaders, keyOAuth2, keyJWT,
 }
 
 // NamedKeys are the keys of a named token, which is not set as a header.

@@ -74,6 +74,7 @@ func TestWarningsOfReferences(t *testing.T) {
 		signedConfig(`"secret": "`+sharedSecret+`"`, `, "timeout": 5`):                                                                             "timeout is not used: no token service is called where jwt signs the token",
 		`{"serviceName": "a.dns", "requestPath": "/", "tokenHeader": "T", "tokenPath": "t", "tokenPrefix": "x ", "requestBody": "${token.login}"}`: "tokenPrefix is not used: a reference stands for the token without it",
 		`{"jwt": {"secret": "` + sharedSecret + `"}, "tokenPrefix": "x "}`:                                                                         "tokenPrefix is not used: a reference stands for the token without it",
+		`{"serviceName": "a.dns", "requestPath": "/", "tokenPath": "t", "tokenPrefix": "a:", "basicAuth": true}`:                                   "basicAuth is not used: a reference stands for the token without it",
 	} {
 		if _, s := readReferring(config, strings.Contains(config, "tokenPrefix")); !strings.Contains(strings.Join(s.Warnings(), "\n"), want) {
 			t.Errorf("%s: got %q, %v; expected %q", config, s.Warnings(), s.Err(), want)

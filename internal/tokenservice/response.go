@@ -30,6 +30,8 @@ type Response struct {
 	// up in it.
 	document  []byte
 	isChecked bool
+	// token is what read has found, without what is put around it.
+	token string
 }
 
 // responseReader finds the token in a response.
@@ -40,17 +42,17 @@ type responseReader struct {
 	responseHeader string   // in lower case
 	cookies        []string // names
 	asCookies      bool     // they go upstream as cookies
-	prefix, suffix string
-	isBare         bool // for a named token: strip the scheme from the value
-	isBearer       bool // token_type must match the prefix, which is bearerPrefix
-	upstream       []upstreamHeader
-	conditions     []condition
-	refusals       []refusal
-	hasSubject     bool   // the call exchanges a caller's token, which the service may refuse
-	isEncoded      bool   // the call has the client's credentials in Authorization, where encoding has changed them
-	ownCodings     string // Accept-Encoding from requestHeaders, in lower case
-	readsBody      bool   // something configured is in the body
-	timeout        time.Duration
+	wrapping
+	isBare     bool // for a named token: strip the scheme from the value
+	isBearer   bool // token_type must match the prefix, which is bearerPrefix
+	upstream   []upstreamHeader
+	conditions []condition
+	refusals   []refusal
+	hasSubject bool   // the call exchanges a caller's token, which the service may refuse
+	isEncoded  bool   // the call has the client's credentials in Authorization, where encoding has changed them
+	ownCodings string // Accept-Encoding from requestHeaders, in lower case
+	readsBody  bool   // something configured is in the body
+	timeout    time.Duration
 }
 
 // upstreamHeader is a further request header and the place of its value in the response.

@@ -15,8 +15,7 @@ func (r reader) responseReader(token string, auth *oauth2, upstream []upstreamHe
 		tokenPath:      r.tokenPath(in, auth != nil),
 		responseHeader: strings.ToLower(r.responseHeader(in, token)),
 		cookies:        r.tokenCookies(in),
-		prefix:         r.String(keyTokenPrefix),
-		suffix:         r.String(keyTokenSuffix),
+		wrapping:       r.wrapping(""),
 		isBearer:       auth != nil && !r.Has(keyTokenPrefix),
 		upstream:       upstream,
 		conditions:     conditions,
@@ -27,16 +26,31 @@ func (r reader) responseReader(token string, auth *oauth2, upstream []upstreamHe
 	a.asCookies = in == tokenInCookie && strings.EqualFold(token, "Cookie")
 	switch {
 	case r.isNamed:
-		a.prefix, a.suffix, a.isBearer, a.isBare = "", "", false, true
-	case a.isBearer && !a.asCookies:
+		a.wrapping, a.isBearer, a.isBare = wrapping{}, false, true
+	case a.isBearer && !a.asCookies && !a.isBasic:
 		a.prefix = bearerPrefix
 	}
-	r.checkPrefixAndSuffix(a)
+	r.checkWrapping(a)
 	return a
 }
 
-// checkPrefixAndSuffix checks what is added around the token.
-func (r reader) checkPrefixAndSuffix(a responseReader) {
+// wrapping reads what is put around the token.
+func (r reader) wrapping(prefix string) wrapping {
+	w := wrapping{prefix: prefix, suffix: r.String(keyTokenSuffix), isBasic: r.Bool(keyBasicAuth)}
+	if r.Has(keyTokenPrefix) || w.isBasic {
+		w.prefix = r.String(keyTokenPrefix)
+	}
+	return w
+}
+
+// checkWrapping checks what is put around the token.
+func (r reader) checkWrapping(a responseReader) {
+	switch {
+	case r.isNamed && r.Has(keyBasicAuth):
+		r.Unused(keyBasicAuth, "a reference stands for the token without it")
+	case a.asCookies && a.isBasic:
+		r.InvalidKey(keyBasicAuth, "false where "+keyTokenHeader.Name+" is Cookie")
+	}
 	for _, k := range []*schema.Key{keyTokenPrefix, keyTokenSuffix} {
 		text := r.String(k)
 		switch {

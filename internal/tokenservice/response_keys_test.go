@@ -20,6 +20,8 @@ func TestAnswerKeysErrors(t *testing.T) {
 		"cookie without tokenIn":   {extended(`"tokenCookie": "a"`), `invalid tokenCookie in config: "a" (want "tokenIn: cookie" with it)`},
 		"prefix of a cookie":       {upstreamCookies(`"tokenIn": "cookie", "tokenCookie": "a", "tokenPrefix": "b"`), `invalid tokenPrefix in config: "b" (want none where tokenHeader is Cookie, in which the token goes as NAME=value)`},
 		"suffix of a cookie":       {upstreamCookies(`"tokenIn": "cookie", "tokenCookie": "a", "tokenSuffix": "b"`), `invalid tokenSuffix in config: "b" (want none where tokenHeader is Cookie, in which the token goes as NAME=value)`},
+		"password of a cookie":     {upstreamCookies(`"tokenIn": "cookie", "tokenCookie": "a", "basicAuth": true`), `invalid basicAuth in config: true (want false where tokenHeader is Cookie)`},
+		"signed, no user":          {`{"jwt": {"secret": "` + sharedSecret + `"}, "basicAuth": true}`, `invalid basicAuth in config: true (want false, or in tokenPrefix or tokenSuffix the colon between user and password)`},
 		"suffix, control":          {extended(`"tokenSuffix": "a\n"`), `invalid tokenSuffix in config: "a�" (want a header value: no control characters)`},
 		"token path is blank":      {extended(`"tokenPath": " "`), `invalid tokenPath in config: " " (want ` + wantPath + `)`},
 		"response header":          {extended(`"responseHeader": "X Token"`), `invalid responseHeader in config: "X Token" (want the name of a response header)`},

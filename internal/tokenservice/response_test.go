@@ -48,6 +48,11 @@ func TestReadAnswer(t *testing.T) {
 		"prefix":                      {`"tokenPrefix": "Token "`, header("t1"), "Token t1", gotToken},
 		"prefix is there already":     {`"tokenPrefix": "Bearer "`, header("bearer t1"), "bearer t1", gotToken},
 		"prefix that is no scheme":    {`"tokenPrefix": "t"`, header("t1"), "tt1", gotToken},
+		"a password":                  {`"basicAuth": true, "tokenPrefix": "x-access-token:"`, header("t1"), "Basic eC1hY2Nlc3MtdG9rZW46dDE=", gotToken},
+		"a user without a password":   {`"basicAuth": true, "tokenSuffix": ":"`, header("t1"), "Basic dDE6", gotToken},
+		"user and password":           {`"basicAuth": true`, header("a:t1"), "Basic YTp0MQ==", gotToken},
+		"a password alone":            {`"basicAuth": true`, header("t1"), "", token.NoToken},
+		"no scheme in a password":     {`"basicAuth": true, "tokenPrefix": "a: "`, header("a: t1"), "Basic YTogYTogdDE=", gotToken},
 		"created":                     {`"successStatus": [201, 202]`, Response{Status: 201, Headers: [][2]string{{"x-token", "t1"}}}, "t1", gotToken},
 		"suffix":                      {`"tokenPrefix": "Snowflake Token=\"", "tokenSuffix": "\""`, header("t1"), `Snowflake Token="t1"`, gotToken},
 		"suffix after a scheme":       {`"tokenPrefix": "Bearer ", "tokenSuffix": ";v=1"`, header("Bearer t1"), "Bearer t1;v=1", gotToken},
@@ -154,6 +159,7 @@ func TestWhatIsThereInsteadOfAToken(t *testing.T) {
 		"a long header":       {"", header("x-token", long), "it has 24000 bytes in the header x-token, and 16384 are allowed"},
 		"no cookie":           {inCookie, header("set-cookie", "s3cr3t=s3cr3t"), "there is no cookie sid, or it is empty or expired"},
 		"a page as the token": {wholeBody, body(200, "<p>s3cr3t"), "the body is HTML"},
+		"no user":             {`"basicAuth": true`, header("x-token", "s3cr3t"), "it has no colon in the header x-token between user and password (put it in tokenPrefix or tokenSuffix)"},
 		"no body":             {wholeBody, body(200, ""), "it is empty in the body"},
 		"two lines":           {wholeBody, body(200, "s3cr3t\ns3cr3t"), "it has characters in the body that no header can carry"},
 	} {
@@ -281,11 +287,13 @@ func TestOAuth2Answers(t *testing.T) {
 // token of another type.
 func TestOAuth2AnswersAsConfigured(t *testing.T) {
 	for keys, want := range map[string][2]string{ // of a token that is bearer, and of one that is DPoP
-		``:                             {"Bearer t1", ""},
-		`, "tokenPrefix": "DPoP "`:     {"DPoP t1", "DPoP t1"},
-		`, "tokenPrefix": ""`:          {"t1", "t1"},
-		`, "tokenPath": "id_token"`:    {"Bearer t3", ""},
-		`, "responseHeader": "X-Auth"`: {"Bearer t2", ""},
+		``:                         {"Bearer t1", ""},
+		`, "tokenPrefix": "DPoP "`: {"DPoP t1", "DPoP t1"},
+		`, "tokenPrefix": ""`:      {"t1", "t1"},
+		`, "basicAuth": true, "tokenPrefix": "oauth2:"`: {"Basic b2F1dGgyOnQx", "Basic b2F1dGgyOnQx"},
+		`, "basicAuth": true, "tokenSuffix": ":"`:       {"Basic dDE6", ""},
+		`, "tokenPath": "id_token"`:                     {"Bearer t3", ""},
+		`, "responseHeader": "X-Auth"`:                  {"Bearer t2", ""},
 	} {
 		reader := mustRead(t, oauth2Config(`"clientId": "id", "clientSecret": "s"`, keys)).response
 		for i, kind := range []string{"bearer", "DPoP"} {
@@ -335,5 +343,16 @@ func TestRefusals(t *testing.T) {
 	}
 	if !mustRead(t, extended(`"refusedWhen": [`+inactive+`], "forwardHeaders": ["X-Api-Key"]`)).NeedsBody {
 		t.Error("the body is not read, expected that refusedWhen needs it")
+	}
+}
+
+// A JWT's exp counts, whatever is put around it.
+func TestExpiryOfWrappedTokens(t *testing.T) {
+	for _, config := range []string{``, `"tokenPrefix": "Bearer "`, `"tokenPrefix": "v1."`, `"tokenSuffix": " and more.than.that"`, `"basicAuth": true, "tokenPrefix": "a:"`} {
+		config := strings.TrimPrefix(config+`, "cache": {}`, ", ")
+		answer := Response{Status: 200, Headers: [][2]string{{"x-token", jwt(`{"exp": ` + unixSeconds(now.Add(20*time.Second)) + `}`)}}}
+		if grant, failed := mustRead(t, extended(config)).Grant(&answer, nil, now); failed != nil || grant.Lifetime != 20*time.Second {
+			t.Errorf("%s: got %v of %s, %v; expected 20s", config, grant.LifetimeFrom, grant.Lifetime, failed)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package tokenservice
 
 import (
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strconv"
@@ -40,7 +41,7 @@ func (r *responseReader) coding(resp *Response) (shown string, isCoded bool) {
 	return "", false
 }
 
-// token returns the token with prefix and suffix. If there is none that a header can carry, problem describes what is
+// token returns the token with what is put around it. If there is none that a header can carry, problem describes what is
 // there, without the value. now is when the call was sent, as cookies may have expired.
 func (r *responseReader) token(resp *Response, now time.Time) (value, problem string) {
 	token, problem := r.bareToken(resp, now)
@@ -58,11 +59,29 @@ func (r *responseReader) token(resp *Response, now time.Time) (value, problem st
 	case !IsHeaderValue(token):
 		return "", "it has characters " + r.place() + " that no header can carry"
 	}
-	prefix := r.prefix
-	if endsScheme(prefix) && len(token) >= len(prefix) && strings.EqualFold(token[:len(prefix)], prefix) {
-		prefix = "" // some services already include the scheme
+	if r.isBasic && !strings.Contains(r.prefix+token+r.suffix, ":") {
+		return "", "it has no colon " + r.place() + " between user and password (put it in " + keyTokenPrefix.Name + " or " + keyTokenSuffix.Name + ")"
 	}
-	return prefix + strings.Clone(token) + r.suffix, "" // a clone, as a substring would keep the whole response in memory
+	resp.token = token
+	return r.around(token), ""
+}
+
+// wrapping is what is put around a token to make a header's value of it.
+type wrapping struct {
+	prefix, suffix string
+	isBasic        bool // the whole is credentials of the scheme Basic (RFC 7617)
+}
+
+// around returns the header's value. It shares no memory with the token, which would keep the whole response.
+func (w wrapping) around(token string) string {
+	switch {
+	case w.isBasic:
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte(w.prefix+token+w.suffix))
+	case endsScheme(w.prefix) && len(token) >= len(w.prefix) && strings.EqualFold(token[:len(w.prefix)], w.prefix):
+		return strings.Clone(token) + w.suffix // some services already include the scheme
+	default:
+		return w.prefix + strings.Clone(token) + w.suffix
+	}
 }
 
 // place describes where the token is expected.
