@@ -1,3 +1,5 @@
+// Package caching_test tests the cache of one worker in a real Envoy: what a client that leaves costs others, and which statuses of
+// the upstream drop a token. The logic of the cache is tested in internal/cache, that requests share calls in e2e/load.
 package caching_test
 
 import (

@@ -21,6 +21,20 @@ const (
 	noCluster
 )
 
+func outcomeOf(reason string) outcome {
+	switch reason {
+	case "":
+		return gotToken
+	case "no_token":
+		return noToken
+	case "not_sent":
+		return notSent
+	case "no_cluster":
+		return noCluster
+	}
+	return callFailed
+}
+
 // mode is a column of the contract's table.
 type mode struct {
 	name    string
@@ -68,35 +82,35 @@ var outcomes = []struct {
 	name    string
 	service string
 	answer  http.HandlerFunc // nil: the token service is not asked
-	outcome outcome
+	reason  string           // of failures_*, where there is no token
 	token   string
 }{
-	{"token", "header", harness.HeaderToken("X-Token", "token-1"), gotToken, "token-1"},
-	{"long token", "header", harness.HeaderToken("X-Token", strings.Repeat("t", harness.MaxToken)), gotToken, strings.Repeat("t", harness.MaxToken)},
-	{"token after a retry", "retry", harness.Sequence(harness.Status(500), harness.HeaderToken("X-Token", "token-1")), gotToken, "token-1"},
-	{"JSON", "json", harness.JSON(200, `{"data": {"token": "token-1"}}`), gotToken, "token-1"},
+	{"token", "header", harness.HeaderToken("X-Token", "token-1"), "", "token-1"},
+	{"long token", "header", harness.HeaderToken("X-Token", strings.Repeat("t", harness.MaxToken)), "", strings.Repeat("t", harness.MaxToken)},
+	{"token after a retry", "retry", harness.Sequence(harness.Status(500), harness.HeaderToken("X-Token", "token-1")), "", "token-1"},
+	{"JSON", "json", harness.JSON(200, `{"data": {"token": "token-1"}}`), "", "token-1"},
 
-	{"no header", "header", harness.Status(200), noToken, ""},
-	{"empty header", "header", harness.HeaderToken("X-Token", ""), noToken, ""},
-	{"token too long", "header", harness.HeaderToken("X-Token", strings.Repeat("t", harness.MaxToken+1)), noToken, ""},
-	{"not JSON", "json", harness.JSON(200, `<html>token</html>`), noToken, ""},
-	{"JSON null", "json", harness.JSON(200, `{"data": {"token": null}}`), noToken, ""},
-	{"line break", "json", harness.JSON(200, `{"data": {"token": "a\r\nX-Forged: b"}}`), noToken, ""},
+	{"no header", "header", harness.Status(200), "no_token", ""},
+	{"empty header", "header", harness.HeaderToken("X-Token", ""), "no_token", ""},
+	{"token too long", "header", harness.HeaderToken("X-Token", strings.Repeat("t", harness.MaxToken+1)), "no_token", ""},
+	{"not JSON", "json", harness.JSON(200, `<html>token</html>`), "no_token", ""},
+	{"JSON null", "json", harness.JSON(200, `{"data": {"token": null}}`), "no_token", ""},
+	{"line break", "json", harness.JSON(200, `{"data": {"token": "a\r\nX-Forged: b"}}`), "no_token", ""},
 
-	{"500", "header", statusWithToken(500), callFailed, ""},
-	{"302", "header", statusWithToken(302), callFailed, ""},
-	{"401", "header", statusWithToken(401), callFailed, ""},
-	{"204", "header", statusWithToken(204), callFailed, ""},
-	{"timeout", "slow", harness.Hang(), callFailed, ""},
-	{"timeout in the body", "slow", harness.HangInBody, callFailed, ""},
-	{"500 after a retry", "retry", statusWithToken(500), callFailed, ""},
-	{"reset", "header", harness.Reset(), callFailed, ""},
-	{"close", "header", harness.Close(), callFailed, ""},
-	{"cut in the body", "header", harness.Raw("HTTP/1.1 200 OK\r\nX-Token: token-1\r\nContent-Length: 10\r\n\r\ntoken"), callFailed, ""},
-	{"not HTTP", "header", harness.Raw("token-1\r\n\r\n"), callFailed, ""},
-	{"refused", "refused", nil, callFailed, ""},
-	{"empty cluster", "empty", nil, notSent, ""},
-	{"unknown cluster", "unknown", nil, noCluster, ""},
+	{"500", "header", statusWithToken(500), "server_error", ""},
+	{"302", "header", statusWithToken(302), "other_status", ""},
+	{"401", "header", statusWithToken(401), "other_status", ""},
+	{"204", "header", statusWithToken(204), "bad_answer", ""},
+	{"timeout", "slow", harness.Hang(), "server_error", ""},
+	{"timeout in the body", "slow", harness.HangInBody, "no_answer", ""},
+	{"500 after a retry", "retry", statusWithToken(500), "server_error", ""},
+	{"reset", "header", harness.Reset(), "server_error", ""},
+	{"close", "header", harness.Close(), "server_error", ""},
+	{"cut in the body", "header", harness.Raw("HTTP/1.1 200 OK\r\nX-Token: token-1\r\nContent-Length: 10\r\n\r\ntoken"), "no_answer", ""},
+	{"not HTTP", "header", harness.Raw("token-1\r\n\r\n"), "server_error", ""},
+	{"refused", "refused", nil, "server_error", ""},
+	{"empty cluster", "empty", nil, "not_sent", ""},
+	{"unknown cluster", "unknown", nil, "no_cluster", ""},
 }
 
 // statusWithToken has a token where it must not be read from.
@@ -119,13 +133,16 @@ func TestOutcomes(t *testing.T) {
 	for _, test := range outcomes {
 		t.Run(test.name, func(t *testing.T) {
 			gateway.Token.Handle(test.answer)
-			want := harness.Counters{"calls": 0, "call_failures": 0, "denied": 0, "allowed_without_token": 0}
+			want, outcome := harness.Counters{"calls": 0, "call_failures": 0, "denied": 0, "allowed_without_token": 0}, outcomeOf(test.reason)
+			if test.reason != "" {
+				want["failures_"+test.reason] = 0
+			}
 			before := gateway.Counters(t, want)
 			for _, mode := range modes {
 				t.Run(mode.name, func(t *testing.T) {
 					gateway.Upstream.Forget()
 					answer := gateway.Do(t, forgingRequest(t, gateway, hostOf(test.service, mode)))
-					if mode.denies[test.outcome] {
+					if mode.denies[outcome] {
 						harness.CheckReply(t, answer, mode.reply)
 						gateway.Upstream.CheckNotReached(t)
 						return
@@ -133,7 +150,7 @@ func TestOutcomes(t *testing.T) {
 					harness.CheckStatus(t, answer, 200)
 					checkToken(t, gateway, test.token)
 				})
-				count(want, test.outcome, mode)
+				count(want, test.reason, mode)
 			}
 			gateway.WaitGrowth(t, before, want)
 		})
@@ -170,7 +187,11 @@ func checkToken(t *testing.T, gateway *harness.Gateway, token string) {
 
 // count adds what a request with that outcome counts. A call that could not begin
 // is none, and so has not failed; a retry belongs to its call.
-func count(c harness.Counters, o outcome, m mode) {
+func count(c harness.Counters, reason string, m mode) {
+	o := outcomeOf(reason)
+	if reason != "" {
+		c["failures_"+reason]++
+	}
 	if o != notSent && o != noCluster {
 		c["calls"]++
 	}
