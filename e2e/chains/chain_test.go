@@ -115,7 +115,7 @@ func TestChain(t *testing.T) {
 	t.Parallel()
 	server := newLinkServer()
 	gateway := harness.Start(t, harness.Options{Details: true, Config: harness.ByHost(map[string]config{
-		"cold": chainOf("cold", nil), "revoked": chainOf("revoked", nil), "refusing": chainOf("refusing", nil), "down": chainOf("down", nil),
+		"cold": chainOf("cold", nil), "revoked": chainOf("revoked", nil), "refusing": chainOf("refusing", nil), "down": chainOf("down", config{"failure": config{"status": 503}}),
 		"uncached":  chainOf("uncached", config{"cache": nil}),
 		"forbidden": chainOf("forbidden", config{"cache": config{"refreshBefore": 0}}, config{"invalidateOn": []int{401, 403}}),
 	})})
@@ -193,12 +193,18 @@ func checkRefusing(t *testing.T, gateway *harness.Gateway, server *linkServer) {
 	gateway.WaitLog(t, "(token exchange) answered 401")
 }
 
-// A link that is down has the requests treated as if the last one were.
+// A link that is busy has the requests treated as if the last one were: it is called when it says, and not before. The other failures
+// of each link are tested next to chain.go.
 func checkDown(t *testing.T, gateway *harness.Gateway, server *linkServer) {
-	server.set("/down/login", harness.Status(http.StatusServiceUnavailable))
-	get(t, gateway, "down", 500)
+	server.set("/down/login", harness.Busy(http.StatusTooManyRequests, func() string { return "3" }))
+	if wait := get(t, gateway, "down", 503).Header.Get("Retry-After"); wait != "3" && wait != "4" { // a fifth longer; by itself it would be 2
+		t.Errorf("got Retry-After %q, expected 3", wait)
+	}
+	for range 10 {
+		get(t, gateway, "down", 503)
+	}
 	checkCalls(t, gateway, "down", map[string]int{"login": 1})
-	gateway.WaitLog(t, "(token login) answered 503")
+	gateway.WaitLog(t, "(token login) answered 429")
 	server.set("/down/login", nil)
 	waitServed(t, gateway, "down")
 }

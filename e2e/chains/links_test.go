@@ -109,58 +109,6 @@ func readHostile(host string, call harness.Call, header, query string) error {
 	return nil
 }
 
-// The first, the middle or the last link fails. Each failure causes a backoff for its own service only.
-func TestLinksThatFail(t *testing.T) {
-	t.Parallel()
-	server := newLinkServer()
-	failures := map[string]http.HandlerFunc{
-		"limiting": harness.Busy(429, func() string { return "2" }), "garbage": harness.Raw("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"), "dead": harness.Reset(), "hanging": harness.Hang(),
-	}
-	rules := map[string]config{}
-	for failure := range failures {
-		for _, link := range []string{"login", "exchange", "call"} {
-			name := failure + "-" + link
-			rules[name] = chainOf(name, config{"failure": config{"status": 503}})
-			rules[name]["tokens"].(config)["login"].(config)["timeout"] = 300
-			rules[name]["tokens"].(config)["exchange"].(config)["timeout"] = 300
-			rules[name]["timeout"] = 300
-		}
-	}
-	gateway := harness.Start(t, harness.Options{Details: true, Config: harness.ByHost(rules)})
-	gateway.Token.Handle(server.answer)
-	for failure, answer := range failures {
-		for _, link := range []string{"login", "exchange", "call"} {
-			t.Run(failure+" "+link, func(t *testing.T) {
-				t.Parallel()
-				name, path := failure+"-"+link, "/"+failure+"-"+link+"/"+link
-				server.set(path, answer)
-				began := time.Now()
-				first := get(t, gateway, name, 503)
-				if took := time.Since(began); took > 900*time.Millisecond {
-					t.Errorf("answered after %s, expected no more than the sum of the timeouts", took)
-				}
-				if wait := first.Header.Get("Retry-After"); failure == "limiting" && wait != "2" && wait != "3" { // a fifth longer
-					t.Errorf("got Retry-After %q, expected 2", wait)
-				}
-				for range 10 {
-					get(t, gateway, name, 503)
-				}
-				made := 0
-				for _, call := range gateway.Token.Calls() {
-					if call.URI == path {
-						made++
-					}
-				}
-				if made != 1 {
-					t.Errorf("got %d calls of the link, expected 1", made)
-				}
-				server.set(path, nil)
-				waitServed(t, gateway, name)
-			})
-		}
-	}
-}
-
 // Four workers make each call of a cold chain once, also per caller, and fetch a link that was revoked once.
 func TestChainOfWorkers(t *testing.T) {
 	t.Parallel()

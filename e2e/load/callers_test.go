@@ -34,21 +34,17 @@ func TestCallsOfTheirOwn(t *testing.T) {
 		callers, each = 600, 600
 	}
 	user := func(i int) []string { return []string{"x-user: user-" + strconv.Itoa(i)} }
-	bearer := func(i int) []string { return []string{"authorization: Bearer subject-" + strconv.Itoa(i)} }
 	bursts := map[string]burst{
-		"callers-hanging":  {config: callersOf(harness.TokenName, nil), count: callers, headers: user},
-		"callers-limited":  {config: callersOf(harness.LimitedName, nil), count: callers, headers: user},
-		"callers-empty":    {config: callersOf(harness.EmptyName, nil), count: callers, headers: user},
-		"callers-dead":     {config: callersOf(harness.DeadName, map[string]any{"servicePort": harness.DeadPort}), count: callers, headers: user},
-		"callers-cut":      {config: callersOf(harness.TokenName, map[string]any{"timeout": 50_000}), count: callers, headers: user, cut: true},
-		"exchange-hanging": {config: harness.OAuth2Config("/exchange", harness.Exchange, map[string]any{"serviceName": harness.TokenName, "timeout": nil}), count: callers, headers: bearer},
-		"exchange-limited": {config: harness.OAuth2Config("/exchange", harness.Exchange, map[string]any{"serviceName": harness.LimitedName, "timeout": nil}), count: callers, headers: bearer},
-		"exchange-empty":   {config: harness.OAuth2Config("/exchange", harness.Exchange, map[string]any{"serviceName": harness.EmptyName, "timeout": nil}), count: callers, headers: bearer},
-		"each-hanging":     {config: uncached(harness.TokenName, nil), count: each},
-		"each-limited":     {config: uncached(harness.LimitedName, nil), count: each},
-		"each-empty":       {config: uncached(harness.EmptyName, nil), count: each},
-		"each-dead":        {config: uncached(harness.DeadName, map[string]any{"servicePort": harness.DeadPort}), count: each},
-		"each-cut":         {config: uncached(harness.TokenName, map[string]any{"timeout": 50_000}), count: each, cut: true},
+		"callers-hanging": {config: callersOf(harness.TokenName, nil), count: callers, headers: user},
+		"callers-limited": {config: callersOf(harness.LimitedName, nil), count: callers, headers: user},
+		"callers-empty":   {config: callersOf(harness.EmptyName, nil), count: callers, headers: user},
+		"callers-dead":    {config: callersOf(harness.DeadName, map[string]any{"servicePort": harness.DeadPort}), count: callers, headers: user},
+		"callers-cut":     {config: callersOf(harness.TokenName, map[string]any{"timeout": 50_000}), count: callers, headers: user, cut: true},
+		"each-hanging":    {config: uncached(harness.TokenName, nil), count: each},
+		"each-limited":    {config: uncached(harness.LimitedName, nil), count: each},
+		"each-empty":      {config: uncached(harness.EmptyName, nil), count: each},
+		"each-dead":       {config: uncached(harness.DeadName, map[string]any{"servicePort": harness.DeadPort}), count: each},
+		"each-cut":        {config: uncached(harness.TokenName, map[string]any{"timeout": 50_000}), count: each, cut: true},
 	}
 	configs := map[string]map[string]any{"warm": cached("warm", nil), "free": {"enabled": false}}
 	for host, burst := range bursts {
