@@ -91,6 +91,40 @@ func TestWrittenConfigurations(t *testing.T) {
 	}
 }
 
+// The rows of docs/oauth2.md, "Other services": a link to a recipe, and what a rule over it has.
+func TestVariationsOfRecipes(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(projectRoot, "docs", "oauth2.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	recipes := map[string]string{}
+	for _, block := range yamlBlock.FindAllStringSubmatch(string(text), -1) {
+		if name, config, isRecipe := strings.Cut(strings.TrimPrefix(block[1], "# recipe: "), "\n"); isRecipe {
+			recipes[name] = config
+		}
+	}
+	rows := regexp.MustCompile("(?m)^\\| ([^|]+) \\| \\[([^]]+)]\\(#[^)]+\\) \\| `\\{(.+)}` \\|").FindAllStringSubmatch(string(text), -1)
+	if len(rows) < 20 {
+		t.Fatalf("got %d rows, expected 20 or more", len(rows))
+	}
+	for _, row := range rows {
+		t.Run(row[1], func(t *testing.T) {
+			recipe := recipes[row[2]]
+			if recipe == "" {
+				t.Fatalf("there is no recipe %q", row[2])
+			}
+			path := filepath.Join(t.TempDir(), "variation.yaml")
+			text := recipe + "_rules_:\n- {_match_domain_: [a.example.com], " + row[3] + "}\n"
+			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if printed, ok := checkFile(t, path); !ok || strings.Contains(printed, "is not used") {
+				t.Errorf("it is not taken as it is:\n%s\n%s", text, printed)
+			}
+		})
+	}
+}
+
 // The page shows files with their output: each "yaml" block is followed by a "text" block.
 func TestPageShowsWhatIsPrinted(t *testing.T) {
 

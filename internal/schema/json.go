@@ -2,6 +2,7 @@ package schema
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,8 +19,8 @@ const MaxDepth = 64
 // ends the VM without recovery, so the depth is checked first.
 func ValidJSON(data []byte) bool { return nestsWithin(data, MaxDepth) && gjson.ValidBytes(data) }
 
-// gjson's modifier @fromstr parses a string as JSON, whose brackets do not count towards the depth of the document
-// around it.
+// Paths may have two modifiers for strings that contain something else: @fromstr parses JSON, whose brackets do not count
+// towards the depth of the document around it, and @base64d decodes text in base64, as jq does.
 func init() {
 	gjson.AddModifier("fromstr", func(text, _ string) string {
 		if inner := gjson.Parse(text).String(); ValidJSON([]byte(inner)) {
@@ -27,6 +28,18 @@ func init() {
 		}
 		return ""
 	})
+	gjson.AddModifier("base64d", func(text, _ string) string { return decodeBase64(gjson.Parse(text).Str) })
+}
+
+// decodeBase64 returns a text as a JSON string, without the line ends after it that files have; empty if there is none.
+// Padding is optional, and both alphabets are accepted.
+func decodeBase64(encoded string) string {
+	encoded = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(encoded, "=\r\n"))
+	text, err := base64.RawStdEncoding.DecodeString(encoded)
+	if err != nil || !utf8.Valid(text) {
+		return ""
+	}
+	return string(gjson.AppendJSONString(nil, string(bytes.TrimRight(text, "\r\n"))))
 }
 
 // nestsWithin reports whether the brackets of a JSON text nest at most limit deep, in one pass and without recursion.

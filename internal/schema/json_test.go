@@ -3,6 +3,8 @@ package schema
 import (
 	"strings"
 	"testing"
+
+	"github.com/tidwall/gjson"
 )
 
 func nested(open, inside, end string, depth int) string {
@@ -47,5 +49,34 @@ func TestConfigurationThatIsNotJSON(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { checkErr(t, parse(test.text), test.want) })
+	}
+}
+
+// What a string contains: JSON, or text in base64.
+func TestModifiers(t *testing.T) {
+	deep := strings.Repeat("[", MaxDepth+1) + strings.Repeat("]", MaxDepth+1)
+	for path, test := range map[string]struct{ document, want string }{
+		"a.@fromstr.b":          {`{"a": "{\"b\": \"t1\"}"}`, "t1"},
+		"a|@fromstr|b":          {`{"a": "{\"b\": \"t1\"}"}`, "t1"},
+		"a.@fromstr.c":          {`{"a": "{\"b\": \"t1\"}"}`, ""},
+		"a.@fromstr":            {`{"a": "` + deep + `"}`, ""},
+		"a.@base64d":            {`{"a": "czNjcjN0"}`, "s3cr3t"},
+		"b.@base64d":            {`{"b": "w4TDlsOcPz8_Pz4-Pg=="}`, "ÄÖÜ????>>>"},
+		"c.@base64d":            {`{"c": "w4TDlsOcPz8/Pz4+Pg"}`, "ÄÖÜ????>>>"},
+		"d.@base64d":            {`{"d": "czNj\r\ncjN0Cg==\n"}`, "s3cr3t"},
+		"e.@base64d":            {`{"e": "czNjcjN0DQo="}`, "s3cr3t"},
+		"f.@base64d":            {`{"f": "/////w=="}`, ""}, // no text
+		"g.@base64d":            {`{"g": "no base64!"}`, ""},
+		"h.@base64d":            {`{"h": 1234}`, ""},
+		"i.@base64d":            {`{"i": ["czNjcjN0"]}`, ""},
+		"j.@base64d":            {`{"j": ""}`, ""},
+		"k.@base64d":            {`{}`, ""},
+		"l.@base64d.@fromstr.b": {`{"l": "eyJiIjogInQxIn0K"}`, "t1"},
+		"m.@base64d.@base64d":   {`{"m": "Y3pOamNqTjA="}`, "s3cr3t"},
+		"n.#.@base64d|@this.0":  {`{"n": ["czNjcjN0"]}`, "s3cr3t"},
+	} {
+		if got := gjson.Get(test.document, path).String(); got != test.want {
+			t.Errorf("%s in %.60s: got %q, expected %q", path, test.document, got, test.want)
+		}
 	}
 }
