@@ -213,8 +213,8 @@ test-faults: build ## inject faults of token services and clients for FAULTS (60
 
 # The tests whose figures go into the pages: promised sizes, updates, traps and memory.
 .PHONY: reliability
-reliability: build redis ## test sizes, updates, traps, memory and fleets; writes docs/reliability.md, docs/fleet.md
-	RELIABILITY_PAGE=write FLEET_ROUNDS=50 $(GO) test -tags redis -count 1 -timeout 20m -run Fleet .
+reliability: build redis ## test sizes, updates, traps, memory and fleets; writes docs/reliability.md, prints the figures of docs/fleet.md
+	FLEET_ROUNDS=50 $(GO) test -tags redis -count 1 -v -timeout 20m -run Fleet .
 	RELIABILITY_PAGE=write $(GO) -C e2e test -count 1 -p 1 -timeout 45m \
 		-run 'Waiting$$|HangingTokenService|CallsOfTheirOwn|UpdatesUnderLoad|Traps|NeedNoMemory|RevokedUnderLoad' \
 		./load ./configuration ./operations ./memory ./upstreamfilter
