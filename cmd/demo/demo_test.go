@@ -23,15 +23,13 @@ import (
 const demoLimit = 60 * time.Second
 
 func TestDemo(t *testing.T) {
-	if _, err := harness.Wasm(); err != nil {
-		t.Fatal(err)
-	}
+	harness.Wasm(t) // it is built
 	binary := filepath.Join(t.TempDir(), "demo")
 	if output, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	t.Run("curl", func(t *testing.T) {
-		d := startDemo(t, binary, projectRoot(t))
+		d := startDemo(t, binary, harness.Root(t))
 		d.waitFor(t, "The plugin's log")
 		if direct := askHeaders(t, d.httpbin); len(direct["X-Token"]) != 0 {
 			t.Errorf("httpbin itself received %v", direct)
@@ -42,8 +40,8 @@ func TestDemo(t *testing.T) {
 		d.stop(t, syscall.SIGTERM)
 	})
 	t.Run("another plugin", func(t *testing.T) {
-		plugin := filepath.Join(projectRoot(t), "examples", "my-plugin", "main.wasm")
-		d := startDemo(t, binary, projectRoot(t), "-plugin", plugin, "-config", `{"mockEnable": false}`)
+		plugin := filepath.Join(harness.Root(t), "examples", "my-plugin", "main.wasm")
+		d := startDemo(t, binary, harness.Root(t), "-plugin", plugin, "-config", `{"mockEnable": false}`)
 		d.waitFor(t, "The plugin's log")
 		if hello := askHeaders(t, d.gateway)["Hello"]; !slices.Equal(hello, []string{"world"}) {
 			t.Errorf("got the headers hello %q at httpbin, expected world", hello)
@@ -51,7 +49,7 @@ func TestDemo(t *testing.T) {
 		d.stop(t, syscall.SIGTERM)
 	})
 	t.Run("interrupt during the start", func(t *testing.T) {
-		d := startDemo(t, binary, projectRoot(t))
+		d := startDemo(t, binary, harness.Root(t))
 		d.waitFor(t, "V8 compiles")
 		d.stop(t, os.Interrupt)
 	})
@@ -62,20 +60,11 @@ func TestDemo(t *testing.T) {
 		}
 		defer listener.Close()
 		_, port, _ := net.SplitHostPort(listener.Addr().String())
-		checkRefusal(t, binary, "port "+port+" is in use", "-root", projectRoot(t), "-port", port)
+		checkRefusal(t, binary, "port "+port+" is in use", "-root", harness.Root(t), "-port", port)
 	})
 	t.Run("no plugin", func(t *testing.T) {
 		checkRefusal(t, binary, "main.wasm missing: run make first", "-root", t.TempDir())
 	})
-}
-
-func projectRoot(t *testing.T) string {
-	t.Helper()
-	root, err := harness.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return root
 }
 
 // runningDemo is a demo in its own session, on free ports.
@@ -90,7 +79,7 @@ type runningDemo struct {
 
 func startDemo(t *testing.T, binary, root string, more ...string) *runningDemo {
 	t.Helper()
-	ports := freePorts(t, 3)
+	ports := harness.FreePorts(t, 3)
 	d := &runningDemo{
 		ports:   ports,
 		gateway: fmt.Sprintf("http://127.0.0.1:%d", ports[0]),
@@ -193,19 +182,4 @@ func askHeaders(t *testing.T, base string) http.Header {
 		t.Fatalf("%s: %v", response.Status, err)
 	}
 	return answer.Headers
-}
-
-// freePorts are held together until all are known, so that they differ.
-func freePorts(t *testing.T, count int) []int {
-	t.Helper()
-	var ports []int
-	for range count {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer listener.Close()
-		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
 }

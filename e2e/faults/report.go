@@ -120,7 +120,7 @@ func (s *suite) write(t *testing.T, k *checker, run, end string, curve []chart.L
 	panel := chart.Panel{Title: fmt.Sprintf("Memory of Envoy under faults, %d requests/s", rate), Unit: "MB", Lines: curve}
 	picture, err := chart.Curves([]chart.Panel{panel}, []chart.Place{{Width: 18, Height: 10}})
 	if err == nil {
-		err = page.WriteFile("reliability-memory.svg", picture)
+		err = page.WriteFile(t, "reliability-memory.svg", picture)
 	}
 	if err != nil {
 		t.Errorf("the curve of Envoy's memory is not drawn: %v", err)

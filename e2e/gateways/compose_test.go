@@ -34,11 +34,11 @@ type composed struct {
 // readByCompose returns the project's file as read by Compose; any warning fails the test.
 func readByCompose(t *testing.T) map[string]composed {
 	t.Helper()
-	program, err := compose.Install(t.Context(), filepath.Join(projectRoot(t), ".envoy", "compose"), func(message string) { t.Log(message) })
+	program, err := compose.Install(t.Context(), filepath.Join(harness.Root(t), ".envoy", "compose"), func(message string) { t.Log(message) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command(program, "-f", filepath.Join(projectRoot(t), "docker-compose.yaml"), "config", "--format", "json")
+	command := exec.Command(program, "-f", filepath.Join(harness.Root(t), "docker-compose.yaml"), "config", "--format", "json")
 	var said strings.Builder
 	command.Stderr = &said
 	data, err := command.Output()
@@ -55,7 +55,7 @@ func readByCompose(t *testing.T) map[string]composed {
 // Compose starts the project's envoy.yaml with the built plugin, where its ports and services are those that the file says. That
 // its clusters are the plugin's, make run shows.
 func TestComposeAndEnvoyAgree(t *testing.T) {
-	services, root := readByCompose(t), projectRoot(t)
+	services, root := readByCompose(t), harness.Root(t)
 	gateway, httpbin := services["gateway"], services["httpbin"]
 	var bootstrap any
 	if err := yaml.Unmarshal(harness.ReadProjectFile(t, "envoy.yaml"), &bootstrap); err != nil {

@@ -30,7 +30,7 @@ func published(t *testing.T) definitions.Set {
 	t.Helper()
 	istio, gateway := moduleFolder(t, istioAPI), moduleFolder(t, envoyGateway)
 	files := []string{
-		filepath.Join(projectRoot(t), "cmd", "definitions", "higress.yaml"),
+		filepath.Join(harness.Root(t), "cmd", "definitions", "higress.yaml"),
 		filepath.Join(istio, "kubernetes", "customresourcedefinitions.gen.yaml"),
 		filepath.Join(gateway, "charts", "gateway-crds-helm", "templates", "standard-gatewayapi-crds.yaml"),
 	}
@@ -121,7 +121,7 @@ func TestBuiltInDefinitionsArePublished(t *testing.T) {
 			"gateway.envoyproxy.io_envoyextensionpolicies.yaml"),
 	}
 	for name, kinds := range builtIn {
-		path := filepath.Join(projectRoot(t), "cmd", "definitions", name)
+		path := filepath.Join(harness.Root(t), "cmd", "definitions", name)
 		want := withoutDescriptions(t, files[name], kinds)
 		if os.Getenv("DEFINITIONS") == "write" {
 			if err := os.WriteFile(path, want, 0o644); err != nil {

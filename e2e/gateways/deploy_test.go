@@ -57,7 +57,7 @@ func TestPluginStartsWithEveryFile(t *testing.T) {
 
 func TestMakeCheckTakesEveryFile(t *testing.T) {
 	for _, file := range append(envoyFiles, manifests...) {
-		if got := runMake(t, projectRoot(t), "check", "CONFIG=deploy/"+file); !strings.Contains(got, ": the gateway takes it") {
+		if got := runMake(t, harness.Root(t), "check", "CONFIG=deploy/"+file); !strings.Contains(got, ": the gateway takes it") {
 			t.Errorf("%s: got\n%s\nexpected that the gateway takes it", file, got)
 		}
 	}

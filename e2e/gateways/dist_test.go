@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"sigs.k8s.io/yaml"
 
+	"token-fetch/e2e/harness"
 	"token-fetch/internal/config"
 )
 
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 // dist returns the folder that make dist has filled, once for all tests.
 func dist(t *testing.T) string {
 	t.Helper()
-	makeDist.Do(func() { runMake(t, projectRoot(t), "dist", "DIST="+distFolder, "BUILD="+t.TempDir()) })
+	makeDist.Do(func() { runMake(t, harness.Root(t), "dist", "DIST="+distFolder, "BUILD="+t.TempDir()) })
 	return distFolder
 }
 
@@ -55,7 +56,7 @@ func readFile(t *testing.T, path ...string) []byte {
 func version(t *testing.T) string {
 	t.Helper()
 	var spec struct{ Info struct{ Version string } }
-	if err := yaml.Unmarshal(readFile(t, projectRoot(t), "spec.yaml"), &spec); err != nil {
+	if err := yaml.Unmarshal(readFile(t, harness.Root(t), "spec.yaml"), &spec); err != nil {
 		t.Fatal(err)
 	}
 	return spec.Info.Version
@@ -63,7 +64,7 @@ func version(t *testing.T) string {
 
 // What is published is what was tested: the files that the tests run on, and nothing that was built for it anew.
 func TestDistHasTheTestedFiles(t *testing.T) {
-	root := projectRoot(t)
+	root := harness.Root(t)
 	for _, name := range []string{"main.wasm", "main-redis.wasm"} {
 		if !bytes.Equal(readFile(t, dist(t), name), readFile(t, root, name)) {
 			t.Errorf("%s: got another file than that of the tests", name)
@@ -153,7 +154,7 @@ func TestBundleForHigress(t *testing.T) {
 	if got := strings.TrimSpace(string(readFile(t, bundle, "VERSION"))); got != version(t) {
 		t.Errorf("VERSION: got %s, expected %s", got, version(t))
 	}
-	if !bytes.Equal(readFile(t, bundle, "spec.yaml"), readFile(t, projectRoot(t), "spec.yaml")) {
+	if !bytes.Equal(readFile(t, bundle, "spec.yaml"), readFile(t, harness.Root(t), "spec.yaml")) {
 		t.Error("spec.yaml: got another file than the project's")
 	}
 	for name, headings := range map[string][]string{
@@ -235,7 +236,7 @@ func TestBundleForBuiltOnEnvoy(t *testing.T) {
 			t.Errorf("%s: %v", example.Title, err)
 		}
 	}
-	if !bytes.Equal(readFile(t, bundle, "config.schema.json"), readFile(t, projectRoot(t), "docs", "config.schema.json")) {
+	if !bytes.Equal(readFile(t, bundle, "config.schema.json"), readFile(t, harness.Root(t), "docs", "config.schema.json")) {
 		t.Error("config.schema.json: got another schema than the project's")
 	}
 }

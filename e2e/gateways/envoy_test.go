@@ -29,7 +29,7 @@ func TestEnvoyFiles(t *testing.T) {
 func testEnvoyFile(t *testing.T, file string) {
 	t.Helper()
 	identityProvider := provider.Start(t)
-	root := projectRoot(t)
+	root := harness.Root(t)
 	var bootstrap map[string]any
 	if err := yaml.UnmarshalStrict(harness.ReadProjectFile(t, "deploy", file), &bootstrap); err != nil {
 		t.Fatal(err)

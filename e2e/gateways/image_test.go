@@ -47,7 +47,7 @@ func pushed(t *testing.T) (name.Tag, v1.Image) {
 	t.Helper()
 	tag := startRegistry(t)
 	// The file is given by its path, so that make builds nothing here: BUILD would be the folder for it.
-	output := runMake(t, projectRoot(t), "push", "MODULE="+filepath.Join(projectRoot(t), "main.wasm"), "IMAGE="+tag.String(), "BUILD="+t.TempDir())
+	output := runMake(t, harness.Root(t), "push", "MODULE="+filepath.Join(harness.Root(t), "main.wasm"), "IMAGE="+tag.String(), "BUILD="+t.TempDir())
 	if want := "oci://" + tag.String(); !strings.Contains(output, want) {
 		t.Errorf("make push prints no %s:\n%s", want, output)
 	}
@@ -99,7 +99,7 @@ func TestIstioFetchesTheImage(t *testing.T) {
 // The same sources produce the same digest on any machine, so anyone with the sources can verify an image
 // in a registry.
 func TestTwoBuildsAgree(t *testing.T) {
-	root := projectRoot(t)
+	root := harness.Root(t)
 	elsewhere := filepath.Join(t.TempDir(), "another folder")
 	for _, pattern := range []string{"*.go", "go.mod", "go.sum", "Makefile", "spec.yaml", "internal", "tools", "cmd", "e2e"} {
 		copyAll(t, root, elsewhere, pattern)
@@ -146,13 +146,4 @@ func copyAll(t *testing.T, from, to, pattern string) {
 			t.Fatal(err)
 		}
 	}
-}
-
-func projectRoot(t *testing.T) string {
-	t.Helper()
-	root, err := harness.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return root
 }

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"token-fetch/cmd/manifest"
+	"token-fetch/e2e/harness"
 )
 
 // What make check says of Istio's resources is what Istio's own webhook and the published definitions say: of the files of
@@ -55,7 +56,7 @@ func TestIstioSaysTheSame(t *testing.T) {
 func checkedFiles(t *testing.T) (files []string) {
 	t.Helper()
 	for _, pattern := range []string{"cmd/check/testdata/*/*.yaml", "deploy/*.yaml"} {
-		found, err := filepath.Glob(filepath.Join(projectRoot(t), filepath.FromSlash(pattern)))
+		found, err := filepath.Glob(filepath.Join(harness.Root(t), filepath.FromSlash(pattern)))
 		if err != nil || len(found) == 0 {
 			t.Fatalf("%s: got no files (%v)", pattern, err)
 		}

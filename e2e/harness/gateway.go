@@ -165,11 +165,7 @@ func launch(t testing.TB, options Options) *Gateway {
 func newGateway(t testing.TB, options Options) *Gateway {
 	t.Helper()
 	if options.Wasm == "" {
-		path, err := Wasm()
-		if err != nil {
-			t.Fatal(err)
-		}
-		options.Wasm = path
+		options.Wasm = Wasm(t)
 	}
 	if options.Token == nil {
 		options.Token = NewTokenService(t)
@@ -227,10 +223,6 @@ func (g *Gateway) tokenClusters(present bool) []cluster {
 // binary is the path of an Envoy of that version, or of the one that is tested with when it is empty.
 func binary(t testing.TB, version string) string {
 	t.Helper()
-	root, err := Root()
-	if err != nil {
-		t.Fatal(err)
-	}
 	progress := func(message string) { t.Log(message) }
 	find := envoy.Find
 	if version != "" {
@@ -238,7 +230,7 @@ func binary(t testing.TB, version string) string {
 			return envoy.Install(t.Context(), root, version, progress)
 		}
 	}
-	path, err := find(root, progress)
+	path, err := find(Root(t), progress)
 	if err != nil {
 		t.Fatal(err)
 	}

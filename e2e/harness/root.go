@@ -3,6 +3,7 @@ package harness
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,7 +12,16 @@ import (
 )
 
 // Root is the folder of the plugin's module, which has its spec.yaml, looked for from the working folder upwards.
-func Root() (string, error) {
+func Root(t testing.TB) string {
+	t.Helper()
+	root, err := findRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+func findRoot() (string, error) {
 	dir, err := os.Getwd()
 	for err == nil {
 		if _, missing := os.Stat(filepath.Join(dir, "spec.yaml")); missing == nil {
@@ -25,31 +35,38 @@ func Root() (string, error) {
 	return "", err
 }
 
-// Wasm returns the path of the built plugin, or an error if it has not been built.
-func Wasm() (string, error) {
-	root, err := Root()
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(root, "main.wasm")
+// Wasm is the path of the built plugin.
+func Wasm(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(Root(t), "main.wasm")
 	if _, err := os.Stat(path); err != nil {
-		return "", errors.New("main.wasm missing: run make")
+		t.Fatal("main.wasm missing: run make")
 	}
-	return path, nil
+	return path
 }
 
 // ReadProjectFile reads a file of the plugin's module, by its path from the root.
 func ReadProjectFile(t testing.TB, path ...string) []byte {
 	t.Helper()
-	root, err := Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := os.ReadFile(filepath.Join(append([]string{root}, path...)...))
+	content, err := os.ReadFile(filepath.Join(Root(t), filepath.Join(path...)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return content
+}
+
+// FreePorts returns ports of loopback that were free a moment ago.
+func FreePorts(t testing.TB, count int) (ports []int) {
+	t.Helper()
+	for range count {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close() // not before all are known, so that they differ
+		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
+	}
+	return ports
 }
 
 // WasmWithFaults is the path of the plugin with the code that panics or traps as the variable FAULT of its environment says,
@@ -64,7 +81,7 @@ func WasmWithFaults(t testing.TB) string {
 }
 
 var buildWithFaults = sync.OnceValues(func() (string, error) {
-	root, err := Root()
+	root, err := findRoot()
 	if err != nil {
 		return "", err
 	}

@@ -74,11 +74,7 @@ func startAuthlib(t *testing.T, clients map[string]authlibClient) *harness.Token
 // installAuthlib returns the folder of the packages, which git ignores.
 func installAuthlib(t *testing.T) string {
 	t.Helper()
-	root, err := harness.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	library, err := authlib.Install(t.Context(), filepath.Join(root, "build", "authlib"), func(message string) { t.Log(message) })
+	library, err := authlib.Install(t.Context(), filepath.Join(harness.Root(t), "build", "authlib"), func(message string) { t.Log(message) })
 	if errors.Is(err, wheel.ErrNoPython) {
 		t.Skip("python3 is missing, in which the authorization server runs")
 	}

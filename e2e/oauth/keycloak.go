@@ -8,7 +8,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -19,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"token-fetch/e2e/harness"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/client/rp"
@@ -41,16 +42,6 @@ type keycloak struct {
 	keys    oidc.KeySet
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
-}
-
 // startKeycloak skips the test where there is none: it needs Java and a distribution of 160 MB.
 func startKeycloak(t *testing.T) *keycloak {
 	t.Helper()
@@ -58,7 +49,7 @@ func startKeycloak(t *testing.T) *keycloak {
 	if home == "" {
 		t.Skip("KEYCLOAK names no unpacked distribution of Keycloak: make test-keycloak fetches one")
 	}
-	port := freePort(t)
+	port := harness.FreePorts(t, 1)[0]
 	k := &keycloak{address: fmt.Sprintf("127.0.0.1:%d", port)}
 	runKeycloak(t, home, port)
 	waitKeycloak(t, "http://"+k.address+"/realms/master")

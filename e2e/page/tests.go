@@ -70,12 +70,12 @@ func put(table string, row Row) string {
 }
 
 // WriteFile writes a file of docs/, if that is wanted.
-func WriteFile(name string, content []byte) error {
-	root, err := harness.Root()
-	if err != nil || !isWanted() {
-		return err
+func WriteFile(t testing.TB, name string, content []byte) error {
+	t.Helper()
+	if !isWanted() {
+		return nil
 	}
-	return os.WriteFile(filepath.Join(root, "docs", name), content, 0o644)
+	return os.WriteFile(filepath.Join(harness.Root(t), "docs", name), content, 0o644)
 }
 
 var mu sync.Mutex // guards the page against tests that run side by side
@@ -87,11 +87,7 @@ func edit(t testing.TB, by string, change func(table string) string) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	root, err := harness.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	part, path := Part{By: by}, filepath.Join(root, "docs", "reliability.md")
+	part, path := Part{By: by}, filepath.Join(harness.Root(t), "docs", "reliability.md")
 	table, err := part.Read(path)
 	if err == nil {
 		err = part.Replace(path, change(table))

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -28,12 +27,7 @@ func startOpenBao(t *testing.T) openBao {
 	if program == "" {
 		t.Skip("OPENBAO names no bao: make test-openbao installs one")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	bao := openBao{listener.Addr().String()}
-	listener.Close()
+	bao := openBao{fmt.Sprint("127.0.0.1:", harness.FreePorts(t, 1)[0])}
 	server := exec.Command(program, "server", "-dev", "-dev-root-token-id=root", "-dev-no-store-token", "-dev-listen-address="+bao.address) //nolint:gosec // whoever runs the test names it
 	var log bytes.Buffer
 	server.Stdout, server.Stderr = &log, &log

@@ -12,7 +12,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -59,16 +58,13 @@ type gateway struct {
 
 func newGateway(t *testing.T) *gateway {
 	t.Helper()
-	listener, err := net.Listen("tcp", ":0") // a free port
-	must(t, err)
-	must(t, listener.Close())
 	// Not t.TempDir: sockets in it must have short paths.
 	folder, err := os.MkdirTemp("", "eg")
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(folder) })
 	g := &gateway{
 		Folder: folder, provider: provider.Start(t), image: push(t),
-		Port: listener.Addr().(*net.TCPAddr).Port, UpstreamPort: provider.StartUpstream(t),
+		Port: harness.FreePorts(t, 1)[0], UpstreamPort: provider.StartUpstream(t),
 		Certificates: filepath.Join(folder, "certs"), Resources: filepath.Join(folder, "resources.yaml"),
 	}
 	ca, err := os.ReadFile(g.provider.CAFile)
@@ -80,8 +76,7 @@ func newGateway(t *testing.T) *gateway {
 // push puts the image into a registry of the test's own, as a user does, and returns its name.
 func push(t *testing.T) (image string) {
 	t.Helper()
-	module, err := harness.Wasm()
-	must(t, err)
+	module := harness.Wasm(t)
 	image = provider.StartRegistry(t) + "/gateway/token-fetch:1.0.0"
 	run(t, "make", "-C", filepath.Dir(module), "push", "MODULE="+module, "IMAGE="+image, "BUILD="+t.TempDir())
 	return image
@@ -129,10 +124,8 @@ func (g *gateway) start(t *testing.T) {
 // placeEnvoy puts the version that the test's EnvoyProxy names where Envoy Gateway looks before it downloads one.
 func (g *gateway) placeEnvoy(t *testing.T) {
 	t.Helper()
-	root, err := harness.Root()
-	must(t, err)
 	version := os.Getenv("ENVOY_VERSION")
-	binary, err := envoy.Install(t.Context(), root, version, func(message string) { t.Log(message) })
+	binary, err := envoy.Install(t.Context(), harness.Root(t), version, func(message string) { t.Log(message) })
 	must(t, err)
 	folder := filepath.Join(g.Folder, "envoy-versions", version, "bin")
 	must(t, os.MkdirAll(folder, 0o750))

@@ -52,11 +52,7 @@ func (a *agent) logged(text string) (lines int) {
 // startAgent runs the agent until the test ends. It returns at once; requests get their answers some seconds later.
 func startAgent(t *testing.T, discoveryPort, gatewayPort int) *agent {
 	t.Helper()
-	root, err := harness.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary, err := envoy.Install(t.Context(), root, envoyVersion, func(message string) { t.Log(message) })
+	binary, err := envoy.Install(t.Context(), harness.Root(t), envoyVersion, func(message string) { t.Log(message) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +104,7 @@ func makeDataFolder(t *testing.T) {
 // agentEnvironment is what Istio's chart and its injection put there, for a machine without Kubernetes.
 func agentEnvironment(t *testing.T, dir, binary string, discoveryPort int) []string {
 	t.Helper()
-	ports := freePorts(t, 3)
+	ports := harness.FreePorts(t, 3)
 	config, err := json.Marshal(map[string]any{
 		"binaryPath":                 binary,
 		"configPath":                 filepath.Join(dir, "proxy"),
@@ -158,18 +154,4 @@ func moduleFolder(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(string(output))
-}
-
-// freePorts returns ports that were free a moment ago.
-func freePorts(t *testing.T, count int) (ports []int) {
-	t.Helper()
-	for range count {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer listener.Close()
-		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
 }

@@ -123,7 +123,7 @@ type mesh struct {
 func newMesh(t *testing.T) *mesh {
 	t.Helper()
 	identityProvider := provider.Start(t)
-	m := &mesh{registry: provider.StartRegistry(t), port: freePorts(t, 1)[0]}
+	m := &mesh{registry: provider.StartRegistry(t), port: harness.FreePorts(t, 1)[0]}
 	m.resources = append(readManifest(t), readYAML(t, []byte(fmt.Sprintf(routes, m.port, provider.StartUpstream(t))))...)
 	for _, resource := range m.resources {
 		switch spec := resource["spec"].(map[string]any); {
@@ -187,20 +187,12 @@ func (m *mesh) start(t *testing.T) *agent {
 // push puts an image into the registry and its address into the WasmPlugin. More is appended to the module.
 func (m *mesh) push(t *testing.T, version string, more []byte) {
 	t.Helper()
-	path, err := harness.Wasm()
-	if err != nil {
-		t.Fatal(err)
-	}
-	module, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	folder := t.TempDir()
+	folder, module := t.TempDir(), harness.ReadProjectFile(t, "main.wasm")
 	if err := os.WriteFile(filepath.Join(folder, "plugin.wasm"), append(module, more...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	image := m.registry + "/gateway/token-fetch:" + version
-	push := exec.Command("make", "-C", filepath.Dir(path), "push", "MODULE="+filepath.Join(folder, "plugin.wasm"), "IMAGE="+image, "BUILD="+folder)
+	push := exec.Command("make", "-C", harness.Root(t), "push", "MODULE="+filepath.Join(folder, "plugin.wasm"), "IMAGE="+image, "BUILD="+folder)
 	if output, err := push.CombinedOutput(); err != nil {
 		t.Fatalf("make push: %v\n%s", err, output)
 	}
