@@ -39,7 +39,7 @@ var changed = map[string]any{
 	"oauth2.clientAssertion": "other", "oauth2.clientAssertionType": "urn:other", "oauth2.subjectToken": "${request.header.X-Other}",
 	"oauth2.actorToken": "${request.header.X-Other}", "oauth2.assertion": "${request.header.X-Other}",
 	"jwt.privateKey": newKey(), "jwt.keyId": "other", "jwt.algorithm": "ES256", "jwt.secret": "fedcba9876543210fedcba9876543210", "jwt.claims": map[string]any{"a": 2},
-	"jwt.lifetime": 60, "jwt.header": map[string]any{"a": "b"},
+	"jwt.lifetime": 60, "jwt.secretEncoding": "hex", "jwt.header": map[string]any{"a": "b"},
 	"challenge.resourceMetadata": "https://a.example.com", "challenge.scope": "a", "challenge.realm": "a",
 
 	"failure.mode": "allow", "failure.status": 503, "failure.body": "other", "failure.contentType": "text/html",
@@ -99,7 +99,7 @@ func identityWith(t *testing.T, key string, value any) any {
 	// Those that do not go with the other keys.
 	hasOwnBase := true
 	if name, isJWT := strings.CutPrefix(key, "jwt."); isJWT {
-		written = map[string]any{"tokenHeader": "X-Token", "cache": map[string]any{}, "jwt": map[string]any{"secret": "0123456789abcdef0123456789abcdef", "claims": map[string]any{}}}
+		written = map[string]any{"tokenHeader": "X-Token", "cache": map[string]any{}, "jwt": map[string]any{"secret": strings.Repeat("0123456789abcdef", 4), "claims": map[string]any{}}}
 		if name == "privateKey" || name == "algorithm" {
 			written["jwt"] = map[string]any{"privateKey": keptKey}
 		}

@@ -2,6 +2,8 @@ package tokenservice
 
 import (
 	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"time"
@@ -86,13 +88,30 @@ func (r reader) signingKey() signingKey {
 		if _, isOwn := r.Own(keyAlgorithm.Name); isOwn {
 			r.InvalidKey(keyAlgorithm, "none with "+keySecret.Name+", which signs by HS256")
 		}
-		return r.secretKey(keySecret, r.required(keySecret), "")
+		return r.secretKey(keySecret, r.decodedSecret(), "")
 	case !r.Has(keyPrivateKey) && r.isEnabled:
 		r.Fail("missing %s in config (want it, or %s for HS256)", r.Name(keyPrivateKey), keySecret.Name)
 		return signingKey{}
 	default:
 		return r.privateKey(keyAlgorithm)
 	}
+}
+
+// decodedSecret returns the bytes of the secret, which services that generate it often show encoded.
+func (r reader) decodedSecret() string {
+	secret, encoding := r.required(keySecret), r.String(keyEncoding)
+	decoded, err := []byte(secret), error(nil)
+	switch encoding {
+	case encodingBase64:
+		decoded, err = base64.RawURLEncoding.DecodeString(strings.TrimRight(strings.NewReplacer("+", "-", "/", "_").Replace(secret), "="))
+	case encodingHex:
+		decoded, err = hex.DecodeString(secret)
+	}
+	if err != nil {
+		r.InvalidKey(keySecret, encoding+", according to "+keyEncoding.Name)
+		return ""
+	}
+	return string(decoded)
 }
 
 // addConfiguredHeader adds the configured header fields. They can't replace what the key determines.

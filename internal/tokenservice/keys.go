@@ -20,6 +20,10 @@ const (
 	authStyleKeyJWT    = "private_key_jwt"   // OpenID Connect Core section 9
 	authStyleAssertion = "client_assertion"  // RFC 7521 section 4.2: signed elsewhere
 
+	encodingText   = "text"
+	encodingBase64 = "base64" // RFC 4648 sections 4 and 5, with or without padding
+	encodingHex    = "hex"
+
 	accessTokenType = "urn:ietf:params:oauth:token-type:access_token" //nolint:gosec // no credential: RFC 8693 section 3
 )
 
@@ -94,12 +98,13 @@ var (
 
 	keyAlgorithm  = &schema.Key{Name: "algorithm", Kind: schema.Text, OneOf: keySigningAlgorithm.OneOf, Identity: true}
 	keySecret     = &schema.Key{Name: "secret", Kind: schema.Text, Secret: true, Identity: true}
+	keyEncoding   = &schema.Key{Name: "secretEncoding", Kind: schema.Text, Default: encodingText, OneOf: []string{encodingText, encodingBase64, encodingHex}, Identity: true}
 	keyClaims     = &schema.Key{Name: "claims", Kind: schema.JSONObject, References: true, Identity: true}
 	keyLifetime   = &schema.Key{Name: "lifetime", Kind: schema.Integer, Default: 300, Min: 10, Max: 86400, Identity: true}
 	keyJOSEHeader = &schema.Key{Name: "header", Kind: schema.TextMap, Identity: true}
 
 	keyJWT = &schema.Key{Name: "jwt", Kind: schema.Object, Identity: true, Keys: []*schema.Key{
-		keyPrivateKey, keyKeyID, keyAlgorithm, keySecret, keyClaims, keyLifetime, keyJOSEHeader,
+		keyPrivateKey, keyKeyID, keyAlgorithm, keySecret, keyEncoding, keyClaims, keyLifetime, keyJOSEHeader,
 	}}
 
 	keyTTL                = &schema.Key{Name: "ttl", Kind: schema.Integer, Default: 300, Min: 1, Max: schema.MaxSeconds, Identity: true}

@@ -1,7 +1,10 @@
 package tokenservice
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
@@ -49,6 +52,10 @@ func TestErrorsOfReferences(t *testing.T) {
 		"signed, and a service":      {signedConfig(secret, `, "serviceName": "a.dns", "requestPath": "/"`), false, "(want either it, or a token service)"},
 		"no key":                     {signedConfig(`"claims": {}`, ""), false, "missing jwt.privateKey in config (want it, or secret for HS256)"},
 		"a short secret":             {signedConfig(`"secret": "s3cr3t"`, ""), false, "invalid jwt.secret in config (want at least 32 bytes)"},
+		"a secret in base64":         {signedConfig(`"secretEncoding": "base64", "secret": "c2VjcmV0", "claims": {}`, ""), false, "invalid jwt.secret in config (want at least 32 bytes)"},
+		"a secret in no base64":      {signedConfig(`"secretEncoding": "base64", "secret": "s3cr3t!"`, ""), false, "invalid jwt.secret in config (want base64, according to secretEncoding)"},
+		"a secret in no hex":         {signedConfig(`"secretEncoding": "hex", "secret": "s3cr3t"`, ""), false, "invalid jwt.secret in config (want hex, according to secretEncoding)"},
+		"an unknown encoding":        {signedConfig(secret+`, "secretEncoding": "base32"`, ""), false, `invalid jwt.secretEncoding in config: "base32" (want text, base64, hex)`},
 		"a secret's algorithm":       {signedConfig(secret+`, "algorithm": "ES256"`, ""), false, "(want none with secret, which signs by HS256)"},
 		"alg in the header":          {signedConfig(secret+`, "header": {"alg": "none"}`, ""), false, "invalid jwt.header.alg in config: another key sets it"},
 		"a reference in a name":      {signedConfig(secret+`, "claims": {"a": [{"${token.login}": 1}]}`, ""), false, "a claim's name has a ${…}"},
@@ -121,6 +128,28 @@ func TestCallOfALinkedService(t *testing.T) {
 	for _, want := range []string{"${request.query.scope} is set by the client", "${request.header.x-tenant} is set by the client"} {
 		if !strings.Contains(doubts, want) {
 			t.Errorf("got the doubts %q, expected %q", doubts, want)
+		}
+	}
+}
+
+// A secret's encoding does not matter: the signature is the same.
+func TestEncodedSecrets(t *testing.T) {
+	const claims = `"claims": {"iat": 1, "exp": 2, "jti": "a"}`
+	bytes := []byte("\xfb\xff\xfe3456789abcdef0123456789abcde\x00")
+	for encoding, secret := range map[string]string{
+		"hex": hex.EncodeToString(bytes), "base64": base64.StdEncoding.EncodeToString(bytes), "base64 of URLs": base64.RawURLEncoding.EncodeToString(bytes),
+	} {
+		encoding, _, _ = strings.Cut(encoding, " ")
+		service, s := readReferring(signedConfig(`"secret": "`+secret+`", "secretEncoding": "`+encoding+`", `+claims, ""), false)
+		token, err := service.Sign(nil, nil, now)
+		if s.Err() != nil || err != nil {
+			t.Fatalf("%s: %v, %v", encoding, s.Err(), err)
+		}
+		code := hmac.New(sha256.New, bytes)
+		signed, signature := token.Values[0][:strings.LastIndexByte(token.Values[0], '.')], token.Values[0][strings.LastIndexByte(token.Values[0], '.')+1:]
+		code.Write([]byte(strings.TrimPrefix(signed, "Bearer ")))
+		if want := base64.RawURLEncoding.EncodeToString(code.Sum(nil)); signature != want {
+			t.Errorf("%s: got the signature %s, expected %s", encoding, signature, want)
 		}
 	}
 }
