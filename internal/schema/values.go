@@ -83,7 +83,10 @@ func (s Section) Bool(k *Key) bool {
 
 // Int returns the value, or the key's default. Fractions, numbers in quotes and numbers outside the key's limits are
 // errors.
-func (s Section) Int(k *Key) int {
+func (s Section) Int(k *Key) int { return s.integer(k, 0) }
+
+// integer reads an integer, which counts a unit of time; 0: none.
+func (s Section) integer(k *Key, unit time.Duration) int {
 	value, ok := s.Value(k)
 	if !ok {
 		fallback, _ := k.Default.(int)
@@ -91,10 +94,23 @@ func (s Section) Int(k *Key) int {
 	}
 	n, isInteger := wholeNumber(value)
 	if !isInteger || n < k.Min || n > k.Max {
-		s.Invalid(k, value, k.limits()+hintQuotes(value, strings.TrimSpace(value.Str)))
+		s.Invalid(k, value, k.limits()+hintQuotes(value, strings.TrimSpace(value.Str))+k.hintUnit(value, unit))
 		return 0
 	}
 	return int(n)
+}
+
+// hintUnit returns the hint for a duration with a unit of its own, such as 3s.
+func (k *Key) hintUnit(value gjson.Result, unit time.Duration) string {
+	duration, err := time.ParseDuration(value.Str)
+	if unit == 0 || err != nil || duration == 0 {
+		return ""
+	}
+	names := map[time.Duration]string{time.Millisecond: "milliseconds", time.Second: "seconds"}
+	if n := int64(duration / unit); duration%unit == 0 && n >= k.Min && n <= k.Max {
+		return fmt.Sprintf(", in %s: %d", names[unit], n)
+	}
+	return ", in " + names[unit]
 }
 
 // hintQuotes returns the hint for a value whose only fault is its quotes.
@@ -133,11 +149,13 @@ func (k *Key) limits() string { return fmt.Sprintf("%d to %d", k.Min, k.Max) }
 
 // Milliseconds reads an integer of milliseconds.
 func (s Section) Milliseconds(k *Key) time.Duration {
-	return time.Duration(s.Int(k)) * time.Millisecond
+	return time.Duration(s.integer(k, time.Millisecond)) * time.Millisecond
 }
 
 // Seconds reads an integer of seconds.
-func (s Section) Seconds(k *Key) time.Duration { return time.Duration(s.Int(k)) * time.Second }
+func (s Section) Seconds(k *Key) time.Duration {
+	return time.Duration(s.integer(k, time.Second)) * time.Second
+}
 
 // MaxSeconds limits lifetimes: more than ten years is taken for a mistake. It also keeps sums of durations far from
 // overflow.

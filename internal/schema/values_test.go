@@ -86,6 +86,14 @@ func TestIntegers(t *testing.T) {
 		"large, quoted":  {`"101"`, 0, `invalid count in config: "101" (want 1 to 100, without quotes)`, 0, `invalid count in config: "101" (want 1 to 100)`},
 		"boolean":        {`true`, 0, `invalid count in config: true (want 1 to 100)`, 0, `invalid count in config: true (want 1 to 100)`},
 	}
+	for text, want := range map[string]string{"50ms": ", in milliseconds: 50", "3s": ", in milliseconds", "0.5ms": ", in milliseconds", "7": ", without quotes", "0s": "", "soon": ""} {
+		s := parse(`{"count": "` + text + `"}`)
+		s.Milliseconds(keyCount)
+		checkErr(t, s, `invalid count in config: "`+text+`" (want 1 to 100`+want+`)`)
+	}
+	s := parse(`{"count": "1m"}`)
+	s.Seconds(keyCount)
+	checkErr(t, s, `invalid count in config: "1m" (want 1 to 100, in seconds: 60)`)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := parse(`{"count": ` + test.json + `}`)

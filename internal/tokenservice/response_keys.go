@@ -31,6 +31,10 @@ func (r reader) responseReader(token string, auth *oauth2, upstream []upstreamHe
 		a.prefix = bearerPrefix
 	}
 	r.checkWrapping(a)
+	isText := in == tokenInJSON || in == tokenInBody // a header may have its scheme
+	if isText && r.isEnabled && auth == nil && !r.isNamed && !a.isBasic && !r.Has(keyTokenPrefix) && strings.EqualFold(token, "Authorization") {
+		r.Suspect(keyTokenHeader, "the token goes upstream without a scheme (set "+keyTokenPrefix.Name+` to "Bearer " with its space, or to "" if the token has one)`)
+	}
 	return a
 }
 
@@ -50,6 +54,8 @@ func (r reader) checkWrapping(a responseReader) {
 		r.Unused(keyBasicAuth, "a reference stands for the token without it")
 	case a.asCookies && a.isBasic:
 		r.InvalidKey(keyBasicAuth, "false where "+keyTokenHeader.Name+" is Cookie")
+	case r.Bool(keyBasicAuth) && len(r.String(keyTokenPrefix)) >= 6 && strings.EqualFold(r.String(keyTokenPrefix)[:6], "Basic "):
+		r.InvalidKey(keyTokenPrefix, "it without Basic, which "+keyBasicAuth.Name+" adds")
 	}
 	for _, k := range []*schema.Key{keyTokenPrefix, keyTokenSuffix} {
 		text := r.String(k)

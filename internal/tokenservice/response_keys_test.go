@@ -1,6 +1,7 @@
 package tokenservice
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -20,6 +21,7 @@ func TestAnswerKeysErrors(t *testing.T) {
 		"cookie without tokenIn":   {extended(`"tokenCookie": "a"`), `invalid tokenCookie in config: "a" (want "tokenIn: cookie" with it)`},
 		"prefix of a cookie":       {upstreamCookies(`"tokenIn": "cookie", "tokenCookie": "a", "tokenPrefix": "b"`), `invalid tokenPrefix in config: "b" (want none where tokenHeader is Cookie, in which the token goes as NAME=value)`},
 		"suffix of a cookie":       {upstreamCookies(`"tokenIn": "cookie", "tokenCookie": "a", "tokenSuffix": "b"`), `invalid tokenSuffix in config: "b" (want none where tokenHeader is Cookie, in which the token goes as NAME=value)`},
+		"a second scheme":          {extended(`"basicAuth": true, "tokenPrefix": "basic user:"`), `invalid tokenPrefix in config: "basic user:" (want it without Basic, which basicAuth adds)`},
 		"password of a cookie":     {upstreamCookies(`"tokenIn": "cookie", "tokenCookie": "a", "basicAuth": true`), `invalid basicAuth in config: true (want false where tokenHeader is Cookie)`},
 		"signed, no user":          {`{"jwt": {"secret": "` + sharedSecret + `"}, "basicAuth": true}`, `invalid basicAuth in config: true (want false, or in tokenPrefix or tokenSuffix the colon between user and password)`},
 		"suffix, control":          {extended(`"tokenSuffix": "a\n"`), `invalid tokenSuffix in config: "a�" (want a header value: no control characters)`},
@@ -45,4 +47,23 @@ func TestAnswerKeysErrors(t *testing.T) {
 		"refusal with both":        {extended(`"refusedWhen": [{"path": "a", "header": "b", "equals": "1"}]`), `invalid refusedWhen[0] in config (want one of header and path)`},
 		"condition, null in list":  {extended(`"successWhen": [{"path": "a", "equals": ["1", null]}]`), `invalid successWhen[0].equals in config: null (want a string or a list of strings)`},
 	})
+}
+
+// A token that would go upstream in Authorization without a scheme is probably not meant so.
+func TestWarningOfMissingScheme(t *testing.T) {
+	for config, want := range map[string]bool{
+		`"tokenHeader": "authorization", "tokenPath": "t"`:                        true,
+		`"tokenHeader": "Authorization", "tokenIn": "body"`:                       true,
+		`"tokenHeader": "Authorization", "tokenPath": "t", "tokenPrefix": ""`:     false,
+		`"tokenHeader": "Authorization", "tokenPath": "t", "tokenPrefix": "JWT "`: false,
+		`"tokenHeader": "Authorization", "tokenPath": "t", "basicAuth": true`:     false,
+		`"tokenHeader": "Authorization"`:                                          false, // a header may have its scheme
+		`"tokenHeader": "X-Token", "tokenPath": "t"`:                              false,
+		`"oauth2": {"clientId": "a", "clientSecret": "b"}`:                        false,
+	} {
+		_, s := readReferring(`{"serviceName": "a.dns", "requestPath": "/", `+config+`}`, false)
+		if got := strings.Contains(strings.Join(s.Warnings(), "\n"), "the token goes upstream without a scheme"); got != want || s.Err() != nil {
+			t.Errorf("%s: got a warning %v, %v; expected %v", config, got, s.Err(), want)
+		}
+	}
 }
