@@ -16,8 +16,6 @@ type part struct {
 	cacheID token.Key // cached result of cacheIdentity
 
 	callerHeaders []callerHeader
-	rereadHeaders []string // that attempts of a request read after others may have changed them; lower case
-	keptHeaders   string   // the property with the client's values of these headers
 }
 
 // newPart returns nil for a part that is not configured. parts are those of named tokens, which thousands of rules may

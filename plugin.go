@@ -69,8 +69,9 @@ type pluginContext struct {
 	metricsOf map[*part]*metrics // by part; parts with the same token service share them
 
 	rules        *rules.Index
-	modes        []mode // of the rules, in order
-	global       mode   // of requests that match no rule
+	saved        savedHeaders // of clients, for later attempts of their requests
+	modes        []mode       // of the rules, in order
+	global       mode         // of requests that match no rule
 	clients      []*client
 	logs         []*serviceLog
 	caches       []*cache.Cache
@@ -89,8 +90,8 @@ type pluginContext struct {
 	callers  callerBuffer
 	response tokenservice.Response // of the token call whose callback runs; reused likewise
 	missing  eventLog              // of values that calls refer to
-	// otherRules is about attempts of one request that match different rules.
-	otherRules eventLog
+	// unsaved is about attempts of requests whose first attempt has not saved the client's headers.
+	unsaved eventLog
 	// now is the monotonic clock as of its latest reading, at most one tick ago: free, and precise enough for tokens
 	// that are far from expiry.
 	now time.Duration

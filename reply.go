@@ -216,12 +216,17 @@ func (r *requestContext) denyOnPanic(action *types.Action) {
 		return
 	}
 	logPanic(r.plugin, cause)
-	if action != nil {
-		*action = types.HeaderStopAllIterationAndWatermark
+	if stop := r.denyInternal(); action != nil {
+		*action = stop
 	}
+}
+
+// denyInternal answers the request because of the plugin's own failure.
+func (r *requestContext) denyInternal() types.Action {
 	if r.part == nil {
 		r.reply(500, token.OutcomeInternalError.Detail(), nil, nil)
-		return
+	} else {
+		r.deny(errInternal)
 	}
-	r.deny(errInternal)
+	return types.HeaderStopAllIterationAndWatermark
 }

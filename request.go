@@ -94,13 +94,13 @@ func (r *requestContext) OnHttpRequestHeaders(_ int, endOfStream bool) (action t
 		m = r.plugin.modes[number]
 	}
 	r.part = m.configPart()
+	if !r.restoreHeaders() {
+		return r.denyInternal()
+	}
 	if r.part == nil {
 		return types.ActionContinue
 	}
 	fault.Inject(fault.OnRequest)
-	if err := r.restoreHeaders(); err != nil {
-		return r.applyFailurePolicy(err)
-	}
 	r.ownToken = !r.part.Overwrite && r.hasOwnToken()
 	if !endOfStream && !r.hideFromNextHop() {
 		return r.applyFailurePolicy(errInternal)

@@ -88,7 +88,7 @@ func (p *pluginContext) maintain(now time.Duration) {
 		l.tick()
 	}
 	p.missing.tick(p)
-	p.otherRules.tick(p)
+	p.unsaved.tick(p)
 	p.vm.metrics.flush(now)
 }
 

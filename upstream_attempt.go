@@ -8,13 +8,12 @@ import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 
 	"token-fetch/internal/abi"
-	"token-fetch/internal/token"
 )
 
 // This file makes attempts of a request independent of each other. As an upstream filter, the plugin runs for every
 // attempt, and Envoy passes on the headers as the previous attempt left them: with the plugin's token instead of the
-// client's, and without exchanged tokens. If that token were taken for the client's, it would itself be exchanged, or
-// its claims would pick the tenant.
+// client's, and without exchanged tokens. If that token were taken for the client's, it would itself be exchanged, its
+// claims would pick the tenant, or another rule, which leaves its header alone, would let it pass.
 
 // upstreamOnly is a property that only exists in upstream filters; elsewhere there is a single attempt. It is usually
 // empty, and costs a microsecond where it does not exist. Others exist everywhere, like upstream.request_attempt_count,
@@ -27,30 +26,44 @@ const (
 	firstAttempt  = "\x01\x00\x00\x00\x00\x00\x00\x00"
 )
 
-// setRereadHeaders sets, for each part, the headers that it reads and any part changes. Attempts of one request may
-// belong to different parts: with auto_host_rewrite, Envoy replaces the authority during the first one.
-func (p *pluginContext) setRereadHeaders() {
-	var parts []*part
-	var changed []string
-	for _, m := range slices.Concat(p.modes, []mode{p.global}) {
-		if part := m.configPart(); part != nil {
-			parts, changed = append(parts, part), append(changed, part.changedHeaders()...)
-		}
-	}
-	for _, part := range parts {
-		part.rereadHeaders = slices.DeleteFunc(part.readHeaders(), func(name string) bool { return !slices.Contains(changed, name) })
-		part.keptHeaders = fmt.Sprintf("%s.client.%x.%s", pluginName, part.Identity, strings.Join(part.rereadHeaders, ","))
-	}
+// savedHeaders are request headers, in lower case, that differ between attempts.
+type savedHeaders struct {
+	names    []string
+	property string // with the client's values; the host keeps it as long as the request
 }
 
-// readHeaders returns the headers, in lower case, that decide on the token.
+// newSavedHeaders returns the headers that one mode changes, and that any reads or another leaves alone: attempts of one
+// request may have different modes, since Envoy replaces the authority during the first one with auto_host_rewrite.
+func newSavedHeaders(modes []mode) savedHeaders {
+	var read, names []string
+	changing := map[string]int{} // number of modes by header
+	for _, m := range modes {
+		if part := m.configPart(); part != nil {
+			read = append(read, part.readHeaders()...)
+			for _, name := range part.changedHeaders() {
+				changing[name]++
+			}
+		}
+	}
+	for name, count := range changing {
+		if count < len(modes) || slices.Contains(read, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return savedHeaders{names, pluginName + ".client." + strings.Join(names, ",")}
+}
+
+// readHeaders returns the headers, in lower case, that decide on the token, or of which a part is kept.
 func (p *part) readHeaders() []string {
-	read := append(p.Service.CallerHeaders(), p.Service.TraceHeaders()...)
+	read := slices.Concat(p.Service.CallerHeaders(), p.Service.TraceHeaders())
 	if !p.Overwrite {
 		read = append(read, strings.ToLower(p.Service.TokenHeader()))
 	}
-	slices.Sort(read)
-	return slices.Compact(read)
+	if p.Service.Cookies != nil {
+		read = append(read, "cookie")
+	}
+	return read
 }
 
 // changedHeaders returns the headers, in lower case, that the plugin changes.
@@ -62,50 +75,35 @@ func (p *part) changedHeaders() []string {
 	for _, name := range p.Service.Protected {
 		changed = append(changed, strings.ToLower(name))
 	}
-	return changed
+	slices.Sort(changed)
+	return slices.Compact(changed)
 }
 
-// restoreHeaders saves the client's values of these headers in the first attempt, and restores them in later ones. The
-// host keeps them as long as the request.
-func (r *requestContext) restoreHeaders() *token.Error {
-	names := r.part.rereadHeaders
-	if len(names) == 0 {
-		return nil
+// restoreHeaders saves the client's headers in the first attempt, and restores them in later ones. It returns false if it
+// can't.
+func (r *requestContext) restoreHeaders() (ok bool) {
+	saved := &r.plugin.saved
+	if len(saved.names) == 0 {
+		return true
 	}
 	if _, isAttempt := abi.Property(upstreamOnly); !isAttempt {
-		return nil
+		return true
 	}
-	kept, isKept := abi.Property(r.part.keptHeaders)
-	if !isKept {
-		if number, _ := abi.Property(attemptNumber); number != firstAttempt {
-			r.plugin.reportOtherRule(r.part)
-			return errInternal
-		}
-		abi.SetProperty(r.part.keptHeaders, headerLines(names))
-		return nil
+	if number, _ := abi.Property(attemptNumber); number == firstAttempt {
+		abi.SetProperty(saved.property, headerLines(saved.names))
+		return true
 	}
-	for _, name := range names {
-		if !restoreHeader(name, kept) {
-			return errInternal
-		}
+	lines, isSaved := abi.Property(saved.property)
+	if !isSaved {
+		r.plugin.reportUnsaved()
+		return false
 	}
-	return nil
+	return removeAll(saved.names) && addHeaders(lines)
 }
 
-// reportOtherRule reports an attempt whose request another rule has already changed, so that the client's headers are
-// no longer known.
-func (p *pluginContext) reportOtherRule(part *part) {
-	p.otherRules.add(p, func(more string) string {
-		return fmt.Sprintf("an attempt of a request matched %s, but its first attempt another rule, which has changed headers that this one reads%s; "+
-			"such requests are answered %d (with auto_host_rewrite, use rules by route)", part.name, more, part.Failure.Status)
-	})
-}
-
-// headerLines encodes the headers as lines NAME:VALUE, starting with a line break, which header values can't contain.
-// It is never empty.
+// headerLines encodes the headers as lines NAME:VALUE. Header values can't contain line breaks.
 func headerLines(names []string) string {
 	var lines strings.Builder
-	lines.WriteByte('\n')
 	for _, header := range abi.RequestHeaders(nil) {
 		if slices.Contains(names, header[0]) {
 			lines.WriteString(header[0] + ":" + header[1] + "\n")
@@ -114,14 +112,20 @@ func headerLines(names []string) string {
 	return lines.String()
 }
 
-func restoreHeader(name, lines string) (ok bool) {
-	if proxywasm.RemoveHttpRequestHeader(name) != nil {
-		return false
-	}
-	for line := range strings.SplitSeq(lines, "\n") {
-		if value, isOf := strings.CutPrefix(line, name+":"); isOf && proxywasm.AddHttpRequestHeader(name, value) != nil {
+// addHeaders adds headers that headerLines has encoded.
+func addHeaders(lines string) (ok bool) {
+	for line := range strings.Lines(lines) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
+		if proxywasm.AddHttpRequestHeader(name, value) != nil {
 			return false
 		}
 	}
 	return true
+}
+
+// reportUnsaved reports a later attempt of a request whose first one has not saved the client's headers.
+func (p *pluginContext) reportUnsaved() {
+	p.unsaved.add(p, func(more string) string {
+		return fmt.Sprintf("an attempt of a request was denied%s: its first attempt had another configuration, so the client's headers are unknown", more)
+	})
 }

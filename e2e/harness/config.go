@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/template"
 )
 
@@ -29,6 +30,9 @@ type cluster struct {
 	// Filters are those of its requests, for each attempt; nil: the router's.
 	Filters []any
 }
+
+// HostName is for auto_host_rewrite: upstream.dns has upstream.dns.example.com.
+func (c cluster) HostName() string { return c.Name[strings.LastIndex(c.Name, "|")+1:] + ".example.com" }
 
 // noLimit is a circuit breaker that never opens.
 const noLimit = 1_000_000

@@ -28,7 +28,6 @@ func TestAttempts(t *testing.T) {
 		{"a body beyond the retry buffer", checkLongBody},
 		{"whose token an attempt gets", checkTokens},
 		{"what a client has sent, at the second attempt", checkSentAgain},
-		{"attempts of two rules", checkTwoRules},
 		{"attempts that overlap", checkOverlap},
 		{"a token service that fails", checkFailures},
 		{"clients that leave between two attempts", checkLeaving},
@@ -154,17 +153,6 @@ func checkSentAgain(t *testing.T, gateway *harness.Gateway, _ *attempts) {
 			}
 		}
 	}
-}
-
-// checkTwoRules: Envoy replaces the authority during the first attempt, so that the second one matches another rule. The
-// first one's token must not be taken for the client's.
-func checkTwoRules(t *testing.T, gateway *harness.Gateway, _ *attempts) {
-	got := gateway.Ask(t, "renamed", "X-Token: forged")
-	if requests := gateway.Upstream.Requests(); got.Status != http.StatusInternalServerError || len(requests) != 1 || requests[0].Header.Get("X-Token") != harness.IssuedToken("renamed", 1) {
-		t.Errorf("got %d and %d attempts, expected 500 after the one with the first rule's token", got.Status, len(requests))
-	}
-	gateway.Token.CheckCallsOf(t, "second-rule", 0)
-	gateway.WaitLog(t, "with auto_host_rewrite, use rules by route")
 }
 
 // checkTokens: a retry for another reason drops no token, rules by domain see the final host, and callers have their own.

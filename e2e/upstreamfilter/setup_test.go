@@ -17,14 +17,11 @@ const revocationCases = 6
 // hosts are the configurations of the tests, by the host of their requests. Each calls the path that its host names.
 func hosts() harness.Config {
 	configs := harness.CachedConfigs(append(harness.Numbered("revoked", revocationCases),
-		"revoked", "volley", "always", "streamed", "busy", "leaving", "left", "hedged", "load", "refused", "hanging", "callers", "final", "renamed"), harness.Config{})
+		"revoked", "volley", "always", "streamed", "busy", "leaving", "left", "hedged", "load", "refused", "hanging", "callers", "final"), harness.Config{})
 	configs["refused"]["failure"] = map[string]any{"status": 503, "body": "no token"}
 	configs["hanging"]["timeout"] = 300
 	configs["callers"]["forwardHeaders"] = []string{"X-User"}
 	configs["final.example.com"] = configs["final"]
-	// It neither changes nor protects X-Token, but reads it.
-	configs["upstream.example.com"] = harness.Merge(harness.CachedConfigs([]string{"second-rule"}, nil)["second-rule"],
-		harness.Config{"tokenHeader": "X-Other", "requestHeaders": map[string]string{"X-Caller": "${request.header.x-token}"}})
 	for host, more := range map[string]harness.Config{
 		"exchanged": {"oauth2": map[string]any{"clientId": "gateway", "clientSecret": "secret", "grantType": "urn:ietf:params:oauth:grant-type:token-exchange"}},
 		"removed": {"tokenHeader": "X-Other", "responseHeader": "X-Token", "requestHeaders": map[string]string{"X-Credential": "secret"}, "oauth2": map[string]any{
@@ -57,7 +54,6 @@ func retries() []any {
 		map[string]any{"name": "busy", "domains": []string{"busy"}, "retry_policy": policy(map[string]any{"retriable_status_codes": []int{503}}), "routes": route(nil)},
 		map[string]any{"name": "streamed", "domains": []string{"streamed"}, "retry_policy": policy(nil), "routes": route(nil), "request_body_buffer_limit": 64 << 10},
 		map[string]any{"name": "rewritten", "domains": []string{"first.example.com"}, "retry_policy": policy(nil), "routes": route(map[string]any{"host_rewrite_literal": "final.example.com"})},
-		map[string]any{"name": "renamed", "domains": []string{"renamed"}, "retry_policy": policy(nil), "routes": route(map[string]any{"auto_host_rewrite": true, "cluster": "outbound|80||upstream-a.dns"})},
 		map[string]any{
 			"name": "hedged", "domains": []string{"hedged"}, "routes": route(map[string]any{"hedge_policy": map[string]any{"hedge_on_per_try_timeout": true}}),
 			"retry_policy": policy(map[string]any{"per_try_timeout": "0.3s", "retry_on": "retriable-status-codes,5xx"}),
@@ -96,7 +92,7 @@ type attempts struct {
 
 func (u *attempts) status(r *http.Request) int {
 	switch r.Host {
-	case "always", "streamed", "leaving", "upstream.example.com":
+	case "always", "streamed", "leaving":
 		return http.StatusUnauthorized
 	case "exchanged", "removed", "tenants", "absent", "own":
 		if _, isLater := u.rejected.LoadOrStore(r.Host, true); !isLater {
