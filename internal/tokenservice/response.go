@@ -138,8 +138,11 @@ const maxFormBytes = 4 * maxTokenBytes
 // form returns a form as a JSON object; nil if the response is none. Authorization servers older than RFC 6749 answer
 // with forms, and some still do unless asked for JSON.
 func (resp *Response) form() []byte {
+	if len(resp.Body) == 0 || len(resp.Body) > maxFormBytes {
+		return nil
+	}
 	mediaType, _, _ := strings.Cut(resp.contentType(), ";")
-	if strings.TrimSpace(mediaType) != formType || len(resp.Body) > maxFormBytes {
+	if strings.TrimSpace(mediaType) != formType {
 		return nil
 	}
 	fields, err := url.ParseQuery(resp.text())
