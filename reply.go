@@ -135,7 +135,7 @@ var (
 )
 
 // invalidToken is added to the challenge if the request has a bearer token (RFC 6750 section 3).
-const invalidToken = `, error="invalid_token"`
+const invalidToken = `, error="invalid_token"` //nolint:gosec // no credential
 
 // refuseSubject answers a request with the wrong credentials.
 func (r *requestContext) refuseSubject(e subjectError) types.Action {

@@ -73,15 +73,12 @@ func (s *Service) allTemplates() (texts []template.Template) {
 }
 
 func (s *Service) addOrigin(o template.Origin) {
+	isOfCallerToken := o.Kind == template.Claim || o.Kind == template.Bearer
 	switch {
 	case o.Kind == template.Token:
 		s.addLink(o.Name)
-	case o.Kind == template.Claim || o.Kind == template.Bearer:
-		if s.callerToken.Kind == template.Token {
-			s.addLink(s.callerToken.Name)
-			return
-		}
-		s.addInput(s.inputOf(o))
+	case isOfCallerToken && s.callerToken.Kind == template.Token:
+		s.addLink(s.callerToken.Name)
 	default:
 		s.addInput(s.inputOf(o))
 	}
