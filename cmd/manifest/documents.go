@@ -39,7 +39,7 @@ func readDocuments(data []byte) ([]document, error) {
 	var documents []document
 	begin := 0
 	for _, next := range append(separator.FindAllIndex(data, -1), []int{len(data), len(data)}) {
-		text, before := data[begin:next[0]], bytes.Count(data[:begin], []byte("\n"))
+		text, at := data[begin:next[0]], begin
 		isWhole := begin == 0 && next[0] == len(data)
 		begin = next[1]
 		if blank.Match(text) {
@@ -48,7 +48,7 @@ func readDocuments(data []byte) ([]document, error) {
 		if len(documents) == maxDocuments {
 			return nil, fmt.Errorf("the file has too many documents (want at most %d)", maxDocuments)
 		}
-		d, err := readYAML(text, before)
+		d, err := readYAML(text, bytes.Count(data[:at], []byte("\n")))
 		if err != nil && isWhole && bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
 			d, err = document{line: 1, json: data}, nil // JSON with a syntax error: the plugin says where
 		}
@@ -110,9 +110,16 @@ func yamlError(err error) error {
 	if match := duplicateKey.FindStringSubmatch(text); match != nil {
 		return fmt.Errorf("line %s: duplicate key %s", match[1], match[2])
 	}
-	text = text[strings.LastIndex(text, "yaml: ")+len("yaml: "):]
-	if strings.Contains(err.Error(), "excessive aliasing") {
+	switch {
+	case strings.Contains(text, "excessive aliasing"):
 		return errors.New("not YAML that a gateway takes: its aliases expand to too much")
+	case strings.Contains(text, "unknown anchor"):
+		return errors.New("not YAML: an alias refers to nothing (a value that begins with * needs quotes)")
+	case strings.Contains(text, "map key"):
+		return errors.New("not YAML that a gateway takes: a key is null, a list or a map (a value that begins with { or [ needs quotes)")
+	}
+	if at := strings.LastIndex(text, "yaml: "); at >= 0 {
+		text = text[at+len("yaml: "):]
 	}
 	return fmt.Errorf("not YAML: %s", strings.Join(strings.Fields(shownValue.ReplaceAllString(text, "…")), " "))
 }

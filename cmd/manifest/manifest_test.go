@@ -153,12 +153,19 @@ func TestFileWithSeveralDocuments(t *testing.T) {
 
 // Files of which nothing can be made.
 func TestFileErrors(t *testing.T) {
+	const complexKey = "not YAML that a gateway takes: a key is null, a list or a map (a value that begins with { or [ needs quotes)"
 	tests := map[string]struct{ text, want string }{
 		"a tab":                     {"a:\n\tb: 1\n", "not YAML: line 2: found character that cannot start any token"},
 		"in the second document":    {"a: 1\n---\nb: 1\n c: 2\n", "not YAML: line 4: mapping values are not allowed in this context"},
 		"a key twice, further down": {"# x\n---\nx:\n  a: 1\n  a: s3cr3t\n", "line 5: duplicate key a"},
 		"a number twice":            {"0: s3cr3t\n0: s3cr3t\n", "line 2: duplicate key 0"},
 		"too many documents":        {strings.Repeat("a: 1\n---\n", 1001), "the file has too many documents (want at most 1000)"},
+		"a million empty ones":      {strings.Repeat("---\n", 1_000_000) + "a:\n\tb: 1\n", "not YAML: line 1000002: found character that cannot start any token"},
+		"a key that is null":        {"~: s3cr3t\n", complexKey},
+		"a key that is an object":   {"? {a: s3cr3t}\n: b\n", complexKey},
+		"an unquoted template":      {"clientSecret: {{s3cr3t}}\n", complexKey},
+		"an unquoted *":             {"clientSecret: *s3cr3t\n", "not YAML: an alias refers to nothing (a value that begins with * needs quotes)"},
+		"infinity":                  {"cache: {ttl: .inf}\n", "not YAML: json: unsupported value: +Inf"},
 		"other kinds only":          {"apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n", "nothing in the file configures the plugin (want WasmPlugin, TrafficExtension, EnvoyFilter, or EnvoyExtensionPolicy with wasm), only Secret s"},
 		"a policy without wasm":     {envoyGatewayHead + "  lua: []\n", "nothing in the file configures the plugin (want WasmPlugin, TrafficExtension, EnvoyFilter, or EnvoyExtensionPolicy with wasm), only EnvoyExtensionPolicy token-fetch"},
 		"another group":             {"apiVersion: extensions.example.com/v1\nkind: WasmPlugin\n", `line 1: invalid apiVersion of WasmPlugin: "extensions.example.com/v1" (want extensions.higress.io/v1alpha1, extensions.istio.io/v1alpha1 or gateway.envoyproxy.io/v1alpha1)`},
