@@ -114,7 +114,7 @@ func yamlError(err error) error {
 	case strings.Contains(text, "excessive aliasing"):
 		return errors.New("not YAML that a gateway takes: its aliases expand to too much")
 	case strings.Contains(text, "unknown anchor"):
-		return errors.New("not YAML: an alias refers to nothing (a value that begins with * needs quotes)")
+		return errors.New("not YAML: unknown anchor (a value that begins with * needs quotes)")
 	case strings.Contains(text, "map key"):
 		return errors.New("not YAML that a gateway takes: a key is null, a list or a map (a value that begins with { or [ needs quotes)")
 	}

@@ -164,7 +164,7 @@ func TestFileErrors(t *testing.T) {
 		"a key that is null":        {"~: s3cr3t\n", complexKey},
 		"a key that is an object":   {"? {a: s3cr3t}\n: b\n", complexKey},
 		"an unquoted template":      {"clientSecret: {{s3cr3t}}\n", complexKey},
-		"an unquoted *":             {"clientSecret: *s3cr3t\n", "not YAML: an alias refers to nothing (a value that begins with * needs quotes)"},
+		"an unquoted *":             {"clientSecret: *s3cr3t\n", "not YAML: unknown anchor (a value that begins with * needs quotes)"},
 		"infinity":                  {"cache: {ttl: .inf}\n", "not YAML: json: unsupported value: +Inf"},
 		"other kinds only":          {"apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n", "nothing in the file configures the plugin (want WasmPlugin, TrafficExtension, EnvoyFilter, or EnvoyExtensionPolicy with wasm), only Secret s"},
 		"a policy without wasm":     {envoyGatewayHead + "  lua: []\n", "nothing in the file configures the plugin (want WasmPlugin, TrafficExtension, EnvoyFilter, or EnvoyExtensionPolicy with wasm), only EnvoyExtensionPolicy token-fetch"},
