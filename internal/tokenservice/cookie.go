@@ -1,6 +1,7 @@
 package tokenservice
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -125,10 +126,12 @@ func (s *Service) HasTokenCookie(client []string) bool {
 	return false
 }
 
+// isCookieNamed reports whether a server could find a cookie with one of the names in the pair. Some also separate cookies
+// by blanks (Python's SimpleCookie, where the last of a name counts) or commas (RFC 2109).
 func isCookieNamed(names []string, pair string) bool {
-	name, _, _ := strings.Cut(pair, "=")
-	for _, other := range names {
-		if strings.EqualFold(strings.TrimSpace(name), other) {
+	for field := range strings.FieldsFuncSeq(pair, func(c rune) bool { return c <= ' ' || c == ',' }) {
+		name, _, _ := strings.Cut(field, "=")
+		if slices.ContainsFunc(names, func(other string) bool { return strings.EqualFold(name, other) }) {
 			return true
 		}
 	}

@@ -101,6 +101,8 @@ func TestCookieHeader(t *testing.T) {
 		"no value":           {[]string{"SESSION; a"}, own + "; a", "a"},
 		"in quotes":          {[]string{`a="1; SESSION=evil; b=2"`}, own + `; a="1; b=2"`, `a="1; b=2"`},
 		"quote left open":    {[]string{`a="1`}, own + `; a="1`, `a="1`},
+		"after a blank":      {[]string{"a=1 SESSION=evil; b=2", "c=\"1\"\tCSRF = evil"}, own + "; b=2", "b=2"},
+		"after a comma":      {[]string{"a=1,session=evil; b=1,2"}, own + "; b=1,2", "b=1,2"},
 		"names that are not": {[]string{"XSESSION=1; SESSION2=2"}, own + "; XSESSION=1; SESSION2=2", "XSESSION=1; SESSION2=2"},
 	} {
 		if got := service.CookieHeader(test.client, own); got != test.with {
