@@ -80,3 +80,20 @@ func TestModifiers(t *testing.T) {
 		}
 	}
 }
+
+// Paths of people who come from another tool; what only gjson has stays as it is.
+func TestPathMeant(t *testing.T) {
+	for path, want := range map[string]string{
+		"$.data.token": "data.token", "$.data[0].token": "data.0.token", `$["data"]['token']`: "data.token", "$[0].token": "0.token",
+		".data.token": "data.token", ".data[0]": "data.0", "/data/0/token": "data.0.token", "data[0].token": "data.0.token", `data["token"]`: "data.token",
+		"": "", "access_token": "", "data.0.token": "", "$id": "", "https://example.com/claims": "", "a.$date": "", `\.expires`: "", "..#.a": "", "[a,b].0": "", "a.[b]": "", "a.[b,c].0": "",
+		`tokens.#(type=="access").value`: "", "a.@fromstr.b": "", "a|b": "", "{a,b}": "",
+	} {
+		if want == "" {
+			want = path
+		}
+		if got := PathMeant(path); got != want {
+			t.Errorf("%s: got %s, expected %s", path, got, want)
+		}
+	}
+}

@@ -170,11 +170,28 @@ func wholeNumber(value gjson.Result) (int64, bool) {
 }
 
 // JSONPath reads a gjson path. Whether gjson can use it only shows on a response, so this just checks that it is not
-// blank.
+// blank, and warns of other notations, in which nothing would be found.
 func (s Section) JSONPath(k *Key) string {
 	path := s.String(k)
 	if s.Has(k) && strings.TrimSpace(path) == "" {
 		s.InvalidKey(k, "a path into the JSON answer, for example data.token")
 	}
+	if meant := PathMeant(path); meant != path {
+		s.Suspect(k, "nothing may be found there (did you mean "+meant+"?)")
+	}
 	return path
+}
+
+// PathMeant returns the gjson path for one in the notation of JSONPath ($.a[0]), jq (.a[0]) or JSON Pointer (/a/0), and
+// any other path unchanged.
+func PathMeant(path string) string {
+	if strings.ContainsAny(path, `#@|{,\`) || strings.HasPrefix(path, "..") || strings.HasPrefix("."+path, ".[") || strings.Contains(path, ".[") {
+		return path // only gjson has these
+	}
+	meant := path
+	if strings.HasPrefix(path, "/") {
+		meant = strings.ReplaceAll(path, "/", ".")
+	}
+	meant = strings.NewReplacer(`["`, ".", `['`, ".", `"]`, "", `']`, "", "[", ".", "]", "").Replace(meant)
+	return strings.TrimPrefix(strings.TrimPrefix(meant, "$."), ".")
 }

@@ -211,9 +211,12 @@ func (r reader) requestBody(auth *oauth2) (body template.Template, ok bool) {
 	case auth != nil:
 		r.Fail("invalid %s in config: oauth2 makes the body itself (want more form fields in oauth2.params)", r.Name(keyRequestBody))
 	}
+	isForwarded := slices.ContainsFunc(r.Strings(keyForwardHeaders), func(name string) bool { return strings.EqualFold(name, "content-type") })
+	if contentType == "" && isFixed && !isForwarded && auth == nil {
+		r.Warn(r.Name(keyRequestBody) + " is sent without a Content-Type, which many services demand (want one in " + keyRequestHeaders.Name + ")")
+	}
 	// Readers decide what the body is; parsed differently than expected, a value could become syntax.
 	_, isWhole := body.Whole()
-	isForwarded := slices.ContainsFunc(r.Strings(keyForwardHeaders), func(name string) bool { return strings.EqualFold(name, "content-type") })
 	switch {
 	case body.IsFixed():
 	case !isFixed || isForwarded:

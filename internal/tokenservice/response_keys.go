@@ -152,6 +152,9 @@ func (r reader) upstreamHeaders(tokenHeader string) []upstreamHeader {
 			header.header = strings.ToLower(source)
 		default:
 			header.path = source
+			if meant := schema.PathMeant(source); meant != source {
+				r.Warn(name + " is body:" + source + ": nothing may be found there (did you mean body:" + meant + "?)")
+			}
 		}
 		headers = append(headers, header)
 	}

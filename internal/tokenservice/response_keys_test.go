@@ -67,3 +67,23 @@ func TestWarningOfMissingScheme(t *testing.T) {
 		}
 	}
 }
+
+func TestSuspectPathsAndBodies(t *testing.T) {
+	const untyped = "requestBody is sent without a Content-Type, which many services demand (want one in requestHeaders)"
+	for config, want := range map[string]string{
+		extended(`"tokenPath": "$.data.token"`):                                 `tokenPath is "$.data.token": nothing may be found there (did you mean data.token?)`,
+		extended(`"cache": {"expiresInPath": ".ttl"}`):                          `cache.expiresInPath is ".ttl": nothing may be found there (did you mean ttl?)`,
+		extended(`"successWhen": [{"path": "/code", "equals": "0"}]`):           `successWhen[0].path is "/code": nothing may be found there (did you mean code?)`,
+		extended(`"upstreamHeaders": {"X-User": "body:users[0]"}`):              `upstreamHeaders.X-User is body:users[0]: nothing may be found there (did you mean body:users.0?)`,
+		extended(`"upstreamHeaders": {"X-User": "body:users.0"}`):               "",
+		extended(`"requestBody": "{\"a\": \"s3cr3t\"}"`):                        untyped,
+		extended(`"requestBody": "a", "requestHeaders": {"content-type": "b"}`): "",
+		extended(`"requestBody": "a", "forwardHeaders": ["Content-Type"]`):      "",
+		oauth2Config(`"clientId": "id", "clientSecret": "s3cr3t"`, ""):          "",
+	} {
+		_, s := readPart(config, true)
+		if got := strings.Join(s.Warnings(), "; "); got != want || s.Err() != nil {
+			t.Errorf("%s: got %q, %v; expected %q", config, got, s.Err(), want)
+		}
+	}
+}
