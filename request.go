@@ -79,7 +79,7 @@ func (m cached) configPart() *part   { return m.part }
 
 // OnHttpRequestHeaders decides on the request. With a cached token it makes one host call, which sets the header, plus
 // one per header whose token was exchanged, unless that is the same header. A request with a body takes two more, for
-// the headers that name others.
+// the headers that name others, and a configuration with savedHeaders one.
 func (r *requestContext) OnHttpRequestHeaders(_ int, endOfStream bool) (action types.Action) {
 	defer r.denyOnPanic(&action)
 	if r.plugin.isCalling {

@@ -26,14 +26,16 @@ const (
 	firstAttempt  = "\x01\x00\x00\x00\x00\x00\x00\x00"
 )
 
-// savedHeaders are request headers, in lower case, that differ between attempts.
+// savedHeaders are the client's headers, by their names in lower case, from which each attempt starts.
 type savedHeaders struct {
 	names    []string
-	property string // with the client's values; the host keeps it as long as the request
+	property string // with their lines; the host keeps it as long as the request
 }
 
-// newSavedHeaders returns the headers that one mode changes, and that any reads or another leaves alone: attempts of one
-// request may have different modes, since Envoy replaces the authority during the first one with auto_host_rewrite.
+// newSavedHeaders returns the headers that one mode changes, and that any mode reads or another one leaves alone. Attempts
+// of one request may have different modes: with auto_host_rewrite, Envoy replaces the authority during the first one.
+//
+// The property does not depend on the tokens' configuration, so that an update between two attempts rarely matters.
 func newSavedHeaders(modes []mode) savedHeaders {
 	var read, names []string
 	changing := map[string]int{} // number of modes by header
