@@ -32,7 +32,9 @@ func TestAuthorizationServer(t *testing.T) {
 		"forged":     harness.Merge(web(harness.Assertion, map[string]any{"assertion": "${token.signed}"}), signedBy(t, "another RS256", server.URL())),
 		"exchange":   web(exchanged),
 		"delegation": web(exchanged, map[string]any{"actorTokenHeader": "X-Actor"}),
-		"id":         web(exchanged, map[string]any{"requestedTokenType": "urn:ietf:params:oauth:token-type:id_token", "scopes": []string{"openid"}}),
+		"introspection": harness.OAuth2Config("/oauth/introspect", harness.Config{"clientId": webID, "clientSecret": webSecret, "grantType": "introspection", "params": harness.Config{"token": "${caller.token}"}},
+			harness.Config{"tokenPath": "sub", "tokenHeader": "X-User", "tokenPrefix": "", "cache": harness.Config{"expiresAtPath": "exp"}, "refusedWhen": []any{harness.Config{"path": "active", "equals": "false"}}}),
+		"id": web(exchanged, map[string]any{"requestedTokenType": "urn:ietf:params:oauth:token-type:id_token", "scopes": []string{"openid"}}),
 	})})
 	alice, bob := server.login(t, "alice"), server.login(t, "bob")
 	ofAlice, ofBob := assertionOf(t, "alice", server.URL(), server.good), assertionOf(t, "bob", server.URL(), server.good)
@@ -67,6 +69,12 @@ func TestAuthorizationServer(t *testing.T) {
 			gateway.Upstream.CheckHeader(t, "X-Actor")
 		}},
 		"impersonation, where an actor is wanted": {server.verifyActor, 1, func(t *testing.T) { get(t, 403, "exchange", "/alice/for/bob", bearer(alice)) }},
+		"introspection of callers' tokens": {func(*http.Request) int { return 200 }, 0, func(t *testing.T) {
+			get(t, 200, "introspection", "/", bearer(alice), "X-User: bob")
+			gateway.Upstream.CheckHeader(t, "X-User", "alice")
+			get(t, 200, "introspection", "/", bearer(bob))
+			gateway.Upstream.CheckHeader(t, "X-User", "bob")
+		}},
 		"an ID token, whose token_type is N_A": {func(*http.Request) int { return 200 }, 1, func(t *testing.T) {
 			get(t, 200, "id", "/", bearer(alice))
 			id := bearerToken(&http.Request{Header: gateway.Upstream.Last(t).Header})
@@ -92,6 +100,7 @@ func TestAuthorizationServer(t *testing.T) {
 			harness.CheckRefusedSubject(t, gateway.Get(t, "/alice", "Host: assertion", bearer(refused)))
 		}
 		harness.CheckRefusedSubject(t, gateway.Get(t, "/alice", "Host: exchange", bearer(alice+"x")))
+		harness.CheckRefusedSubject(t, gateway.Get(t, "/alice", "Host: introspection", bearer(alice+"x")))
 		harness.CheckRefusedSubject(t, gateway.Get(t, "/alice/for/bob", "Host: delegation", bearer(alice), "X-Actor: "+bob+"x"))
 		harness.CheckUnauthorized(t, gateway.Get(t, "/alice/for/bob", "Host: delegation", bearer(alice)), harness.MissingToken)
 		get(t, 401, "exchange", "/alice")
