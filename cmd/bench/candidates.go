@@ -16,6 +16,7 @@ import (
 	"maps"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Candidates that are referred to by name.
@@ -138,7 +139,7 @@ func chain(name, about, reference string, limits ...limit) candidate {
 
 // signatures returns exchanges whose tokens have no lifetime, with a different caller on each connection: every request
 // signs a call.
-func signatures() (all []candidate, err error) {
+var signatures = sync.OnceValues(func() (all []candidate, err error) {
 	add := func(name, about string, oauth2 settings) {
 		c := exchange(name, about, "Authorization")
 		c.users = true
@@ -168,7 +169,7 @@ func signatures() (all []candidate, err error) {
 		addKey(fmt.Sprintf("token-fetch, RS256, %d bits", bits), "`private_key_jwt`, RSA", key, keyErr)
 	}
 	return all, err
-}
+})
 
 func group(name string, members ...candidate) []candidate {
 	for i := range members {

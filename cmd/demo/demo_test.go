@@ -29,6 +29,7 @@ func TestDemo(t *testing.T) {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	t.Run("curl", func(t *testing.T) {
+		t.Parallel()
 		d := startDemo(t, binary, harness.Root(t))
 		d.waitFor(t, "The plugin's log")
 		if direct := askHeaders(t, d.httpbin); len(direct["X-Token"]) != 0 {
@@ -40,6 +41,7 @@ func TestDemo(t *testing.T) {
 		d.stop(t, syscall.SIGTERM)
 	})
 	t.Run("another plugin", func(t *testing.T) {
+		t.Parallel()
 		plugin := filepath.Join(harness.Root(t), "examples", "my-plugin", "main.wasm")
 		d := startDemo(t, binary, harness.Root(t), "-plugin", plugin, "-config", `{"mockEnable": false}`)
 		d.waitFor(t, "The plugin's log")

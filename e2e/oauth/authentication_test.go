@@ -26,6 +26,7 @@ func idpConfig(oauth2, more map[string]any) map[string]any {
 
 // TestClientAuthentication has an independent server verify each style of client authentication.
 func TestClientAuthentication(t *testing.T) {
+	t.Parallel()
 	clients := map[string]authlibClient{
 		"header": {Method: "client_secret_basic", Key: "secret"}, // Authlib does not decode what else there could be
 		"body":   {Method: "client_secret_post", Key: awkward},

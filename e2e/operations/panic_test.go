@@ -23,12 +23,14 @@ var faultyConfigs = map[string]map[string]any{
 }
 
 func TestPanics(t *testing.T) {
+	t.Parallel()
 	wasm := harness.WasmWithFaults(t)
 	start := func(t *testing.T, fault string) *harness.Gateway {
 		t.Helper()
 		return harness.Start(t, harness.Options{Config: harness.ByHost(faultyConfigs), Wasm: wasm, Env: map[string]string{"FAULT": fault}})
 	}
 	t.Run("request", func(t *testing.T) {
+		t.Parallel()
 		gateway := start(t, "request")
 		for _, host := range slices.Sorted(maps.Keys(faultyConfigs)) {
 			t.Run(host, func(t *testing.T) {
@@ -42,6 +44,7 @@ func TestPanics(t *testing.T) {
 		}
 	})
 	t.Run("answer", func(t *testing.T) {
+		t.Parallel()
 		gateway := start(t, "answer")
 		for _, host := range slices.Sorted(maps.Keys(faultyConfigs)) {
 			t.Run(host, func(t *testing.T) {

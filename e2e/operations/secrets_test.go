@@ -83,6 +83,7 @@ var brokenConfigs = map[string]any{
 }
 
 func TestSecrets(t *testing.T) {
+	t.Parallel()
 	signed, signedWith := signedConfigs(t)
 	hidden := slices.Concat(secrets, signedWith)
 	gateway := harness.Start(t, harness.Options{

@@ -119,6 +119,7 @@ func statusWithToken(status int) http.HandlerFunc {
 }
 
 func TestOutcomes(t *testing.T) {
+	t.Parallel()
 	configs := map[string]map[string]any{}
 	for service, config := range services {
 		for _, mode := range modes {

@@ -41,6 +41,7 @@ func TestAttempts(t *testing.T) {
 
 // TestRevokedTokenInCluster has it among the filters of the upstream's cluster.
 func TestRevokedTokenInCluster(t *testing.T) {
+	t.Parallel()
 	upstream := &revocations{}
 	checkRevoked(t, start(t, harness.InCluster, upstream.status), upstream)
 }

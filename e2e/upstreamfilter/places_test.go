@@ -14,6 +14,7 @@ import (
 
 // The plugin can be in both chains of one gateway: the request's token is the attempt's.
 func TestBothChains(t *testing.T) {
+	t.Parallel()
 	upstream := &revocations{}
 	gateway := start(t, harness.InBothChains, upstream.status)
 	old := harness.IssuedToken("revoked", 1)
@@ -26,6 +27,7 @@ func TestBothChains(t *testing.T) {
 
 // A 401 that another filter gives says nothing of the token.
 func TestUnauthorizedByAnotherFilter(t *testing.T) {
+	t.Parallel()
 	abort := map[string]any{
 		"name": "envoy.filters.http.fault",
 		"typed_config": map[string]any{
@@ -66,6 +68,7 @@ func startBefore(t *testing.T, handler http.HandlerFunc, policy, action map[stri
 
 // gRPC's status is in the headers of an answer that has nothing else, where Envoy can retry on it.
 func TestGRPC(t *testing.T) {
+	t.Parallel()
 	upstream := &revocations{}
 	retry := map[string]any{
 		"retry_on": "retriable-headers", "num_retries": 1,
@@ -99,6 +102,7 @@ func TestGRPC(t *testing.T) {
 
 // A request that Envoy redirects itself gets the token of the rule of its second host.
 func TestInternalRedirect(t *testing.T) {
+	t.Parallel()
 	action := map[string]any{"internal_redirect_policy": map[string]any{"max_internal_redirects": 1}}
 	gateway := startBefore(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Host == "first" {
@@ -115,6 +119,7 @@ func TestInternalRedirect(t *testing.T) {
 
 // A VM that dies in an attempt fails it closed, and is made anew.
 func TestTrapInAnAttempt(t *testing.T) {
+	t.Parallel()
 	gateway := harness.Start(t, harness.Options{
 		Config: hosts(), Place: harness.InRouter, VirtualHosts: retries(), FailReload: true,
 		Wasm: harness.WasmWithFaults(t), Env: map[string]string{"FAULT": "answer-trap"}, StreamIdle: time.Second,
