@@ -19,7 +19,9 @@ func TestTroubleshootingLines(t *testing.T) {
 	configs := map[string]harness.Config{
 		"allowed":    harness.PlainConfig(harness.Config{"failure": harness.Config{"mode": "allow"}}),
 		"rejected":   harness.PlainConfig(inJSON),
-		"html":       harness.PlainConfig(inJSON),
+		"text":       harness.PlainConfig(inJSON),
+		"xml":        harness.PlainConfig(inJSON),
+		"created":    harness.PlainConfig(nil),
 		"no-store":   harness.PlainConfig(inJSON),
 		"301":        harness.PlainConfig(nil),
 		"302":        harness.PlainConfig(nil),
@@ -31,12 +33,17 @@ func TestTroubleshootingLines(t *testing.T) {
 	}
 	answers := map[string]http.HandlerFunc{
 		"allowed": harness.Status(500), "301": harness.Status(301), "302": harness.Status(302), "slow": harness.Hang(),
-		"html": harness.JSON(200, "<html>"), "rejected": harness.JSON(200, `{"t": "t1"}`), "refused": harness.Refusal(400, "invalid_grant"),
+		"text": harness.JSON(200, "sorry"), "xml": harness.JSON(200, "<?xml version='1.0'?><a/>"), "created": harness.Status(201),
+		"rejected": harness.JSON(200, `{"t": "t1"}`), "refused": harness.Refusal(400, "invalid_grant"),
 		"no-store": harness.Both(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Cache-Control", "no-store") }, harness.JSON(200, `{"t": "t1"}`)),
 	}
-	for code, status := range map[string]int{"invalid_client": 401, "invalid_scope": 400, "invalid_target": 400, "unauthorized_client": 400} {
-		configs[harness.HostName(code)] = harness.OAuth2Config("", nil, nil)
-		answers[harness.HostName(code)] = harness.JSON(status, map[string]string{"error": code})
+	for host, answer := range map[string]http.HandlerFunc{
+		"client": harness.JSON(401, `{"error": "invalid_client"}`), "scope": harness.JSON(400, `{"error": "invalid_scope"}`),
+		"target": harness.JSON(400, `{"error": "invalid_target"}`), "unauthorized": harness.JSON(400, `{"error": "unauthorized_client"}`),
+		"dpop":  harness.JSON(400, `{"error": "invalid_dpop_proof"}`), // and codes of the services' own:
+		"entra": harness.JSON(401, `{"error": "invalid_client", "error_codes": [7000222]}`), "ibm": harness.JSON(400, `{"errorCode": "BXNIM0415E"}`),
+	} {
+		configs[host], answers[host] = harness.OAuth2Config("", nil, nil), answer
 	}
 	for host, config := range configs {
 		config["requestPath"] = "/" + host
