@@ -58,7 +58,8 @@ func checkPlacesOfJSON(t *testing.T, text []byte) {
 	depth, valid := fuzzing.Depth(text)
 	readable := valid && depth <= schema.MaxDepth
 	reader := responseReader{tokenIn: tokenInJSON, tokenPath: "access_token", wrapping: wrapping{prefix: bearerPrefix}, isBearer: true,
-		upstream: []upstreamHeader{{name: "a", path: "a.b"}}, conditions: []condition{{path: "code", equals: []string{"0"}}}}
+		upstream: []upstreamHeader{{name: "a", path: "a.b"}}, conditions: []condition{{path: "code", equals: []string{"0"}}},
+		refusals: []refusal{{condition: condition{path: "active", equals: []string{"false"}}}}}
 	policy := lifetimePolicy{ttl: time.Second, expiresInPath: "expires_in"}
 	fuzzing.InTime(t, len(text), func() {
 		a := &Response{Status: 200, Body: append([]byte(byteOrderMark), text...)}

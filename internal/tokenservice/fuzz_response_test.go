@@ -29,6 +29,7 @@ func FuzzReadAnswer(f *testing.F) {
 			reader.hasSubject = hasSubject
 			headers := [][2]string{{"x-token", header}}
 			if hasSubject {
+				reader.refusals = []refusal{{statuses: []int{401}, condition: condition{path: path, equals: []string{header}}}}
 				headers = append(headers, [2]string{"content-type", formType})
 			}
 			values, failed := reader.read(&Response{Status: status, Headers: headers, Body: body}, fuzzNow)
