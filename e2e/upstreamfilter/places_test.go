@@ -160,3 +160,37 @@ func TestTokenRevokedUnderLoad(t *testing.T) {
 		"fetches one new token and repeats the rejected attempts with it",
 		fmt.Sprintf("%d requests, all answered 200; slowest %d ms", len(results), slowest.Milliseconds()))
 }
+
+// Of a mirrored request, the plugin sees neither route nor host: only rules for these, and the global part, protect the mirror.
+func TestMirroredRequest(t *testing.T) {
+	rule := func(condition, value string) harness.Config {
+		return harness.PlainConfig(harness.Config{condition: []string{value}, "cache": harness.Config{}})
+	}
+	gateway := harness.Start(t, harness.Options{
+		Config: harness.WithRules(harness.Config{}, rule("_match_route_", "default"), rule("_match_domain_", "named-shadow")),
+		Place:  harness.InRouter,
+		VirtualHosts: []any{map[string]any{
+			"name": "gateway", "domains": []string{"*"},
+			"routes": []any{map[string]any{"name": "default", "match": map[string]any{"prefix": "/"}, "route": map[string]any{
+				"cluster": "outbound|80||upstream.dns", "timeout": "0s", "request_mirror_policies": []any{map[string]any{"cluster": "outbound|80||upstream-a.dns"}},
+			}}},
+		}},
+	})
+	gateway.Token.Handle((&harness.TokenIssuer{}).Answer(300))
+	const client = "client"
+	token := harness.IssuedToken("token", 1)
+	for host, want := range map[string]map[string]string{
+		"named": {"named": token, "named-shadow": token},
+		"other": {"other": token, "other-shadow": client},
+	} {
+		gateway.Upstream.Forget()
+		gateway.Ask(t, host, "X-Token: "+client)
+		got := map[string]string{}
+		for _, request := range gateway.Upstream.WaitRequests(t, 2) {
+			got[request.Host] = request.Header.Get("X-Token")
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("got the tokens %q, expected %q", got, want)
+		}
+	}
+}
