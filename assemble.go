@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/higress-group/wasm-go/pkg/wrapper"
@@ -33,7 +32,7 @@ func (p *pluginContext) configure(c *config.Config) {
 	for i, rule := range c.Rules {
 		p.modes = append(p.modes, p.newMode(newPart(rule.Part, fmt.Sprintf("rule %d", i+1), parts), shared))
 	}
-	p.saved = newSavedHeaders(append(slices.Clone(p.modes), p.global))
+	p.setSavedHeaders(c)
 }
 
 // newMode builds what serves the requests of a part. Parts that agree in everything that concerns the token share one

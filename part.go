@@ -16,6 +16,7 @@ type part struct {
 	cacheID token.Key // cached result of cacheIdentity
 
 	callerHeaders []callerHeader
+	saved         savedHeaders
 }
 
 // newPart returns nil for a part that is not configured. parts are those of named tokens, which thousands of rules may

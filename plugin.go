@@ -69,7 +69,7 @@ type pluginContext struct {
 	metricsOf map[*part]*metrics // by part; parts with the same token service share them
 
 	rules        *rules.Index
-	saved        savedHeaders // of clients, for later attempts of their requests
+	saved        savedHeaders // of requests that match no part
 	modes        []mode       // of the rules, in order
 	global       mode         // of requests that match no rule
 	clients      []*client

@@ -8,12 +8,13 @@ import (
 	"github.com/higress-group/proxy-wasm-go-sdk/proxywasm"
 
 	"token-fetch/internal/abi"
+	"token-fetch/internal/config"
 )
 
 // This file makes attempts of a request independent of each other. As an upstream filter, the plugin runs for every
 // attempt, and Envoy passes on the headers as the previous attempt left them: with the plugin's token instead of the
-// client's, and without exchanged tokens. If that token were taken for the client's, it would itself be exchanged, its
-// claims would pick the tenant, or another rule, which leaves its header alone, would let it pass.
+// client's, and without exchanged tokens. If that token were taken for the client's, it would itself be exchanged, or its
+// claims would pick the tenant.
 
 // upstreamOnly is a property that only exists in upstream filters; elsewhere there is a single attempt. It is usually
 // empty, and costs a microsecond where it does not exist. Others exist everywhere, like upstream.request_attempt_count,
@@ -32,27 +33,37 @@ type savedHeaders struct {
 	property string // with their lines; the host keeps it as long as the request
 }
 
-// newSavedHeaders returns the headers that one mode changes, and that any mode reads or another one leaves alone. Attempts
-// of one request may have different modes: with auto_host_rewrite, Envoy replaces the authority during the first one.
-//
-// The property does not depend on the tokens' configuration, so that an update between two attempts rarely matters.
-func newSavedHeaders(modes []mode) savedHeaders {
-	var read, names []string
-	changing := map[string]int{} // number of modes by header
-	for _, m := range modes {
+// setSavedHeaders decides which headers are saved. With rules by domain, attempts of one request may belong to different
+// parts, because Envoy replaces the authority during the first one if the route has auto_host_rewrite. Where no attempt
+// can read what another has changed, requests are spared the question whether they are attempts.
+func (p *pluginContext) setSavedHeaders(c *config.Config) {
+	var parts []*part
+	for _, m := range append(slices.Clone(p.modes), p.global) {
 		if part := m.configPart(); part != nil {
-			read = append(read, part.readHeaders()...)
-			for _, name := range part.changedHeaders() {
-				changing[name]++
-			}
+			parts = append(parts, part)
 		}
 	}
-	for name, count := range changing {
-		if count < len(modes) || slices.Contains(read, name) {
-			names = append(names, name)
+	if !slices.ContainsFunc(c.Rules, func(r config.Rule) bool { return len(r.Domains) > 0 }) {
+		for i, part := range parts {
+			part.saved = newSavedHeaders(parts[i : i+1])
 		}
+		return
 	}
-	slices.Sort(names)
+	p.saved = newSavedHeaders(parts)
+	for _, part := range parts {
+		part.saved = p.saved
+	}
+}
+
+// newSavedHeaders returns the headers that one of the parts changes and one of them reads. The property does not depend on
+// the tokens' configuration, so that an update between two attempts rarely matters.
+func newSavedHeaders(parts []*part) savedHeaders {
+	var read, changed []string
+	for _, part := range parts {
+		read, changed = append(read, part.readHeaders()...), append(changed, part.changedHeaders()...)
+	}
+	slices.Sort(changed)
+	names := slices.DeleteFunc(slices.Compact(changed), func(name string) bool { return !slices.Contains(read, name) })
 	return savedHeaders{names, pluginName + ".client." + strings.Join(names, ",")}
 }
 
@@ -77,14 +88,16 @@ func (p *part) changedHeaders() []string {
 	for _, name := range p.Service.Protected {
 		changed = append(changed, strings.ToLower(name))
 	}
-	slices.Sort(changed)
-	return slices.Compact(changed)
+	return changed
 }
 
 // restoreHeaders saves the client's headers in the first attempt, and restores them in later ones. It returns false if it
 // can't.
 func (r *requestContext) restoreHeaders() (ok bool) {
 	saved := &r.plugin.saved
+	if r.part != nil {
+		saved = &r.part.saved
+	}
 	if len(saved.names) == 0 {
 		return true
 	}
