@@ -95,6 +95,7 @@ func TestConditionsInTheReason(t *testing.T) {
 func TestHintAtEncodedCredentials(t *testing.T) {
 	const hint = " (a server that does not decode the id and the secret in Authorization needs oauth2.authStyle body)"
 	for _, test := range []struct{ keys, code, want string }{
+		{`"clientId": "id", "clientSecret": "s3cr3t="`, "", "answered 401" + hint},
 		{`"clientId": "sb-app!t1", "clientSecret": "s3cr3t"`, "unauthorized", "answered 401 (unauthorized)" + hint},
 		{`"clientId": "id", "clientSecret": "s3cr3t="`, "invalid_client", "answered 401 (invalid_client)" + hint},
 		{`"clientId": "id", "clientSecret": "s3cr3t="`, "invalid_scope", "answered 401 (invalid_scope)"},

@@ -76,7 +76,7 @@ func (r *responseReader) statusHint(status int, code string) string {
 		return " (check Content-Type in " + keyRequestHeaders.Name + ")"
 	case strings.Contains(code, "dpop"): // RFC 9449: invalid_dpop_proof, use_dpop_nonce
 		return " (it demands DPoP, which is not supported: the upstream would need proofs, too)"
-	case r.isEncoded && (status == 400 || status == 401) && slices.Contains(clientErrors, code):
+	case r.isEncoded && (status == 401 || status == 400 && code != "") && slices.Contains(clientErrors, code):
 		return " (a server that does not decode the id and the secret in Authorization needs " + keyOAuth2.Name + "." + keyAuthStyle.Name + " " + authStyleBody + ")"
 	default:
 		return ""
