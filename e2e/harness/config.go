@@ -95,7 +95,15 @@ func (f *files) writeFilter(template, path string, options Options) error {
 	}
 	var upstreamFilters []any
 	if options.Place == InRouter || options.Place == InBothChains {
-		upstreamFilters = withCodec(plugin)
+		upstreamFilters = withCodec(map[string]any{"name": "token-fetch", "typed_config": plugin})
+		if options.ECDS {
+			upstreamFilters = withCodec(map[string]any{"name": "token-fetch", "config_discovery": map[string]any{
+				"config_source": map[string]any{"path_config_source": map[string]any{
+					"path": filterFile, "watched_directory": map[string]any{"path": f.watched()},
+				}},
+				"type_urls": []string{"type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"},
+			}})
+		}
 	}
 	return f.render(template, path, map[string]any{
 		"Plugin":          plugin,
@@ -142,7 +150,7 @@ func (o Options) plugin() (map[string]any, error) {
 func withCodec(plugin map[string]any) []any {
 	const codec = "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"
 	return []any{
-		map[string]any{"name": "token-fetch", "typed_config": plugin},
+		plugin,
 		map[string]any{"name": "envoy.filters.http.upstream_codec", "typed_config": map[string]any{"@type": codec}},
 	}
 }

@@ -196,7 +196,8 @@ func (g *Gateway) clusters() []cluster {
 		if err != nil {
 			panic(err) // the test's own configuration
 		}
-		main.Filters, other.Filters = withCodec(plugin), withCodec(plugin)
+		filters := withCodec(map[string]any{"name": "token-fetch", "typed_config": plugin})
+		main.Filters, other.Filters = filters, filters
 	}
 	return []cluster{
 		main,

@@ -133,7 +133,7 @@ func (g *Gateway) push(t testing.TB, config any) (before, after map[string]int) 
 func (g *Gateway) updateStats(t testing.TB) map[string]int {
 	t.Helper()
 	if g.options.ECDS {
-		return g.numbers(t, `\bextension_config_discovery\.http_filter\.token-fetch\.update_(success|rejected)$`)
+		return g.numbers(t, `\bextension_config_discovery\.(upstream_)?http_filter\.token-fetch\.update_(success|rejected)$`)
 	}
 	return g.numbers(t, `^listener_manager\.(lds\.update_(success|rejected)|total_)`)
 }

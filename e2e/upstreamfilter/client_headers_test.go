@@ -57,3 +57,35 @@ func TestAttemptsOfTwoRules(t *testing.T) {
 		t.Errorf("got the second rule's calls %+v, expected one with the client's X-Token", calls)
 	}
 }
+
+// A secret may be replaced between two attempts: the second one still starts from the client's token.
+func TestAttemptsBeforeAndAfterAnUpdate(t *testing.T) {
+	const caller = "Bearer client"
+	received, reject := make(chan string, 2), make(chan struct{})
+	upstream := harness.Serve(t, func(w http.ResponseWriter, r *http.Request) {
+		received <- r.Header.Get("Authorization")
+		if len(received) == 1 {
+			<-reject
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	config := func(secret string) harness.Config {
+		return harness.OAuth2Config("/exchange", harness.Merge(harness.Exchange, harness.Config{"clientSecret": secret}), nil)
+	}
+	gateway := harness.Start(t, harness.Options{
+		Config: config("old"), Place: harness.InRouter, ECDS: true, VirtualHosts: retries(), Services: []harness.Service{upstream.Service("upstream.dns")},
+	})
+	gateway.Token.Handle(harness.ExchangeServer(300))
+	answer := harness.SendParallel(gateway.Client(), gateway.Request(t, http.MethodGet, "/", "", "Authorization: "+caller))
+	gateway.Token.WaitCalls(t, 1)
+	gateway.Update(t, config("new"))
+	close(reject)
+	answer.CheckStatus(t, http.StatusOK)
+	calls := gateway.Token.Calls()
+	if len(calls) != 2 || calls[0].Header.Get("Authorization") == calls[1].Header.Get("Authorization") || calls[0].Body != calls[1].Body {
+		t.Errorf("got the calls %+v, expected two that exchange the same token, each with its secret", calls)
+	}
+	if first, second := <-received, <-received; first == caller || second == caller {
+		t.Errorf("got %q and %q at the attempts, expected the exchanged tokens", first, second)
+	}
+}
