@@ -54,11 +54,10 @@ func newClient(service *tokenservice.Service, h host, log *serviceLog) *client {
 
 // fetch is one Fetch, whose call is in flight.
 type fetch struct {
-	client   *client
-	caller   *tokenservice.Caller // nil if the token does not depend on it
-	sentAt   time.Duration
-	hasEnded bool
-	done     func(token.Token, *token.Error)
+	client *client
+	caller *tokenservice.Caller // nil if the token does not depend on it
+	sentAt time.Duration
+	done   func(token.Token, *token.Error) // nil: it has ended
 }
 
 var _ referrer = (*client)(nil)
@@ -101,31 +100,32 @@ func preparationError(err error) *token.Error {
 }
 
 func (f *fetch) onResponse(resp *tokenservice.Response) {
-	if f.hasEnded {
+	c, caller, done := f.client, f.caller, f.done
+	if done == nil {
 		return // timed out before
 	}
-	f.hasEnded = true
-	defer f.failOnPanic()
+	f.caller, f.done = nil, nil // c keeps f until its next tick: thousands of requests must not live as long
+	defer c.failOnPanic(done)
 	fault.Inject(fault.OnResponse)
-	now := f.client.host.Monotonic()
+	now := c.host.Monotonic()
 	took := now - f.sentAt
-	f.client.log.metrics.callDuration.record(took)
+	c.log.metrics.callDuration.record(took)
 	resp.Took = took
-	grant, err := f.client.service.Grant(resp, f.caller, f.client.host.Wall().Add(-took))
+	grant, err := c.service.Grant(resp, caller, c.host.Wall().Add(-took))
 	if err != nil {
-		f.done(token.Token{}, err)
+		done(token.Token{}, err)
 		return
 	}
-	f.client.succeed(grant, resp.Status, now, took)
+	c.succeed(grant, resp.Status, now, took)
 	grant.Age = took
-	f.done(grant.Token, nil)
+	done(grant.Token, nil)
 }
 
-// failOnPanic fails the fetch if its response made the plugin panic.
-func (f *fetch) failOnPanic() {
+// failOnPanic fails a fetch if its response made the plugin panic.
+func (c *client) failOnPanic(done func(token.Token, *token.Error)) {
 	if cause := recover(); cause != nil {
-		logPanic(f.client.host, cause)
-		f.done(token.Token{}, &token.Error{Reason: token.Internal, Detail: "sent an answer that made the plugin panic"})
+		logPanic(c.host, cause)
+		done(token.Token{}, &token.Error{Reason: token.Internal, Detail: "sent an answer that made the plugin panic"})
 	}
 }
 
@@ -142,7 +142,7 @@ func (c *client) succeed(g tokenservice.Grant, status int, now, took time.Durati
 
 // tick fails fetches whose callback never came.
 func (c *client) tick() {
-	c.inFlight = slices.DeleteFunc(c.inFlight, func(f *fetch) bool { return f.hasEnded })
+	c.inFlight = slices.DeleteFunc(c.inFlight, func(f *fetch) bool { return f.done == nil })
 	now := c.host.Monotonic()
 	for len(c.inFlight) > 0 && now >= c.inFlight[0].sentAt+c.cluster.timeout+hostGrace {
 		c.inFlight[0].onResponse(&tokenservice.Response{})
