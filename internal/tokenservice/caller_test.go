@@ -158,6 +158,28 @@ func TestTokensOfARequest(t *testing.T) {
 	}
 }
 
+// A cookie with the token, and another that some server would take for it.
+func TestSubjectCookieOfARequest(t *testing.T) {
+	for _, more := range []string{"", `, "keepSubjectToken": true`} {
+		service := mustRead(t, oauth2Config(exchange+`, "subjectToken": "${request.cookie.session}", "allowMissing": true`+more, `, "tokenHeader": "X-Token"`))
+		for cookies, want := range map[string]error{
+			"session=abc; a=1":            nil,
+			"a=1; session=abc":            nil,
+			"a=1":                         ErrAnonymous,
+			"session=abc; session=def":    ErrNoSubjectToken,
+			"session=abc; a=1 session=de": ErrNoSubjectToken,
+			"a=1,session=def":             ErrNoSubjectToken,
+			"SESSION=def; session=abc":    ErrNoSubjectToken,
+			"SESSION=def":                 ErrNoSubjectToken,
+			"session=abc session=def":     ErrNoSubjectToken,
+		} {
+			if _, err := service.AppendCaller(nil, [][2]string{{"cookie", cookies}}); !errors.Is(err, want) {
+				t.Errorf("%s, %q: got %v, expected %v", more, cookies, err, want)
+			}
+		}
+	}
+}
+
 // The first of the subject and the actor ends the caller, a minute after its end: a JWT, by its exp.
 func TestExpiredCallers(t *testing.T) {
 	good, expired, opaque := jwt(`{"exp": 1795435141}`), jwt(`{"exp": 1795435140}`), "abc"

@@ -126,16 +126,21 @@ func (s *Service) HasTokenCookie(client []string) bool {
 	return false
 }
 
-// isCookieNamed reports whether a server could find a cookie with one of the names in the pair. Some also separate cookies
-// by blanks (Python's SimpleCookie, where the last of a name counts) or commas (RFC 2109).
+// isCookieNamed reports whether some server could find a cookie with one of the names in the pair.
 func isCookieNamed(names []string, pair string) bool {
-	for field := range strings.FieldsFuncSeq(pair, func(c rune) bool { return c <= ' ' || c == ',' }) {
-		name, _, _ := strings.Cut(field, "=")
-		if slices.ContainsFunc(names, func(other string) bool { return strings.EqualFold(name, other) }) {
-			return true
-		}
+	return slices.ContainsFunc(possibleNames(pair), func(name string) bool {
+		return slices.ContainsFunc(names, func(other string) bool { return strings.EqualFold(name, other) })
+	})
+}
+
+// possibleNames returns the names of all cookies that some server could find in the text. Some also separate cookies by
+// blanks (Python's SimpleCookie, where the last of a name counts) or commas (RFC 2109), and some ignore the case of names.
+func possibleNames(text string) []string {
+	names := strings.FieldsFunc(text, func(c rune) bool { return c <= ' ' || c == ',' || c == ';' })
+	for i, field := range names {
+		names[i], _, _ = strings.Cut(field, "=")
 	}
-	return false
+	return names
 }
 
 // tokenCookies reads the names of cookies. They are case-sensitive.

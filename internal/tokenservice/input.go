@@ -132,7 +132,7 @@ func onlyValue(headers [][2]string, o template.Origin) (text string, isOne bool)
 	case template.Cookie:
 		found := cookieValues(headers, o.Name)
 		text, _ = first(found)
-		return text, len(found) < 2
+		return text, len(found) < 2 && len(found) == possibleCookies(headers, o.Name)
 	case template.Query:
 		found := queryValues(headerOf(headers, ":path"), o.Name)
 		text, _ = first(found)
@@ -168,6 +168,21 @@ func cookieValues(headers [][2]string, name string) (found []string) {
 		}
 	}
 	return found
+}
+
+// possibleCookies is the number of the request's cookies that some server could take for the one with that name.
+func possibleCookies(headers [][2]string, name string) (count int) {
+	for _, header := range headers {
+		if header[0] != "cookie" {
+			continue
+		}
+		for _, possible := range possibleNames(header[1]) {
+			if strings.EqualFold(possible, name) {
+				count++
+			}
+		}
+	}
+	return count
 }
 
 // queryValues returns the values of the query parameters with that name, form-decoded. Those that can't be decoded are
