@@ -158,6 +158,25 @@ func TestTokensOfARequest(t *testing.T) {
 	}
 }
 
+// A parameter with the token, and another that some server would take for it.
+func TestSubjectParameterOfARequest(t *testing.T) {
+	service := mustRead(t, oauth2Config(exchange+`, "subjectToken": "${request.query.t}", "allowMissing": true`, `, "tokenHeader": "X-Token"`))
+	for path, want := range map[string]error{
+		"/?t=abc&a=1":       nil,
+		"/?a=1;b=2&t=abc":   nil,
+		"/;t=def?t=abc":     nil,
+		"/?a=1":             ErrAnonymous,
+		"/?t=abc&t=def":     ErrNoSubjectToken,
+		"/?t=abc&a=1;t=def": ErrNoSubjectToken,
+		"/?a=1;t=def":       ErrNoSubjectToken,
+		"/?t=abc;t=def":     ErrNoSubjectToken,
+	} {
+		if _, err := service.AppendCaller(nil, [][2]string{{":path", path}}); !errors.Is(err, want) {
+			t.Errorf("%q: got %v, expected %v", path, err, want)
+		}
+	}
+}
+
 // A cookie with the token, and another that some server would take for it.
 func TestSubjectCookieOfARequest(t *testing.T) {
 	for _, more := range []string{"", `, "keepSubjectToken": true`} {

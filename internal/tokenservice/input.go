@@ -134,9 +134,11 @@ func onlyValue(headers [][2]string, o template.Origin) (text string, isOne bool)
 		text, _ = first(found)
 		return text, len(found) < 2 && len(found) == possibleCookies(headers, o.Name)
 	case template.Query:
-		found := queryValues(headerOf(headers, ":path"), o.Name)
+		target := headerOf(headers, ":path")
+		found := queryValues(target, o.Name)
 		text, _ = first(found)
-		return text, len(found) < 2
+		// Some servers also separate parameters by semicolons (Rack 2).
+		return text, len(found) < 2 && len(found) == len(queryValues(strings.ReplaceAll(target, ";", "&"), o.Name))
 	}
 	isOne = true
 	isFound := false
