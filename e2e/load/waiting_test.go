@@ -31,7 +31,7 @@ func callTimeout() time.Duration {
 	if testing.Short() {
 		return 2 * time.Second
 	}
-	return 4 * time.Second
+	return 8 * time.Second
 }
 
 // ending is how the call ends for which the requests wait, and what becomes of them.
@@ -82,8 +82,8 @@ func TestWaiting(t *testing.T) {
 		})
 	}
 	// Other load on the machine can make any of them slow, but none of them fast.
-	if best := slices.Min(others); best > othersWait {
-		t.Errorf("requests of other rules took %s (p99) at best, want at most %s", best, othersWait)
+	if len(others) > 0 && slices.Min(others) > othersWait {
+		t.Errorf("requests of other rules took %s (p99) at best, want at most %s", slices.Min(others), othersWait)
 	}
 }
 

@@ -90,6 +90,20 @@ func TestConditionsInTheReason(t *testing.T) {
 	}
 }
 
+// A number that goes upstream is no error code, whatever its name.
+func TestTokenIsNoErrorCode(t *testing.T) {
+	for name, keys := range map[string]string{
+		"the token":         `"tokenPath": "code"`,
+		"an upstreamHeader": `"tokenPath": "token", "upstreamHeaders": {"X-Code": "body:code"}`,
+	} {
+		service := mustRead(t, extended(keys+`, "successWhen": [{"path": "state", "equals": "done"}]`))
+		_, failed := service.Grant(&Response{Status: 200, Body: []byte(`{"code": 123456, "token": "t1", "state": "pending"}`)}, nil, fuzzNow)
+		if want := "answered 200, but successWhen does not hold for path state"; failed == nil || failed.Detail != want {
+			t.Errorf("%s: got %+v, expected %q", name, failed, want)
+		}
+	}
+}
+
 // Servers that compare the id and the secret in Authorization with what the client sends, without decoding it, refuse
 // credentials that encoding has changed.
 func TestHintAtEncodedCredentials(t *testing.T) {

@@ -21,7 +21,7 @@ func (r *responseReader) refusal(resp *Response, now time.Time) *token.Error {
 		Reason:         reasonOf(resp.Status),
 		Status:         resp.Status,
 		IsUnauthorized: resp.Status == 400 && (code == "invalid_grant" || code == "invalid_token"),
-		Detail:         fmt.Sprintf("answered %d%s%s", resp.Status, errorCodes(resp), r.statusHint(resp.Status, code)),
+		Detail:         fmt.Sprintf("answered %d%s%s", resp.Status, r.errorCodes(resp), r.statusHint(resp.Status, code)),
 	}
 	if e.Reason.IsUnavailable() || resp.Status == 403 { // GitHub answers 403 to too many calls
 		e.RetryAfter = retryAfter(resp, now)
@@ -105,15 +105,15 @@ func isCodeWord(text string) bool {
 // Feishu, Google.
 var codePaths = []string{"error_codes.0", "errcode", "error_code", "errorCode", "ErrorCode", "code", "error.code"}
 
-// errorCodes returns the response's error codes in parentheses for the log, or "".
-func errorCodes(resp *Response) string {
+// errorCodes returns the response's error codes in parentheses for the log, or "". What goes upstream is none.
+func (r *responseReader) errorCodes(resp *Response) string {
 	if len(resp.Body) == 0 || len(resp.Body) > MaxResponseBytes {
 		return ""
 	}
 	codes := oauthError(resp)
 	for _, path := range codePaths {
 		code := resp.json(path)
-		if text := code.String(); !isErrorCode(code, path) || text == codes || text == strconv.Itoa(resp.Status) {
+		if text := code.String(); r.sends(path) || !isErrorCode(code, path) || text == codes || text == strconv.Itoa(resp.Status) {
 			continue
 		}
 		if codes != "" {
@@ -126,6 +126,11 @@ func errorCodes(resp *Response) string {
 		return ""
 	}
 	return " (" + codes + ")"
+}
+
+// sends reports whether the value at the path goes upstream.
+func (r *responseReader) sends(path string) bool {
+	return path == r.tokenPath || slices.ContainsFunc(r.upstream, func(h upstreamHeader) bool { return h.path == path })
 }
 
 // isErrorCode reports whether the log may show a value: a short number, or a word of the usual forms (invalid_client,

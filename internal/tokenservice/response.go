@@ -82,7 +82,7 @@ func (r *responseReader) read(resp *Response, now time.Time) (values []string, f
 	case resp.Status == 0:
 		return nil, &token.Error{Reason: token.NoAnswer, Detail: r.noAnswer(resp)}
 	case slices.ContainsFunc(r.refusals, func(f refusal) bool { return f.holds(resp) }):
-		return nil, &token.Error{Reason: token.SubjectRefused, Status: resp.Status, Detail: fmt.Sprintf("answered %d%s", resp.Status, errorCodes(resp))}
+		return nil, &token.Error{Reason: token.SubjectRefused, Status: resp.Status, Detail: fmt.Sprintf("answered %d%s", resp.Status, r.errorCodes(resp))}
 	case !r.accepts(resp.Status):
 		return nil, r.refusal(resp, now)
 	case len(resp.Body) > MaxResponseBytes:
@@ -94,13 +94,13 @@ func (r *responseReader) read(resp *Response, now time.Time) (values []string, f
 	}
 	for _, condition := range r.conditions {
 		if !condition.holds(resp) {
-			return nil, &token.Error{Reason: token.BadAnswer, Detail: fmt.Sprintf("answered %d%s, but successWhen does not hold for %s", resp.Status, errorCodes(resp), condition.name())}
+			return nil, &token.Error{Reason: token.BadAnswer, Detail: fmt.Sprintf("answered %d%s, but successWhen does not hold for %s", resp.Status, r.errorCodes(resp), condition.name())}
 		}
 	}
 	value, why := r.token(resp, now)
 	switch {
 	case why != "":
-		return nil, &token.Error{Reason: token.NoToken, Detail: fmt.Sprintf("answered %d without a usable token%s: %s", resp.Status, errorCodes(resp), why)}
+		return nil, &token.Error{Reason: token.NoToken, Detail: fmt.Sprintf("answered %d without a usable token%s: %s", resp.Status, r.errorCodes(resp), why)}
 	case r.isBearer && !resp.hasBearerToken():
 		return nil, &token.Error{Reason: token.NoToken, Detail: fmt.Sprintf("answered %d with a token whose token_type is not Bearer (set %s to what to put before it)",
 			resp.Status, keyTokenPrefix.Name)}
