@@ -32,14 +32,17 @@ func init() {
 }
 
 // decodeBase64 returns a text as a JSON string, without the line ends after it that files have; empty if there is none.
-// Padding is optional, and both alphabets are accepted.
 func decodeBase64(encoded string) string {
-	encoded = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(encoded, "=\r\n"))
-	text, err := base64.RawStdEncoding.DecodeString(encoded)
+	text, err := DecodeBase64(strings.TrimRight(encoded, "=\r\n"))
 	if err != nil || !utf8.Valid(text) {
 		return ""
 	}
 	return string(gjson.AppendJSONString(nil, string(bytes.TrimRight(text, "\r\n"))))
+}
+
+// DecodeBase64 decodes both alphabets (RFC 4648 sections 4 and 5), with or without padding.
+func DecodeBase64(encoded string) ([]byte, error) {
+	return base64.RawStdEncoding.DecodeString(strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(encoded, "=")))
 }
 
 // nestsWithin reports whether the brackets of a JSON text nest at most limit deep, in one pass and without recursion.

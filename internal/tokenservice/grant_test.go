@@ -104,6 +104,18 @@ func TestTokenIsNoErrorCode(t *testing.T) {
 	}
 }
 
+// An answer of up to 16 KiB is searched for the service's own code, a longer one only for that of OAuth.
+func TestErrorCodesOfLongAnswers(t *testing.T) {
+	service := mustRead(t, sampleJSON)
+	for size, want := range map[int]string{16 << 10: "answered 401 (invalid_client, 7000222)", 16<<10 + 1: "answered 401 (invalid_client)", MaxResponseBytes: "answered 401 (invalid_client)"} {
+		body := `{"error": "invalid_client", "error_codes": [7000222], "pad": ""}`
+		body = strings.Replace(body, `"pad": "`, `"pad": "`+strings.Repeat("x", size-len(body)), 1)
+		if _, failed := service.Grant(&Response{Status: 401, Body: []byte(body)}, nil, fuzzNow); failed == nil || failed.Detail != want {
+			t.Errorf("%d bytes: got %+v, expected %q", len(body), failed, want)
+		}
+	}
+}
+
 // Servers that compare the id and the secret in Authorization with what the client sends, without decoding it, refuse
 // credentials that encoding has changed.
 func TestHintAtEncodedCredentials(t *testing.T) {

@@ -2,7 +2,6 @@ package tokenservice
 
 import (
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -103,7 +102,7 @@ func (r reader) decodedSecret() string {
 	decoded, err := []byte(secret), error(nil)
 	switch encoding {
 	case encodingBase64:
-		decoded, err = base64.RawURLEncoding.DecodeString(strings.TrimRight(strings.NewReplacer("+", "-", "/", "_").Replace(secret), "="))
+		decoded, err = schema.DecodeBase64(secret)
 	case encodingHex:
 		decoded, err = hex.DecodeString(secret)
 	}

@@ -21,7 +21,7 @@ const (
 	authStyleAssertion = "client_assertion"  // RFC 7521 section 4.2: signed elsewhere
 
 	encodingText   = "text"
-	encodingBase64 = "base64" // RFC 4648 sections 4 and 5, with or without padding
+	encodingBase64 = "base64" // schema.DecodeBase64
 	encodingHex    = "hex"
 
 	accessTokenType = "urn:ietf:params:oauth:token-type:access_token" //nolint:gosec // no credential: RFC 8693 section 3

@@ -105,27 +105,35 @@ func isCodeWord(text string) bool {
 // Feishu, Google.
 var codePaths = []string{"error_codes.0", "errcode", "error_code", "errorCode", "ErrorCode", "code", "error.code"}
 
-// errorCodes returns the response's error codes in parentheses for the log, or "". What goes upstream is none.
+// maxCodesBytes limits the bodies in which all these paths are looked up: each costs a pass over the body, and answers
+// with such codes are short.
+const maxCodesBytes = 16 << 10
+
+// errorCodes returns the response's error codes in parentheses for the log, or "".
 func (r *responseReader) errorCodes(resp *Response) string {
-	if len(resp.Body) == 0 || len(resp.Body) > MaxResponseBytes {
+	code := oauthError(resp)
+	switch own := r.ownCode(resp, code); {
+	case code != "" && own != "":
+		return " (" + code + ", " + own + ")"
+	case code+own != "":
+		return " (" + code + own + ")"
+	default:
 		return ""
 	}
-	codes := oauthError(resp)
+}
+
+// ownCode returns an error code that says more than that of OAuth and the status, or "". What goes upstream is none.
+func (r *responseReader) ownCode(resp *Response, known string) string {
+	if len(resp.Body) == 0 || len(resp.Body) > maxCodesBytes {
+		return ""
+	}
 	for _, path := range codePaths {
 		code := resp.json(path)
-		if text := code.String(); r.sends(path) || !isErrorCode(code, path) || text == codes || text == strconv.Itoa(resp.Status) {
-			continue
+		if text := code.String(); !r.sends(path) && isErrorCode(code, path) && text != known && text != strconv.Itoa(resp.Status) {
+			return text
 		}
-		if codes != "" {
-			codes += ", "
-		}
-		codes += code.String()
-		break
 	}
-	if codes == "" {
-		return ""
-	}
-	return " (" + codes + ")"
+	return ""
 }
 
 // sends reports whether the value at the path goes upstream.

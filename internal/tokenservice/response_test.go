@@ -73,6 +73,8 @@ func TestReadAnswer(t *testing.T) {
 		"form, successWhen":           {`"tokenPath": "t", "successWhen": [{"path": "ok", "equals": "1"}]`, of(form, "t=t1&ok=0"), "", token.BadAnswer},
 		"form of another type":        {`"tokenPath": "access_token"`, of("text/plain", "access_token=t1"), "", token.NoToken},
 		"JSON in spite of its type":   {`"tokenPath": "t"`, of(form, `{"t": "t1"}`), "t1", gotToken},
+		"the longest form":            {`"tokenPath": "t"`, of(form, "t=t1&pad="+strings.Repeat("x", 64<<10-9)), "t1", gotToken},
+		"a longer form":               {`"tokenPath": "t"`, of(form, "t=t1&pad="+strings.Repeat("x", 64<<10-8)), "", token.NoToken},
 		"a broken form":               {`"tokenPath": "t"`, of(form, "t=%zz"), "", token.NoToken},
 		"form, a line end":            {`"tokenPath": "t"`, of(form, "t=t1%0d%0aX-Admin:1"), "", token.NoToken},
 		"form, as long as is read":    {`"tokenPath": "t"`, of(form, "t=t1&a="+strings.Repeat("a", 64<<10-7)), "t1", gotToken},

@@ -140,11 +140,11 @@ func (r *responseReader) jsonToken(resp *Response) (token, problem string) {
 		return "", "there is " + shapeOf(value) + " " + r.place()
 	case resp.text() == "":
 		return "", "the body is empty"
-	case resp.markup() != "":
-		return "", "the body is " + resp.markup() + ", not JSON"
-	default:
-		return "", "the body is not JSON"
 	}
+	if markup := resp.markup(); markup != "" {
+		return "", "the body is " + markup + ", not JSON"
+	}
+	return "", "the body is not JSON"
 }
 
 // byteOrderMark precedes the text of some services, though it is meaningless in UTF-8 (RFC 8259 section 8.1).
