@@ -62,19 +62,23 @@ func newSavedHeaders(parts []*part) savedHeaders {
 	for _, part := range parts {
 		read, changed = append(read, part.readHeaders()...), append(changed, part.changedHeaders()...)
 	}
+	if len(parts) > 1 {
+		read = append(read, "cookie") // a part keeps cookies that another may have set or removed
+	}
+	slices.Sort(read)
 	slices.Sort(changed)
-	names := slices.DeleteFunc(slices.Compact(changed), func(name string) bool { return !slices.Contains(read, name) })
+	names := slices.DeleteFunc(slices.Compact(changed), func(name string) bool {
+		_, isRead := slices.BinarySearch(read, name)
+		return !isRead
+	})
 	return savedHeaders{names, pluginName + ".client." + strings.Join(names, ",")}
 }
 
-// readHeaders returns the headers, in lower case, that decide on the token, or of which a part is kept.
+// readHeaders returns the headers, in lower case, that decide on the token.
 func (p *part) readHeaders() []string {
 	read := slices.Concat(p.Service.CallerHeaders(), p.Service.TraceHeaders())
 	if !p.Overwrite {
 		read = append(read, strings.ToLower(p.Service.TokenHeader()))
-	}
-	if p.Service.Cookies != nil {
-		read = append(read, "cookie")
 	}
 	return read
 }

@@ -110,6 +110,7 @@ func checkLongBody(t *testing.T, gateway *harness.Gateway, _ *attempts) {
 // client has sent all the same, and not of the plugin's own token.
 func checkSentAgain(t *testing.T, gateway *harness.Gateway, _ *attempts) {
 	caller := harness.UnsignedJWT(`{"tenant":"acme"}`)
+	long := strings.Repeat("x", 56<<10) // Envoy allows headers of 60 KiB in all
 	formHas := func(field, value string) func(harness.Call) bool {
 		return func(c harness.Call) bool {
 			form, err := url.ParseQuery(c.Body)
@@ -128,6 +129,10 @@ func checkSentAgain(t *testing.T, gateway *harness.Gateway, _ *attempts) {
 		{
 			"removed", "Cookie: session=" + caller + "; theme=dark", "Cookie",
 			[]string{"theme=dark", "theme=dark"}, formHas("assertion", caller),
+		},
+		{
+			"long", "Cookie: session=" + caller + "; theme=" + long, "Cookie",
+			[]string{"theme=" + long, "theme=" + long}, formHas("assertion", caller),
 		},
 		{
 			"tenants", "Authorization: Bearer " + caller, "Authorization",

@@ -22,14 +22,16 @@ func hosts() harness.Config {
 	configs["hanging"]["timeout"] = 300
 	configs["callers"]["forwardHeaders"] = []string{"X-User"}
 	configs["final.example.com"] = configs["final"]
+	byCookie := harness.Config{"tokenHeader": "X-Other", "responseHeader": "X-Token", "requestHeaders": map[string]string{"X-Credential": "secret"}, "oauth2": map[string]any{
+		"clientId": "gateway", "clientSecret": "secret", "grantType": "urn:ietf:params:oauth:grant-type:jwt-bearer", "subjectToken": "${request.cookie.session}",
+	}}
 	for host, more := range map[string]harness.Config{
 		"exchanged": {"oauth2": map[string]any{"clientId": "gateway", "clientSecret": "secret", "grantType": "urn:ietf:params:oauth:grant-type:token-exchange"}},
-		"removed": {"tokenHeader": "X-Other", "responseHeader": "X-Token", "requestHeaders": map[string]string{"X-Credential": "secret"}, "oauth2": map[string]any{
-			"clientId": "gateway", "clientSecret": "secret", "grantType": "urn:ietf:params:oauth:grant-type:jwt-bearer", "subjectToken": "${request.cookie.session}",
-		}},
-		"tenants": {"requestHeaders": map[string]string{"X-Tenant": "${caller.claim.tenant}"}, "tokenHeader": "Authorization", "tokenPrefix": "Bearer "},
-		"absent":  {"overwrite": false, "requestHeaders": map[string]string{}},
-		"own":     {"overwrite": false, "requestHeaders": map[string]string{}},
+		"removed":   byCookie,
+		"long":      byCookie,
+		"tenants":   {"requestHeaders": map[string]string{"X-Tenant": "${caller.claim.tenant}"}, "tokenHeader": "Authorization", "tokenPrefix": "Bearer "},
+		"absent":    {"overwrite": false, "requestHeaders": map[string]string{}},
+		"own":       {"overwrite": false, "requestHeaders": map[string]string{}},
 	} {
 		config := harness.CachedConfigs([]string{host}, harness.Config{})[host]
 		if more["oauth2"] != nil {
@@ -94,7 +96,7 @@ func (u *attempts) status(r *http.Request) int {
 	switch r.Host {
 	case "always", "streamed", "leaving":
 		return http.StatusUnauthorized
-	case "exchanged", "removed", "tenants", "absent", "own":
+	case "exchanged", "removed", "long", "tenants", "absent", "own":
 		if _, isLater := u.rejected.LoadOrStore(r.Host, true); !isLater {
 			return http.StatusUnauthorized
 		}
